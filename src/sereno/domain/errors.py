@@ -1,0 +1,268 @@
+"""The error tree: one class per thing a caller can do something about.
+
+    SerenoError
+    ├── UsageError            the request itself makes no sense            exit 2
+    ├── DataError             a file or record cannot be used              exit 3
+    │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
+    │   ├── MissingColumns, NoReadings, UnknownAsset, AmbiguousData
+    │   └── InvalidRecord
+    ├── SettingsError         sereno.yaml, profiles or environment         exit 4
+    ├── StoreError            database, disk, lease, version               exit 5
+    │   ├── StoreNewer, StoreUnreachable, DiskFull, EngineRunning
+    │   └── NotFound
+    └── ModelError            artefacts and training                       exit 5
+        ├── ModelMissing, ModelCorrupt, HistoryTooShort
+
+Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
+fill it. The Spanish sentence lives in the catalogue under the same code.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+__all__ = [
+    "AmbiguousData",
+    "BudgetTooSmall",
+    "CorruptFile",
+    "DataError",
+    "DiskFull",
+    "EmptyFile",
+    "EngineRunning",
+    "FileMissing",
+    "FileTooLarge",
+    "FileUnreadable",
+    "HistoryTooShort",
+    "InvalidRecord",
+    "MissingColumns",
+    "ModelCorrupt",
+    "ModelError",
+    "ModelMissing",
+    "NoReadings",
+    "NotFound",
+    "SerenoError",
+    "SettingsError",
+    "StoreError",
+    "StoreNewer",
+    "StoreUnreachable",
+    "UnknownAsset",
+    "UnsupportedFormat",
+    "UsageError",
+]
+
+
+
+Fact = str | int | float | bool | None
+
+
+class SerenoError(Exception):
+    """Root of everything sereno raises on purpose.
+
+    Args:
+        **facts: What was found and where; each placeholder of `template` must be given.
+    """
+
+    code: ClassVar[str] = "internal"
+    template: ClassVar[str] = "Something inside sereno went wrong: {detail}."
+    exit_code: ClassVar[int] = 70
+    is_retriable: ClassVar[bool] = False
+
+    def __init__(self, **facts: Fact) -> None:
+        self.facts: Mapping[str, Fact] = facts
+        super().__init__(self.template.format(**facts))
+
+
+class UsageError(SerenoError):
+    """The request contradicts itself or names something that does not exist."""
+
+    code = "usage"
+    template = "{detail}. See `sereno {command} --help`."
+    exit_code = 2
+
+
+class DataError(SerenoError):
+    """A file or record cannot be used at all."""
+
+    code = "data"
+    template = "The data in {file} cannot be used: {detail}."
+    exit_code = 3
+
+
+class FileMissing(DataError):
+    """The path does not exist."""
+
+    code = "read.missing"
+    template = "There is no file or folder '{file}'. Check the path."
+
+
+class FileUnreadable(DataError):
+    """The operating system refuses to open the file."""
+
+    code = "read.no_permission"
+    template = "'{file}' cannot be opened: {detail}. Give the user that runs sereno permission to read it."
+
+
+class EmptyFile(DataError):
+    """The file has no content."""
+
+    code = "read.empty"
+    template = "'{file}' is empty (0 bytes of content). Export it again from its origin."
+
+
+class CorruptFile(DataError):
+    """The content is cut, damaged or of another kind."""
+
+    code = "read.corrupt"
+    template = "'{file}' is damaged or not what its name says: {detail}. Export it again from its origin."
+
+
+class FileTooLarge(DataError):
+    """A size limit was reached while reading."""
+
+    code = "read.too_large"
+    template = "'{file}' exceeds a limit: {detail}. Split it, or raise the limit under `limits` in sereno.yaml."
+
+
+class UnsupportedFormat(DataError):
+    """The format is not supported."""
+
+    code = "read.unsupported"
+    template = "'{file}' has a format that is not read yet: {detail}. Save it as CSV."
+
+
+class MissingColumns(DataError):
+    """No column could be matched to a signal."""
+
+    code = "read.missing_columns"
+    template = "No column of {file} is a signal of profile '{profile}': found {found}. {hint}"
+
+
+class NoReadings(DataError):
+    """Everything in the file was rejected."""
+
+    code = "read.no_readings"
+    template = "{file} holds no reading that could be stored: {detail}."
+
+
+class AmbiguousData(DataError):
+    """Two readings of the file fit; a setting must decide."""
+
+    code = "read.ambiguous"
+    template = "{file} can be read in two ways: {detail}. Say which with {setting}."
+
+
+class UnknownAsset(DataError):
+    """The named asset is not in the workspace."""
+
+    code = "asset.unknown"
+    template = "There is no asset '{asset}' here. {hint}"
+
+
+class InvalidRecord(DataError):
+    """A single record lacks what judgement needs."""
+
+    code = "record.invalid"
+    template = "The record cannot be judged: {detail}."
+
+
+class SettingsError(SerenoError):
+    """A setting is unknown or out of bounds."""
+
+    code = "settings.invalid"
+    template = "{where}: {detail}. {hint}"
+    exit_code = 4
+
+
+class StoreError(SerenoError):
+    """The database refused or failed."""
+
+    code = "store.failed"
+    template = "The store '{store}' failed: {detail}."
+    exit_code = 5
+
+
+class StoreNewer(StoreError):
+    """The schema is from a newer version."""
+
+    code = "store.newer"
+    template = (
+        "The store '{store}' was written by a newer sereno (schema {found}; this one knows {known}). Upgrade "
+        "sereno; nothing was changed."
+    )
+
+
+class StoreUnreachable(StoreError):
+    """The database does not answer."""
+
+    code = "store.unreachable"
+    template = "The store '{store}' cannot be reached: {detail}. Check its address and that it is running."
+    is_retriable = True
+
+
+class DiskFull(StoreError):
+    """The disk of the store is full."""
+
+    code = "store.disk_full"
+    template = (
+        "There is no space left where the store '{store}' lives. Free some and repeat: what was acknowledged "
+        "is safe, nothing is half-written."
+    )
+    is_retriable = True
+
+
+class EngineRunning(StoreError):
+    """The workspace's lease is held by another process."""
+
+    code = "store.engine_running"
+    template = (
+        "Another sereno engine already runs on {workspace} ({holder}). A workspace has one engine at a time: "
+        "stop that one first."
+    )
+
+
+class NotFound(StoreError):
+    """An id names nothing."""
+
+    code = "store.not_found"
+    template = "There is no {what} '{id}' in this workspace. {hint}"
+
+
+class ModelError(SerenoError):
+    """A model cannot be used."""
+
+    code = "model.failed"
+    template = "The model {model} cannot be used: {detail}."
+    exit_code = 5
+
+
+class ModelMissing(ModelError):
+    """Nothing has been trained yet."""
+
+    code = "model.missing"
+    template = "There is no trained model in {workspace}. Train one with `sereno train`."
+
+
+class ModelCorrupt(ModelError):
+    """The artefact's digest or form is wrong."""
+
+    code = "model.corrupt"
+    template = (
+        "'{file}' is not a sereno model or was altered: {detail}. Train again with `sereno train`; a pickle "
+        "is never loaded."
+    )
+
+
+class HistoryTooShort(ModelError):
+    """Too few rows to learn."""
+
+    code = "model.history_too_short"
+    template = "There is not enough history to learn from: {found}. Needed: {needed}. Ingest more and train again."
+
+
+class BudgetTooSmall(ModelError):
+    """The history cannot support the requested false-alarm budget."""
+
+    code = "model.budget_too_small"
+    template = (
+        "A budget of {asked} false episodes per week and asset cannot be promised with {weeks} asset-weeks of "
+        "history. The smallest it supports is {supported}."
+    )

@@ -1,0 +1,178 @@
+"""An incident's life: a pure fold of its events on two axes, condition and human."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from sereno.domain.judgement import Detection, IncidentKind, Severity
+from sereno.domain.signals import AssetKey
+
+__all__ = ["Condition", "EventKind", "HumanState", "Incident", "IncidentEvent", "Verdict", "apply"]
+
+
+class Condition(StrEnum):
+    """What the asset does."""
+
+    ACTIVE = "active"
+    CLEARED = "cleared"
+
+
+class HumanState(StrEnum):
+    """What people have done about it."""
+
+    NEW = "new"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+
+
+class Verdict(StrEnum):
+    """What a person found it to be, on closing."""
+
+    REAL = "real"
+    FALSE_ALARM = "false_alarm"
+    EXPECTED = "expected"
+    DATA_PROBLEM = "data_problem"
+
+
+class EventKind(StrEnum):
+    """What can happen to an incident."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    CLEARED = "cleared"
+    REOPENED = "reopened"
+    WITHDRAWN = "withdrawn"
+    """Late or corrected readings took its evidence away."""
+    ACKNOWLEDGED = "acknowledged"
+    COMMENTED = "commented"
+    ASSIGNED = "assigned"
+    SHELVED = "shelved"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvent:
+    """One entry of an incident's append-only log.
+
+    Attributes:
+        at: When it was recorded.
+        event_time: When it happened in the data; equals `at` for what people do.
+        actor: Who: `sereno` or a person.
+        detection: The evidence, for events that come from judging.
+        facts: Text, owner, verdict or the end of a shelving.
+    """
+
+    kind: EventKind
+    at: datetime
+    event_time: datetime
+    actor: str = "sereno"
+    detection: Detection | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Detections of one cause with a start, an end and a life."""
+
+    id: str
+    group_key: str
+    opened_at: datetime
+    evidence: tuple[Detection, ...]
+    condition: Condition = Condition.ACTIVE
+    state: HumanState = HumanState.NEW
+    verdict: Verdict | None = None
+    owner: str = ""
+    shelved_until: datetime | None = None
+    comments: tuple[tuple[datetime, str, str], ...] = ()
+    is_withdrawn: bool = False
+    n_events: int = 0
+
+    @property
+    def worst(self) -> Detection:
+        """The detection that speaks for the incident: most severe, then longest, then first."""
+        return max(self.evidence, key=lambda d: (d.severity, d.n_rows, -d.started_at.timestamp()))
+
+    @property
+    def asset(self) -> AssetKey:
+        """The asset that is abnormal."""
+        return self.evidence[0].asset
+
+    @property
+    def kind(self) -> IncidentKind:
+        """Data, physics or behaviour."""
+        return self.evidence[0].kind
+
+    @property
+    def severity(self) -> Severity:
+        """The highest of its detections."""
+        return self.worst.severity
+
+    @property
+    def started_at(self) -> datetime:
+        """Start of the first abnormal step."""
+        return min(d.started_at for d in self.evidence)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """End of the last abnormal step; None while the condition is active."""
+        ends = [d.ended_at for d in self.evidence]
+        return None if None in ends else max(e for e in ends if e is not None)
+
+    @property
+    def impact(self) -> float:
+        """Sum over its detections, in the unit of the worst one."""
+        unit = self.worst.impact_unit
+        return sum(d.impact for d in self.evidence if d.impact_unit == unit)
+
+    def visibility(self, now: datetime) -> str:
+        """`shelved` while a shelving lasts, else `shown`; it never hides the incident's history."""
+        return "shelved" if self.shelved_until is not None and now < self.shelved_until else "shown"
+
+
+def apply(incident: Incident | None, event: IncidentEvent, *, id: str = "", group_key: str = "") -> Incident:
+    """The incident after an event; the first event must open it.
+
+    Args:
+        incident: State before; None for the opening event.
+        event: What happened.
+        id: Identity given on opening.
+        group_key: Asset and cause given on opening.
+    """
+    if incident is None:
+        assert event.kind is EventKind.OPENED and event.detection is not None
+        incident = Incident(id=id, group_key=group_key, opened_at=event.at, evidence=(event.detection,))
+    elif event.detection is not None:
+        incident = _with_evidence(incident, event.detection)
+    return replace(_fold(incident, event), n_events=incident.n_events + 1)
+
+
+def _with_evidence(incident: Incident, detection: Detection) -> Incident:
+    others = tuple(d for d in incident.evidence if d.started_at != detection.started_at)
+    evidence = tuple(sorted((*others, detection), key=lambda d: d.started_at))
+    return replace(incident, evidence=evidence)
+
+
+def _fold(incident: Incident, event: IncidentEvent) -> Incident:
+    facts = event.facts
+    match event.kind:
+        case EventKind.OPENED | EventKind.UPDATED:
+            condition = Condition.ACTIVE if incident.ended_at is None else Condition.CLEARED
+            return replace(incident, condition=condition)
+        case EventKind.REOPENED:
+            return replace(incident, condition=Condition.ACTIVE, is_withdrawn=False)
+        case EventKind.CLEARED:
+            return replace(incident, condition=Condition.CLEARED)
+        case EventKind.WITHDRAWN:
+            return replace(incident, condition=Condition.CLEARED, is_withdrawn=True)
+        case EventKind.ACKNOWLEDGED:
+            return replace(incident, state=HumanState.ACKNOWLEDGED, owner=incident.owner or event.actor)
+        case EventKind.COMMENTED:
+            comment = (event.at, event.actor, facts["text"])
+            return replace(incident, comments=(*incident.comments, comment))
+        case EventKind.ASSIGNED:
+            return replace(incident, owner=facts["owner"])
+        case EventKind.SHELVED:
+            return replace(incident, shelved_until=datetime.fromisoformat(facts["until"]))
+        case EventKind.CLOSED:
+            return replace(incident, state=HumanState.CLOSED, verdict=Verdict(facts["verdict"]))

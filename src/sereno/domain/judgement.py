@@ -1,0 +1,165 @@
+"""What judging a window gives: scores, what they are worth, and the intervals judged abnormal."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+import numpy as np
+
+from sereno.domain.readings import FloatArray, TimeArray
+from sereno.domain.signals import AssetKey
+
+__all__ = ["Calibration", "Detection", "IncidentKind", "Memory", "ModelCard", "Scores", "Severity"]
+
+
+class Severity(IntEnum):
+    """How bad, in four steps (ISA-18.2 alarm priority)."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+class IncidentKind(StrEnum):
+    """The three kinds that are never mixed."""
+
+    DATA = "data"
+    PHYSICS = "physics"
+    BEHAVIOUR = "behaviour"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a trained detector carries from one batch to the next: named arrays, no objects."""
+
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def dump(self) -> bytes:
+        """One JSON header line (name, dtype, shape of each array), then their bytes in that order."""
+        plain = {name: np.ascontiguousarray(array) for name, array in sorted(self.arrays.items())}
+        header = [[name, array.dtype.str, list(array.shape)] for name, array in plain.items()]
+        return json.dumps(header).encode() + b"\n" + b"".join(array.tobytes() for array in plain.values())
+
+    @classmethod
+    def load(cls, state: bytes) -> "Memory":
+        """The memory that `dump` wrote."""
+        header, _, body = state.partition(b"\n")
+        arrays, offset = {}, 0
+        for name, dtype, shape in json.loads(header):
+            count = int(np.prod(shape)) if shape else 1
+            array = np.frombuffer(body, dtype=np.dtype(dtype), count=count, offset=offset)
+            arrays[name] = array.reshape(shape).copy()
+            offset += array.nbytes
+        return cls(arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Strangeness per row; higher is stranger; meaningless until calibrated.
+
+    Attributes:
+        time: UTC start of each row, shape (rows,).
+        values: Shape (rows,); NaN where there is nothing to judge or the lookback is missing.
+        contributions: Share of each signal in the score, shape (rows, signals), rows sum to 1.
+        expected: What each signal should have been, in its unit, shape (rows, signals).
+    """
+
+    time: TimeArray
+    values: FloatArray
+    contributions: FloatArray
+    expected: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What turns a score into a threshold, and how honest that is.
+
+    Attributes:
+        threshold: Score at which a row counts as abnormal.
+        release: An open detection ends only below `release` x threshold.
+        on_delay: Abnormal rows in a run that open a detection.
+        off_delay: Normal rows in a run that end it.
+        budget: False episodes per week and asset that were asked for.
+        realised: Episodes per week and asset that the threshold gave on the held-out calm history.
+        supported: Smallest budget that the history can support.
+        asset_weeks: History behind the figures.
+        method: `conformal`, or the name of another rule.
+    """
+
+    threshold: float
+    release: float
+    on_delay: int
+    off_delay: int
+    budget: float
+    realised: float
+    supported: float
+    asset_weeks: float
+    method: str = "conformal"
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """An interval of an asset judged abnormal, with its evidence.
+
+    Attributes:
+        check: What judged it, e.g. `quality.missing`, `physics.generation_balance`, `behaviour`.
+        cause: Stable code, e.g. `behaviour.low`.
+        started_at: Start of the first abnormal step.
+        ended_at: End of the last abnormal step; None while it goes on.
+        last_at: Start of the last abnormal step seen so far.
+        signals: The most guilty first.
+        score, threshold: At the peak.
+        observed, expected: Of the first signal at the peak, in `unit`; NaN when there is none.
+        impact: Sum of observed - expected over the abnormal steps, in `impact_unit`; NaN when it has no meaning.
+        n_rows: Abnormal steps.
+        contributions: Share of each signal in the evidence.
+        model: Id of the model that judged; empty for data and physics.
+    """
+
+    asset: AssetKey
+    check: str
+    kind: IncidentKind
+    cause: str
+    severity: Severity
+    started_at: datetime
+    ended_at: datetime | None
+    last_at: datetime
+    peak_at: datetime
+    signals: tuple[str, ...]
+    score: float
+    threshold: float
+    observed: float
+    expected: float
+    unit: str
+    impact: float
+    impact_unit: str
+    n_rows: int
+    contributions: Mapping[str, float]
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Who a trained model is.
+
+    Attributes:
+        fingerprint: SHA-256 of the readings it learnt from.
+        digest: SHA-256 of the artefact's arrays and settings.
+        metrics: Figures of the training, by name.
+    """
+
+    id: str
+    profile: str
+    detector: str
+    trained_at: datetime
+    settings: Mapping[str, object]
+    fingerprint: str
+    digest: str
+    assets: tuple[AssetKey, ...]
+    signals: tuple[str, ...]
+    calibration: Calibration
+    metrics: Mapping[str, float]
+    code_version: str

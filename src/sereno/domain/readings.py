@@ -1,0 +1,114 @@
+"""Readings as they came (columnar, many assets) and the regular window of one asset."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntFlag
+
+import numpy as np
+import numpy.typing as npt
+
+from sereno.domain.signals import AssetKey
+
+__all__ = ["BoolArray", "FloatArray", "Quality", "QualityArray", "Readings", "TimeArray", "Window"]
+
+FloatArray = npt.NDArray[np.float64]
+TimeArray = npt.NDArray[np.datetime64]
+BoolArray = npt.NDArray[np.bool_]
+QualityArray = npt.NDArray[np.int32]
+
+
+class Quality(IntFlag):
+    """Reason flags beside each raw value; 0 is good. Bits are stored, so they never change meaning."""
+
+    GOOD = 0
+    MISSING = 1
+    CONVERTED = 2
+    """Text that was turned into a number by a stated rule."""
+    OUT_OF_RANGE = 4
+    FROZEN = 8
+    IMBALANCE = 16
+    """An identity of the profile is broken by more than the meters' resolution."""
+    CONFLICT = 32
+    """Another reading of the same instant gave a different value."""
+    BAD = 64
+    """The source itself said so."""
+    ESTIMATED = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """A columnar batch: one row per asset and instant, raw and in canonical units.
+
+    Attributes:
+        profile: Name of the profile that gives the signals their meaning.
+        assets: The assets in the batch.
+        asset_index: Position in `assets`, shape (rows,), int32.
+        time: UTC start of the step, datetime64[us], shape (rows,).
+        signals: Column names.
+        values: Shape (rows, signals); NaN where nothing was read.
+        quality: `Quality` bits, int32, shape (rows, signals).
+    """
+
+    profile: str
+    assets: tuple[AssetKey, ...]
+    asset_index: npt.NDArray[np.int32]
+    time: TimeArray
+    signals: tuple[str, ...]
+    values: FloatArray
+    quality: QualityArray
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def n_values(self) -> int:
+        """Number of values that are there (a reading is one value of one signal)."""
+        return int(np.count_nonzero(~np.isnan(self.values)))
+
+    def of_asset(self, index: int) -> "Readings":
+        """The rows of one asset, in time order."""
+        rows = np.flatnonzero(self.asset_index == index)
+        rows = rows[np.argsort(self.time[rows], kind="stable")]
+        return Readings(
+            profile=self.profile,
+            assets=(self.assets[index],),
+            asset_index=np.zeros(len(rows), dtype=np.int32),
+            time=self.time[rows],
+            signals=self.signals,
+            values=self.values[rows],
+            quality=self.quality[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A regular grid of one asset: rows are steps, columns are signals; a gap is rows of NaN.
+
+    `time` holds UTC starts. With `step` None the source has no regular rhythm and rows stand as they came.
+    A step of whole days follows the calendar of `zone`, so its length in hours may vary.
+    """
+
+    asset: AssetKey
+    profile: str
+    signals: tuple[str, ...]
+    time: TimeArray
+    values: FloatArray
+    quality: QualityArray
+    step: timedelta | None
+    zone: str = "UTC"
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def rows(self, start: int, stop: int) -> "Window":
+        """The rows [start, stop) as a window of the same asset."""
+        return Window(
+            asset=self.asset,
+            profile=self.profile,
+            signals=self.signals,
+            time=self.time[start:stop],
+            values=self.values[start:stop],
+            quality=self.quality[start:stop],
+            step=self.step,
+            zone=self.zone,
+        )

@@ -1,0 +1,102 @@
+"""What an asset measures: signals, the identities that must balance, and the profile that holds both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+__all__ = ["AssetKey", "Identity", "Profile", "Signal", "SignalKind"]
+
+
+class SignalKind(StrEnum):
+    """How a value relates to its timestamp."""
+
+    INSTANT = "instant"
+    INTERVAL = "interval"
+    """A total over the step that starts at the timestamp."""
+    CUMULATIVE = "cumulative"
+    """A register that only grows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One magnitude of one asset.
+
+    `is_ratio_scaled` says that deviations are judged as ratios (energy, volume) rather than as
+    differences (temperature, voltage). `is_vital` says that a standstill at zero is a fault and never
+    becomes the new normal level. An `is_optional` one is not reported when a file lacks it.
+    """
+
+    name: str
+    quantity: str
+    unit: str
+    kind: SignalKind = SignalKind.INSTANT
+    minimum: float | None = None
+    maximum: float | None = None
+    is_ratio_scaled: bool = False
+    is_vital: bool = False
+    is_optional: bool = False
+    aliases: tuple[str, ...] = ()
+    labels: Mapping[str, str] | None = None
+
+    def label(self, language: str) -> str:
+        """The signal's name in a person's language; its identifier when the profile gives none."""
+        return (self.labels or {}).get(language, self.name.replace("_", " "))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A balance that the signals must keep: `total` = sum of `parts`."""
+
+    name: str
+    total: str
+    parts: tuple[str, ...]
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Every signal that takes part, the total first."""
+        return (self.total, *self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What kind of asset this is: data, never a code path.
+
+    `is_open` profiles take every numeric column of a file as a signal of that name. `time_aliases`,
+    `site_aliases` and `asset_aliases` are header names that carry the instant and the identity;
+    columns named in `ignored` (row numbers, truth labels) are never signals.
+    """
+
+    name: str
+    signals: tuple[Signal, ...]
+    identities: tuple[Identity, ...] = ()
+    step: timedelta | None = None
+    is_open: bool = False
+    time_aliases: tuple[str, ...] = ()
+    site_aliases: tuple[str, ...] = ()
+    asset_aliases: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    labels: Mapping[str, str] | None = None
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Names of the signals in the order of the profile."""
+        return tuple(signal.name for signal in self.signals)
+
+    def signal(self, name: str) -> Signal:
+        """The signal of that name; for open profiles, an unbounded one without a unit."""
+        for signal in self.signals:
+            if signal.name == name:
+                return signal
+        return Signal(name=name, quantity="unknown", unit="")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AssetKey:
+    """Names an asset as its users do: the site and the asset, as written in the file."""
+
+    site: str
+    asset: str
+
+    def __str__(self) -> str:
+        return self.site if self.site == self.asset else f"{self.site}/{self.asset}"

@@ -1,0 +1,1 @@
+"""Typed configuration: `sereno.yaml`, the environment over it, and the profiles."""
