@@ -118,7 +118,7 @@ def set_up_with_pip(venv: Path) -> None:
     if not has_pip(venv):
         make_venv(python, venv)
     pins = {"PIP_CONSTRAINT": "constraints.txt", "PIP_BUILD_CONSTRAINT": "constraints.txt"}
-    install = [str(program(venv, "python")), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [str(program(venv, "python")), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     code = call([*install, "-c", "constraints.txt", "--editable", f".[{EXTRAS}]"], extra_environment=pins)
     if code:
         raise SetupFailed("the packages could not be installed: see pip's message above", code)
