@@ -1,5 +1,6 @@
 """The set-up script: when it works again, what it refuses, what it says."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_broken_environment_is_removed(tmp_path: Path) -> None:
     assert not broken.exists()
 
 
-@pytest.mark.skipif(dev.os.name == "nt", reason="the stand-in for Python is a shell script")
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Python is a shell script")
 def test_missing_ensurepip_says_what_to_install(tmp_path: Path) -> None:
     python = tmp_path / "python3"
     python.write_text("#!/bin/sh\necho 'created because ensurepip is not available'\nexit 1\n")
