@@ -1,6 +1,5 @@
 """What judging a window gives: scores, what they are worth, and the intervals judged abnormal."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,10 +7,11 @@ from enum import IntEnum, StrEnum
 
 import numpy as np
 
+from sereno.domain.archive import pack, unpack
 from sereno.domain.readings import FloatArray, TimeArray
 from sereno.domain.signals import AssetKey
 
-__all__ = ["Calibration", "Detection", "IncidentKind", "Memory", "ModelCard", "Scores", "Severity"]
+__all__ = ["Calibration", "Detection", "Evidence", "IncidentKind", "Memory", "ModelCard", "Scores", "Severity"]
 
 
 class Severity(IntEnum):
@@ -38,22 +38,13 @@ class Memory:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def dump(self) -> bytes:
-        """One JSON header line (name, dtype, shape of each array), then their bytes in that order."""
-        plain = {name: np.ascontiguousarray(array) for name, array in sorted(self.arrays.items())}
-        header = [[name, array.dtype.str, list(array.shape)] for name, array in plain.items()]
-        return json.dumps(header).encode() + b"\n" + b"".join(array.tobytes() for array in plain.values())
+        """The arrays as an archive."""
+        return pack({}, self.arrays)
 
     @classmethod
     def load(cls, state: bytes) -> "Memory":
         """The memory that `dump` wrote."""
-        header, _, body = state.partition(b"\n")
-        arrays, offset = {}, 0
-        for name, dtype, shape in json.loads(header):
-            count = int(np.prod(shape)) if shape else 1
-            array = np.frombuffer(body, dtype=np.dtype(dtype), count=count, offset=offset)
-            arrays[name] = array.reshape(shape).copy()
-            offset += array.nbytes
-        return cls(arrays)
+        return cls(unpack(state)[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +154,31 @@ class ModelCard:
     calibration: Calibration
     metrics: Mapping[str, float]
     code_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one check says of each row of a window, in one currency: how far beyond its limit.
+
+    Attributes:
+        check: Name of the check, e.g. `quality.missing`, `physics.consumption_balance`, `behaviour`.
+        exceedance: Score over threshold, shape (rows,); 1 is the limit, NaN says nothing.
+        threshold: The limit in the unit of the score.
+        contributions: Share of each signal, shape (rows, signals).
+        expected: What each signal should have been, in its unit, NaN where the check has no opinion,
+            shape (rows, signals).
+        since: When the abnormal run of each row began, where the check knows better than the row itself.
+        release, on_delay, off_delay: Hysteresis, see `Calibration`.
+    """
+
+    check: str
+    kind: IncidentKind
+    exceedance: FloatArray
+    threshold: float
+    contributions: FloatArray
+    expected: FloatArray
+    since: TimeArray | None = None
+    release: float = 1.0
+    on_delay: int = 1
+    off_delay: int = 1
+    model: str = ""

@@ -1,0 +1,1 @@
+"""From windows to scores, from scores to calibrated detections."""

@@ -1,0 +1,123 @@
+"""From a budget of false alarms to a threshold, counted in episodes and not in rows.
+
+The score of every calm row is known out of fold. A threshold is worth the number of episodes it gives on them,
+after hysteresis and delays, per asset and week; the smallest threshold inside the budget is taken. One episode is
+held back as the conformal correction: with m allowed, the threshold is such that m - 1 were seen.
+
+Source:
+    Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005, chapter 2 (the rank of a new calm
+    episode among the old ones is uniform, hence the correction by one).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import numpy as np
+
+from sereno.domain.errors import BudgetTooSmall
+from sereno.domain.judgement import Calibration
+from sereno.domain.readings import FloatArray
+
+__all__ = ["DEFAULT_BUDGET", "Hysteresis", "calibrate", "count_episodes"]
+
+DEFAULT_BUDGET = 0.25
+"""False episodes per week and asset."""
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_WEEK = timedelta(weeks=1)
+_MIN_THRESHOLD = 1.0
+"""Scores are in units of their own calm 99 % quantile: nothing below that is worth a person's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hysteresis:
+    """When an episode begins and ends.
+
+    Attributes:
+        release: Share of the threshold below which a row is normal again.
+        on_delay, off_delay: Rows in a run.
+    """
+
+    release: float = 0.7
+    on_delay: int = 1
+    off_delay: int = 2
+
+    @classmethod
+    def for_step(cls, step: timedelta | None) -> "Hysteresis":
+        """A day counts at once; of hours two; of minutes three."""
+        if step is None or step >= _DAY:
+            return cls(on_delay=1, off_delay=2)
+        if step >= _HOUR:
+            return cls(on_delay=2, off_delay=6)
+        return cls(on_delay=3, off_delay=max(6, round(_HOUR / step / 2)))
+
+
+def count_episodes(scores: FloatArray, threshold: float, hysteresis: Hysteresis) -> int:
+    """Episodes that a threshold gives on a series of scores, NaN rows holding the state."""
+    known = scores[~np.isnan(scores)]
+    if not (known >= threshold).any():
+        return 0
+    ends = hysteresis.release * threshold
+    n_episodes = above = below = 0
+    is_open = False
+    for score in known.tolist():
+        above = above + 1 if score >= threshold else 0
+        below = below + 1 if score < ends else 0
+        if is_open:
+            is_open = below < hysteresis.off_delay
+        elif above >= hysteresis.on_delay:
+            is_open, n_episodes = True, n_episodes + 1
+    return n_episodes
+
+
+def calibrate(
+    scores: Sequence[FloatArray], step: timedelta | None, *, budget: float, hysteresis: Hysteresis
+) -> Calibration:
+    """The smallest threshold whose false episodes stay within the budget.
+
+    Args:
+        scores: Out-of-fold scores of each asset, in time order, NaN where nothing was judged.
+        step: Length of a row; a day where the source has no rhythm.
+        budget: False episodes per week and asset.
+
+    Raises:
+        BudgetTooSmall: The history cannot support that budget; names the smallest it can.
+    """
+    asset_weeks = sum(int((~np.isnan(s)).sum()) for s in scores) * ((step or _DAY) / _WEEK)
+    supported = 2.0 / asset_weeks if asset_weeks else float("inf")
+    if budget < supported:
+        raise BudgetTooSmall(asked=budget, weeks=round(asset_weeks, 1), supported=float(f"{supported:.2g}"))
+    allowed = int(budget * asset_weeks) - 1
+
+    def count(threshold: float) -> int:
+        return sum(count_episodes(s, threshold, hysteresis) for s in scores)
+
+    candidates = np.unique(np.concatenate([s[~np.isnan(s)] for s in scores]))
+    candidates = candidates[candidates >= _MIN_THRESHOLD]
+    threshold = _smallest(candidates, allowed, count)
+    calibration = Calibration(
+        threshold=threshold,
+        release=hysteresis.release,
+        on_delay=hysteresis.on_delay,
+        off_delay=hysteresis.off_delay,
+        budget=budget,
+        realised=0.0,
+        supported=supported,
+        asset_weeks=asset_weeks,
+    )
+    return replace(calibration, realised=count(threshold) / asset_weeks)
+
+
+def _smallest(candidates: FloatArray, allowed: int, count) -> float:  # type: ignore[no-untyped-def]
+    """Bisection; a row equal to the threshold counts, so the answer lies just above a candidate."""
+    low, high = 0, len(candidates)
+    while low < high:
+        middle = (low + high) // 2
+        if count(float(np.nextafter(candidates[middle], np.inf))) <= allowed:
+            high = middle
+        else:
+            low = middle + 1
+    if low == 0 and (not len(candidates) or count(_MIN_THRESHOLD) <= allowed):
+        return _MIN_THRESHOLD
+    return float(np.nextafter(candidates[min(low, len(candidates) - 1)], np.inf))

@@ -1,0 +1,187 @@
+"""From evidence, row by row, to detections with a start and an end; the state survives between batches.
+
+An episode opens after `on_delay` abnormal rows, is dated from the first of them, and ends after `off_delay` rows
+below the release level, dated at the end of its last abnormal row. Rows that say nothing hold the state.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from sereno.detect.severity import grade
+from sereno.domain.calendar import step_end
+from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
+from sereno.domain.readings import FloatArray, Window
+from sereno.domain.signals import Profile, SignalKind
+from sereno.domain.time import from_numpy
+
+__all__ = ["find_detections"]
+
+_MIN_SHARE = 0.1
+"""A signal with less of the evidence than this is not named."""
+_ENERGY_UNITS = {"kW": "kWh"}
+"""What an instantaneous unit becomes when it is summed over hours."""
+
+_STARTED, _LAST, _PEAK_AT, _PEAK, _ROWS, _ABOVE, _BELOW, _OPEN, _HEAD = range(9)
+
+
+@dataclass(slots=True)
+class _Episode:
+    """A possible or open episode: a few figures, and four arrays (signals,)."""
+
+    figures: list[float]
+    observed: FloatArray
+    expected: FloatArray
+    shares: FloatArray
+    impact: FloatArray
+
+    def to_array(self) -> FloatArray:
+        return np.concatenate([self.figures, self.observed, self.expected, self.shares, self.impact])
+
+    @classmethod
+    def from_array(cls, array: FloatArray) -> "_Episode":
+        parts = array[_HEAD:].reshape(4, -1)
+        return cls(array[:_HEAD].tolist(), *(part.copy() for part in parts))
+
+    @classmethod
+    def begun(cls, at: float, n_signals: int) -> "_Episode":
+        blank = np.zeros(n_signals)
+        return cls([at, at, at, -1.0, 0.0, 0.0, 0.0, 0.0], blank, blank, blank, blank)
+
+
+def find_detections(
+    evidence: Evidence, window: Window, profile: Profile, memory: Memory
+) -> tuple[list[Detection], Memory]:
+    """Detections that a window opens, prolongs or ends.
+
+    Args:
+        evidence: What one check says of the window's rows.
+        memory: The episode that was under way; empty if none.
+
+    Returns:
+        Ended detections in time order, then the open one if any, and the memory after the last row.
+    """
+    name = f"episode/{evidence.check}"
+    state = memory.arrays.get(name)
+    if state is None and not (evidence.exceedance >= 1.0).any():
+        return [], Memory()
+    tracker = _Tracker(evidence, window, profile)
+    episode = None if state is None else _Episode.from_array(state)
+    ended, episode = tracker.follow(episode)
+    detections = [tracker.detection(done, is_open=False) for done in ended]
+    if episode is None:
+        return detections, Memory()
+    if episode.figures[_OPEN]:
+        detections.append(tracker.detection(episode, is_open=True))
+    return detections, Memory({name: episode.to_array()})
+
+
+class _Tracker:
+    """The state machine of one check over one window."""
+
+    def __init__(self, evidence: Evidence, window: Window, profile: Profile) -> None:
+        self._evidence = evidence
+        self._window = window
+        self._profile = profile
+        self._micros = window.time.astype("datetime64[us]").astype(np.int64)
+
+    def follow(self, episode: _Episode | None) -> tuple[list[_Episode], _Episode | None]:
+        """Episodes ended in the window, and the one that goes on."""
+        ended = []
+        for row, exceedance in enumerate(self._evidence.exceedance.tolist()):
+            if exceedance != exceedance:  # noqa: PLR0124 - NaN holds the state
+                continue
+            if exceedance >= 1.0:
+                episode = self._abnormal(episode, row, exceedance)
+            elif episode is not None:
+                was_open = bool(episode.figures[_OPEN])
+                episode = self._normal(episode, row, exceedance)
+                if was_open and not episode.figures[_OPEN]:
+                    ended.append(episode)
+                if not episode.figures[_OPEN]:
+                    episode = None
+        return ended, episode
+
+    def _abnormal(self, episode: _Episode | None, row: int, exceedance: float) -> _Episode:
+        since = self._evidence.since
+        begun = float(self._micros[row] if since is None else since[row].astype(np.int64))
+        episode = episode or _Episode.begun(begun, len(self._window.signals))
+        figures = episode.figures
+        figures[_LAST] = float(self._micros[row])
+        figures[_ROWS] += 1
+        figures[_ABOVE] += 1
+        figures[_BELOW] = 0
+        figures[_OPEN] = float(figures[_OPEN] or figures[_ABOVE] >= self._evidence.on_delay)
+        observed, expected = self._window.values[row], self._evidence.expected[row]
+        episode.shares = episode.shares + np.nan_to_num(self._evidence.contributions[row])
+        episode.impact = episode.impact + np.nan_to_num(observed - expected)
+        if exceedance > figures[_PEAK]:
+            figures[_PEAK], figures[_PEAK_AT] = exceedance, float(self._micros[row])
+            episode.observed, episode.expected = observed.copy(), expected.copy()
+        return episode
+
+    def _normal(self, episode: _Episode, row: int, exceedance: float) -> _Episode:
+        figures = episode.figures
+        figures[_ABOVE] = 0
+        if exceedance < self._evidence.release:
+            figures[_BELOW] += 1
+        if not figures[_OPEN] or figures[_BELOW] >= self._evidence.off_delay:
+            figures[_OPEN] = 0.0
+        return episode
+
+    def detection(self, episode: _Episode, *, is_open: bool) -> Detection:
+        """What an episode says to a person."""
+        evidence, window = self._evidence, self._window
+        figures = episode.figures
+        order = np.argsort(-episode.shares, kind="stable")
+        total = max(float(episode.shares.sum()), 1e-300)
+        named = [int(s) for s in order if episode.shares[s] >= _MIN_SHARE * total] or [int(order[0])]
+        lead = named[0]
+        signal = self._profile.signal(window.signals[lead])
+        impact, impact_unit = self._impact(episode, lead)
+        last = np.datetime64(int(figures[_LAST]), "us")
+        n_rows = int(figures[_ROWS])
+        is_data = evidence.kind is IncidentKind.DATA
+        return Detection(
+            asset=window.asset,
+            check=evidence.check,
+            kind=evidence.kind,
+            cause=_cause(evidence.check, evidence.kind, float(episode.observed[lead]), float(episode.expected[lead])),
+            severity=grade(figures[_PEAK], n_rows, window.step, is_data=is_data),
+            started_at=from_numpy(np.datetime64(int(figures[_STARTED]), "us")),
+            ended_at=None if is_open else from_numpy(step_end(last, window.step, window.zone)),
+            last_at=from_numpy(last),
+            peak_at=from_numpy(np.datetime64(int(figures[_PEAK_AT]), "us")),
+            signals=tuple(window.signals[s] for s in named),
+            score=figures[_PEAK] * evidence.threshold,
+            threshold=evidence.threshold,
+            observed=float(episode.observed[lead]),
+            expected=float(episode.expected[lead]),
+            unit=signal.unit,
+            impact=impact,
+            impact_unit=impact_unit,
+            n_rows=n_rows,
+            contributions={window.signals[s]: float(episode.shares[s] / total) for s in named},
+            model=evidence.model,
+        )
+
+    def _impact(self, episode: _Episode, lead: int) -> tuple[float, str]:
+        """Observed minus expected, summed over the abnormal steps: energy or volume; NaN for other quantities."""
+        signal = self._profile.signal(self._window.signals[lead])
+        if np.isnan(episode.expected[lead]):
+            return float("nan"), ""
+        if signal.kind is SignalKind.INTERVAL:
+            return float(episode.impact[lead]), signal.unit
+        if signal.unit in _ENERGY_UNITS and self._window.step is not None:
+            hours = self._window.step / timedelta(hours=1)
+            return float(episode.impact[lead]) * hours, _ENERGY_UNITS[signal.unit]
+        return float("nan"), ""
+
+
+def _cause(check: str, kind: IncidentKind, observed: float, expected: float) -> str:
+    if kind is not IncidentKind.BEHAVIOUR:
+        return check
+    if observed < expected:
+        return "behaviour.low"
+    return "behaviour.high"

@@ -1,0 +1,142 @@
+"""Isolation forest, fitted by scikit-learn and scored from flat arrays without it.
+
+Source:
+    Liu, Ting, Zhou, "Isolation Forest", ICDM 2008, equations 1 and 2; scores equal
+    `sklearn.ensemble.IsolationForest.score_samples` (which is their negative).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sereno.domain.readings import FloatArray
+
+__all__ = ["Forest", "fit_forest"]
+
+_EULER_GAMMA = 0.5772156649015329
+_BLOCK_ROWS = 8_192
+"""Rows scored at once: their positions in all trees stay in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Trees laid end to end: node arrays of all trees, children as absolute positions.
+
+    A leaf points to itself, so that every row may walk `depth` steps. `path` is the depth of a node plus the
+    mean path of the samples left in it (zero for inner nodes, which no walk ends in).
+    """
+
+    feature: np.ndarray
+    threshold: FloatArray
+    left: np.ndarray
+    right: np.ndarray
+    path: FloatArray
+    roots: np.ndarray
+    depth: int
+    normaliser: float
+
+    def score(self, rows: FloatArray) -> FloatArray:
+        """Strangeness in (0, 1], higher is stranger, shape (rows,).
+
+        Args:
+            rows: Finite features, shape (rows, features); compared in float32 as scikit-learn does.
+        """
+        features = np.asarray(rows, dtype=np.float32)
+        if len(features) == 1:
+            return self._score_one(features[0])
+        blocks = [self._score_block(features[i : i + _BLOCK_ROWS]) for i in range(0, len(features), _BLOCK_ROWS)]
+        return np.concatenate(blocks) if blocks else np.empty(0)
+
+    def _score_one(self, row: np.ndarray) -> FloatArray:
+        node = self.roots
+        for _ in range(self.depth):
+            node = np.where(row[self.feature[node]] <= self.threshold[node], self.left[node], self.right[node])
+        return np.exp2(-self.path[node].sum(keepdims=True) / self.normaliser)
+
+    def _score_block(self, features: np.ndarray) -> FloatArray:
+        rows = np.arange(len(features))
+        total = np.zeros(len(features))
+        for root in self.roots.tolist():
+            node = np.full(len(features), root)
+            for _ in range(self.depth):
+                below = features[rows, self.feature[node]] <= self.threshold[node]
+                node = np.where(below, self.left[node], self.right[node])
+            total += self.path[node]
+        return np.exp2(-total / self.normaliser)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All that `from_arrays` needs."""
+        return {
+            "feature": self.feature,
+            "threshold": self.threshold,
+            "left": self.left,
+            "right": self.right,
+            "path": self.path,
+            "roots": self.roots,
+            "shape": np.array([self.depth, self.normaliser]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Forest":
+        """The forest that `to_arrays` described."""
+        depth, normaliser = arrays["shape"].tolist()
+        names = ("feature", "threshold", "left", "right", "path", "roots")
+        return cls(*(arrays[name] for name in names), depth=int(depth), normaliser=normaliser)
+
+
+def fit_forest(rows: FloatArray, *, seed: int, n_trees: int = 100, n_samples: int = 256) -> Forest:
+    """A forest of `n_trees`, each of at most `n_samples` rows.
+
+    Args:
+        rows: Finite features, shape (rows, features).
+    """
+    from sklearn.ensemble import IsolationForest  # takes seconds to import: only where it is used
+
+    fitted = IsolationForest(n_estimators=n_trees, max_samples=min(n_samples, len(rows)), random_state=seed)
+    return flatten(fitted.fit(np.asarray(rows, dtype=np.float32)))
+
+
+def flatten(fitted: object) -> Forest:
+    """The flat form of a fitted `sklearn.ensemble.IsolationForest` that uses all features in every tree."""
+    trees = [estimator.tree_ for estimator in fitted.estimators_]  # type: ignore[attr-defined]
+    offsets = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])])
+    parts = [_flatten_tree(tree, int(offset)) for tree, offset in zip(trees, offsets[:-1], strict=True)]
+    feature, threshold, left, right, path = (np.concatenate(column) for column in zip(*parts, strict=True))
+    n_samples = int(fitted._max_samples)  # type: ignore[attr-defined]
+    return Forest(
+        feature=feature,
+        threshold=threshold,
+        left=left,
+        right=right,
+        path=path,
+        roots=offsets[:-1].astype(np.int64),
+        depth=max(int(tree.max_depth) for tree in trees),
+        normaliser=float(len(trees) * _mean_path(np.array([n_samples]))[0]),
+    )
+
+
+def _flatten_tree(tree: object, offset: int) -> tuple[np.ndarray, ...]:
+    left, right = tree.children_left, tree.children_right  # type: ignore[attr-defined]
+    nodes = np.arange(len(left))
+    is_leaf = left < 0
+    depth = np.zeros(len(left))
+    for node in nodes[~is_leaf].tolist():  # children always stand after their parent
+        depth[left[node]] = depth[right[node]] = depth[node] + 1
+    path = np.where(is_leaf, depth + _mean_path(tree.n_node_samples), 0.0)  # type: ignore[attr-defined]
+    return (
+        np.where(is_leaf, 0, tree.feature).astype(np.int64),  # type: ignore[attr-defined]
+        np.where(is_leaf, np.inf, tree.threshold),  # type: ignore[attr-defined]
+        np.where(is_leaf, nodes, left) + offset,
+        np.where(is_leaf, nodes, right) + offset,
+        path,
+    )
+
+
+def _mean_path(n_samples: np.ndarray) -> FloatArray:
+    """Mean path of an unsuccessful search in a binary tree of so many samples (equation 1)."""
+    n = np.asarray(n_samples, dtype=float)
+    long = n > 2
+    safe = np.where(long, n, 3.0)
+    mean = 2.0 * (np.log(safe - 1.0) + _EULER_GAMMA) - 2.0 * (safe - 1.0) / safe
+    return np.where(long, mean, np.where(n == 2, 1.0, 0.0))

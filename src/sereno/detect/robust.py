@@ -1,0 +1,329 @@
+"""The default detector of records: robust z and PCA per asset, a fleet's isolation forest as second vote.
+
+Each asset has its own baseline, spread and components; what is left over is in standard deviations and therefore
+alike across a fleet, so one forest over all assets votes on it. Three statistics, each in units of its own calm
+99 % quantile, make the score: the largest deviation, T² along the components, Q off them. The forest confirms: a
+row it finds ordinary keeps only `UNCONFIRMED` of its score.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import numpy as np
+
+from sereno.detect.baseline import Baseline, fit_baseline
+from sereno.detect.forest import Forest, fit_forest
+from sereno.detect.pca import Components, fit_components
+from sereno.domain.archive import pack, unpack
+from sereno.domain.calendar import local_time
+from sereno.domain.errors import HistoryTooShort
+from sereno.domain.judgement import Memory, Scores
+from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
+from sereno.domain.signals import AssetKey, Profile
+
+__all__ = ["RobustDetector", "TrainedRobust"]
+
+FLEET = AssetKey("*", "*")
+"""Stands for an asset that training never saw."""
+CLIP = 8.0
+"""Deviations beyond this look alike to the components and the forest."""
+UNCONFIRMED = 0.85
+CONSULT_FROM = 0.5
+"""Below this score the forest is not asked: its vote could not make the row abnormal."""
+_CALM = 4.0
+"""Deviation beyond which a row is left out when the components and the forest are fitted."""
+_CALM_QUANTILE = 0.99
+_BODY_QUANTILE = 0.95
+_TAIL_CAP = 2.0
+"""The 99 % quantile is at most this many times the 95 % one (1.4 for a normal variable)."""
+_FLEET_CAP = 1.5
+_VOTE_QUANTILE = 0.95
+_MAX_FOREST_ROWS = 100_000
+_VOTE_ROWS = 5_000
+_STILL_SHARE = 1.0
+"""What a standing vital signal adds to its share of the contributions, so that it leads."""
+MIN_ROWS = 21
+
+
+@dataclass(frozen=True, slots=True)
+class AssetModel:
+    """What the detector knows of one asset."""
+
+    signals: tuple[str, ...]
+    zone: str
+    step: timedelta | None
+    baseline: Baseline
+    components: Components
+    limits: FloatArray
+    """Calm 99 % quantiles of largest deviation, sqrt(T²), sqrt(Q), shape (3,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetVote:
+    """The forest over all assets with the same signals and the score from which it calls a row odd.
+
+    `components` are those of all their calm rows together: what a stranger to the fleet is measured by.
+    """
+
+    forest: Forest
+    limit: float
+    components: Components
+
+
+@dataclass(frozen=True, slots=True)
+class RobustDetector:
+    """Robust z, PCA and a fleet forest.
+
+    Attributes:
+        profile: Gives the signals their scale and vital ones their name.
+        seed: Of the forest.
+        n_trees: Trees of the forest.
+    """
+
+    profile: Profile
+    seed: int = 0
+    n_trees: int = 100
+
+    def fit(self, history: Sequence[Window]) -> "TrainedRobust":
+        """Learn each asset of `history`; cells that are NaN teach nothing.
+
+        Raises:
+            HistoryTooShort: No asset has `MIN_ROWS` rows.
+        """
+        return self.fit_parts(history, [np.ones(len(window), dtype=bool) for window in history])
+
+    def fit_parts(self, history: Sequence[Window], use: Sequence[BoolArray]) -> "TrainedRobust":
+        """As `fit`, from the rows marked in `use` alone; the level still follows all rows.
+
+        Args:
+            use: Rows to learn from, one array (rows,) per window.
+        """
+        assets: dict[AssetKey, AssetModel] = {}
+        calm: dict[tuple[str, ...], list[FloatArray]] = {}
+        for window, rows in zip(history, use, strict=True):
+            if _n_usable(window, rows) < MIN_ROWS:
+                continue
+            model, deviations = self._fit_asset(window, local_time(window.time, window.zone), rows)
+            assets[window.asset] = model
+            calm.setdefault(window.signals, []).append(deviations)
+        if not assets:
+            found = f"{max((_n_usable(w, r) for w, r in zip(history, use, strict=True)), default=0)} rows"
+            raise HistoryTooShort(found=found, needed=f"{MIN_ROWS} rows of one asset")
+        assets = _with_fleet_limits(assets)
+        votes = {signals: self._fit_vote(rows) for signals, rows in calm.items()}
+        return TrainedRobust(self.profile, assets, votes)
+
+    def _fit_asset(self, window: Window, local: TimeArray, rows: BoolArray) -> tuple[AssetModel, FloatArray]:
+        cells = rows[:, None] & ~np.isnan(window.values)
+        baseline = fit_baseline(window, self.profile, local, cells)
+        residuals, _ = baseline.residuals(window.values, local, Memory())
+        in_service = rows & ~np.isnan(window.values).all(axis=1) & ~residuals.is_still.any(axis=1)
+        clipped = _clipped(residuals.deviations[in_service])
+        calm = clipped[np.abs(clipped).max(axis=1, initial=0.0) < _CALM]
+        if len(calm) < MIN_ROWS:
+            calm = clipped if len(clipped) else np.zeros((1, len(window.signals)))
+        components = fit_components(calm)
+        model = AssetModel(window.signals, window.zone, window.step, baseline, components, np.ones(3))
+        return replace(model, limits=_limits(components, clipped)), calm
+
+    def _fit_vote(self, rows: list[FloatArray]) -> FleetVote:
+        pooled = np.concatenate(rows)
+        if len(pooled) > _MAX_FOREST_ROWS:
+            pooled = np.random.default_rng(self.seed).choice(pooled, _MAX_FOREST_ROWS, replace=False)
+        forest = fit_forest(pooled, seed=self.seed, n_trees=self.n_trees)
+        limit = float(np.quantile(forest.score(pooled[:_VOTE_ROWS]), _VOTE_QUANTILE))
+        return FleetVote(forest, limit, fit_components(pooled))
+
+    def load(self, state: bytes) -> "TrainedRobust":
+        """The trained detector that `TrainedRobust.dump` wrote."""
+        return TrainedRobust.from_bytes(state, self.profile)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRobust:
+    """Frozen; everything that scoring needs, for all assets of a profile."""
+
+    profile: Profile
+    assets: Mapping[AssetKey, AssetModel]
+    votes: Mapping[tuple[str, ...], FleetVote]
+    _fleet: dict[tuple[str, ...], AssetModel] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def lookback(self) -> timedelta:
+        """None: what it needs of the past is in its memory."""
+        return timedelta(0)
+
+    def knows(self, asset: AssetKey) -> bool:
+        """Whether training saw this asset."""
+        return asset in self.assets
+
+    def score(self, window: Window, memory: Memory | None = None) -> tuple[Scores, Memory]:
+        """Strangeness of each row in units of the calm 99 % quantile.
+
+        A window whose signals differ from those learnt is judged on the learnt ones; a missing one counts as
+        expected. An asset that training never saw is judged from the fleet.
+        """
+        model = self.assets.get(window.asset) or self._fleet_model(window)
+        values = _columns(window, model.signals)
+        residuals, after = model.baseline.residuals(values, local_time(window.time, window.zone), memory or Memory())
+        clipped = _clipped(residuals.deviations)
+        along, off, leftover = model.components.measure(clipped)
+        deviations = np.abs(np.nan_to_num(residuals.deviations))
+        parts = np.stack([deviations.max(axis=1), along, off], axis=1) / model.limits
+        score = parts.max(axis=1)
+        asked = np.flatnonzero(score >= CONSULT_FROM)
+        if len(asked):
+            vote = self.votes[model.signals]
+            is_odd = vote.forest.score(clipped[asked]) >= vote.limit
+            score[asked] *= np.where(is_odd, 1.0, UNCONFIRMED)
+        score[np.isnan(values).all(axis=1)] = np.nan
+        shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still)
+        shares, expected = (_as_in(window, model.signals, part) for part in (shares, residuals.expected))
+        return Scores(window.time, score, shares, expected), after
+
+    def _fleet_model(self, window: Window) -> AssetModel:
+        """An asset as wide as the fleet: its centre is the fleet's, its spread that between its members too."""
+        signals = max(self.votes, key=lambda names: len(set(names) & set(window.signals)))
+        if signals not in self._fleet:
+            members = [model for model in self.assets.values() if model.signals == signals]
+            self._fleet[signals] = _pooled(members, self.votes[signals].components)
+        return self._fleet[signals]
+
+    def dump(self) -> bytes:
+        """An archive of arrays and a JSON index; never a pickle."""
+        arrays: dict[str, np.ndarray] = {}
+        assets, votes = [], []
+        for i, (key, model) in enumerate(sorted(self.assets.items())):
+            assets.append(_described(key, model))
+            parts = {"baseline": model.baseline.to_arrays(), "components": model.components.to_arrays()}
+            arrays |= {f"a{i}/{part}/{name}": array for part, group in parts.items() for name, array in group.items()}
+            arrays[f"a{i}/limits"] = model.limits
+        for i, (signals, vote) in enumerate(sorted(self.votes.items())):
+            votes.append({"signals": list(signals), "limit": vote.limit})
+            arrays |= {f"v{i}/forest/{name}": array for name, array in vote.forest.to_arrays().items()}
+            arrays |= {f"v{i}/components/{name}": array for name, array in vote.components.to_arrays().items()}
+        return pack({"assets": assets, "votes": votes}, arrays)
+
+    @classmethod
+    def from_bytes(cls, state: bytes, profile: Profile) -> "TrainedRobust":
+        """The detector that `dump` wrote.
+
+        Raises:
+            ArchiveError: The bytes are not such an archive.
+        """
+        header, arrays = unpack(state)
+        assets = {}
+        for i, text in enumerate(header["assets"]):  # type: ignore[arg-type,var-annotated]
+            assets[AssetKey(text["site"], text["asset"])] = AssetModel(
+                signals=tuple(text["signals"]),
+                zone=text["zone"],
+                step=None if text["step_s"] is None else timedelta(seconds=text["step_s"]),
+                baseline=Baseline.from_arrays(_group(arrays, f"a{i}/baseline/")),
+                components=Components.from_arrays(_group(arrays, f"a{i}/components/")),
+                limits=arrays[f"a{i}/limits"],
+            )
+        votes = {}
+        for i, text in enumerate(header["votes"]):  # type: ignore[arg-type]
+            votes[tuple(text["signals"])] = FleetVote(
+                Forest.from_arrays(_group(arrays, f"v{i}/forest/")),
+                text["limit"],
+                Components.from_arrays(_group(arrays, f"v{i}/components/")),
+            )
+        return cls(profile, assets, votes)
+
+
+def _described(key: AssetKey, model: AssetModel) -> dict[str, object]:
+    return {
+        "site": key.site,
+        "asset": key.asset,
+        "signals": list(model.signals),
+        "zone": model.zone,
+        "step_s": None if model.step is None else model.step.total_seconds(),
+    }
+
+
+def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _limits(components: Components, rows: FloatArray) -> FloatArray:
+    """Calm 99 % quantiles of the three statistics, held down where a fault sits in the history itself."""
+    along, off, _ = components.measure(rows)
+    parts = (np.abs(rows).max(axis=1, initial=0.0), along, off)
+    bounded = [min(np.quantile(p, _CALM_QUANTILE), _TAIL_CAP * np.quantile(p, _BODY_QUANTILE)) for p in parts]
+    return np.maximum(bounded, 1.0)
+
+
+def _with_fleet_limits(assets: Mapping[AssetKey, AssetModel]) -> dict[AssetKey, AssetModel]:
+    """Limits bounded by those of the fleet: an asset that was broken for weeks must not call that normal."""
+    groups: dict[tuple[str, ...], list[FloatArray]] = {}
+    for model in assets.values():
+        groups.setdefault(model.signals, []).append(model.limits)
+    middles = {signals: np.median(limits, axis=0) for signals, limits in groups.items()}
+    return {
+        key: replace(model, limits=np.minimum(model.limits, _FLEET_CAP * middles[model.signals]))
+        for key, model in assets.items()
+    }
+
+
+def _n_usable(window: Window, rows: BoolArray) -> int:
+    return int((rows & ~np.isnan(window.values).all(axis=1)).sum())
+
+
+def _clipped(deviations: FloatArray) -> FloatArray:
+    """Deviations as the components and the forest see them: bounded, and a missing one as expected."""
+    return np.clip(np.nan_to_num(deviations), -CLIP, CLIP)
+
+
+def _columns(window: Window, signals: tuple[str, ...]) -> FloatArray:
+    if window.signals == signals:
+        return window.values
+    values = np.full((len(window), len(signals)), np.nan)
+    for s, name in enumerate(signals):
+        if name in window.signals:
+            values[:, s] = window.values[:, window.signals.index(name)]
+    return values
+
+
+def _as_in(window: Window, learnt: tuple[str, ...], part: FloatArray) -> FloatArray:
+    """Columns of learnt signals in the order of the window's; NaN for those that were not learnt."""
+    if window.signals == learnt:
+        return part
+    result = np.full(window.values.shape, np.nan)
+    for s, name in enumerate(window.signals):
+        if name in learnt:
+            result[:, s] = part[:, learnt.index(name)]
+    return result
+
+
+def _shares(deviations: FloatArray, leftover: FloatArray, is_off: BoolArray, is_still: BoolArray) -> FloatArray:
+    """What each signal contributes: its squared deviation, or its part of Q where the relation broke."""
+    parts = np.where(is_off[:, None], leftover**2, deviations**2)
+    total = parts.sum(axis=1, keepdims=True)
+    shares = parts / np.where(total > 0, total, 1.0) + _STILL_SHARE * is_still
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+
+
+def _pooled(members: Sequence[AssetModel], components: Components) -> AssetModel:
+    """An asset of the fleet's middle size whose spread includes how much the members differ."""
+    shapes = [member.baseline.centre.shape for member in members]
+    alike = [m for m in members if m.baseline.centre.shape == max(set(shapes), key=shapes.count)]
+    baselines = [member.baseline for member in alike]
+
+    def middle(name: str) -> FloatArray:
+        return np.median([getattr(baseline, name) for baseline in baselines], axis=0)
+
+    knees = np.array([baseline.knee for baseline in baselines])
+    between = np.std(np.log(np.where(knees > 0, knees, 1.0)), axis=0)
+    baseline = replace(
+        baselines[0],
+        knee=np.exp(np.median(np.log(np.where(knees > 0, knees, 1.0)), axis=0)) * (knees[0] > 0),
+        level=np.zeros(knees.shape[1]),
+        low=np.hypot(middle("low"), between),
+        high=np.hypot(middle("high"), between),
+        centre=middle("centre"),
+        weight=middle("weight"),
+    )
+    limits = np.median([member.limits for member in alike], axis=0)
+    return replace(alike[0], baseline=baseline, components=components, limits=limits)

@@ -1,0 +1,67 @@
+"""Physics that the readings must obey: the balances that a profile declares."""
+
+import numpy as np
+
+from sereno.domain.judgement import Evidence, IncidentKind
+from sereno.domain.readings import FloatArray, Quality, QualityArray, Window
+from sereno.domain.signals import Identity, Profile
+
+__all__ = ["check_identities", "identity_residual"]
+
+FLAG_SHARE = 0.0001
+"""Imbalance over the largest term that is more than rounding: a flag beside the row."""
+INCIDENT_SHARE = 0.02
+"""Imbalance over the largest term that two class B meters (1 % each, EN 50470-3) cannot explain."""
+RESOLUTION_KWH = 0.001
+"""Resolution of a meter's register [kWh]; each term may be off by one."""
+
+
+def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Identity) -> FloatArray | None:
+    """Total minus the sum of its parts [unit of the signals], shape (rows,); None if a signal is absent."""
+    if any(name not in signals for name in identity.signals):
+        return None
+    total, *parts = (values[:, signals.index(name)] for name in identity.signals)
+    return total - sum(parts)
+
+
+def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], QualityArray]:
+    """Evidence of broken balances, and the flags of all rows that break one by more than rounding.
+
+    A few watt-hours are flagged, not raised: the limit of an incident is what meters of the usual class
+    cannot explain, in proportion to the row's largest term.
+
+    Returns:
+        One evidence per identity that the window can check; `Quality.IMBALANCE` bits (rows, signals).
+    """
+    flags = np.zeros(window.values.shape, dtype=np.int32)
+    found = []
+    for identity in profile.identities:
+        residual = identity_residual(window.values, window.signals, identity)
+        if residual is None:
+            continue
+        columns = [window.signals.index(name) for name in identity.signals]
+        rounding = RESOLUTION_KWH * (len(columns) + 1)
+        largest = np.abs(window.values[:, columns]).max(axis=1)
+        with np.errstate(invalid="ignore"):
+            flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
+        flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
+        found.append(_evidence(window, identity, residual, np.maximum(INCIDENT_SHARE * largest, 5 * rounding)))
+    return found, flags
+
+
+def _evidence(window: Window, identity: Identity, residual: FloatArray, limit: FloatArray) -> Evidence:
+    columns = [window.signals.index(name) for name in identity.signals]
+    expected = np.full(window.values.shape, np.nan)
+    expected[:, columns[0]] = window.values[:, columns[0]] - residual
+    contributions = np.zeros(window.values.shape)
+    contributions[:, columns] = 1.0 / len(columns)
+    contributions[:, columns[0]] += 1e-6  # the total speaks first: its meter is the one the parts contradict
+    return Evidence(
+        check=f"physics.{identity.name}",
+        kind=IncidentKind.PHYSICS,
+        exceedance=np.abs(residual) / limit,
+        threshold=1.0,
+        contributions=contributions,
+        expected=expected,
+        off_delay=2,
+    )

@@ -1,0 +1,179 @@
+"""Data checks: what the rows of a window say about the meter rather than about the plant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from sereno.domain.judgement import Evidence, IncidentKind, Memory
+from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
+from sereno.domain.signals import Profile
+
+__all__ = ["QualityRules", "check_quality", "longest_repeats"]
+
+MISSING = "quality.missing"
+OUT_OF_RANGE = "quality.out_of_range"
+FROZEN = "quality.frozen"
+
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityRules:
+    """When a flag becomes an incident.
+
+    Attributes:
+        missing_delay: Absent steps in a run before a stretch is an incident.
+        frozen_rows: Equal non-zero values in a run that are natural for each signal, shape (signals,).
+    """
+
+    missing_delay: int
+    frozen_rows: FloatArray
+
+    @classmethod
+    def for_step(cls, step: timedelta | None, n_signals: int) -> "QualityRules":
+        """Defaults that need no history: a day or more at once; an hour of minutes; three hours."""
+        if step is None or step >= _DAY:
+            delay, frozen = 1, 4.0
+        elif step >= _HOUR:
+            delay, frozen = 3, 12.0
+        else:
+            delay = max(3, round(_HOUR / step))
+            frozen = max(12.0, 2 * _HOUR / step)
+        return cls(missing_delay=delay, frozen_rows=np.full(n_signals, frozen))
+
+
+def check_quality(
+    window: Window, profile: Profile, rules: QualityRules, memory: Memory
+) -> tuple[list[Evidence], BoolArray, Memory]:
+    """Evidence of missing, impossible and frozen values, and which cells must not be judged further.
+
+    Zero is never frozen: a standstill is for behaviour to judge. Of a frozen run the cells count as bad from
+    the moment the run is longer than natural; nobody could have known before.
+
+    Returns:
+        The evidence, a mask of bad cells (rows, signals), and the memory for the next batch.
+    """
+    present = ~np.isnan(window.values)
+    missing = _missing(window, present, rules)
+    impossible, is_impossible = _out_of_range(window, profile)
+    frozen, is_frozen, carried = _frozen(window, rules, memory)
+    source_bad = (window.quality & int(Quality.BAD)) != 0
+    return [missing, impossible, frozen], is_impossible | is_frozen | source_bad, carried
+
+
+def longest_repeats(values: FloatArray) -> FloatArray:
+    """Longest run of equal non-zero values of each signal, shape (signals,)."""
+    repeats = _is_repeat(values, np.full(values.shape[1], np.nan))
+    runs = _run_lengths(repeats, np.zeros(values.shape[1]))
+    return runs.max(axis=0, initial=0.0) + 1.0
+
+
+def _missing(window: Window, present: BoolArray, rules: QualityRules) -> Evidence:
+    absent = ~present.any(axis=1) if len(window.signals) else np.zeros(len(window), dtype=bool)
+    return Evidence(
+        check=MISSING,
+        kind=IncidentKind.DATA,
+        exceedance=absent.astype(float),
+        threshold=1.0,
+        contributions=np.repeat(absent[:, None], len(window.signals), axis=1) / max(len(window.signals), 1),
+        expected=np.full(window.values.shape, np.nan),
+        on_delay=rules.missing_delay,
+    )
+
+
+def _out_of_range(window: Window, profile: Profile) -> tuple[Evidence, BoolArray]:
+    lows, highs = _bounds(window.signals, profile)
+    with np.errstate(invalid="ignore"):
+        bad = (window.values < lows) | (window.values > highs)
+    any_bad = bad.any(axis=1)
+    exceedance = np.where(any_bad, 2.0, 0.0)
+    evidence = Evidence(
+        check=OUT_OF_RANGE,
+        kind=IncidentKind.DATA,
+        exceedance=exceedance,
+        threshold=1.0,
+        contributions=bad / np.maximum(bad.sum(axis=1, keepdims=True), 1),
+        expected=np.where(bad, np.clip(window.values, lows, highs), np.nan),
+    )
+    return evidence, bad
+
+
+def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, FloatArray]:
+    known = [profile.signal(name) for name in signals]
+    lows = np.array([-np.inf if s.minimum is None else s.minimum for s in known])
+    highs = np.array([np.inf if s.maximum is None else s.maximum for s in known])
+    return lows, highs
+
+
+def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
+    n_rows, n_signals = window.values.shape
+    arrays: Mapping[str, np.ndarray] = memory.arrays
+    last = arrays.get("frozen/last", np.full(n_signals, np.nan))
+    before = arrays.get("frozen/run", np.zeros(n_signals))
+    begun = arrays.get("frozen/since", np.zeros(n_signals))
+    repeats = _is_repeat(window.values, last)
+    runs = _run_lengths(repeats, before)
+    since = _run_starts(window, runs, begun)
+    limit = rules.frozen_rows
+    is_frozen = repeats & (runs + 1 > limit)
+    ratio = np.where(is_frozen, (runs + 1) / limit, 0.0)
+    lead = ratio.argmax(axis=1) if n_signals else np.zeros(n_rows, dtype=int)
+    evidence = Evidence(
+        check=FROZEN,
+        kind=IncidentKind.DATA,
+        exceedance=ratio.max(axis=1, initial=0.0),
+        threshold=1.0,
+        contributions=is_frozen / np.maximum(is_frozen.sum(axis=1, keepdims=True), 1),
+        expected=np.full(window.values.shape, np.nan),
+        since=since[np.arange(n_rows), lead].astype(np.int64).astype("datetime64[us]") if n_signals else None,
+    )
+    carried = {"frozen/last": last, "frozen/run": before, "frozen/since": begun}
+    if n_rows:
+        carried = {
+            "frozen/last": _last_values(window.values, last),
+            "frozen/run": runs[-1],
+            "frozen/since": since[-1],
+        }
+    return evidence, is_frozen, Memory(carried)
+
+
+def _is_repeat(values: FloatArray, last: FloatArray) -> BoolArray:
+    """Whether each value equals the one present before it and is not zero; gaps neither break nor lengthen."""
+    previous = np.vstack([last, values[:-1]]) if len(values) else values
+    gaps = np.isnan(previous)
+    if gaps.any():
+        previous = _fill_forward(np.vstack([last, values]))[:-1]
+    return (values == previous) & (values != 0)
+
+
+def _fill_forward(values: FloatArray) -> FloatArray:
+    rows = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
+    np.maximum.accumulate(rows, axis=0, out=rows)
+    return np.take_along_axis(values, rows, axis=0)
+
+
+def _last_values(values: FloatArray, last: FloatArray) -> FloatArray:
+    return _fill_forward(np.vstack([last, values]))[-1]
+
+
+def _run_lengths(repeats: BoolArray, before: FloatArray) -> FloatArray:
+    """Length of the run of repeats that ends at each row, continuing `before`, shape (rows, signals)."""
+    if len(repeats) == 1:
+        return np.where(repeats, before + 1.0, 0.0)
+    counts = np.cumsum(repeats, axis=0, dtype=float)
+    broken = np.where(repeats, 0.0, counts)
+    start = np.maximum.accumulate(broken, axis=0)
+    never_broken = np.cumsum(~repeats, axis=0) == 0
+    return counts - start + np.where(never_broken, before, 0.0)
+
+
+def _run_starts(window: Window, runs: FloatArray, begun: FloatArray) -> FloatArray:
+    """Instant [µs] at which the run of each cell began: the first of the equal values."""
+    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    rows = np.arange(len(runs))[:, None] - runs
+    inside = rows >= 0
+    known = micros[np.clip(rows, 0, None).astype(np.int64)] if len(micros) else runs
+    return np.where(inside, known, begun)
