@@ -1,12 +1,15 @@
 """One line at the end: how many tests were skipped, and why."""
 
 from collections import Counter
+from collections.abc import Generator
 
 import pytest
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Count the skipped tests by reason; silent when none was."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """After pytest's own summary, count the skipped tests by reason; silent when none was."""
+    yield
     skipped = terminalreporter.stats.get("skipped", [])
     if not skipped:
         return
