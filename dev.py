@@ -83,6 +83,7 @@ def environment() -> Path:
         return venv
     started = time.monotonic()
     say(f"setting up {venv} (once; later calls start at once)")
+    (venv / STAMP).unlink(missing_ok=True)
     uv = shutil.which("uv")
     if not (uv and set_up_with_uv(uv, venv)):
         set_up_with_pip(venv)
@@ -166,15 +167,20 @@ def has_python(venv: Path) -> bool:
 
 def has_pip(venv: Path) -> bool:
     """Whether the environment can install into itself."""
-    return has_python(venv) and run_quietly([str(program(venv, "python")), "-m", "pip", "--version"]) == 0
+    return has_python(venv) and succeeds([str(program(venv, "python")), "-m", "pip", "--version"])
 
 
 def starts(python: Path) -> bool:
     """Whether `python` runs and is a version that sereno supports."""
     versions = ", ".join(str(version) for version in PYTHONS)
     question = f"import sys; sys.exit(sys.version_info[:2] not in [{versions}])"
+    return succeeds([str(python), "-c", question])
+
+
+def succeeds(command: list[str]) -> bool:
+    """Whether a command runs and is content; nothing is shown."""
     try:
-        return subprocess.run([str(python), "-c", question], check=False, capture_output=True).returncode == 0
+        return subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == 0
     except OSError:
         return False
 
