@@ -17,16 +17,10 @@ both_readmes = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("path", repository.files(), ids=repository.name)
-def test_file_names_no_registry_and_no_private_folder(path: Path) -> None:
-    content = path.read_bytes()
-    if b"\0" in content:
-        return
-    text = content.decode("utf-8", errors="replace")
+def test_files_name_no_registry_and_no_private_folder() -> None:
+    found = {repository.name(path): _addresses(path) for path in repository.files()}
 
-    found = [host for host in REGISTRY_HOSTS if host in text] + PRIVATE_FOLDER.findall(text)
-
-    assert not found
+    assert not {name: addresses for name, addresses in found.items() if addresses}
 
 
 @both_readmes
@@ -63,6 +57,14 @@ def test_constraints_pin_every_requirement() -> None:
         "a line that is no pin"
     )
     assert {_distribution(requirement) for requirement in required} <= pinned
+
+
+def _addresses(path: Path) -> list[str]:
+    content = path.read_bytes()
+    if b"\0" in content:
+        return []
+    text = content.decode("utf-8", errors="replace")
+    return [host for host in REGISTRY_HOSTS if host in text] + PRIVATE_FOLDER.findall(text)
 
 
 def _heading_levels(path: Path) -> list[int]:

@@ -4,44 +4,50 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.architecture import repository
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 PRINTING = {"cli"}
-INITS = [path for path in repository.modules() if path.name == "__init__.py"]
-every_module = pytest.mark.parametrize("module", repository.modules(), ids=repository.name)
 
 
-@every_module
-def test_module_prints_only_in_cli(module: Path) -> None:
-    room = module.relative_to(repository.PACKAGE).parts[0].removesuffix(".py")
-
-    prints = [
-        node.lineno
+def test_only_cli_prints() -> None:
+    printing = [
+        f"{repository.name(module)}:{node.lineno}"
+        for module in repository.modules()
+        if _room(module) not in PRINTING
         for node in ast.walk(repository.tree(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
 
-    assert room in PRINTING or not prints, f"print in lines {prints}"
+    assert not printing
 
 
-@every_module
-def test_public_names_have_docstrings(module: Path) -> None:
-    undocumented = [name for name, node in _public(repository.tree(module)) if not ast.get_docstring(node)]
+def test_public_names_have_docstrings() -> None:
+    undocumented = [
+        f"{repository.name(module)}:{name}"
+        for module in repository.modules()
+        for name, node in _public(repository.tree(module))
+        if not ast.get_docstring(node)
+    ]
 
     assert not undocumented
 
 
-@pytest.mark.parametrize("module", INITS, ids=repository.name)
-def test_init_only_reexports(module: Path) -> None:
-    body = repository.tree(module).body
-
-    other = [ast.unparse(node).splitlines()[0] for node in body if not _is_reexport(node)]
+def test_init_only_reexports() -> None:
+    other = [
+        f"{repository.name(module)}:{node.lineno}"
+        for module in repository.modules()
+        if module.name == "__init__.py"
+        for node in repository.tree(module).body
+        if not _is_reexport(node)
+    ]
 
     assert not other
+
+
+def _room(module: Path) -> str:
+    return module.relative_to(repository.PACKAGE).parts[0].removesuffix(".py")
 
 
 def _public(module: ast.Module) -> Iterator[tuple[str, Documented]]:
