@@ -79,6 +79,7 @@ def write_world(world: World, folder: Path, *, language: str = "es") -> list[Pat
 
     Returns:
         The files, the truth last.
+
     Raises:
         UsageError: The language has no headers.
     """

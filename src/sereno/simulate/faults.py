@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 
 import numpy as np
 
@@ -25,10 +26,12 @@ __all__ = [
 Disturb = Callable[["Episode"], FloatArray]
 
 MAX_SHARE_OF_COURSE = 6
-"""An episode takes at most this part (1/6) of an asset's rows, so that normal days are left to compare with."""
+"""An episode takes at most 1/6 of an asset's rows: normal days are left to compare it with."""
 MIN_SHARE_NEEDED = 0.2
 """Share of the rows of an episode in which the signal it `needs` must not be zero."""
 MAX_TRIES = 60
+MAX_FULL_ROUNDS = 3
+"""Rounds over all names without room for any of them after which a world counts as full."""
 MAX_BURST_ROWS = 3
 """Longest burst of a fault that is drawn row by row."""
 
@@ -140,22 +143,24 @@ def draw_placements(scene: Scene, wish: Wish, rng: np.random.Generator) -> tuple
     n_wanted = n_total if wish.fault_ratio is None else round(wish.fault_ratio * n_total)
     is_free = [np.arange(len(course)) > 0 for course in scene.courses]
     placements: list[Placement] = []
+    n_misses = 0
     for name in _order_of_names(wish, rng):
-        if n_wanted <= 0:
+        if n_wanted <= 0 or n_misses > MAX_FULL_ROUNDS * len(wish.names):
             break
         found = _find_room(scene, wish, name, is_free, n_wanted, rng)
-        if found is not None:
-            placements.append(found)
-            n_wanted -= found.stop - found.first
-        elif wish.fault_ratio is not None and not any(free.any() for free in is_free):
-            break
+        if found is None:
+            n_misses += 1
+            continue
+        n_misses = 0
+        n_wanted -= found.stop - found.first
+        placements.append(found)
     return tuple(sorted(placements, key=lambda p: (p.asset_index, p.first)))
 
 
 def _order_of_names(wish: Wish, rng: np.random.Generator) -> Iterator[str]:
     """Each name once; with a ratio to fill, round after round in changing order until nothing fits."""
-    n_rounds = 1 if wish.fault_ratio is None else 1_000_000
-    for _ in range(n_rounds if wish.names else 0):
+    rounds = range(1) if wish.fault_ratio is None else count()
+    for _ in rounds if wish.names else ():
         yield from rng.permutation(np.array(wish.names)).tolist()
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sereno.domain.calendar import local_time
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 from sereno.domain.time import from_numpy, to_numpy
 
@@ -42,10 +43,7 @@ class Grid:
     @property
     def local_time(self) -> TimeArray:
         """Wall-clock time of each row, shape (rows,); the hour of a clock change repeats or is skipped."""
-        hours, position = np.unique(self.time.astype("datetime64[h]"), return_inverse=True)
-        zone = ZoneInfo(self.zone)
-        offsets = [from_numpy(hour).astimezone(zone).utcoffset() or timedelta() for hour in hours]
-        return np.asarray(self.time + np.array(offsets, dtype="timedelta64[us]")[position])
+        return local_time(self.time, self.zone)
 
     @property
     def local_hour(self) -> FloatArray:

@@ -46,7 +46,7 @@ def fault_names(profile: str) -> tuple[str, ...]:
     return tuple(recipe_of(profile).faults)
 
 
-def simulate_world(
+def simulate_world(  # noqa: PLR0913 - one question per option of `sereno simulate`, all by name
     profile: str,
     *,
     seed: int,
@@ -77,6 +77,7 @@ def simulate_world(
         step: Distance between rows; the profile's habit when None (1 s, 1 min or 1 h).
         zone: IANA zone whose clock the sites' people live by.
         variables: Process lines only: how many of temperature, pressure and flow rate, 1 to 3.
+
     Raises:
         UsageError: The request contradicts itself or names something that does not exist.
     """

@@ -152,7 +152,7 @@ def _consumption(
     mood = autoregressive(len(grid), grid.step, timedelta(hours=3), rng)
     noise = np.exp(spread * mood - spread**2 / 2)
     mean = kwp * KWH_PER_KWP_DAY * rng.uniform(0.8, 1.6) * (grid.step / timedelta(days=1))
-    return np.maximum(mean * shape * noise, 2 / WH_PER_KWH)
+    return np.asarray(np.maximum(mean * shape * noise, 2 / WH_PER_KWH))
 
 
 def _resettled(episode: Episode, *, generation: float = 1.0, consumption: float = 1.0) -> FloatArray:
