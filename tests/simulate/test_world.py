@@ -228,6 +228,16 @@ def test_zone_moves_the_day_when_the_site_lives_elsewhere() -> None:
     assert abs(best - to_numpy(noon)) <= np.timedelta64(3, "h")
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_healthy_meter_does_not_look_frozen(profile: str) -> None:
+    v = a_world(profile, faults=()).readings.values
+    same = (v[1:] == v[:-1]) & (v[1:] != 0)
+
+    # A step in which 12 hourly values repeat is what a frozen meter looks like.
+    runs = np.lib.stride_tricks.sliding_window_view(same, 11, axis=0).all(axis=-1)
+    assert not runs.any()
+
+
 def test_truth_is_frozen() -> None:
     world = a_world("load")
 

@@ -29,6 +29,8 @@ SIZES = (1.0, 1.3, 0.8, 1.1, 0.9, 1.5)
 """Rated current of the motors in turn, relative to `CURRENT_A`."""
 REDUCED_LOAD = 0.55
 """Load at night and at weekends, relative to the two day shifts (6 to 22 h)."""
+NEARBY_ROWS = 2016
+"""Rows around an overload that tell its motor's rated current: a week of 5-minute steps."""
 W_PER_KW = 1000.0
 
 
@@ -74,7 +76,8 @@ def _corriente_alta(episode: Episode) -> FloatArray:
     before = rows[:, CURRENT].copy()
     cooling = min(len(rows) // 2, round(4 * WINDING_MEMORY / episode.step))
     rows[: len(rows) - cooling, CURRENT] *= episode.rng.uniform(2.5, 4.0)
-    rated = np.quantile(episode.course[:, CURRENT], 0.75)
+    nearby = episode.course[max(episode.first - NEARBY_ROWS, 0) : episode.stop + NEARBY_ROWS, CURRENT]
+    rated = np.quantile(nearby, 0.75)
     extra = RATED_RISE_C * (rows[:, CURRENT] ** 2 - before**2) / rated**2
     rows[:, TEMPERATURE] += first_order_lag(extra, episode.step, WINDING_MEMORY, initial=0.0)
     return _follow(rows)
