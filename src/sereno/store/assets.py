@@ -1,0 +1,88 @@
+"""Sites and assets."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Row, select, update
+
+from sereno.domain.signals import AssetKey
+from sereno.store.column_types import MICROSECOND, clean_text
+from sereno.store.records import StoredAsset
+from sereno.store.schema import asset, site
+from sereno.store.session import Session
+
+__all__ = ["AssetSession"]
+
+MAX_NAMES_IN_QUERY = 500
+
+
+class AssetSession(Session):
+    """The part of a transaction that knows the assets."""
+
+    def ensure_assets(self, keys: Sequence[AssetKey], *, profile: str, zone: str) -> dict[AssetKey, int]:
+        """The ids of the assets; those that are unknown are created, with their site.
+
+        Args:
+            keys: Sites and assets as written in the file.
+            profile: What kind of asset they are; a name may stand for one asset of each profile.
+            zone: IANA time zone of the sites that are new; known sites keep theirs.
+        """
+        names = sorted({clean_text(key.site) for key in keys})
+        known = self._asset_ids(profile, names)
+        missing = sorted({key for key in keys if _clean(key) not in known})
+        if missing:
+            self._create_assets(missing, profile, zone)
+            known = self._asset_ids(profile, names)
+        found = {key: known[_clean(key)] for key in keys}
+        self._own_assets.update(found.values())
+        return found
+
+    def assets(self, profile: str | None = None) -> list[StoredAsset]:
+        """The assets of one profile or of all, sorted by profile, site and asset."""
+        query = (
+            select(asset.c.id, site.c.name, asset.c.name, asset.c.profile, site.c.zone, asset.c.step_us)
+            .add_columns(asset.c.is_simulated)
+            .join_from(asset, site, asset.c.site_id == site.c.id)
+            .where(asset.c.organization_id == self._organization_id)
+        )
+        if profile is not None:
+            query = query.where(asset.c.profile == profile)
+        found = [_stored_asset(row) for row in self._connection.execute(query)]
+        return sorted(found, key=lambda one: (one.profile, one.key))
+
+    def set_step(self, asset_id: int, step: timedelta | None) -> None:
+        """Note the rhythm of an asset; None when it has none."""
+        self._check_asset(asset_id)
+        step_us = None if step is None else step // MICROSECOND
+        self._connection.execute(update(asset).where(asset.c.id == asset_id).values(step_us=step_us))
+
+    def _asset_ids(self, profile: str, sites: Sequence[str]) -> dict[AssetKey, int]:
+        query = (
+            select(site.c.name, asset.c.name, asset.c.id)
+            .join_from(asset, site, asset.c.site_id == site.c.id)
+            .where(asset.c.organization_id == self._organization_id, asset.c.profile == profile)
+        )
+        if len(sites) <= MAX_NAMES_IN_QUERY:
+            query = query.where(site.c.name.in_(sites))
+        return {AssetKey(where, what): asset_id for where, what, asset_id in self._connection.execute(query)}
+
+    def _create_assets(self, keys: Sequence[AssetKey], profile: str, zone: str) -> None:
+        mine = {"organization_id": self._organization_id}
+        names = sorted({clean_text(key.site) for key in keys})
+        self._insert_missing(site, [mine | {"name": name, "zone": zone} for name in names])
+        query = select(site.c.name, site.c.id).where(site.c.organization_id == self._organization_id)
+        sites = dict(self._connection.execute(query).all())
+        rows = [(sites[clean_text(key.site)], clean_text(key.asset)) for key in keys]
+        self._insert_missing(
+            asset, [mine | {"site_id": where, "name": what, "profile": profile} for where, what in rows]
+        )
+
+
+def _clean(key: AssetKey) -> AssetKey:
+    return AssetKey(clean_text(key.site), clean_text(key.asset))
+
+
+def _stored_asset(row: Row[int, str, str, str, str, int | None, bool]) -> StoredAsset:
+    asset_id, where, what, profile, zone, step_us, is_simulated = row
+    step = None if step_us is None else step_us * MICROSECOND
+    return StoredAsset(asset_id, AssetKey(where, what), profile, zone, step, is_simulated)

@@ -1,0 +1,193 @@
+"""Many rows at once, through the driver: where SQLite and PostgreSQL each have their own fastest way."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
+
+from sereno.domain.time import EPOCH
+from sereno.store.column_types import MICROSECOND
+from sereno.store.columns import ReadingTable
+from sereno.store.merging import AssetRows
+
+if TYPE_CHECKING:
+    from psycopg import Cursor
+
+__all__ = ["CHUNK_ROWS", "Cells", "TableRows", "insert_chunks", "insert_rows", "read_rows", "upsert_rows"]
+
+CHUNK_ROWS = 20_000
+"""Rows that exist as Python objects at a time."""
+
+N_FIXED = 4
+"""Columns of the key and the origin, before those of the signals."""
+
+Cells = list[object]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """Rows of a reading table, column by column.
+
+    Attributes:
+        names: Quoted names of the columns; the key is first.
+        types: PostgreSQL type of each.
+        arrays: Content of each, shape (rows,); NaN, and quality 0, stand for NULL.
+    """
+
+    table: str
+    names: list[str] = field(default_factory=lambda: ["asset_id", "ts", "revision", "simulated"])
+    types: list[str] = field(default_factory=lambda: ["int4", "timestamp", "int4", "bool"])
+    arrays: list[npt.NDArray[np.generic]] = field(default_factory=list)
+
+    @classmethod
+    def collect(
+        cls,
+        table: ReadingTable,
+        signals: Sequence[str],
+        parts: Sequence[tuple[int, AssetRows]],
+        *,
+        with_all_quality: bool,
+    ) -> "TableRows":
+        """The rows of several assets in the order of the key, without columns that have no content."""
+        found = cls(table.name)
+        parts = sorted(parts, key=lambda part: part[0])
+        rows = AssetRows.join([rows for _, rows in parts])
+        ids = np.repeat([asset_id for asset_id, _ in parts], [len(rows) for _, rows in parts])
+        found.arrays.extend([ids, rows.ts, rows.revision, rows.simulated])
+        has_value = np.any(~np.isnan(rows.values), axis=0)
+        has_quality = np.any(rows.quality, axis=0) | with_all_quality
+        found._add("float8", table.values_of(signals), rows.values, has_value)
+        found._add("int4", table.qualities_of(signals), rows.quality, has_quality)
+        return found
+
+    def _add(
+        self, kind: str, names: list[str], block: npt.NDArray[np.generic], kept: npt.NDArray[np.bool_]
+    ) -> None:
+        for position in np.flatnonzero(kept):
+            self.names.append(names[position])
+            self.types.append(kind)
+            self.arrays.append(block[:, position])
+
+    def chunks(self, *, with_datetimes: bool) -> Iterator[list[Cells]]:
+        """Lists of at most `CHUNK_ROWS` Python objects per column."""
+        for start in range(0, len(self.arrays[0]), CHUNK_ROWS):
+            parts = [array[start : start + CHUNK_ROWS] for array in self.arrays]
+            if with_datetimes:
+                parts[1] = parts[1].view("datetime64[us]")
+            fixed, free = parts[:N_FIXED], parts[N_FIXED:]
+            yield [*(part.tolist() for part in fixed), *(_nullable(part) for part in free)]
+
+
+def read_rows(
+    connection: Connection,
+    table: ReadingTable,
+    asset_id: int,
+    signals: Sequence[str],
+    between: tuple[int | None, int | None] = (None, None),
+) -> AssetRows:
+    """The stored rows of one asset with first <= ts < last [microseconds since 1970], in time order."""
+    is_postgres = connection.dialect.name == "postgresql"
+    ts = "(extract(epoch FROM ts) * 1000000)::bigint" if is_postgres else "ts"
+    mark = "%s" if is_postgres else "?"
+    columns = [ts, "revision", "simulated", *table.values_of(signals), *table.qualities_of(signals)]
+    where = [f"asset_id = {mark}"]
+    parameters: Cells = [asset_id]
+    for bound, sign in zip(between, (">=", "<"), strict=True):
+        if bound is not None:
+            where.append(f"ts {sign} {mark}")
+            parameters.append(EPOCH + bound * MICROSECOND if is_postgres else bound)
+    query = f'SELECT {", ".join(columns)} FROM "{table.name}" WHERE {" AND ".join(where)} ORDER BY ts'
+    cursor = connection.exec_driver_sql(query, tuple(parameters)).cursor
+    assert cursor is not None
+    parts = [_as_rows([], len(signals))]
+    while chunk := cursor.fetchmany(CHUNK_ROWS):
+        parts.append(_as_rows(chunk, len(signals)))
+    cursor.close()
+    return AssetRows.join(parts)
+
+
+def insert_rows(connection: Connection, rows: TableRows) -> None:
+    """Write rows of instants that are not there; the caller holds the lock that makes sure of it."""
+    chunks = rows.chunks(with_datetimes=connection.dialect.name == "postgresql")
+    insert_chunks(connection, rows.table, dict(zip(rows.names, rows.types, strict=True)), chunks)
+
+
+def insert_chunks(
+    connection: Connection, table: str, columns: Mapping[str, str], chunks: Iterable[Sequence[Cells]]
+) -> None:
+    """Write rows given as chunks of columns.
+
+    Args:
+        columns: Quoted name and PostgreSQL type of each column.
+        chunks: In each, one list of cells per column, as the driver takes them.
+    """
+    into = f'"{table}" ({", ".join(columns)})'
+    if connection.dialect.name != "postgresql":
+        _execute_many(connection, f"INSERT INTO {into} VALUES ({_marks(columns)})", chunks)
+        return
+    # psycopg's own cursor: SQLAlchemy has no word for COPY.
+    cursor = cast("Cursor", connection.connection.cursor())
+    with cursor, cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
+        # In binary form a timestamp without zone is the same eight bytes as one in UTC with zone.
+        copy.set_types(list(columns.values()))
+        for chunk in chunks:
+            for row in zip(*chunk, strict=True):
+                copy.write_row(row)
+
+
+def upsert_rows(connection: Connection, rows: TableRows) -> None:
+    """Write rows of instants that are there; a value that is absent here leaves the stored one."""
+    into = f'INSERT INTO "{rows.table}" ({", ".join(rows.names)})'
+    fresh = ", ".join(
+        _update(rows.table, name, kind) for name, kind in zip(rows.names, rows.types, strict=True)
+    )
+    conflict = f"ON CONFLICT (asset_id, ts) DO UPDATE SET {fresh}"
+    if connection.dialect.name == "postgresql":
+        arrays = ", ".join(f"%s::{kind}[]" for kind in rows.types)
+        chosen = ", ".join("ts AT TIME ZONE 'UTC'" if name == "ts" else name for name in rows.names)
+        source = f"SELECT {chosen} FROM unnest({arrays}) AS given({', '.join(rows.names)})"
+        for chunk in rows.chunks(with_datetimes=True):
+            connection.exec_driver_sql(f"{into} {source} {conflict}", tuple(chunk))
+        return
+    chunks = rows.chunks(with_datetimes=False)
+    _execute_many(connection, f"{into} VALUES ({_marks(rows.names)}) {conflict}", chunks)
+
+
+def _update(table: str, name: str, kind: str) -> str:
+    if kind == "float8":
+        return f'{name} = COALESCE(excluded.{name}, "{table}".{name})'
+    # Quality columns are the ones that are free to be empty: 0 is written as nothing.
+    return f"{name} = NULLIF(excluded.{name}, 0)" if name.endswith('__q"') else f"{name} = excluded.{name}"
+
+
+def _marks(names: Collection[str]) -> str:
+    return ", ".join("?" * len(names))
+
+
+def _execute_many(connection: Connection, statement: str, chunks: Iterable[Sequence[Cells]]) -> None:
+    for chunk in chunks:
+        connection.exec_driver_sql(statement, list(zip(*chunk, strict=True)))
+
+
+def _nullable(array: npt.NDArray[np.generic]) -> Cells:
+    cells: Cells = array.tolist()
+    if array.dtype.kind == "f":
+        return [None if cell != cell else cell for cell in cells] if np.isnan(array).any() else cells  # noqa: PLR0124
+    return [cell or None for cell in cells]
+
+
+def _as_rows(chunk: Sequence[Sequence[object]], n_signals: int) -> AssetRows:
+    n_rows = len(chunk)
+    cells = np.array(chunk, dtype=np.float64).reshape(n_rows, 3 + 2 * n_signals)
+    first_quality = 3 + n_signals
+    return AssetRows(
+        # Not through float64, which is exact only until the year 2255.
+        ts=np.fromiter((row[0] for row in chunk), dtype=np.int64, count=n_rows),
+        revision=cells[:, 1].astype(np.int64),
+        simulated=cells[:, 2].astype(np.bool_),
+        values=cells[:, 3:first_quality],
+        quality=np.nan_to_num(cells[:, first_quality:]).astype(np.int32),
+    )

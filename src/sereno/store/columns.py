@@ -1,0 +1,145 @@
+"""The wide reading tables: one per profile, a value and a quality column per signal, made on demand."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import inspect, select, text
+
+from sereno.store.column_types import clean_text
+from sereno.store.schema import reading_table, signal_column
+from sereno.store.session import Session
+
+__all__ = ["MAX_SIGNALS", "ColumnSession", "ReadingTable"]
+
+MAX_SIGNALS = 790
+"""Signals per table: PostgreSQL allows 1,600 columns, SQLite 2,000; a signal takes two."""
+
+MAX_SLUG = 48
+"""Characters; with a number and `__q` a name stays below PostgreSQL's 63."""
+
+KEY_COLUMNS = ("asset_id", "ts", "revision", "simulated")
+COLUMN_LOCK = 0x5E7E_11
+"""Key of the PostgreSQL advisory lock under which reading tables grow."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingTable:
+    """Where a profile's readings lie.
+
+    Attributes:
+        name: Name of the table.
+        columns: Value column of each signal; the quality column has `__q` behind it.
+    """
+
+    name: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def values_of(self, signals: Sequence[str]) -> list[str]:
+        """Quoted value columns."""
+        return [f'"{self.columns[signal]}"' for signal in signals]
+
+    def qualities_of(self, signals: Sequence[str]) -> list[str]:
+        """Quoted quality columns."""
+        return [f'"{self.columns[signal]}__q"' for signal in signals]
+
+
+class ColumnSession(Session):
+    """The part of a transaction that knows where signals are stored."""
+
+    def _reading_table(self, profile: str) -> ReadingTable | None:
+        """The table of a profile as this transaction sees it; None before the first reading."""
+        query = select(reading_table.c.table_name).where(reading_table.c.profile == profile)
+        name = self._connection.execute(query).scalar()
+        if name is None:
+            return None
+        columns = (
+            select(signal_column.c.signal, signal_column.c.column_name)
+            .where(signal_column.c.organization_id == self._organization_id)
+            .where(signal_column.c.profile == profile)
+            .order_by(signal_column.c.position)
+        )
+        return ReadingTable(name, dict(self._connection.execute(columns).all()))
+
+    def _reading_tables(self) -> dict[str, ReadingTable]:
+        profiles = self._connection.execute(select(reading_table.c.profile).order_by(reading_table.c.profile))
+        found = {profile: self._reading_table(profile) for profile in profiles.scalars()}
+        return {profile: table for profile, table in found.items() if table is not None}
+
+    def _widened(self, profile: str, signals: Sequence[str]) -> ReadingTable:
+        """The table of a profile, with a column for each of the signals."""
+        table = self._reading_table(profile)
+        if table is not None and all(signal in table.columns for signal in signals):
+            return table
+        if self._is_postgres:
+            self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": COLUMN_LOCK})
+            table = self._reading_table(profile)
+        table = table or self._new_table(profile)
+        missing = [signal for signal in dict.fromkeys(signals) if signal not in table.columns]
+        self._name_columns(profile, table, missing)
+        self._make_columns(profile, table)
+        return table
+
+    def _new_table(self, profile: str) -> ReadingTable:
+        taken = set(self._connection.execute(select(reading_table.c.table_name)).scalars())
+        # `reading_table` itself would be the name of a profile called "table".
+        name = _free_name(f"reading_{_slug(profile)}", {*taken, reading_table.name})
+        self._connection.execute(reading_table.insert(), {"profile": profile, "table_name": name})
+        return ReadingTable(name)
+
+    def _name_columns(self, profile: str, table: ReadingTable, signals: Sequence[str]) -> None:
+        taken = {*KEY_COLUMNS, *table.columns.values()}
+        rows: list[dict[str, object]] = []
+        for signal in signals:
+            column = _free_name(_slug(signal), taken)
+            taken.add(column)
+            row = {"signal": signal, "column_name": column, "position": len(table.columns)}
+            rows.append({"organization_id": self._organization_id, "profile": profile} | row)
+            table.columns[signal] = column
+        if rows:
+            self._connection.execute(signal_column.insert(), rows)
+
+    def _make_columns(self, profile: str, table: ReadingTable) -> None:
+        """Bring the table in the database up to its names; another organization may have done it."""
+        exists = inspect(self._connection).has_table(table.name)
+        found = (
+            {one["name"] for one in inspect(self._connection).get_columns(table.name)} if exists else set()
+        )
+        wanted = [column for column in table.columns.values() if column not in found]
+        n_signals = (len(found) - len(KEY_COLUMNS)) // 2 + len(wanted) if exists else len(wanted)
+        if n_signals > MAX_SIGNALS:
+            detail = (
+                f"profile '{profile}' would have {n_signals} signals; {MAX_SIGNALS} is the most a table takes"
+            )
+            raise self._failure(f"{detail}. Split the file by columns into several profiles")
+        for statement in self._table_statements(table.name, wanted, exists=exists):
+            self._connection.exec_driver_sql(statement)
+
+    def _table_statements(self, name: str, columns: Sequence[str], *, exists: bool) -> list[str]:
+        kinds = [("", "DOUBLE PRECISION"), ("__q", "INTEGER")]
+        added = [f'"{column}{suffix}" {kind}' for column in columns for suffix, kind in kinds]
+        if exists:
+            return [f'ALTER TABLE "{name}" ADD COLUMN {column}' for column in added]
+        instant, rowid = ("timestamptz", "") if self._is_postgres else ("BIGINT", "WITHOUT ROWID")
+        # No foreign key to `asset`: `append` checks the ids once per batch, the database would once per row.
+        fixed = ["asset_id INTEGER NOT NULL", f"ts {instant} NOT NULL", "revision INTEGER NOT NULL"]
+        flag = "simulated BOOLEAN NOT NULL"
+        body = ", ".join([*fixed, flag, *added, "PRIMARY KEY (asset_id, ts)"])
+        return [f'CREATE TABLE "{name}" ({body}) {rowid}']
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", clean_text(name)).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:MAX_SLUG].strip("_")
+    if not slug:
+        return "signal"
+    return f"s_{slug}"[:MAX_SLUG] if slug[0].isdigit() else slug
+
+
+def _free_name(slug: str, taken: Collection[str]) -> str:
+    number, name = 1, slug
+    while name in taken:
+        number += 1
+        name = f"{slug}_{number}"
+    return name

@@ -1,0 +1,94 @@
+"""Connections: how each database is opened, and how its transactions begin."""
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from sereno.domain.errors import StoreError
+from sereno.store.column_types import dump_json
+from sereno.store.failures import FailureTranslator
+
+__all__ = ["READ_ONLY", "driver_error", "make_engine", "parse_url", "sqlite_path"]
+
+BUSY_TIMEOUT_MS = 30_000
+SQLITE_CACHE_KIB = 32_768
+READ_ONLY = "sereno_read_only"
+"""Execution option of a connection that must not write."""
+
+POSTGRES_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
+
+
+def parse_url(url: str) -> URL:
+    """The address of a store, with the driver that we use.
+
+    Args:
+        url: `sqlite:///absolute/path`, `postgresql://…` or `postgres://…`.
+
+    Raises:
+        StoreError: It is neither.
+    """
+    scheme = url.partition("://")[0]
+    if scheme not in ("sqlite", *POSTGRES_SCHEMES):
+        detail = (
+            "only sqlite:/// and postgresql:// addresses are known; correct it under `store` in sereno.yaml"
+        )
+        raise StoreError(store=f"{scheme[:20]}://…", detail=detail)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(
+            store=f"{scheme}://…", detail="the address cannot be read; write its parts again"
+        ) from error
+    return parsed.set(drivername="sqlite" if scheme == "sqlite" else "postgresql+psycopg")
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of an embedded store; None for a server or a store in memory."""
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(url.database or "") if is_file else None
+
+
+def make_engine(url: URL, failures: FailureTranslator) -> Engine:
+    """An engine whose transactions are durable and whose errors are ours."""
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, json_serializer=dump_json)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = create_engine(url, json_serializer=dump_json, pool_pre_ping=True)
+        event.listen(engine, "begin", _begin_postgres)
+    event.listen(engine, "handle_error", failures.replace)
+    return engine
+
+
+def driver_error(engine: Engine) -> type[Exception]:
+    """The root of the errors of the engine's driver."""
+    root: type[Exception] = engine.dialect.loaded_dbapi.Error
+    return root
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    # Transactions begin where we say: the driver would begin them late and never around DDL.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql(f"PRAGMA query_only={int(is_read_only)}")
+    connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    if connection.get_execution_options().get(READ_ONLY, False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -1,0 +1,135 @@
+"""Incidents: an append-only log each, and the columns that it derives."""
+
+from datetime import datetime
+
+from sqlalchemy import insert, or_, select, update
+
+from sereno.domain.errors import NotFound
+from sereno.domain.incidents import Condition, Incident, IncidentEvent, apply
+from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
+from sereno.store.schema import incident, incident_event
+from sereno.store.session import Session
+
+__all__ = ["IncidentSession"]
+
+MIN_PREFIX = 6
+"""Characters of an id that may stand for all of it."""
+
+MAX_ALIKE = 20
+
+
+class IncidentSession(Session):
+    """The part of a transaction that keeps incidents."""
+
+    def open_incident(
+        self,
+        incident_id: str,
+        group_key: str,
+        asset_id: int,
+        event: IncidentEvent,
+        *,
+        request_key: str | None = None,
+    ) -> Incident:
+        """Begin an incident with the event that opens it.
+
+        Raises:
+            StoreError: Another incident of the same group is active.
+        """
+        self._check_asset(asset_id)
+        opened = apply(None, event, id=incident_id, group_key=group_key)
+        mine = {"organization_id": self._organization_id, "asset_id": asset_id}
+        row = {"id": incident_id, "group_key": group_key} | mine | incident_columns(opened)
+        self._connection.execute(insert(incident), row)
+        self._log(opened, event, request_key)
+        return opened
+
+    def append_event(
+        self, incident_id: str, event: IncidentEvent, *, request_key: str | None = None
+    ) -> Incident:
+        """The incident after one more event; a request that was heard before changes nothing.
+
+        Raises:
+            NotFound: There is no such incident.
+        """
+        before = self._locked(incident_id)
+        if request_key is not None and self._was_heard(before.id, request_key):
+            return before
+        after = apply(before, event)
+        change = update(incident).where(incident.c.id == before.id)
+        self._connection.execute(change.values(incident_columns(after)))
+        self._log(after, event, request_key)
+        return after
+
+    def incident(self, incident_id: str) -> Incident:
+        """The incident with this id, or with the only id that begins like this (6 characters at least).
+
+        Raises:
+            NotFound: There is none, or more than one.
+        """
+        mine = select(incident).where(incident.c.organization_id == self._organization_id)
+        exact = self._connection.execute(mine.where(incident.c.id == incident_id)).mappings().one_or_none()
+        if exact is not None:
+            return incident_of(dict(exact))
+        if len(incident_id) < MIN_PREFIX:
+            hint = f"Give at least {MIN_PREFIX} characters of its id."
+            raise NotFound(what="incident", id=incident_id, hint=hint)
+        alike = mine.where(incident.c.id.startswith(incident_id, autoescape=True)).limit(MAX_ALIKE)
+        found = [
+            row for row in self._connection.execute(alike).mappings() if row["id"].startswith(incident_id)
+        ]
+        if len(found) != 1:
+            hint = "Several begin like this: give more of its id." if found else ""
+            raise NotFound(what="incident", id=incident_id, hint=hint)
+        return incident_of(dict(found[0]))
+
+    def incidents(
+        self,
+        *,
+        asset_id: int | None = None,
+        group_key: str | None = None,
+        is_active: bool | None = None,
+        since: datetime | None = None,
+        include_withdrawn: bool = False,
+    ) -> list[Incident]:
+        """The incidents that fit, by start.
+
+        Args:
+            since: Only those that are active, or ended or were opened at or after this instant.
+        """
+        table = incident.c
+        query = select(incident).where(table.organization_id == self._organization_id)
+        if asset_id is not None:
+            query = query.where(table.asset_id == asset_id)
+        if group_key is not None:
+            query = query.where(table.group_key == group_key)
+        if is_active is not None:
+            query = query.where((table.condition == Condition.ACTIVE.value) == is_active)
+        if since is not None:
+            is_open = table.condition == Condition.ACTIVE.value
+            query = query.where(or_(is_open, table.ended_at >= since, table.opened_at >= since))
+        if not include_withdrawn:
+            query = query.where(table.is_withdrawn.is_(False))
+        found = self._connection.execute(query.order_by(table.started_at, table.id)).mappings()
+        return [incident_of(dict(row)) for row in found]
+
+    def events(self, incident_id: str) -> list[IncidentEvent]:
+        """The log of an incident, oldest first."""
+        known = self.incident(incident_id)
+        query = select(incident_event).where(incident_event.c.incident_id == known.id)
+        rows = self._connection.execute(query.order_by(incident_event.c.seq)).mappings()
+        return [event_of(dict(row)) for row in rows]
+
+    def _locked(self, incident_id: str) -> Incident:
+        """The incident, with other writers of it waiting (SQLite has one writer)."""
+        known = self.incident(incident_id)
+        query = select(incident).where(incident.c.id == known.id).with_for_update()
+        return incident_of(dict(self._connection.execute(query).mappings().one()))
+
+    def _was_heard(self, incident_id: str, request_key: str) -> bool:
+        table = incident_event.c
+        query = select(table.seq).where(table.incident_id == incident_id, table.request_key == request_key)
+        return self._connection.execute(query).first() is not None
+
+    def _log(self, after: Incident, event: IncidentEvent, request_key: str | None) -> None:
+        identity = {"incident_id": after.id, "seq": after.n_events, "request_key": request_key}
+        self._connection.execute(insert(incident_event), identity | event_columns(event))

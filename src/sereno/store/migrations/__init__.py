@@ -1,0 +1,1 @@
+"""Numbered migrations, run by `sereno.store.migrate` when a store is opened."""

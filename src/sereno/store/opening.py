@@ -1,0 +1,112 @@
+"""A store: opened by its address, worked with one transaction at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sereno.store.column_types import clean_text
+from sereno.store.engine import READ_ONLY, driver_error, make_engine, parse_url, sqlite_path
+from sereno.store.failures import FailureTranslator
+from sereno.store.migrate import check_before_opening, upgrade
+from sereno.store.schema import organization as organization_table
+from sereno.store.transaction import Transaction
+
+__all__ = ["Store", "open_store"]
+
+
+class Store:
+    """The database of a workspace, as one organization sees it; safe to share between threads.
+
+    Attributes:
+        url: Its address, without the password.
+    """
+
+    def __init__(self, engine: Engine, failures: FailureTranslator, organization_id: int) -> None:
+        self.url = engine.url.render_as_string(hide_password=True)
+        self._engine = engine
+        self._failures = failures
+        self._driver_error = driver_error(engine)
+        self._organization_id = organization_id
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """One transaction: durable when the context ends, undone when an exception leaves it.
+
+        Raises:
+            StoreUnreachable: The database does not answer, or somebody else keeps it locked.
+            DiskFull: There is no space; nothing is half-written.
+            StoreError: The database refuses what was asked.
+        """
+        with self._failures.guard(self._driver_error), self._engine.begin() as connection:
+            yield self._transaction(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A snapshot: what others commit meanwhile is not seen, and nothing can be written.
+
+        Raises:
+            StoreUnreachable: The database does not answer.
+            StoreError: Something was written.
+        """
+        with self._failures.guard(self._driver_error), self._engine.connect() as connection:
+            yield self._transaction(connection.execution_options(**{READ_ONLY: True}))
+
+    def close(self) -> None:
+        """Give back every connection; the store is not to be used afterwards."""
+        self._engine.dispose()
+
+    def _transaction(self, connection: Connection) -> Transaction:
+        return Transaction(connection, self._organization_id, self.url)
+
+
+def open_store(url: str, *, organization: str = "default") -> Store:
+    """The store at an address, created or brought up to date when it must be.
+
+    Args:
+        url: `sqlite:///absolute/path`, `postgresql://…` or `postgres://…`.
+        organization: Whose data is seen and written; created when it is new.
+
+    Raises:
+        StoreNewer: A newer version wrote it; it was not touched.
+        StoreUnreachable: It cannot be opened.
+        DiskFull: There is no space to create it.
+        StoreError: It is not a store, or the address is none.
+    """
+    parsed = parse_url(url)
+    failures = FailureTranslator(parsed)
+    with failures.guard():
+        check_before_opening(parsed)
+        path = sqlite_path(parsed)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        engine = make_engine(parsed, failures)
+        try:
+            upgrade(engine)
+            return Store(engine, failures, _organization_id(engine, organization))
+        except BaseException:
+            engine.dispose()
+            raise
+
+
+def _organization_id(engine: Engine, name: str) -> int:
+    query = select(organization_table.c.id).where(organization_table.c.name == clean_text(name))
+    with engine.connect().execution_options(**{READ_ONLY: True}) as connection:
+        known = connection.execute(query).scalar()
+    if known is not None:
+        return int(known)
+    with engine.begin() as connection:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(insert(organization_table).on_conflict_do_nothing(), {"name": name})
+        return int(connection.execute(query).scalar_one())

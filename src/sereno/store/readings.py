@@ -1,0 +1,152 @@
+"""Readings: appended once, compared for ever, never overwritten without a trace."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from sqlalchemy import select, update
+
+from sereno.domain.readings import Readings
+from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import from_numpy
+from sereno.store.bulk import TableRows, insert_rows, read_rows, upsert_rows
+from sereno.store.column_types import clean_text, to_microseconds
+from sereno.store.columns import ColumnSession, ReadingTable
+from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge
+from sereno.store.records import Appended, StoredRows
+from sereno.store.schema import asset
+from sereno.store.superseding import keep_superseded
+
+__all__ = ["ReadingSession"]
+
+MAX_IDS_IN_QUERY = 1000
+
+MAX_GAP_US = 30 * 86_400_000_000
+"""A batch with a longer gap is compared in two stretches: one wrong date must not read years of history."""
+
+
+class ReadingSession(ColumnSession):
+    """The part of a transaction that stores and gives readings."""
+
+    def append(
+        self,
+        readings: Readings,
+        profile: Profile,
+        ids: Mapping[AssetKey, int],
+        *,
+        at: datetime,
+        is_simulated: bool = False,
+    ) -> Appended:
+        """Store a batch; what is there already changes nothing.
+
+        A different value replaces the stored one, which is kept in `superseded_reading`; a value that is
+        absent erases nothing; quality flags add up. What a simulator says never touches a measured row.
+
+        Args:
+            readings: Any order, any overlap with what is stored or with itself.
+            profile: Its signals all get a column, with those of the batch.
+            ids: As `ensure_assets` gave them.
+            at: Now, noted beside values that are replaced.
+            is_simulated: The batch comes from a simulator.
+        """
+        signals = tuple(clean_text(signal) for signal in readings.signals)
+        table = self._widened(profile.name, [*profile.signal_names, *signals])
+        parts = by_asset(readings, is_simulated=is_simulated)
+        batches = {readings.assets[index]: rows for index, rows in parts.items()}
+        self._lock_assets([ids[key] for key in batches], is_simulated=is_simulated)
+        merged: dict[AssetKey, Merged] = {}
+        for key, rows in batches.items():
+            read = partial(read_rows, self._connection, table, ids[key], signals)
+            merged[key] = merge(rows, AssetRows.join([read(between) for between in _stretches(rows.ts)]))
+        old = [(ids[key], one.superseded) for key, one in merged.items()]
+        keep_superseded(self._connection, profile.name, signals, old, at)
+        self._write(table, signals, {ids[key]: one for key, one in merged.items()})
+        first = {key: one.first_ts for key, one in merged.items()}
+        return Appended(
+            n_new=sum(one.n_new for one in merged.values()),
+            n_changed=sum(one.n_changed for one in merged.values()),
+            first_touched={key: np.datetime64(ts, "us") for key, ts in first.items() if ts is not None},
+        )
+
+    def rows(
+        self, asset_id: int, profile: str, *, start: datetime | None = None, end: datetime | None = None
+    ) -> StoredRows:
+        """The raw rows of an asset with start <= time < end, in time order."""
+        self._check_asset(asset_id)
+        table = self._reading_table(profile)
+        signals = () if table is None else tuple(table.columns)
+        between = tuple(None if one is None else to_microseconds(one) for one in (start, end))
+        if table is None:
+            found = AssetRows.empty(0)
+        else:
+            found = read_rows(self._connection, table, asset_id, signals, (between[0], between[1]))
+        return StoredRows(found.ts.view("datetime64[us]"), signals, found.values, found.quality)
+
+    def n_rows(self) -> int:
+        """Rows of all assets: one per asset and instant."""
+        return sum(self._count(table, "COUNT(*)") for table in self._reading_tables().values())
+
+    def n_values(self) -> int:
+        """Readings of all assets: values that are there."""
+        tables = self._reading_tables().values()
+        return sum(
+            self._count(
+                table, " + ".join(f"COUNT({column})" for column in table.values_of(tuple(table.columns)))
+            )
+            for table in tables
+            if table.columns
+        )
+
+    def span(self, asset_id: int) -> tuple[datetime, datetime] | None:
+        """First and last instant of an asset; None when it has no reading."""
+        self._check_asset(asset_id)
+        profile = self._connection.execute(select(asset.c.profile).where(asset.c.id == asset_id)).scalar_one()
+        table = self._reading_table(profile)
+        if table is None:
+            return None
+        query = f'SELECT MIN({{ts}}), MAX({{ts}}) FROM "{table.name}" WHERE asset_id = {asset_id:d}'
+        ts = "(extract(epoch FROM ts) * 1000000)::bigint" if self._is_postgres else "ts"
+        first, last = self._connection.exec_driver_sql(query.format(ts=ts)).one()
+        if first is None:
+            return None
+        return from_numpy(np.datetime64(first, "us")), from_numpy(np.datetime64(last, "us"))
+
+    def _count(self, table: ReadingTable, what: str) -> int:
+        mine = f"SELECT id FROM asset WHERE organization_id = {self._organization_id:d}"
+        query = f'SELECT {what} FROM "{table.name}" WHERE asset_id IN ({mine})'
+        return int(self._connection.exec_driver_sql(query).scalar_one())
+
+    def _lock_assets(self, asset_ids: Sequence[int], *, is_simulated: bool) -> None:
+        """Make other writers of these assets wait until this transaction ends (SQLite has one writer).
+
+        An asset counts as simulated while nothing but a simulator has written it.
+        """
+        query = select(asset.c.id, asset.c.is_simulated).with_for_update(key_share=True).order_by(asset.c.id)
+        mine = query.where(asset.c.organization_id == self._organization_id)
+        known: dict[int, bool] = {}
+        for start in range(0, len(asset_ids), MAX_IDS_IN_QUERY):
+            chunk = sorted(asset_ids)[start : start + MAX_IDS_IN_QUERY]
+            known |= dict(self._connection.execute(mine.where(asset.c.id.in_(chunk))).all())
+        self._own_assets.update(known)
+        for asset_id in asset_ids:
+            self._check_asset(asset_id)
+            if known[asset_id] != is_simulated and not (is_simulated and self.span(asset_id)):
+                change = update(asset).where(asset.c.id == asset_id).values(is_simulated=is_simulated)
+                self._connection.execute(change)
+
+    def _write(self, table: ReadingTable, signals: Sequence[str], merged: Mapping[int, Merged]) -> None:
+        new = [(asset_id, one.new) for asset_id, one in merged.items() if len(one.new)]
+        if new:
+            insert_rows(self._connection, TableRows.collect(table, signals, new, with_all_quality=False))
+        touched = [(asset_id, one.touched) for asset_id, one in merged.items() if len(one.touched)]
+        if touched:
+            upsert_rows(self._connection, TableRows.collect(table, signals, touched, with_all_quality=True))
+
+
+def _stretches(ts: IntArray) -> Iterator[tuple[int, int]]:
+    """First and last instant + 1 of each run of instants without a long gap."""
+    cuts = np.flatnonzero(np.diff(ts) > MAX_GAP_US) + 1
+    for start, stop in pairwise([0, *cuts.tolist(), len(ts)]):
+        yield int(ts[start]), int(ts[stop - 1]) + 1

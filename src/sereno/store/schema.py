@@ -1,0 +1,307 @@
+"""The tables that migrations own; the `reading_<profile>` tables are made on demand in `columns`."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from sereno.store.column_types import CleanText, Instant, StrictJson
+
+__all__ = [
+    "asset",
+    "data_issue",
+    "detection",
+    "file_ledger",
+    "incident",
+    "incident_event",
+    "metadata",
+    "metric",
+    "model",
+    "organization",
+    "quarantined_row",
+    "reading_table",
+    "signal_column",
+    "site",
+    "superseded_reading",
+    "watch_checkpoint",
+    "watch_state",
+]
+
+metadata = MetaData()
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, CleanText, nullable=False)
+
+
+def _number(name: str) -> Column[float]:
+    """A figure that may have no meaning: NaN is stored as NULL."""
+    return Column(name, Double)
+
+
+def _organization() -> Column[int]:
+    return Column("organization_id", Integer, ForeignKey("organization.id"), nullable=False)
+
+
+def _asset() -> Column[int]:
+    return Column("asset_id", Integer, ForeignKey("asset.id"), nullable=False)
+
+
+organization = Table(
+    "organization",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("name"),
+    UniqueConstraint("name", name="one_organization"),
+)
+
+site = Table(
+    "site",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("name"),
+    _text("zone"),
+    UniqueConstraint("organization_id", "name", name="one_site"),
+)
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    Column("site_id", Integer, ForeignKey("site.id"), nullable=False),
+    _text("name"),
+    _text("profile"),
+    Column("step_us", BigInteger),
+    Column("is_simulated", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("site_id", "name", "profile", name="one_asset"),
+    Index("asset_of_organization", "organization_id", "profile"),
+)
+
+reading_table = Table(
+    "reading_table",
+    metadata,
+    Column("profile", CleanText, primary_key=True),
+    _text("table_name"),
+    UniqueConstraint("table_name", name="one_reading_table"),
+)
+
+signal_column = Table(
+    "signal_column",
+    metadata,
+    _organization(),
+    _text("profile"),
+    _text("signal"),
+    _text("column_name"),
+    Column("position", Integer, nullable=False),
+    PrimaryKeyConstraint("organization_id", "profile", "signal"),
+    UniqueConstraint("organization_id", "profile", "column_name", name="one_signal_column"),
+)
+
+superseded_reading = Table(
+    "superseded_reading",
+    metadata,
+    _asset(),
+    _text("profile"),
+    Column("ts", Instant, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("values", StrictJson, nullable=False),
+    Column("quality", StrictJson, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("asset_id", "ts", "revision"),
+)
+
+file_ledger = Table(
+    "file_ledger",
+    metadata,
+    _organization(),
+    _text("sha256"),
+    _text("name"),
+    Column("size", BigInteger, nullable=False),
+    _text("status"),
+    Column("report", StrictJson, nullable=False),
+    Column("n_new", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("organization_id", "sha256"),
+)
+
+quarantined_row = Table(
+    "quarantined_row",
+    metadata,
+    _organization(),
+    _text("sha256"),
+    Column("line", BigInteger, nullable=False),
+    _text("reason"),
+    _text("text"),
+    PrimaryKeyConstraint("organization_id", "sha256", "line"),
+)
+
+data_issue = Table(
+    "data_issue",
+    metadata,
+    _organization(),
+    _text("sha256"),
+    _text("code"),
+    _text("where"),
+    Column("count", BigInteger, nullable=False),
+    Column("facts", StrictJson, nullable=False),
+    PrimaryKeyConstraint("organization_id", "sha256", "code", "where"),
+)
+
+model = Table(
+    "model",
+    metadata,
+    _organization(),
+    _text("id"),
+    _text("profile"),
+    Column("trained_at", Instant, nullable=False),
+    Column("card", StrictJson, nullable=False),
+    _text("path"),
+    Column("is_active", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("organization_id", "id"),
+)
+Index(
+    "one_active_model",
+    model.c.organization_id,
+    model.c.profile,
+    unique=True,
+    sqlite_where=model.c.is_active,
+    postgresql_where=model.c.is_active,
+)
+
+watch_state = Table(
+    "watch_state",
+    metadata,
+    _asset(),
+    _text("detector"),
+    Column("last_ts", Instant),
+    Column("memory", LargeBinary, nullable=False),
+    _text("model"),
+    PrimaryKeyConstraint("asset_id", "detector"),
+)
+
+watch_checkpoint = Table(
+    "watch_checkpoint",
+    metadata,
+    _asset(),
+    _text("detector"),
+    Column("last_ts", Instant, nullable=False),
+    Column("memory", LargeBinary, nullable=False),
+    _text("model"),
+    PrimaryKeyConstraint("asset_id", "detector", "last_ts"),
+)
+
+detection = Table(
+    "detection",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _asset(),
+    _text("check"),
+    _text("kind"),
+    _text("cause"),
+    Column("severity", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("last_at", Instant, nullable=False),
+    Column("peak_at", Instant, nullable=False),
+    Column("signals", StrictJson, nullable=False),
+    _number("score"),
+    _number("threshold"),
+    _number("observed"),
+    _number("expected"),
+    _text("unit"),
+    _number("impact"),
+    _text("impact_unit"),
+    Column("n_rows", Integer, nullable=False),
+    Column("contributions", StrictJson, nullable=False),
+    _text("model"),
+    UniqueConstraint("asset_id", "check", "started_at", name="one_detection"),
+    # An id that was given once is never given again.
+    sqlite_autoincrement=True,
+)
+Index(
+    "one_open_detection",
+    detection.c.asset_id,
+    detection.c.check,
+    unique=True,
+    sqlite_where=detection.c.ended_at.is_(None),
+    postgresql_where=detection.c.ended_at.is_(None),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    _organization(),
+    _asset(),
+    _text("group_key"),
+    _text("kind"),
+    _text("cause"),
+    Column("severity", Integer, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    _text("condition"),
+    _text("state"),
+    Column("verdict", CleanText),
+    _text("owner"),
+    Column("shelved_until", Instant),
+    Column("is_withdrawn", Boolean, nullable=False),
+    Column("n_events", Integer, nullable=False),
+    Column("evidence", StrictJson, nullable=False),
+    Column("comments", StrictJson, nullable=False),
+    Index("incident_of_asset", "asset_id", "started_at"),
+    Index("incident_of_group", "organization_id", "group_key"),
+)
+Index(
+    "one_active_incident",
+    incident.c.organization_id,
+    incident.c.group_key,
+    unique=True,
+    sqlite_where=incident.c.condition == text("'active'"),
+    postgresql_where=incident.c.condition == text("'active'"),
+)
+
+incident_event = Table(
+    "incident_event",
+    metadata,
+    Column("incident_id", CleanText, nullable=False),
+    Column("seq", Integer, nullable=False),
+    _text("kind"),
+    Column("at", Instant, nullable=False),
+    Column("event_time", Instant, nullable=False),
+    _text("actor"),
+    Column("detection", StrictJson),
+    Column("facts", StrictJson, nullable=False),
+    Column("request_key", CleanText),
+    PrimaryKeyConstraint("incident_id", "seq"),
+    ForeignKeyConstraint(["incident_id"], ["incident.id"]),
+    UniqueConstraint("incident_id", "request_key", name="one_request"),
+)
+
+metric = Table(
+    "metric",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    Column("total", BigInteger, nullable=False),
+    Column("abnormal", BigInteger, nullable=False),
+    _number("percent"),
+    _text("status"),
+    Column("at", Instant, nullable=False),
+)

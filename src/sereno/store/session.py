@@ -1,0 +1,64 @@
+"""What every topic of a transaction stands on: the connection and whose data it sees."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sereno.domain.errors import NotFound, StoreError
+from sereno.store import schema
+
+__all__ = ["Session"]
+
+
+class Session:
+    """One database transaction of one organization.
+
+    Args:
+        connection: In a transaction that somebody else ends.
+        organization_id: Whose rows are seen and written; nobody else's ever are.
+        store: Address of the store without its password, for errors.
+    """
+
+    def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
+        self._connection = connection
+        self._organization_id = organization_id
+        self._store = store
+        self._own_assets: set[int] = set()
+
+    @property
+    def _is_postgres(self) -> bool:
+        return self._connection.dialect.name == "postgresql"
+
+    def _check_asset(self, asset_id: int) -> None:
+        """Refuse an asset that is not of this organization."""
+        if asset_id in self._own_assets:
+            return
+        query = select(schema.asset.c.id).where(
+            schema.asset.c.id == asset_id, schema.asset.c.organization_id == self._organization_id
+        )
+        if self._connection.execute(query).scalar() is None:
+            raise NotFound(what="asset", id=asset_id, hint="")
+        self._own_assets.add(asset_id)
+
+    def _upsert(
+        self, table: Table, rows: Sequence[Mapping[str, object]], *, keep: Iterable[str] = ()
+    ) -> None:
+        """Insert rows; those whose primary key exists get the new values, except in the columns `keep`."""
+        if not rows:
+            return
+        key = [column.name for column in table.primary_key]
+        insert = postgresql.insert(table) if self._is_postgres else sqlite.insert(table)
+        fresh = {name: insert.excluded[name] for name in rows[0] if name not in {*key, *keep}}
+        statement = insert.on_conflict_do_update(index_elements=key, set_=fresh)
+        self._connection.execute(statement, [dict(row) for row in rows])
+
+    def _insert_missing(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert rows; those that break a uniqueness law are there already and stay as they are."""
+        if not rows:
+            return
+        insert = postgresql.insert(table) if self._is_postgres else sqlite.insert(table)
+        self._connection.execute(insert.on_conflict_do_nothing(), [dict(row) for row in rows])
+
+    def _failure(self, detail: str) -> StoreError:
+        return StoreError(store=self._store, detail=detail)

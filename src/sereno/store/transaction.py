@@ -1,0 +1,26 @@
+"""All that can be done inside one database transaction."""
+
+from sereno.store.assets import AssetSession
+from sereno.store.incidents import IncidentSession
+from sereno.store.ledger import LedgerSession
+from sereno.store.models import ModelSession
+from sereno.store.readings import ReadingSession
+from sereno.store.simulated import SimulatedSession
+from sereno.store.watching import WatchSession
+
+__all__ = ["Transaction"]
+
+
+class Transaction(
+    AssetSession,
+    ReadingSession,
+    SimulatedSession,
+    LedgerSession,
+    WatchSession,
+    IncidentSession,
+    ModelSession,
+):
+    """One database transaction of one organization; `Store.begin` and `Store.read` give it.
+
+    Everything done with it becomes true at once, when the context ends, or not at all.
+    """

@@ -1,0 +1,111 @@
+"""Judgement that lasts from batch to batch: watch states, checkpoints, detections."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, delete, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sereno.domain.judgement import Detection
+from sereno.domain.signals import AssetKey
+from sereno.store.codec import detection_columns, detection_of
+from sereno.store.records import StoredDetection, WatchState
+from sereno.store.schema import asset, detection, site, watch_checkpoint, watch_state
+from sereno.store.session import Session
+
+__all__ = ["WatchSession"]
+
+
+class WatchSession(Session):
+    """The part of a transaction that remembers how far each asset was judged, and with what result."""
+
+    def watch_state(self, asset_id: int, detector: str) -> WatchState | None:
+        """What a detector remembers of an asset; None before it has judged it."""
+        self._check_asset(asset_id)
+        table = watch_state.c
+        query = select(table.last_ts, table.memory, table.model)
+        row = self._connection.execute(
+            query.where(table.asset_id == asset_id, table.detector == detector)
+        ).one_or_none()
+        return _state(row)
+
+    def save_watch_state(self, asset_id: int, detector: str, state: WatchState) -> None:
+        """Remember how far a detector has come; replaces what it remembered before."""
+        self._check_asset(asset_id)
+        self._upsert(watch_state, [_state_row(asset_id, detector, state)])
+
+    def checkpoint_before(self, asset_id: int, detector: str, instant: datetime) -> WatchState | None:
+        """The newest checkpoint whose last row lies before an instant; None when there is none."""
+        self._check_asset(asset_id)
+        table = watch_checkpoint.c
+        query = select(table.last_ts, table.memory, table.model).where(table.asset_id == asset_id)
+        before = query.where(table.detector == detector, table.last_ts < instant)
+        return _state(self._connection.execute(before.order_by(table.last_ts.desc()).limit(1)).one_or_none())
+
+    def save_checkpoints(self, asset_id: int, detector: str, states: Sequence[WatchState]) -> None:
+        """Keep states from which a late reading can be replayed; one of the same instant is replaced."""
+        self._check_asset(asset_id)
+        rows = {state.last_ts: _state_row(asset_id, detector, state) for state in states}
+        self._upsert(watch_checkpoint, list(rows.values()))
+
+    def drop_states(self, asset_id: int, detector: str, *, since: datetime | None = None) -> None:
+        """Forget the checkpoints at and after an instant; without one, all of them and the watch state."""
+        self._check_asset(asset_id)
+        table = watch_checkpoint.c
+        where = [table.asset_id == asset_id, table.detector == detector]
+        if since is not None:
+            where.append(table.last_ts >= since)
+        self._connection.execute(delete(watch_checkpoint).where(*where))
+        if since is None:
+            of_this = (watch_state.c.asset_id == asset_id, watch_state.c.detector == detector)
+            self._connection.execute(delete(watch_state).where(*of_this))
+
+    def detections(self, asset_id: int, *, since: datetime | None = None) -> list[StoredDetection]:
+        """The detections of an asset by start: those that are open, or ended at or after `since`."""
+        key = self._asset_key(asset_id)
+        query = select(detection).where(detection.c.asset_id == asset_id)
+        if since is not None:
+            ended = func.coalesce(detection.c.ended_at, detection.c.last_at, type_=detection.c.ended_at.type)
+            query = query.where(or_(detection.c.ended_at.is_(None), ended >= since))
+        found = self._connection.execute(query.order_by(detection.c.started_at, detection.c.id)).mappings()
+        return [StoredDetection(row["id"], detection_of(dict(row), key)) for row in found]
+
+    def save_detection(self, asset_id: int, found: Detection) -> int:
+        """Store a detection; one of the same check and start is replaced. Returns its id.
+
+        Raises:
+            StoreError: Another detection of the same check is still open.
+        """
+        self._check_asset(asset_id)
+        fresh = detection_columns(found)
+        row = {"organization_id": self._organization_id, "asset_id": asset_id} | fresh
+        insert = postgresql.insert(detection) if self._is_postgres else sqlite.insert(detection)
+        statement = insert.values(row).on_conflict_do_update(
+            index_elements=["asset_id", "check", "started_at"],
+            set_={name: insert.excluded[name] for name in fresh},
+        )
+        return int(self._connection.execute(statement.returning(detection.c.id)).scalar_one())
+
+    def delete_detections(self, ids: Sequence[int]) -> None:
+        """Forget detections whose evidence is gone."""
+        mine = detection.c.organization_id == self._organization_id
+        for start in range(0, len(ids), MAX_IDS_IN_QUERY):
+            chunk = ids[start : start + MAX_IDS_IN_QUERY]
+            self._connection.execute(delete(detection).where(mine, detection.c.id.in_(chunk)))
+
+    def _asset_key(self, asset_id: int) -> AssetKey:
+        self._check_asset(asset_id)
+        query = select(site.c.name, asset.c.name).join_from(asset, site, asset.c.site_id == site.c.id)
+        return AssetKey(*self._connection.execute(query.where(asset.c.id == asset_id)).one())
+
+
+MAX_IDS_IN_QUERY = 1000
+
+
+def _state(row: Row[datetime, bytes, str] | None) -> WatchState | None:
+    return None if row is None else WatchState(*row)
+
+
+def _state_row(asset_id: int, detector: str, state: WatchState) -> dict[str, object]:
+    key = {"asset_id": asset_id, "detector": detector}
+    return key | {"last_ts": state.last_ts, "memory": state.memory, "model": state.model}
