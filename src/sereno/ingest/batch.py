@@ -1,0 +1,90 @@
+"""What reading gives: the plan of a file, and its readings batch by batch."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sereno.domain.issues import DataIssue, QuarantinedRow
+from sereno.domain.readings import Readings
+from sereno.domain.signals import Profile
+from sereno.ingest.dates import DateStyle
+from sereno.ingest.dialect import Dialect
+from sereno.ingest.layout import Layout
+from sereno.ingest.options import ReadOptions
+from sereno.ingest.source_file import SourceFile
+from sereno.ingest.table import TableReport
+
+__all__ = ["Batch", "FilePlan", "Totals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts of one batch or file; a record is one asset (or register) at one instant."""
+
+    records_good: int = 0
+    records_quarantined: int = 0
+    duplicates_identical: int = 0
+    duplicates_conflicting: int = 0
+    cells_missing: int = 0
+    cells_converted: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows of a file, judged and converted.
+
+    Attributes:
+        readings: By asset and instant, in canonical units.
+        issues: What somebody should know; those of a file come with its last batch, once each.
+        quarantine: Rows that could not be used, as they came.
+        is_last: Nothing follows.
+        totals: Counts of this batch.
+    """
+
+    readings: Readings
+    issues: tuple[DataIssue, ...]
+    quarantine: tuple[QuarantinedRow, ...]
+    is_last: bool
+    totals: Totals = field(default_factory=Totals)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """How a file is to be read, decided on all of its content.
+
+    Attributes:
+        path: The file.
+        sha256: Of its bytes as stored.
+        profile: What its columns speak for.
+        tables: What was understood, for people.
+        source: Encoding and compression.
+        dialect: Delimiter, header and unit row.
+        layout: What each column is.
+        dates: How its instants are written.
+        site: Site of rows that name none.
+        n_rows: Good lines.
+        repeated: Hashes of identity and instant that come more than once, sorted, shape (keys,).
+        issues: Facts about the file as a whole.
+        options: As asked.
+        registers: Signals that the rows of a long table speak of.
+    """
+
+    path: Path
+    sha256: str
+    profile: Profile
+    tables: tuple[TableReport, ...]
+    source: SourceFile
+    dialect: Dialect
+    layout: Layout
+    dates: DateStyle
+    site: str
+    n_rows: int
+    repeated: npt.NDArray[np.uint64]
+    issues: tuple[DataIssue, ...]
+    options: ReadOptions
+    registers: tuple[str, ...] = ()

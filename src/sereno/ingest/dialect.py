@@ -1,0 +1,177 @@
+"""Delimiter, header row and unit row of a text table, decided on its first lines."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sereno.domain.errors import MissingColumns
+from sereno.domain.signals import Profile
+from sereno.ingest.dates import DateStyle, parse_instant, time_shape
+from sereno.ingest.headers import Header, Role, match_header, parse_header
+from sereno.ingest.numbers import CellKind, NumberStyle, parse_cell
+from sereno.ingest.units import find_unit
+
+__all__ = ["Dialect", "looks_numeric", "sniff_dialect", "split_line"]
+
+DELIMITERS = (";", "\t", ",", "|")
+N_SNIFFED_LINES = 400
+N_HEADER_LINES = 60
+_DATE_PATTERN = re.compile(r"[\[(]?\s*(?:[dDyYaA]{1,4}|[mM]{1,4})[./-].*[\])]?\s*$")
+_COMMA, _DOT = NumberStyle(",", "."), NumberStyle(".", ",")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table is laid out as text.
+
+    Attributes:
+        delimiter: One character.
+        header_row: 1-based line of the names.
+        unit_row: 1-based line of the units; None where there is none.
+        first_data_line: 1-based.
+        headers: One per column, trailing nameless ones left out.
+        declared_order: Order of day and month that the unit row declares.
+        sample: Cells of the first data lines, shape (lines, columns).
+    """
+
+    delimiter: str
+    header_row: int
+    unit_row: int | None
+    first_data_line: int
+    headers: tuple[Header, ...]
+    declared_order: str | None
+    sample: tuple[tuple[str, ...], ...]
+
+
+def split_line(line: str, delimiter: str) -> list[str]:
+    """The cells of one physical line; quotes never reach beyond it.
+
+    Example:
+        >>> split_line('a;"b;c";', ";")
+        ['a', 'b;c', '']
+    """
+    if '"' not in line:
+        return line.split(delimiter)
+    return next(csv.reader([line.replace(f'{delimiter}="', f'{delimiter}"')], delimiter=delimiter), [])
+
+
+def looks_numeric(text: str) -> bool:
+    """True for a cell that is a number in Spanish or English notation."""
+    return any(parse_cell(text, style)[1] in (CellKind.GOOD, CellKind.CONVERTED) for style in (_DOT, _COMMA))
+
+
+def sniff_dialect(lines: Sequence[str], profiles: Mapping[str, Profile], file: str) -> Dialect:
+    """The dialect that the first lines speak of.
+
+    Args:
+        lines: The first lines of the file, without their ends.
+        profiles: Whose names make a line a header.
+        file: Name for the error.
+
+    Raises:
+        MissingColumns: No line can be a header.
+    """
+    numbered = [(i, t) for i, t in enumerate(lines[:N_SNIFFED_LINES], start=1) if t.strip()]
+    candidates = []
+    for preference, delimiter in enumerate(DELIMITERS):
+        rows = [(i, split_line(t, delimiter)) for i, t in numbered]
+        counts = Counter(len(cells) for _, cells in rows if len(cells) > 1)
+        if not counts:
+            continue
+        found = _find_header(rows, profiles)
+        if found is not None:
+            score, line, cells = found
+            share = sum(_fits(len(c), len(cells)) for _, c in rows) / len(rows)
+            candidates.append(((min(score, 2), share, score, -preference), delimiter, line, rows))
+    if not candidates:
+        raise _no_header(numbered, profiles, file)
+    _, delimiter, line, rows = max(candidates)
+    return _complete(delimiter, line, dict(rows))
+
+
+def _fits(n_cells: int, n_header: int) -> bool:
+    return n_header - 1 <= n_cells <= n_header + 1
+
+
+def _find_header(
+    rows: Sequence[tuple[int, list[str]]], profiles: Mapping[str, Profile]
+) -> tuple[int, int, list[str]] | None:
+    """(names recognised, line, cells) of the likeliest header among the first lines."""
+    best: tuple[int, int, list[str]] | None = None
+    for line, cells in rows[:N_HEADER_LINES]:
+        named = [c for c in cells if c.strip()]
+        if len(named) < 2 or _is_data(named) or _is_unit_row(cells):  # noqa: PLR2004 - a time and a value
+            continue
+        headers = [parse_header(c) for c in named]
+        score = max(
+            sum(match_header(h, p).roles[0] is not Role.UNKNOWN for h in headers) for p in profiles.values()
+        )
+        if best is None or score > best[0]:
+            best = (score, line, cells)
+    return best
+
+
+def _is_data(cells: Sequence[str]) -> bool:
+    """A row with a date, or mostly numbers, names nothing."""
+    if any(time_shape(c) == "date" for c in cells):
+        return True
+    return sum(looks_numeric(c) for c in cells) * 2 > len(cells)
+
+
+def _is_unit_row(cells: Sequence[str]) -> bool:
+    filled = [c for c in cells if c.strip()]
+    n_units = sum(bool(find_unit(c)) or _is_bracketed(c) or _declared_order(c) is not None for c in filled)
+    return bool(filled) and n_units == len(filled) and any(find_unit(c) or _is_bracketed(c) for c in filled)
+
+
+def _is_bracketed(text: str) -> bool:
+    text = text.strip().strip('"')
+    return text[:1] + text[-1:] in ("[]", "()", "{}", "<>")
+
+
+def _declared_order(text: str) -> str | None:
+    """`dmy` for a cell such as `[dd.MM.yyyy]` that spells a date format."""
+    if not _DATE_PATTERN.match(text.strip()):
+        return None
+    letters = re.sub(r"[^dmy]", "", text.strip().casefold().replace("a", "y"))
+    order = "".join(dict.fromkeys(letters))
+    return order if order in ("dmy", "mdy", "ymd") else None
+
+
+def _complete(delimiter: str, header_row: int, rows: dict[int, list[str]]) -> Dialect:
+    names = rows[header_row]
+    while names and not names[-1].strip():
+        names = names[:-1]
+    following = sorted(i for i in rows if i > header_row)
+    unit_row = following[0] if following and _is_units_below(rows[following[0]]) else None
+    units = [*rows[unit_row], *[""] * len(names)] if unit_row else [""] * len(names)
+    orders = [o for u in units if (o := _declared_order(u))]
+    headers = tuple(
+        parse_header(n, "" if _declared_order(u) else u) for n, u in zip(names, units, strict=False)
+    )
+    first = (unit_row or header_row) + 1
+    sample = tuple(
+        tuple([*rows[i], *[""] * len(names)][: len(names)])
+        for i in following
+        if i >= first and _fits(len(rows[i]), len(names))
+    )
+    return Dialect(delimiter, header_row, unit_row, first, headers, orders[0] if orders else None, sample)
+
+
+def _is_units_below(cells: Sequence[str]) -> bool:
+    """A line of units under the names; a data line whose cells happen to be empty is none."""
+    return _is_unit_row(cells) and not any(parse_instant(c, DateStyle("dmy")) for c in cells)
+
+
+def _no_header(
+    numbered: Sequence[tuple[int, str]], profiles: Mapping[str, Profile], file: str
+) -> MissingColumns:
+    first = numbered[0][1][:120] if numbered else ""
+    return MissingColumns(
+        file=file,
+        profile=", ".join(sorted(profiles)),
+        found=f"'{first}'",
+        hint="The first lines hold no row of column names; add one, e.g. 'Fecha;Consumo (kWh)'.",
+    )

@@ -1,0 +1,265 @@
+"""Header texts as people write them, matched to the names that a profile knows.
+
+Matching ignores accents, case, punctuation, spaces and units; it never guesses: near names are only
+suggested. A unit may stand in brackets (`Presión (bar)`), behind the name (`Consumo kWh`) or in its own row.
+"""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from sereno.domain.signals import Profile, Signal
+from sereno.ingest.units import conversion, find_unit
+
+__all__ = ["Header", "Match", "Role", "key_of", "match_header", "nearest_names", "parse_header", "repair_text"]
+
+
+class Role(StrEnum):
+    """What a column is for."""
+
+    TIME = "time"
+    TIME_OF_DAY = "time_of_day"
+    END = "end"
+    SITE = "site"
+    ASSET = "asset"
+    REGISTER = "register"
+    VALUE = "value"
+    UNIT = "unit"
+    SIGNAL = "signal"
+    IGNORED = "ignored"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header text taken apart.
+
+    Attributes:
+        source: The text, mojibake repaired, as a person would write it.
+        key: All its letters and digits, folded.
+        bare_key: The same without the bracketed part.
+        unit: What stands in the brackets or in the unit row; empty when nothing does.
+        is_unit_explicit: The unit stands apart (brackets, unit row) and so must be understood.
+    """
+
+    source: str
+    key: str
+    bare_key: str
+    unit: str = ""
+    is_unit_explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a header means under one profile.
+
+    Attributes:
+        roles: Possible roles, the likeliest first.
+        signal: Of a signal column.
+        unit: Unit of its values; empty when none is written.
+        asset: Name of the asset whose signal it is, in wide layouts.
+        is_name_only: The header is only the asset's name; the signal is the profile's main one.
+    """
+
+    roles: tuple[Role, ...]
+    signal: Signal | None = None
+    unit: str = ""
+    asset: str = ""
+    is_name_only: bool = False
+
+
+GENERIC: Mapping[Role, tuple[str, ...]] = {
+    Role.TIME: (
+        "fecha", "fecha hora", "fecha y hora", "fecha/hora", "fechahora", "date", "datetime", "date time", "timestamp",
+        "time stamp", "ts", "instante", "día", "desde", "desde fecha", "inicio", "fecha inicio", "fecha de inicio",
+        "hora inicio", "start", "start time", "from", "period start", "periodo", "momento", "fecha lectura",
+        "fecha de lectura", "local time", "utc", "time",
+    ),
+    Role.TIME_OF_DAY: ("hora", "hour", "time", "desde hora", "hora local", "time of day"),
+    Role.END: (
+        "hasta", "hasta fecha", "hasta hora", "fin", "fecha fin", "fecha de fin", "hora fin", "end", "end time", "to",
+        "period end",
+    ),
+    Role.SITE: (
+        "empresa", "planta", "emplazamiento", "instalación", "sitio", "sede", "site", "site id", "plant", "company",
+        "installation", "location", "cliente", "cliente id", "client", "client id", "customer", "customer id", "cups",
+        "punto de suministro", "ciudad", "city", "edificio", "building",
+    ),
+    Role.ASSET: (
+        "motor", "equipo", "zona", "zone", "contador", "medidor", "meter", "meter id", "asset", "asset id", "máquina",
+        "machine", "device", "dispositivo", "inversor", "inverter", "bomba", "pump", "línea", "line", "feeder",
+        "motor id", "equipo id", "tag id",
+    ),
+    Role.REGISTER: (
+        "registro", "register", "variable", "magnitud", "señal", "signal", "tag", "parámetro", "parameter", "concepto",
+        "medida", "measure", "measurement", "canal", "channel",
+    ),
+    Role.VALUE: (
+        "valor", "value", "lectura", "reading", "volumen", "volume", "cantidad", "amount", "energía", "energy",
+        "consumo", "consumption", "medida", "val",
+    ),
+    Role.UNIT: ("unidad", "unidades", "unit", "units", "uom", "unidad de medida"),
+}  # fmt: skip
+IGNORED_NAMES = ("id", "nº", "no", "num", "index", "unnamed 0")
+
+_BRACKETED = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
+_MOJIBAKE = re.compile("[ÃÂâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]")
+_TRAILING_UNIT = re.compile(r"^(.*?\S)[\s_,;:/|-]+(\S+(?: h)?)$")
+_ASSET_TOKEN = re.compile(
+    r"\b(zone|zona|line|línea|linea|motor|meter|medidor|contador|equipo|pump|bomba|client|cliente|site|planta|plant|"
+    r"inverter|inversor|feeder|building|edificio)[\s_-]*(\d+|[a-z])(?![a-z0-9])",
+    re.IGNORECASE,
+)
+_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u00ad"))
+
+
+def repair_text(text: str) -> str:
+    """The text with UTF-8 that was once read as Windows-1252 put right (`PresiÃ³n` → `Presión`)."""
+    text = text.translate(_INVISIBLE)
+    if not _MOJIBAKE.search(text):
+        return text
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            return text.encode(encoding).decode("utf-8")
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            continue
+    return text
+
+
+@lru_cache(maxsize=16384)
+def key_of(text: str) -> str:
+    """Letters and digits alone, folded: what two spellings of one name have in common."""
+    plain = unicodedata.normalize("NFKD", text.translate(str.maketrans("²³", "23")))
+    return "".join(c for c in plain.casefold() if c.isalnum() and not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=4096)
+def parse_header(text: str, unit_cell: str = "") -> Header:
+    """A header text taken apart, with the cell of the unit row when there is one."""
+    source = " ".join(repair_text(text).split()).strip("\"' ")
+    written = " ".join(repair_text(unit_cell).split()).strip("\"'[](){}<> ")
+    brackets = _BRACKETED.findall(source)
+    bare = _BRACKETED.sub(" ", source)
+    unit = written
+    if not unit and brackets:
+        unit = next((b.strip() for b in brackets if find_unit(b)), brackets[-1].strip())
+    return Header(source, key_of(source), key_of(bare), unit, is_unit_explicit=bool(unit))
+
+
+def match_header(header: Header, profile: Profile) -> Match:
+    """What a header means under a profile; role `UNKNOWN` when it says nothing."""
+    names = _names_of(profile)
+    for key in dict.fromkeys((header.key, header.bare_key)):
+        if key in names.signals:
+            found = _signal_match(header, names.signals[key], key)
+            if found:
+                return found
+        if key in names.roles:
+            return Match(names.roles[key], unit=header.unit)
+    stripped = _TRAILING_UNIT.match(_BRACKETED.sub(" ", header.source).strip())
+    if stripped and find_unit(stripped.group(2)):
+        signal = names.signals.get(key_of(stripped.group(1)))
+        if signal and conversion(stripped.group(2), signal.unit):
+            return Match((Role.SIGNAL,), signal, header.unit or stripped.group(2))
+    return _wide_match(header, profile, names)
+
+
+def nearest_names(found: Sequence[str], profile: Profile, *, n_names: int = 3) -> list[tuple[str, str]]:
+    """Pairs of a found header and the name it may have meant, the nearest first."""
+    by_key = {key_of(a): a for s in profile.signals for a in (*s.aliases, s.name)}
+    by_key |= {key_of(a): a for a in profile.time_aliases}
+    pairs = []
+    for text in found:
+        key = parse_header(text).bare_key
+        for close in difflib.get_close_matches(key, list(by_key), n=1, cutoff=0.7):
+            pairs.append((difflib.SequenceMatcher(None, key, close).ratio(), text, by_key[close]))
+    pairs.sort(reverse=True)
+    return [(text, name) for _, text, name in pairs[:n_names]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    signals: Mapping[str, Signal]
+    roles: Mapping[str, tuple[Role, ...]]
+    main: Signal | None
+    assets: frozenset[str]
+
+
+_NAMES: dict[int, tuple[Profile, _Names]] = {}
+
+
+def _names_of(profile: Profile) -> _Names:
+    """The folded names of a profile, built once per profile object."""
+    known = _NAMES.get(id(profile))
+    if known is None or known[0] is not profile:
+        known = _NAMES[id(profile)] = (profile, _build_names(profile))
+    return known[1]
+
+
+def _build_names(profile: Profile) -> _Names:
+    signals: dict[str, Signal] = {}
+    for signal in profile.signals:
+        for name in (signal.name, *signal.aliases, *(signal.labels or {}).values()):
+            signals.setdefault(key_of(name), signal)
+    roles: dict[str, tuple[Role, ...]] = {}
+    own = (
+        (Role.TIME, profile.time_aliases),
+        (Role.SITE, profile.site_aliases),
+        (Role.ASSET, profile.asset_aliases),
+        (Role.IGNORED, (*profile.ignored, *IGNORED_NAMES)),
+        *GENERIC.items(),
+    )
+    for role, names in own:
+        for name in names:
+            key = key_of(name)
+            roles[key] = tuple(dict.fromkeys((*roles.get(key, ()), role)))
+    main = next((s for s in profile.signals if s.is_ratio_scaled), None)
+    assets = frozenset(key_of(a) for a in (*profile.site_aliases, *profile.asset_aliases))
+    return _Names(signals, roles, main, assets)
+
+
+def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
+    """The signal with its unit, or None when the written unit is of another quantity."""
+    unit = header.unit
+    if unit and key == header.key and key != header.bare_key and not find_unit(unit):
+        unit = ""  # the bracketed word was part of the name
+    if not unit:
+        trailing = _TRAILING_UNIT.match(header.source)
+        word = trailing.group(2) if trailing else header.source
+        if find_unit(word) and conversion(word, signal.unit):
+            unit = word
+    if unit and find_unit(unit) and not conversion(unit, signal.unit) and not _is_near(unit, signal.unit):
+        return None
+    return Match((Role.SIGNAL, *_other_roles(key)), signal, unit)
+
+
+def _is_near(unit: str, target: str) -> bool:
+    """Normal volume where volume is asked: kept as it is and reported, never converted in silence."""
+    a, b = find_unit(unit), find_unit(target)
+    return a is not None and b is not None and {a.quantity, b.quantity} == {"volume", "normal_volume"}
+
+
+def _other_roles(key: str) -> tuple[Role, ...]:
+    return (Role.VALUE,) if key in {key_of(n) for n in GENERIC[Role.VALUE]} else ()
+
+
+def _wide_match(header: Header, profile: Profile, names: _Names) -> Match:
+    token = _ASSET_TOKEN.search(header.source)
+    if token is None:
+        return Match((Role.UNKNOWN,), unit=header.unit)
+    rest = (header.source[: token.start()] + " " + header.source[token.end() :]).strip()
+    asset = " ".join(token.group(0).replace("_", " ").split())
+    if not key_of(_BRACKETED.sub(" ", rest)):
+        if names.main is not None and key_of(token.group(1)) in names.assets:
+            unit_fits = not header.unit or conversion(header.unit, names.main.unit)
+            if unit_fits:
+                return Match((Role.SIGNAL,), names.main, header.unit, asset, is_name_only=True)
+        return Match((Role.UNKNOWN,), unit=header.unit)
+    inner = match_header(parse_header(rest, header.unit if "(" not in rest and "[" not in rest else ""), profile)
+    if inner.signal is None or inner.asset:
+        return Match((Role.UNKNOWN,), unit=header.unit)
+    return Match((Role.SIGNAL,), inner.signal, inner.unit, asset)

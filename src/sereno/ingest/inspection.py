@@ -1,0 +1,292 @@
+"""The evidence pass: the whole file once, in bounded memory, and every decision about how to read it."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from sereno.domain.errors import AmbiguousData, CorruptFile, UsageError
+from sereno.domain.issues import DataIssue
+from sereno.domain.signals import Profile
+from sereno.ingest.batch import FilePlan
+from sereno.ingest.dates import DateEvidence, DateStyle
+from sereno.ingest.dialect import Dialect, sniff_dialect
+from sereno.ingest.headers import Role
+from sereno.ingest.identity import clean_name, site_from_file_name
+from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
+from sereno.ingest.lines import LineKind, scan_lines
+from sereno.ingest.numbers import NumberEvidence, NumberStyle
+from sereno.ingest.options import ReadOptions
+from sereno.ingest.source_file import SourceFile, TextBlock, examine, text_blocks
+from sereno.ingest.table import ColumnReport, TableReport, TextTable, read_text_table
+
+__all__ = ["inspect_file", "instant_texts", "key_hashes", "layout_issues", "used_columns"]
+
+log = logging.getLogger(__name__)
+
+N_HEAD_LINES = 400
+MAX_REPEAT_HASHES = 50_000_000
+"""Rows whose keys are remembered (8 bytes each); repetitions in larger files are left to the store's upsert."""
+MIN_NUMERIC_SHARE = 0.5
+MAX_REGISTERS = 10_000
+KEY_ROLES = (Role.TIME, Role.TIME_OF_DAY, Role.SITE, Role.ASSET, Role.REGISTER)
+NO_HASHES: npt.NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
+
+
+def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptions) -> FilePlan:
+    """How the file is to be read, from all of its content.
+
+    Raises:
+        EmptyFile: There is no content.
+        CorruptFile: The content is cut or not a table.
+        FileTooLarge: A limit of `options` is reached.
+        FileMissing: There is no such file.
+        FileUnreadable: The operating system refuses.
+        MissingColumns: No column is a signal or a time; the nearest names are suggested.
+        UnsupportedFormat: The file is no text table.
+        AmbiguousData: Two readings fit; names the option that decides.
+        UsageError: `options.profile` is no profile.
+    """
+    path = Path(path)
+    if options.profile is not None and options.profile not in profiles:
+        known = ", ".join(sorted(profiles))
+        raise UsageError(detail=f"there is no profile '{options.profile}', there are {known}", command="check")
+    source = examine(path, options)
+    dialect = sniff_dialect(_head(source), profiles, path.name)
+    layout = choose_layout(
+        dialect.headers, dialect.sample, profiles, asked=options.profile, file=path.name
+    )
+    evidence = _Evidence(dialect, layout)
+    for block in text_blocks(source):
+        evidence.add(block)
+    evidence.check(path.name)
+    dates = _decide_dates(evidence, options, path.name)
+    layout = _decide_numbers(evidence, layout, options, path.name)
+    site = clean_name(options.site) if options.site else site_from_file_name(path.name)
+    log.debug("file inspected", extra={"file": path.name, "rows": evidence.n_rows, "profile": layout.profile.name})
+    return FilePlan(
+        path=path,
+        sha256=source.sha256,
+        profile=layout.profile,
+        tables=(_table_report(path, source, dialect, layout, dates, options),),
+        source=source,
+        dialect=dialect,
+        layout=layout,
+        dates=dates,
+        site=site,
+        n_rows=evidence.n_rows,
+        repeated=evidence.repeated(options),
+        issues=tuple(_file_issues(source, layout, evidence, options)),
+        options=options,
+        registers=evidence.registers(),
+    )
+
+
+def used_columns(layout: Layout) -> list[int]:
+    """Positions of the columns that reading needs."""
+    unused = (Role.UNKNOWN, Role.IGNORED, Role.END)
+    return [c.index for c in layout.columns if c.role not in unused]
+
+
+def instant_texts(table: TextTable, layout: Layout) -> pl.Series:
+    """The instant of each row as one text, date and time of day joined."""
+    names = [str(c.index) for role in (Role.TIME, Role.TIME_OF_DAY) for c in layout.of_role(role)]
+    if len(names) == 1:
+        return table.cells[names[0]]
+    return table.cells.select(pl.concat_str(names, separator=" ")).to_series()
+
+
+def key_hashes(table: TextTable, layout: Layout) -> npt.NDArray[np.uint64]:
+    """A hash of what must be unique in each row, shape (rows,)."""
+    names = [str(c.index) for role in KEY_ROLES for c in layout.of_role(role)]
+    joined = table.cells.select(pl.concat_str(names, separator="\x1f", ignore_nulls=True)).to_series()
+    return joined.hash().to_numpy()
+
+
+class _Evidence:
+    """What the whole file says, gathered block by block."""
+
+    def __init__(self, dialect: Dialect, layout: Layout) -> None:
+        self._dialect = dialect
+        self._layout = layout
+        self._register = next((str(c.index) for c in layout.of_role(Role.REGISTER)), None)
+        self._registers: set[str] = set()
+        self.numbers = {
+            c.index: NumberEvidence() for c in layout.columns if c.role in (Role.SIGNAL, Role.VALUE)
+        }
+        self.dates = DateEvidence(declared=dialect.declared_order)
+        self.n_rows = 0
+        self.n_broken = 0
+        self._hashes: list[npt.NDArray[np.uint64]] = []
+
+    def add(self, block: TextBlock) -> None:
+        n_columns = len(self._dialect.headers)
+        lines = scan_lines(block, self._dialect.delimiter, n_columns)
+        table = read_text_table(
+            lines,
+            self._dialect.delimiter,
+            n_columns,
+            wanted=used_columns(self._layout),
+            first_line=self._dialect.first_data_line,
+        )
+        self.n_broken += int(np.count_nonzero(lines.kinds == LineKind.BROKEN))
+        self.n_rows += len(table.lines)
+        if not len(table.lines):
+            return
+        self.dates.add(instant_texts(table, self._layout))
+        for index, evidence in self.numbers.items():
+            evidence.add(table.cells[str(index)])
+        if self._register is not None and len(self._registers) < MAX_REGISTERS:
+            self._registers.update(table.cells[self._register].drop_nulls().unique().to_list())
+        if self.n_rows <= MAX_REPEAT_HASHES:
+            self._hashes.append(key_hashes(table, self._layout))
+
+    def check(self, file: str) -> None:
+        """Refuses a file most of whose lines have another number of fields than its header."""
+        if self.n_broken > self.n_rows and self.n_broken > 1:
+            expected = len(self._dialect.headers)
+            detail = (
+                f"{self.n_broken} of {self.n_broken + self.n_rows} lines have another number of fields than the "
+                f"{expected} of the header in line {self._dialect.header_row}"
+            )
+            raise CorruptFile(file=file, detail=detail)
+
+    def registers(self) -> tuple[str, ...]:
+        """The signals that a long table's rows speak of, in the profile's order."""
+        profile = self._layout.profile
+        found = {s.name for t in sorted(self._registers) if (s := register_signal(t, profile)) is not None}
+        known = [name for name in profile.signal_names if name in found]
+        return (*known, *sorted(found.difference(known)))
+
+    def repeated(self, options: ReadOptions) -> npt.NDArray[np.uint64]:
+        """Keys that come more than once; none where one batch sees them all."""
+        if self.n_rows <= options.batch_rows or self.n_rows > MAX_REPEAT_HASHES or not self._hashes:
+            return NO_HASHES
+        hashes = np.concatenate(self._hashes)
+        self._hashes = []
+        hashes.sort()
+        return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+
+def _head(source: SourceFile) -> list[str]:
+    blocks: Iterator[TextBlock] = text_blocks(source)
+    first = next(blocks).data
+    end = 0
+    for _ in range(N_HEAD_LINES):
+        following = first.find(b"\n", end) + 1
+        if not following:
+            break
+        end = following
+    return [line.rstrip("\r") for line in first[:end].decode("utf-8", "replace").split("\n")]
+
+
+def _decide_dates(evidence: _Evidence, options: ReadOptions, file: str) -> DateStyle:
+    style = evidence.dates.decide(options.date_order, options.now)
+    if style is None:
+        example = evidence.dates.sample[0]
+        raise AmbiguousData(
+            file=file,
+            detail=f"'{example}' = dd/MM / MM/dd",
+            setting="--date-order dmy or --date-order mdy",
+        )
+    return style
+
+
+def _decide_numbers(evidence: _Evidence, layout: Layout, options: ReadOptions, file: str) -> Layout:
+    votes: Counter[str] = Counter()
+    for found in evidence.numbers.values():
+        votes += found.votes
+    fallback = max(votes, key=lambda s: votes[s]) if votes else options.decimal
+    columns: list[Column] = []
+    for column in layout.columns:
+        numbers = evidence.numbers.get(column.index)
+        if numbers is None:
+            columns.append(column)
+            continue
+        style = numbers.decide(fallback)
+        if style is None:
+            raise AmbiguousData(
+                file=file,
+                detail=f"'{column.source}': 80.000 = 80 / 80000",
+                setting="--decimal . or --decimal ,",
+            )
+        is_numeric = numbers.numeric_share >= MIN_NUMERIC_SHARE or not layout.profile.is_open
+        columns.append(
+            replace(column, style=style) if is_numeric else replace(column, role=Role.UNKNOWN, signal="")
+        )
+    return replace(layout, columns=tuple(columns))
+
+
+def _table_report(
+    path: Path, source: SourceFile, dialect: Dialect, layout: Layout, dates: DateStyle, options: ReadOptions
+) -> TableReport:
+    styles = Counter(c.style for c in layout.columns if c.role in (Role.SIGNAL, Role.VALUE))
+    style = styles.most_common(1)[0][0] if styles else NumberStyle()
+    thousands = next((s.thousands for s in styles if s.decimal == style.decimal and s.thousands), "")
+    return TableReport(
+        name=path.name,
+        layout=layout.name,
+        encoding=source.encoding,
+        delimiter=dialect.delimiter,
+        decimal=style.decimal,
+        thousands=thousands,
+        date_order=dates.order,
+        timezone=options.timezone,
+        header_row=dialect.header_row,
+        unit_row=dialect.unit_row,
+        columns=tuple(ColumnReport(c.source, _shown(c), c.unit) for c in layout.columns),
+    )
+
+
+def _shown(column: Column) -> str:
+    return column.signal if column.role is Role.SIGNAL else ""
+
+
+def _file_issues(
+    source: SourceFile, layout: Layout, evidence: _Evidence, options: ReadOptions
+) -> Iterator[DataIssue]:
+    name = source.path.name
+    if evidence.n_rows == 0 and evidence.n_broken == 0:
+        yield DataIssue("read.header_only", where=name, facts={"file": name})
+    if options.is_timezone_assumed:
+        yield DataIssue("quality.assumed_timezone", where=name, facts={"file": name, "zone": options.timezone})
+    yield from layout_issues(layout, name)
+
+
+def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
+    """What the columns lack, hold beyond the profile, or leave open."""
+    has = {c.signal for c in layout.columns if c.role is Role.SIGNAL}
+    missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
+    if missing and layout.name != "long":
+        facts = {"file": file, "profile": layout.profile.name, "missing": ", ".join(missing)}
+        yield DataIssue("read.missing_columns", where=file, count=len(missing), facts=facts)
+    unknown = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
+    if unknown:
+        listed = ", ".join(f"'{u}'" for u in unknown[:20])
+        facts = {"file": file, "profile": layout.profile.name, "columns": listed}
+        yield DataIssue("read.unknown_columns", where=file, count=len(unknown), facts=facts)
+    yield from _unit_issues(layout, file)
+
+
+def _unit_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
+    """Units that nothing states: written so that the sentence reads alike in every language."""
+    assumed = [
+        c for c in layout.columns
+        if c.role is Role.SIGNAL and c.is_unit_assumed and layout.profile.signal(c.signal).quantity == "energy"
+    ]  # fmt: skip
+    if assumed:
+        unit = layout.profile.signal(assumed[0].signal).unit
+        listed = ", ".join(f"'{c.source}'" for c in assumed)
+        other = "Wh" if unit != "Wh" else "kWh"
+        facts = {"file": file, "detail": f"{listed} = {unit} / {other} → {unit}", "setting": f"'… ({unit})'"}
+        yield DataIssue("read.ambiguous", where=file, count=len(assumed), facts=facts)
+    for column in layout.columns:
+        if column.doubt and column.role is Role.SIGNAL:
+            unit = layout.profile.signal(column.signal).unit
+            detail = f"'{column.source}' = {column.doubt} / {unit} → {column.doubt}"
+            yield DataIssue("read.ambiguous", column.source, 1, {"file": file, "detail": detail, "setting": unit})

@@ -1,0 +1,290 @@
+"""Which column is what: roles, signals, units and the profile that the columns speak for."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sereno.domain.errors import MissingColumns
+from sereno.domain.signals import Profile, Signal
+from sereno.ingest.dates import time_shape
+from sereno.ingest.dialect import looks_numeric
+from sereno.ingest.headers import Header, Match, Role, match_header, nearest_names, parse_header
+from sereno.ingest.numbers import NumberStyle
+from sereno.ingest.units import Conversion, conversion, find_unit
+
+__all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"]
+
+# A profile whose names explain less than this share of the numeric columns is not what the file is about.
+MIN_EXPLAINED_SHARE = 0.34
+N_MANY_COLUMNS = 3
+MIN_SHAPE_SHARE = 0.5
+N_PROBED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table and what is done with it.
+
+    Attributes:
+        index: 0-based position.
+        source: Header text.
+        role: What it is for.
+        signal: Name of the signal; empty for other roles.
+        unit: Unit that is written, or assumed, of its values.
+        asset: Asset whose signal it is, in wide layouts.
+        scale: From that unit to the signal's.
+        style: Signs of its numbers.
+        is_unit_assumed: Nothing says the unit.
+        doubt: What about its unit or name a person should check; empty for nothing.
+    """
+
+    index: int
+    source: str
+    role: Role
+    signal: str = ""
+    unit: str = ""
+    asset: str = ""
+    scale: Conversion = Conversion()
+    style: NumberStyle = NumberStyle()
+    is_unit_assumed: bool = False
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A profile and what each column is under it.
+
+    Attributes:
+        name: `table` (a column per signal), `wide` (columns per asset) or `long` (a row per register).
+    """
+
+    profile: Profile
+    name: str
+    columns: tuple[Column, ...]
+
+    def of_role(self, role: Role) -> tuple[Column, ...]:
+        """The columns of a role, in file order."""
+        return tuple(c for c in self.columns if c.role is role)
+
+
+def choose_layout(
+    headers: Sequence[Header],
+    sample: Sequence[Sequence[str]],
+    profiles: Mapping[str, Profile],
+    *,
+    asked: str | None,
+    file: str,
+) -> Layout:
+    """The profile that explains most of the columns, and the columns under it.
+
+    Args:
+        headers: One per column.
+        sample: Cells of the first rows, shape (rows, columns).
+        profiles: To choose from.
+        asked: Name of the profile that the caller wants; None for the best.
+        file: Name for the error.
+
+    Raises:
+        MissingColumns: No column is a signal, or none is a time.
+    """
+    chosen = {asked: profiles[asked]} if asked else profiles
+    layouts = [columns_for(headers, sample, profile) for profile in chosen.values()]
+    numeric = _numeric_indices(sample, len(headers))
+    ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers), reverse=True)
+    usable = [f for f in ranked if _is_usable(f)]
+    if not usable:
+        raise _missing(headers, ranked[0].profile, file, has_time=bool(ranked[0].of_role(Role.TIME)))
+    return usable[0]
+
+
+def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], profile: Profile) -> Layout:
+    """What each column is under a profile."""
+    matches = [match_header(h, profile) for h in headers]
+    shapes = [_shape([row[i] for row in sample]) for i in range(len(headers))]
+    roles = _assign_roles(matches, shapes, sample, profile)
+    is_long = Role.REGISTER in roles.values()
+    columns, taken = [], set[tuple[str, str]]()
+    repeated = _repeated_assets(matches)
+    for i, (header, match) in enumerate(zip(headers, matches, strict=True)):
+        role = roles.get(i, Role.UNKNOWN)
+        asset = match.asset if match.asset in repeated else ""
+        column = Column(i, header.source, role, unit=header.unit, asset=asset)
+        if role is Role.SIGNAL and match.signal is not None:
+            is_free = (match.signal.name, asset) not in taken and (bool(asset) or not match.asset)
+            column = _signal_column(column, match, match.signal) if is_free and not is_long else replace(
+                column, role=Role.UNKNOWN
+            )
+            if column.role is Role.SIGNAL:
+                taken.add((match.signal.name, asset))
+        columns.append(column)
+    if profile.is_open and not is_long:
+        columns = [_open_column(c, sample) for c in columns]
+    name = "long" if is_long else "wide" if any(c.asset for c in columns) else "table"
+    return Layout(profile, name, tuple(columns))
+
+
+def register_signal(text: str, profile: Profile) -> Signal | None:
+    """The signal that a cell of a register column names."""
+    match = match_header(parse_header(text), profile)
+    if match.signal is None and profile.is_open and text.strip():
+        return Signal(name=parse_header(text).source, quantity="unknown", unit="")
+    return match.signal
+
+
+def _signal_column(column: Column, match: Match, signal: Signal) -> Column:
+    column = replace(column, signal=signal.name, unit=match.unit or signal.unit, is_unit_assumed=not match.unit)
+    if not match.unit or not signal.unit:
+        return column
+    scale = conversion(match.unit, signal.unit)
+    if scale is not None:
+        return replace(column, scale=scale)
+    if find_unit(match.unit) is None:
+        # A unit that is not understood could be off by any factor: better no value than a wrong one.
+        return replace(column, role=Role.UNKNOWN, signal="", doubt=match.unit)
+    return replace(column, doubt=match.unit)
+
+
+def _open_column(column: Column, sample: Sequence[Sequence[str]]) -> Column:
+    if column.role is not Role.UNKNOWN or not column.source:
+        return column
+    cells = [row[column.index] for row in sample if row[column.index].strip()]
+    if sample and not any(looks_numeric(c) for c in cells):
+        return column
+    return replace(column, role=Role.SIGNAL, signal=column.source)
+
+
+def _assign_roles(
+    matches: Sequence[Match],
+    shapes: Sequence[str | None],
+    sample: Sequence[Sequence[str]],
+    profile: Profile,
+) -> dict[int, Role]:
+    roles: dict[int, Role] = {}
+    _assign_time(matches, shapes, roles, has_sample=bool(sample))
+    _assign_register(matches, sample, profile, roles)
+    for i, match in enumerate(matches):
+        if i in roles:
+            continue
+        for role in match.roles:
+            is_once = role in (Role.SITE, Role.ASSET)
+            if role in (Role.SIGNAL, Role.IGNORED) or (is_once and role not in roles.values()):
+                roles[i] = role
+                break
+    return roles
+
+
+def _assign_time(
+    matches: Sequence[Match], shapes: Sequence[str | None], roles: dict[int, Role], *, has_sample: bool
+) -> None:
+    named = [i for i, m in enumerate(matches) if {Role.TIME, Role.TIME_OF_DAY} & set(m.roles)]
+    ends = [i for i, m in enumerate(matches) if m.roles[0] is Role.END]
+    dated = [i for i in named if shapes[i] == "date"]
+    if not dated and not ends:
+        dated = [i for i, shape in enumerate(shapes) if shape == "date"]
+        dated = dated if len(dated) == 1 else []
+    start = dated or [i for i in named if not has_sample or shapes[i] is None]
+    for i in ends:
+        roles[i] = Role.END
+    if start:
+        roles[start[0]] = Role.TIME
+    clock = [i for i in named if shapes[i] == "time" and i not in roles]
+    if start and clock:
+        roles[clock[0]] = Role.TIME_OF_DAY
+
+
+def _assign_register(
+    matches: Sequence[Match], sample: Sequence[Sequence[str]], profile: Profile, roles: dict[int, Role]
+) -> None:
+    """A long table: one column names the signal, another holds the value, perhaps a third the unit."""
+    for i, match in enumerate(matches):
+        if Role.REGISTER not in match.roles or i in roles:
+            continue
+        texts = Counter(row[i].strip() for row in sample if row[i].strip())
+        n_known = sum(n for t, n in texts.items() if register_signal(t, profile) is not None)
+        value = _value_column(matches, sample, roles, besides=i)
+        if texts and n_known * 2 > sum(texts.values()) and value is not None:
+            roles[i], roles[value] = Role.REGISTER, Role.VALUE
+            units = [k for k, m in enumerate(matches) if Role.UNIT in m.roles and k not in roles]
+            if units:
+                roles[units[0]] = Role.UNIT
+            return
+
+
+def _value_column(
+    matches: Sequence[Match], sample: Sequence[Sequence[str]], roles: dict[int, Role], *, besides: int
+) -> int | None:
+    for i, match in enumerate(matches):
+        cells = [row[i] for row in sample if row[i].strip()]
+        is_value = Role.VALUE in match.roles
+        if i not in roles and i != besides and is_value and cells and all(map(looks_numeric, cells[:N_PROBED])):
+            return i
+    return None
+
+
+def _shape(cells: Sequence[str]) -> str | None:
+    """`date` or `time` when most filled cells are one."""
+    filled = [c for c in cells if c.strip()][:200]
+    shapes = Counter(time_shape(c) for c in filled)
+    for shape in ("date", "time"):
+        if shapes[shape] > MIN_SHAPE_SHARE * len(filled):
+            return shape
+    # Mixed formats of which less than half are known still make a time column; a numeric one does not.
+    return "date" if shapes["date"] else None
+
+
+def _repeated_assets(matches: Sequence[Match]) -> set[str]:
+    """Asset names of a wide layout: one signal under at least two of them."""
+    by_signal: dict[str, set[str]] = {}
+    for match in matches:
+        if match.signal is not None and match.asset:
+            by_signal.setdefault(match.signal.name, set()).add(match.asset)
+    return {a for assets in by_signal.values() if len(assets) > 1 for a in assets}
+
+
+def _numeric_indices(sample: Sequence[Sequence[str]], n_columns: int) -> set[int]:
+    found = set()
+    for i in range(n_columns):
+        cells = [row[i] for row in sample[:100] if row[i].strip()]
+        if cells and sum(map(looks_numeric, cells)) * 2 >= len(cells):
+            found.add(i)
+    return found
+
+
+def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple[float, ...]:
+    """More columns explained first, then the profile that the file covers best, then the smaller one."""
+    signals = [c for c in layout.columns if c.role is Role.SIGNAL]
+    if layout.profile.is_open:
+        return (0.0, bool(signals) + 0.0, 0.0, 0.0)
+    n_explained = len(signals)
+    names = {c.signal for c in signals}
+    if layout.name == "long":
+        n_explained, names = len(headers), {"long"}
+    wanted = [s for s in layout.profile.signals if not s.is_optional]
+    coverage = len(names & {s.name for s in wanted}) / max(1, len(wanted))
+    n_with_unit = sum(not c.is_unit_assumed for c in signals)
+    is_apt = bool(n_explained) and (
+        layout.name == "long"
+        or n_explained >= MIN_EXPLAINED_SHARE * len(numeric)
+        or (len(numeric) < N_MANY_COLUMNS and n_explained > 0)
+        or not numeric
+    )
+    return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
+
+
+def _is_usable(layout: Layout) -> bool:
+    signals = layout.of_role(Role.SIGNAL) or layout.of_role(Role.VALUE)
+    return bool(layout.of_role(Role.TIME)) and bool(signals)
+
+
+def _missing(headers: Sequence[Header], profile: Profile, file: str, *, has_time: bool) -> MissingColumns:
+    found = [h.source for h in headers if h.source]
+    near = nearest_names(found, profile)
+    if near:
+        hint = "Did you mean " + ", ".join(f"'{name}' for '{text}'" for text, name in near) + "?"
+    elif not has_time:
+        hint = f"A column with the time is needed, e.g. '{(profile.time_aliases or ('Fecha',))[0]}'."
+    else:
+        names = [s.label("en") for s in profile.signals][:5]
+        hint = f"Known signals: {', '.join(names)}." if names else "A column with numbers is needed."
+    listed = ", ".join(f"'{t}'" for t in found[:20])
+    return MissingColumns(file=file, profile=profile.name, found=listed or "no names", hint=hint)

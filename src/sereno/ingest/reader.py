@@ -1,0 +1,258 @@
+"""The reading pass: a planned file as batches of readings, in bounded memory.
+
+Rows whose identity and instant come more than once are held back to the last batch, where all of them meet,
+so that neither the order of rows nor the borders of batches decide which one is kept. Beyond `MAX_HELD_ROWS`
+of them, repetitions are resolved within each batch and the store's upsert has the last word.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from sereno.domain.issues import DataIssue, QuarantinedRow
+from sereno.domain.readings import Quality, Readings
+from sereno.domain.time import to_numpy
+from sereno.ingest.batch import Batch, FilePlan, Totals
+from sereno.ingest.duplicates import implausibility, resolve_duplicates
+from sereno.ingest.headers import Role
+from sereno.ingest.inspection import key_hashes, used_columns
+from sereno.ingest.lines import LineBlock, LineKind, scan_lines
+from sereno.ingest.rows import AssetIndex, Asides, Rows, convert_table
+from sereno.ingest.source_file import text_blocks
+from sereno.ingest.table import TextTable, read_text_table
+
+__all__ = ["MAX_HELD_ROWS", "read_batches"]
+
+MAX_HELD_ROWS = 1_000_000
+MAX_LONG_ROWS = 4_000_000
+"""Long tables up to this size are one batch, so that all registers of an instant meet in one row."""
+FUTURE_TOLERANCE = np.timedelta64(1, "D")
+
+
+def read_batches(plan: FilePlan) -> Iterator[Batch]:
+    """The readings of a planned file, batch by batch; the last one carries the issues.
+
+    A file without rows gives one empty batch.
+    """
+    reader = _Reader(plan)
+    for block in text_blocks(plan.source):
+        lines = scan_lines(block, plan.dialect.delimiter, len(plan.dialect.headers))
+        yield from reader.add(lines)
+    yield reader.finish()
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Rows that wait for their batch, with the raw text of those that may yet be rejected."""
+
+    parts: list[Rows] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=dict)
+    quarantine: list[QuarantinedRow] = field(default_factory=list)
+
+    @property
+    def n_rows(self) -> int:
+        return sum(len(p) for p in self.parts)
+
+
+class _Reader:
+    """State between the blocks of one file."""
+
+    def __init__(self, plan: FilePlan) -> None:
+        self._plan = plan
+        self._signals = _signal_names(plan)
+        self._assets = AssetIndex()
+        self._asides = Asides()
+        self._open = _Pending()
+        self._held = _Pending()
+        is_long = plan.layout.name == "long" and plan.n_rows <= MAX_LONG_ROWS
+        self._batch_rows = MAX_LONG_ROWS if is_long else max(1, plan.options.batch_rows)
+        self._is_whole = plan.n_rows <= self._batch_rows
+
+    def add(self, lines: LineBlock) -> Iterator[Batch]:
+        plan = self._plan
+        table = read_text_table(
+            lines,
+            plan.dialect.delimiter,
+            len(plan.dialect.headers),
+            wanted=used_columns(plan.layout),
+            first_line=plan.dialect.first_data_line,
+        )
+        self._set_aside(lines)
+        step = self._batch_rows
+        for start in range(0, len(table.lines), step):
+            part = TextTable(table.cells[start : start + step], table.lines[start : start + step])
+            if not self._is_whole and self._open.n_rows + len(part.lines) > step:
+                yield self._close(self._open, is_last=False)
+                self._open = _Pending()
+            self._convert(part, lines)
+
+    def finish(self) -> Batch:
+        rest = _Pending(
+            parts=[*self._open.parts, *self._held.parts],
+            texts=self._open.texts | self._held.texts,
+            quarantine=[*self._open.quarantine, *self._held.quarantine],
+        )
+        return self._close(rest, is_last=True)
+
+    def _set_aside(self, lines: LineBlock) -> None:
+        """Lines that are no rows go to quarantine by number."""
+        for i in np.flatnonzero(lines.kinds >= LineKind.BROKEN).tolist():
+            row = QuarantinedRow(lines.first_line + i, "read.broken_row", lines.text(i))
+            self._open.quarantine.append(row)
+            self._asides.count("read.broken_row", self._plan.path.name, 1, [f"line {row.line}"])
+
+    def _convert(self, table: TextTable, lines: LineBlock) -> None:
+        converted = convert_table(table, self._plan, self._signals, self._assets, self._asides)
+        for position, reason in converted.bad:
+            line = int(table.lines[position])
+            text = lines.text(line - lines.first_line)
+            self._open.quarantine.append(QuarantinedRow(line, reason, text))
+            self._asides.count(reason, self._plan.path.name, 1, [f"line {line}"])
+        rows = converted.rows
+        if not len(rows):
+            return
+        if self._is_whole or not len(self._plan.repeated):
+            self._open.parts.append(rows)
+            self._keep_texts(self._open, rows, lines, is_all=self._is_whole)
+            return
+        is_held = self._is_repeated(table)[converted.source]
+        if self._held.n_rows + int(is_held.sum()) > MAX_HELD_ROWS:
+            is_held[:] = False
+        if is_held.any():
+            held = rows.take(is_held)
+            self._held.parts.append(held)
+            self._keep_texts(self._held, held, lines, is_all=True)
+            rows = rows.take(~is_held)
+        if len(rows):
+            self._open.parts.append(rows)
+
+    def _is_repeated(self, table: TextTable) -> npt.NDArray[np.bool_]:
+        hashes, repeated = key_hashes(table, self._plan.layout), self._plan.repeated
+        at = np.minimum(np.searchsorted(repeated, hashes), len(repeated) - 1)
+        return np.asarray(repeated[at] == hashes)
+
+    def _keep_texts(self, pending: _Pending, rows: Rows, lines: LineBlock, *, is_all: bool) -> None:
+        """Raw text of the rows that may lose against another one of the same instant."""
+        if not is_all:
+            return
+        group, stamps = self._groups(rows), rows.time.astype(np.int64)
+        order = np.lexsort((stamps, group))
+        same = (group[order][1:] == group[order][:-1]) & (stamps[order][1:] == stamps[order][:-1])
+        is_doubled = np.concatenate((same, [False])) | np.concatenate(([False], same))
+        chosen = order[is_doubled] if pending is self._open else np.arange(len(rows))
+        for line in np.unique(rows.lines[chosen]).tolist():
+            pending.texts[line] = lines.text(line - lines.first_line)
+
+    def _groups(self, rows: Rows) -> npt.NDArray[np.int64]:
+        return rows.asset * max(1, len(self._signals)) + rows.register
+
+    def _close(self, pending: _Pending, *, is_last: bool) -> Batch:
+        totals = Totals(records_quarantined=len(pending.quarantine))
+        readings = _no_readings(self._plan, self._signals)
+        quarantine = list(pending.quarantine)
+        if pending.parts:
+            rows = Rows.concatenate(pending.parts)
+            kept, losers, n_identical = self._resolve(rows)
+            for line in losers:
+                text = pending.texts.get(line, "")
+                quarantine.append(QuarantinedRow(line, "quality.duplicate_conflicting", text))
+            totals = self._totals(kept, n_identical, len(losers), len(quarantine))
+            self._note_future(kept)
+            readings = self._readings(kept)
+        quarantine.sort(key=lambda row: row.line)
+        return Batch(
+            readings=readings,
+            issues=self._issues() if is_last else (),
+            quarantine=tuple(quarantine),
+            is_last=is_last,
+            totals=totals,
+        )
+
+    def _resolve(self, rows: Rows) -> tuple[Rows, list[int], int]:
+        is_long = self._plan.layout.name == "long"
+        points = None if is_long else implausibility(rows.values, self._signals, self._plan.profile)
+        found = resolve_duplicates(self._groups(rows), rows.time, rows.values, points)
+        kept = rows.take(found.kept)
+        kept.quality[found.differs] |= np.int32(Quality.CONFLICT)
+        name = self._plan.path.name
+        losers = rows.lines[found.losers].tolist()
+        self._asides.count("quality.duplicate_identical", name, found.n_identical)
+        examples = [f"line {line}" for line in sorted(losers)[:3]]
+        self._asides.count("quality.duplicate_conflicting", name, len(losers), examples)
+        return kept, losers, found.n_identical
+
+    def _totals(self, kept: Rows, n_identical: int, n_conflicting: int, n_quarantined: int) -> Totals:
+        return Totals(
+            records_good=len(kept),
+            records_quarantined=n_quarantined,
+            duplicates_identical=n_identical,
+            duplicates_conflicting=n_conflicting,
+            cells_missing=int(np.count_nonzero(kept.quality & Quality.MISSING)),
+            cells_converted=int(np.count_nonzero(kept.quality & Quality.CONVERTED)),
+        )
+
+    def _note_future(self, kept: Rows) -> None:
+        now = self._plan.options.now
+        if now is not None:
+            late = kept.time > to_numpy(now) + FUTURE_TOLERANCE
+            column = self._plan.layout.of_role(Role.TIME)[0].source
+            examples = [str(t)[:16] for t in kept.time[late][:3]]
+            self._asides.count("quality.future", column, int(late.sum()), examples)
+
+    def _readings(self, kept: Rows) -> Readings:
+        if self._plan.layout.name == "long":
+            kept = _pivot(kept, len(self._signals))
+        present, index = np.unique(kept.asset, return_inverse=True)
+        return Readings(
+            profile=self._plan.profile.name,
+            assets=tuple(self._assets.keys[i] for i in present.tolist()),
+            asset_index=index.astype(np.int32),
+            time=kept.time,
+            signals=self._signals,
+            values=np.ascontiguousarray(kept.values),
+            quality=np.ascontiguousarray(kept.quality),
+        )
+
+    def _issues(self) -> tuple[DataIssue, ...]:
+        return (*self._plan.issues, *self._asides.issues(self._plan.path.name))
+
+
+def _signal_names(plan: FilePlan) -> tuple[str, ...]:
+    """The columns of the result: the profile's signals that the file has, in the profile's order."""
+    if plan.layout.name == "long":
+        return plan.registers
+    found = list(dict.fromkeys(c.signal for c in plan.layout.of_role(Role.SIGNAL)))
+    order = {name: i for i, name in enumerate(plan.profile.signal_names)}
+    return tuple(sorted(found, key=lambda name: order.get(name, len(order))))
+
+
+def _pivot(rows: Rows, n_signals: int) -> Rows:
+    """A row per asset and instant from a row per register; rows are sorted by asset, register and instant."""
+    stamps = rows.time.astype(np.int64)
+    order = np.lexsort((stamps, rows.asset))
+    asset, stamp = rows.asset[order], stamps[order]
+    leads = np.concatenate(([True], (asset[1:] != asset[:-1]) | (stamp[1:] != stamp[:-1])))
+    instance = np.cumsum(leads) - 1
+    n_rows = int(leads.sum())
+    values = np.full((n_rows, n_signals), np.nan)
+    quality = np.zeros((n_rows, n_signals), dtype=np.int32)
+    values[instance, rows.register[order]] = rows.values[order, 0]
+    quality[instance, rows.register[order]] = rows.quality[order, 0]
+    first = order[leads]
+    return Rows(rows.asset[first], rows.register[first], rows.time[first], rows.lines[first], values, quality)
+
+
+def _no_readings(plan: FilePlan, signals: Sequence[str]) -> Readings:
+    shape = (0, len(signals))
+    return Readings(
+        profile=plan.profile.name,
+        assets=(),
+        asset_index=np.empty(0, dtype=np.int32),
+        time=np.empty(0, dtype="datetime64[us]"),
+        signals=tuple(signals),
+        values=np.empty(shape),
+        quality=np.empty(shape, dtype=np.int32),
+    )
+

@@ -1,0 +1,366 @@
+"""Text cells to rows of numbers, instants and assets; what cannot be read is set aside with its reason."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from sereno.domain.issues import DataIssue
+from sereno.domain.readings import FloatArray, Quality, QualityArray, TimeArray
+from sereno.domain.signals import AssetKey
+from sereno.ingest.batch import FilePlan
+from sereno.ingest.dates import ParsedTimes, parse_times
+from sereno.ingest.headers import Role, key_of
+from sereno.ingest.identity import clean_name
+from sereno.ingest.inspection import instant_texts
+from sereno.ingest.layout import Column, register_signal
+from sereno.ingest.numbers import CellKind, parse_column
+from sereno.ingest.table import TextTable
+from sereno.ingest.units import conversion
+from sereno.ingest.zones import to_utc
+
+__all__ = ["Asides", "Rows", "convert_table"]
+
+MAX_EXAMPLES = 3
+TOTAL_WORDS = frozenset(
+    "total totales suma sumatorio subtotal media promedio average mean sum acumulado totalgeneral maximo minimo max min".split()
+)
+QUALITY_OF = np.zeros(len(CellKind), dtype=np.int32)
+QUALITY_OF[CellKind.CONVERTED] = Quality.CONVERTED
+QUALITY_OF[CellKind.MISSING] = Quality.MISSING
+QUALITY_OF[CellKind.NOT_A_NUMBER] = Quality.MISSING
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of one or more tables, not yet sorted or unique.
+
+    Attributes:
+        asset: Position in the reader's list of assets, shape (rows,).
+        register: Position of the signal in long layouts, else 0, shape (rows,).
+        time: UTC instants, shape (rows,).
+        lines: Line numbers, shape (rows,).
+        values: Canonical units, shape (rows, signals); one column in long layouts.
+        quality: Shape of `values`.
+    """
+
+    asset: npt.NDArray[np.int64]
+    register: npt.NDArray[np.int64]
+    time: TimeArray
+    lines: npt.NDArray[np.int64]
+    values: FloatArray
+    quality: QualityArray
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Rows":
+        """Some of the rows."""
+        return Rows(
+            self.asset[rows], self.register[rows], self.time[rows], self.lines[rows], self.values[rows],
+            self.quality[rows],
+        )  # fmt: skip
+
+    @staticmethod
+    def concatenate(parts: Sequence["Rows"]) -> "Rows":
+        """The rows of all parts, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        names = ("asset", "register", "time", "lines", "values", "quality")
+        return Rows(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+
+@dataclass(slots=True)
+class Asides:
+    """What happened on the way: counts by code and place, examples, rows set aside."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def count(self, code: str, where: str, number: int, examples: Sequence[str] = ()) -> None:
+        """Counts `number` more cases of an issue."""
+        if number:
+            self.counts[code, where] += number
+            kept = self.examples.setdefault((code, where), [])
+            kept += [e for e in dict.fromkeys(examples) if e not in kept][: MAX_EXAMPLES - len(kept)]
+
+    def issues(self, file: str) -> list[DataIssue]:
+        """One issue for each code and place."""
+        found = []
+        for (code, where), number in self.counts.items():
+            listed = ", ".join(f"'{e[:40]}'" for e in self.examples[code, where])
+            found.append(DataIssue(code, where, number, {"file": file, "examples": listed or "-"}))
+        return found
+
+
+@dataclass(slots=True)
+class AssetIndex:
+    """The assets met so far, numbered."""
+
+    keys: list[AssetKey] = field(default_factory=list)
+    _known: dict[AssetKey, int] = field(default_factory=dict)
+
+    def number(self, key: AssetKey) -> int:
+        """The asset's number; a new one for a new asset."""
+        if key not in self._known:
+            self._known[key] = len(self.keys)
+            self.keys.append(key)
+        return self._known[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The rows of a table that can be used, those that cannot, and which of the former come back later.
+
+    Attributes:
+        rows: As many as can be used; in wide layouts one per line and asset.
+        source: Row of the text table behind each, shape (rows,).
+        bad: Quarantined rows as (position in the table, reason).
+    """
+
+    rows: Rows
+    source: npt.NDArray[np.int64]
+    bad: tuple[tuple[int, str], ...]
+
+
+def convert_table(table: TextTable, plan: FilePlan, signals: Sequence[str], assets: AssetIndex, asides: Asides) -> Converted:
+    """The rows of a text table in canonical units and UTC.
+
+    Args:
+        table: Good lines.
+        plan: How to read them.
+        signals: Columns of the result.
+        assets: Assets met so far; new ones are added.
+        asides: Counts to add to.
+    """
+    texts = instant_texts(table, plan.layout)
+    times = parse_times(texts, plan.dates)
+    bad = _bad_rows(table, texts, times, plan)
+    identity = table.cells.select([str(c.index) for c in _identity_columns(plan)])
+    registers, known = _registers(table, plan, signals)
+    is_usable = ~np.isnat(times.local) & known
+    bad += [(int(i), "read.broken_row") for i in np.flatnonzero(~known & ~np.isnat(times.local))]
+    source = np.flatnonzero(is_usable)
+    codes = _asset_codes(identity, len(table.lines), plan, assets)[source]
+    utc = _instants(times, source, codes, registers, plan, asides)
+    kept = TextTable(table.cells[source], table.lines[source]) if len(source) < len(is_usable) else table
+    if plan.layout.name == "long":
+        rows = _long_rows(kept, plan, registers[source], codes, utc, signals, asides)
+    else:
+        rows = _table_rows(kept, plan, codes, utc, signals, asides)
+    if plan.layout.name == "wide":
+        rows, repeat = _split_assets(rows, kept, plan, signals, assets, asides)
+        source = np.tile(source, repeat)
+    return Converted(rows, source, tuple(bad))
+
+
+def _bad_rows(table: TextTable, texts: pl.Series, times: ParsedTimes, plan: FilePlan) -> list[tuple[int, str]]:
+    found = []
+    names = table.cells.columns
+    for i in np.flatnonzero(np.isnat(times.local)).tolist():
+        reason = "quality.ambiguous_date" if times.is_ambiguous[i] else "read.broken_row"
+        firsts = (texts[i], table.cells[names[0]][i], *(table.cells[str(c.index)][i] for c in _identity_columns(plan)))
+        if any(text and _is_total(text) for text in firsts):
+            reason = "read.total_row"
+        found.append((i, reason))
+    return found
+
+
+def _is_total(text: str) -> bool:
+    words = [key_of(w) for w in text.replace(":", " ").split()]
+    return bool(words) and (words[0] in TOTAL_WORDS or key_of(text) in TOTAL_WORDS)
+
+
+def _identity_columns(plan: FilePlan) -> tuple[Column, ...]:
+    return (*plan.layout.of_role(Role.SITE), *plan.layout.of_role(Role.ASSET))
+
+
+def _asset_codes(
+    identity: pl.DataFrame, n_rows: int, plan: FilePlan, assets: AssetIndex
+) -> npt.NDArray[np.int64]:
+    """The asset of each row; rows that name none are of the file's site."""
+    has_site = bool(plan.layout.of_role(Role.SITE))
+    if not identity.width:
+        return np.full(n_rows, assets.number(AssetKey(plan.site, plan.site)), dtype=np.int64)
+    joined = identity.select(pl.concat_str(pl.all().fill_null(""), separator="\x1f")).to_series()
+    distinct = joined.unique(maintain_order=True)
+    numbers = [assets.number(_asset_key(text.split("\x1f"), plan.site, has_site=has_site)) for text in distinct.to_list()]
+    if len(numbers) == 1:
+        return np.full(n_rows, numbers[0], dtype=np.int64)
+    codes = joined.cast(pl.Enum(distinct)).to_physical().to_numpy()
+    return np.array(numbers, dtype=np.int64)[codes]
+
+
+def _asset_key(parts: Sequence[str], file_site: str, *, has_site: bool) -> AssetKey:
+    names = [clean_name(p) for p in parts]
+    if has_site:
+        site = names[0] or file_site
+        asset = names[1] if len(names) > 1 else ""
+    else:
+        site, asset = file_site, names[0]
+    return AssetKey(site, asset or site)
+
+
+def _registers(
+    table: TextTable, plan: FilePlan, signals: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The signal that each row of a long table speaks of, and whether it is known."""
+    columns = plan.layout.of_role(Role.REGISTER)
+    n_rows = len(table.lines)
+    if not columns:
+        return np.zeros(n_rows, dtype=np.int64), np.ones(n_rows, dtype=np.bool_)
+    cells = table.cells[str(columns[0].index)].fill_null("")
+    position = {}
+    for text in cells.unique().to_list():
+        signal = register_signal(text, plan.profile)
+        position[text] = signals.index(signal.name) if signal and signal.name in signals else -1
+    found = np.array([position[t] for t in cells.to_list()], dtype=np.int64)
+    return np.maximum(found, 0), found >= 0
+
+
+def _instants(
+    times: ParsedTimes,
+    source: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+    registers: npt.NDArray[np.int64],
+    plan: FilePlan,
+    asides: Asides,
+) -> TimeArray:
+    """UTC instants of the usable rows; of a repeated local time the second row is the second hour."""
+    local, is_utc = times.local[source], times.is_utc[source]
+    if is_utc.all() and len(source):
+        return local
+    first = to_utc(local, plan.options.timezone)
+    doubtful = first.is_repeated & ~is_utc
+    utc = np.where(is_utc, local, first.utc)
+    time_column = plan.layout.of_role(Role.TIME)[0].source
+    asides.count("quality.clock_shift", time_column, int((first.is_skipped & ~is_utc).sum()))
+    if doubtful.any():
+        rows = np.flatnonzero(doubtful)
+        second, n_single = _second_occurrence(local, codes, registers[source], rows)
+        utc[rows] = to_utc(local[rows], plan.options.timezone, second).utc
+        asides.count("quality.ambiguous_date", time_column, n_single)
+    return utc
+
+
+def _second_occurrence(
+    local: TimeArray, codes: npt.NDArray[np.int64], registers: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], int]:
+    """Which rows are the second showing of their local time, and how many times were shown only once.
+
+    Rows are in file order; in a file that runs backwards the first row is the later hour.
+    """
+    stamps = local[rows].astype(np.int64)
+    order = np.lexsort((np.arange(len(rows)), registers[rows], stamps, codes[rows]))
+    keys = np.stack([codes[rows][order], stamps[order], registers[rows][order]])
+    leads = np.concatenate(([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0)))
+    starts = np.maximum.accumulate(np.where(leads, np.arange(len(rows)), 0))
+    occurrence = np.empty(len(rows), dtype=np.int64)
+    occurrence[order] = np.arange(len(rows)) - starts
+    sizes = np.diff(np.append(np.flatnonzero(leads), len(rows)))
+    second = occurrence % 2 == 1
+    size_of = np.empty(len(rows), dtype=np.int64)
+    size_of[order] = np.repeat(sizes, sizes)
+    steps = np.diff(local.astype(np.int64))
+    if np.count_nonzero(steps < 0) > np.count_nonzero(steps > 0):
+        second = np.where(size_of > 1, ~second, second)
+    return second, int((sizes == 1).sum())
+
+
+def _long_rows(
+    table: TextTable,
+    plan: FilePlan,
+    registers: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+    utc: TimeArray,
+    signals: Sequence[str],
+    asides: Asides,
+) -> Rows:
+    column = plan.layout.of_role(Role.VALUE)[0]
+    values, kinds = parse_column(table.cells[str(column.index)], column.style)
+    _count_kinds(table, column, kinds, asides)
+    units = plan.layout.of_role(Role.UNIT)
+    written = table.cells[str(units[0].index)].fill_null("") if units else pl.Series([""] * len(codes), dtype=pl.String)
+    factor, offset = np.ones(len(codes)), np.zeros(len(codes))
+    for text in written.unique().to_list():
+        for position in np.unique(registers).tolist():
+            target = plan.profile.signal(signals[position]).unit
+            scale = conversion(text.strip(), target) if text.strip() and target else None
+            own = (written == text).to_numpy() & (registers == position)
+            if scale is not None:
+                factor[own], offset[own] = scale.factor, scale.offset
+            elif text.strip() and target:
+                values[own], kinds[own] = np.nan, CellKind.NOT_A_NUMBER
+                asides.count("read.ambiguous", units[0].source, int(own.sum()), [text])
+    values = values * factor + offset
+    return Rows(codes, registers, utc, table.lines, values[:, None], QUALITY_OF[kinds][:, None])
+
+
+def _table_rows(
+    table: TextTable,
+    plan: FilePlan,
+    codes: npt.NDArray[np.int64],
+    utc: TimeArray,
+    signals: Sequence[str],
+    asides: Asides,
+) -> Rows:
+    """Rows with the shared columns filled; in wide layouts those of the assets follow."""
+    n_rows = len(codes)
+    values = np.full((n_rows, len(signals)), np.nan, order="F")
+    quality = np.zeros((n_rows, len(signals)), dtype=np.int32, order="F")
+    for column in plan.layout.of_role(Role.SIGNAL):
+        if not column.asset:
+            j = signals.index(column.signal)
+            values[:, j], quality[:, j] = _signal_values(table, column, plan, asides)
+    return Rows(codes, np.zeros(n_rows, dtype=np.int64), utc, table.lines, values, quality)
+
+
+def _split_assets(
+    shared: Rows, table: TextTable, plan: FilePlan, signals: Sequence[str], assets: AssetIndex, asides: Asides
+) -> tuple[Rows, int]:
+    """One row per asset for each line: its own columns beside the shared ones."""
+    by_asset: dict[str, list[Column]] = {}
+    for column in plan.layout.of_role(Role.SIGNAL):
+        if column.asset:
+            by_asset.setdefault(column.asset, []).append(column)
+    parts = []
+    for asset, columns in by_asset.items():
+        values, quality = shared.values.copy(), shared.quality.copy()
+        for column in columns:
+            j = signals.index(column.signal)
+            values[:, j], quality[:, j] = _signal_values(table, column, plan, asides)
+        sites = [assets.keys[i].site for i in np.unique(shared.asset).tolist()]
+        known = {i: assets.number(AssetKey(s, asset)) for i, s in zip(np.unique(shared.asset).tolist(), sites, strict=True)}
+        codes = np.array([known[i] for i in shared.asset.tolist()], dtype=np.int64)
+        parts.append(Rows(codes, shared.register, shared.time, shared.lines, values, quality))
+    return Rows.concatenate(parts), len(parts)
+
+
+def _signal_values(
+    table: TextTable, column: Column, plan: FilePlan, asides: Asides
+) -> tuple[FloatArray, QualityArray]:
+    unit = column.unit if column.unit else plan.profile.signal(column.signal).unit
+    values, kinds = parse_column(table.cells[str(column.index)], column.style, unit=unit)
+    _count_kinds(table, column, kinds, asides)
+    if not column.scale.is_identity:
+        values = values * column.scale.factor + column.scale.offset
+    return values, QUALITY_OF[kinds]
+
+
+def _count_kinds(table: TextTable, column: Column, kinds: npt.NDArray[np.uint8], asides: Asides) -> None:
+    if not kinds.any():
+        return
+    cells = table.cells[str(column.index)]
+    for kind, code in (
+        (CellKind.CONVERTED, "quality.converted_text"),
+        (CellKind.NOT_A_NUMBER, "quality.not_a_number"),
+        (CellKind.MISSING, "quality.missing"),
+    ):
+        rows = np.flatnonzero(kinds == kind)
+        if len(rows):
+            examples = [t for t in cells.gather(rows[:50]).to_list() if t]
+            asides.count(code, column.source, len(rows), examples)
+
