@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
 
-__all__ = ["NO_POSTGRES", "PostgresMissing", "running_postgres"]
+from sqlalchemy import create_engine, make_url, text
+
+__all__ = ["NO_POSTGRES", "PostgresMissing", "fresh_database", "running_postgres"]
 
 ENVIRONMENT = "SERENO_TEST_DATABASE_URL"
 NO_POSTGRES = f"no PostgreSQL server found: install one (initdb, postgres), or pgserver, or set {ENVIRONMENT}"
@@ -43,6 +46,26 @@ def running_postgres() -> Iterator[str]:
             yield url
     else:
         raise PostgresMissing(NO_POSTGRES)
+
+
+@contextmanager
+def fresh_database(server_url: str, *, template: str = "template0") -> Iterator[str]:
+    """The URL of a new database on a server, dropped when the context ends.
+
+    Args:
+        template: Name of the database that it is a copy of.
+    """
+    name = f"sereno_test_{uuid4().hex[:12]}"
+    parsed = make_url(server_url)
+    admin = create_engine(parsed.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        yield parsed.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        admin.dispose()
 
 
 def _find_binaries() -> Path | None:

@@ -1,7 +1,7 @@
 """What a batch adds to what is stored: pure array work, no database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Readings
 
-__all__ = ["AssetRows", "IntArray", "Merged", "by_asset", "merge"]
+__all__ = ["AssetRows", "IntArray", "Merged", "by_asset", "merge", "with_flags"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -111,29 +111,42 @@ def merge(rows: AssetRows, stored: AssetRows) -> Merged:
     batch, old = batch.take(allowed), old.take(allowed)
     is_filled = np.isnan(old.values) & ~np.isnan(batch.values)
     is_changed = ~np.isnan(old.values) & ~np.isnan(batch.values) & (old.values != batch.values)
-    fresh = _combined(batch, old, is_changed.any(axis=1))
-    is_different = is_filled.any(axis=1) | is_changed.any(axis=1) | (fresh.quality != old.quality).any(axis=1)
-    touched = fresh.take(is_different | (fresh.simulated != old.simulated))
+    is_revised = is_changed.any(axis=1)
+    is_measured = is_revised | is_filled.any(axis=1)
+    fresh = replace(
+        _combined(batch, old),
+        revision=old.revision + is_revised,
+        # Flags, or repeats of what was simulated, measure nothing.
+        simulated=old.simulated & ~(is_measured & ~batch.simulated),
+    )
+    is_different = is_measured | (fresh.quality != old.quality).any(axis=1)
     first = [int(part[0]) for part in (new.ts, fresh.ts[is_different]) if len(part)]
     return Merged(
         new=new,
-        touched=touched,
-        superseded=old.take(is_changed.any(axis=1)),
+        touched=fresh.take(is_different),
+        superseded=old.take(is_revised),
         n_new=int(np.count_nonzero(~np.isnan(new.values)) + np.count_nonzero(is_filled)),
         n_changed=int(np.count_nonzero(is_changed)),
         first_ts=min(first, default=None),
     )
 
 
-def _combined(batch: AssetRows, old: AssetRows, is_revised: BoolArray) -> AssetRows:
+def with_flags(stored: AssetRows, ts: IntArray, flags: QualityArray) -> AssetRows:
+    """The stored rows that flags change, with them.
+
+    Args:
+        ts: Instants of the flags, ascending, each once; those without a stored row are passed over.
+        flags: `Quality` bits, shape (rows, signals).
+    """
+    _, at, given = np.intersect1d(stored.ts, ts, assume_unique=True, return_indices=True)
+    old = stored.take(at)
+    fresh = replace(old, quality=_settled(old.quality | flags[given], old.values))
+    return fresh.take((fresh.quality != old.quality).any(axis=1))
+
+
+def _combined(batch: AssetRows, old: AssetRows) -> AssetRows:
     values = np.where(np.isnan(batch.values), old.values, batch.values)
-    return AssetRows(
-        ts=old.ts,
-        values=values,
-        quality=_settled(old.quality | batch.quality, values),
-        revision=old.revision + is_revised,
-        simulated=old.simulated & batch.simulated,
-    )
+    return replace(old, values=values, quality=_settled(old.quality | batch.quality, values))
 
 
 def _last_values(values: FloatArray, starts: IntArray) -> FloatArray:

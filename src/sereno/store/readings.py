@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 from sqlalchemy import select, update
 
-from sereno.domain.readings import Readings
+from sereno.domain.readings import QualityArray, Readings, TimeArray
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
 from sereno.store.bulk import TableRows, insert_rows, read_rows, upsert_rows
 from sereno.store.column_types import clean_text, to_microseconds
 from sereno.store.columns import ColumnSession, ReadingTable
-from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge
+from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, with_flags
 from sereno.store.records import Appended, StoredRows
 from sereno.store.schema import asset
 from sereno.store.superseding import keep_superseded
@@ -55,11 +55,13 @@ class ReadingSession(ColumnSession):
         table = self._widened(profile.name, [*profile.signal_names, *signals])
         parts = by_asset(readings, is_simulated=is_simulated)
         batches = {readings.assets[index]: rows for index, rows in parts.items()}
-        self._lock_assets([ids[key] for key in batches], is_simulated=is_simulated)
+        simulated = self._lock_assets([ids[key] for key in batches])
         merged: dict[AssetKey, Merged] = {}
         for key, rows in batches.items():
-            read = partial(read_rows, self._connection, table, ids[key], signals)
-            merged[key] = merge(rows, AssetRows.join([read(between) for between in _stretches(rows.ts)]))
+            merged[key] = merge(rows, self._stored(table, ids[key], signals, rows.ts))
+        for key, one in merged.items():
+            if (one.n_new or one.n_changed) and (ids[key] in simulated) != is_simulated:
+                self._note_origin(ids[key], is_simulated=is_simulated)
         old = [(ids[key], one.superseded) for key, one in merged.items()]
         keep_superseded(self._connection, profile.name, signals, old, at)
         self._write(table, signals, {ids[key]: one for key, one in merged.items()})
@@ -69,6 +71,35 @@ class ReadingSession(ColumnSession):
             n_changed=sum(one.n_changed for one in merged.values()),
             first_touched={key: np.datetime64(ts, "us") for key, ts in first.items() if ts is not None},
         )
+
+    def add_flags(
+        self,
+        asset_id: int,
+        profile: str,
+        *,
+        time: TimeArray,
+        signals: Sequence[str],
+        flags: QualityArray,
+    ) -> int:
+        """Add quality flags to rows that are there; instants without a row stay without. Returns the rows.
+
+        Args:
+            time: UTC, shape (rows,), each instant once, ascending.
+            flags: `Quality` bits, shape (rows, signals).
+        """
+        self._check_asset(asset_id)
+        table = self._reading_table(profile)
+        if table is None or not len(time):
+            return 0
+        known = [i for i, signal in enumerate(signals) if signal in table.columns]
+        names = [signals[i] for i in known]
+        self._lock_assets([asset_id])
+        ts = time.astype("datetime64[us]").astype(np.int64)
+        flagged = with_flags(self._stored(table, asset_id, names, ts), ts, flags[:, known])
+        if len(flagged):
+            rows = TableRows.collect(table, names, [(asset_id, flagged)], with_all_quality=True)
+            upsert_rows(self._connection, rows)
+        return len(flagged)
 
     def rows(
         self, asset_id: int, profile: str, *, start: datetime | None = None, end: datetime | None = None
@@ -113,15 +144,21 @@ class ReadingSession(ColumnSession):
             return None
         return from_numpy(np.datetime64(first, "us")), from_numpy(np.datetime64(last, "us"))
 
+    def _stored(self, table: ReadingTable, asset_id: int, signals: Sequence[str], ts: IntArray) -> AssetRows:
+        """What is stored around the instants of a batch."""
+        read = partial(read_rows, self._connection, table, asset_id, signals)
+        return AssetRows.join([read(between) for between in _stretches(ts)])
+
     def _count(self, table: ReadingTable, what: str) -> int:
         mine = f"SELECT id FROM asset WHERE organization_id = {self._organization_id:d}"
         query = f'SELECT {what} FROM "{table.name}" WHERE asset_id IN ({mine})'
         return int(self._connection.exec_driver_sql(query).scalar_one())
 
-    def _lock_assets(self, asset_ids: Sequence[int], *, is_simulated: bool) -> None:
+    def _lock_assets(self, asset_ids: Sequence[int]) -> set[int]:
         """Make other writers of these assets wait until this transaction ends (SQLite has one writer).
 
-        An asset counts as simulated while nothing but a simulator has written it.
+        Returns:
+            Those that only a simulator has written so far.
         """
         query = select(asset.c.id, asset.c.is_simulated).with_for_update(key_share=True).order_by(asset.c.id)
         mine = query.where(asset.c.organization_id == self._organization_id)
@@ -132,9 +169,14 @@ class ReadingSession(ColumnSession):
         self._own_assets.update(known)
         for asset_id in asset_ids:
             self._check_asset(asset_id)
-            if known[asset_id] != is_simulated and not (is_simulated and self.span(asset_id)):
-                change = update(asset).where(asset.c.id == asset_id).values(is_simulated=is_simulated)
-                self._connection.execute(change)
+        return {asset_id for asset_id, is_simulated in known.items() if is_simulated}
+
+    def _note_origin(self, asset_id: int, *, is_simulated: bool) -> None:
+        """An asset counts as simulated while nothing but a simulator has given it a value."""
+        if is_simulated and self.span(asset_id) is not None:
+            return
+        change = update(asset).where(asset.c.id == asset_id).values(is_simulated=is_simulated)
+        self._connection.execute(change)
 
     def _write(self, table: ReadingTable, signals: Sequence[str], merged: Mapping[int, Merged]) -> None:
         new = [(asset_id, one.new) for asset_id, one in merged.items() if len(one.new)]

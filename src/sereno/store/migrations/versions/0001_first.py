@@ -285,6 +285,10 @@ SQLITE_TRIGGERS = (
     BEGIN SELECT RAISE(ABORT, 'incident_event is append-only'); END""",
     f"""CREATE TRIGGER incident_event_is_kept BEFORE DELETE ON incident_event WHEN NOT {IS_SIMULATED}
     BEGIN SELECT RAISE(ABORT, 'incident_event is append-only'); END""",
+    # SQLite enforces foreign keys only for those who ask; a log must not lose its incident to the others.
+    """CREATE TRIGGER incident_with_events_is_kept BEFORE DELETE ON incident
+    WHEN EXISTS (SELECT 1 FROM incident_event WHERE incident_id = OLD.id)
+    BEGIN SELECT RAISE(ABORT, 'incident_event is append-only'); END""",
 )
 
 POSTGRES_TRIGGERS = (
