@@ -16,7 +16,7 @@ from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile, SignalKind
 from sereno.domain.time import from_numpy
 
-__all__ = ["find_detections"]
+__all__ = ["describe_row", "find_detections"]
 
 _MIN_SHARE = 0.1
 """A signal with less of the evidence than this is not named."""
@@ -77,6 +77,13 @@ def find_detections(
     return detections, Memory({name: episode.to_array()})
 
 
+def describe_row(evidence: Evidence, window: Window, profile: Profile, row: int) -> Detection:
+    """What one check says of one abnormal row, as a detection of that row alone."""
+    tracker = _Tracker(evidence, window, profile)
+    alone = tracker.begun_at(row)
+    return tracker.detection(alone, is_open=False)
+
+
 class _Tracker:
     """The state machine of one check over one window."""
 
@@ -85,6 +92,11 @@ class _Tracker:
         self._window = window
         self._profile = profile
         self._micros = window.time.astype("datetime64[us]").astype(np.int64)
+
+    def begun_at(self, row: int) -> _Episode:
+        """An episode of that row alone."""
+        blank = _Episode.begun(float(self._micros[row]), len(self._window.signals))
+        return self._abnormal(blank, row, float(self._evidence.exceedance[row]))
 
     def follow(self, episode: _Episode | None) -> tuple[list[_Episode], _Episode | None]:
         """Episodes ended in the window, and the one that goes on."""

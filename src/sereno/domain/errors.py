@@ -28,6 +28,7 @@ __all__ = [
     "DiskFull",
     "EmptyFile",
     "EngineRunning",
+    "Fact",
     "FileMissing",
     "FileTooLarge",
     "FileUnreadable",

@@ -143,28 +143,26 @@ def apply(incident: Incident | None, event: IncidentEvent, *, id: str = "", grou
         assert event.kind is EventKind.OPENED and event.detection is not None
         incident = Incident(id=id, group_key=group_key, opened_at=event.at, evidence=(event.detection,))
     elif event.detection is not None:
-        incident = _with_evidence(incident, event.detection)
+        incident = _with_evidence(incident, event.detection, is_kept=event.kind is not EventKind.WITHDRAWN)
     return replace(_fold(incident, event), n_events=incident.n_events + 1)
 
 
-def _with_evidence(incident: Incident, detection: Detection) -> Incident:
-    others = tuple(d for d in incident.evidence if d.started_at != detection.started_at)
+def _with_evidence(incident: Incident, detection: Detection, *, is_kept: bool) -> Incident:
+    """Evidence with a detection replaced, added or taken away; the last one stays, as a record."""
+    before = () if incident.is_withdrawn and is_kept else incident.evidence
+    others = tuple(d for d in before if d.started_at != detection.started_at)
+    if not is_kept:
+        return replace(incident, evidence=others or incident.evidence, is_withdrawn=not others)
     evidence = tuple(sorted((*others, detection), key=lambda d: d.started_at))
-    return replace(incident, evidence=evidence)
+    return replace(incident, evidence=evidence, is_withdrawn=False)
 
 
 def _fold(incident: Incident, event: IncidentEvent) -> Incident:
     facts = event.facts
     match event.kind:
-        case EventKind.OPENED | EventKind.UPDATED:
-            condition = Condition.ACTIVE if incident.ended_at is None else Condition.CLEARED
-            return replace(incident, condition=condition)
-        case EventKind.REOPENED:
-            return replace(incident, condition=Condition.ACTIVE, is_withdrawn=False)
-        case EventKind.CLEARED:
-            return replace(incident, condition=Condition.CLEARED)
-        case EventKind.WITHDRAWN:
-            return replace(incident, condition=Condition.CLEARED, is_withdrawn=True)
+        case EventKind.OPENED | EventKind.UPDATED | EventKind.REOPENED | EventKind.CLEARED | EventKind.WITHDRAWN:
+            is_active = incident.ended_at is None and not incident.is_withdrawn
+            return replace(incident, condition=Condition.ACTIVE if is_active else Condition.CLEARED)
         case EventKind.ACKNOWLEDGED:
             return replace(incident, state=HumanState.ACKNOWLEDGED, owner=incident.owner or event.actor)
         case EventKind.COMMENTED:

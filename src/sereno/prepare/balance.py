@@ -12,8 +12,9 @@ FLAG_SHARE = 0.0001
 """Imbalance over the largest term that is more than rounding: a flag beside the row."""
 INCIDENT_SHARE = 0.02
 """Imbalance over the largest term that two class B meters (1 % each, EN 50470-3) cannot explain."""
-RESOLUTION_KWH = 0.001
-"""Resolution of a meter's register [kWh]; each term may be off by one."""
+_LEAST_ROUNDINGS = 10.0
+ROUNDING_KWH = 0.0005
+"""Half the usual resolution of a register, 1 Wh [kWh]: what rounding may take from each term."""
 
 
 def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Identity) -> FloatArray | None:
@@ -40,12 +41,12 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
         if residual is None:
             continue
         columns = [window.signals.index(name) for name in identity.signals]
-        rounding = RESOLUTION_KWH * (len(columns) + 1)
+        rounding = ROUNDING_KWH * len(columns)
         largest = np.abs(window.values[:, columns]).max(axis=1)
         with np.errstate(invalid="ignore"):
             flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
         flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
-        found.append(_evidence(window, identity, residual, np.maximum(INCIDENT_SHARE * largest, 5 * rounding)))
+        found.append(_evidence(window, identity, residual, np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)))
     return found, flags
 
 

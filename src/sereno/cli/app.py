@@ -1,0 +1,252 @@
+"""The commands, thin: parse, call the workspace, show."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sereno.cli.incidents import incidents_app
+from sereno.cli.output import Request, say, show_json, tell_progress
+from sereno.cli.settings import config_app
+
+if TYPE_CHECKING:
+    from sereno.flows.workspace import Workspace
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="sereno",
+    help="Night watch for energy and process data: from messy files to a few explained incidents.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="--workspace, --json, --lang, --quiet and --debug may stand before or after the command.",
+)
+app.add_typer(incidents_app, name="incidents")
+app.add_typer(config_app, name="config")
+
+Timezone = Annotated[str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")]
+ProfileName = Annotated[str | None, typer.Option(help="Profile of the files; otherwise decided by their columns.")]
+FailOn = Annotated[
+    str | None, typer.Option(help="Exit with 1 if an incident of this severity or worse is found.")
+]
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    workspace: Annotated[Path, typer.Option(help="Folder of the workspace; created on first use.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    lang: Annotated[str | None, typer.Option(help="Language of sentences: es or en.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+) -> None:
+    """Common options of all commands."""
+    if lang not in (None, "es", "en"):
+        raise typer.BadParameter("es or en", param_hint="--lang")
+    context.obj = Request(workspace, as_json, lang, quiet)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    timezone: Timezone = None,
+    profile: ProfileName = None,
+) -> None:
+    """Say what is understood of files and what is wrong in them; store nothing."""
+    from sereno.flows.build import open_setup
+    from sereno.flows.checking import check_paths
+
+    request: Request = context.obj
+    setup = open_setup(request.workspace, language=request.language)
+    results = list(check_paths(setup, files, timezone=timezone, profile=profile))
+    _show_files(request, [result.entry for result in results])
+    if results and all(result.is_refused for result in results):
+        raise typer.Exit(3)
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    timezone: Timezone = None,
+    profile: ProfileName = None,
+) -> None:
+    """Read and store files; broken rows go to quarantine, a file read before changes nothing."""
+    request: Request = context.obj
+    entries, n_refused = [], 0
+    with _open(request) as workspace:
+        for result in workspace.ingest(*paths, timezone=timezone, profile=profile):
+            entries.append(result.entry)
+            n_refused += result.is_refused
+            tell_progress(request, f"{result.entry['file']}: +{result.entry['readings_new']}")
+    _show_files(request, entries)
+    if entries and n_refused == len(entries):
+        raise typer.Exit(3)
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0.0, help="False alarms accepted per asset and week [episodes].")
+    ] = None,
+) -> None:
+    """Learn every asset's normal behaviour and calibrate it to the false-alarm budget."""
+    request: Request = context.obj
+    with _open(request) as workspace:
+        cards = workspace.train(profile=profile, budget=budget)
+        language = workspace.language
+    if request.as_json:
+        show_json({"models": [_card(card) for card in cards]})
+        return
+    from sereno.i18n.catalogue import sentence
+    from sereno.i18n.numbers import number
+
+    for card in cards:
+        calibration = card.calibration
+        say(
+            sentence(
+                "cli.trained",
+                language,
+                model=card.id,
+                assets=len(card.assets),
+                weeks=number(calibration.asset_weeks, language),
+                budget=number(calibration.budget, language),
+                realised=number(calibration.realised, language),
+            )
+        )
+
+
+@app.command()
+def score(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Judge this file without storing it.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the judged rows as CSV.")] = None,
+    timezone: Timezone = None,
+    fail_on: FailOn = None,
+) -> None:
+    """Judge the stored readings, or a file."""
+    from sereno.cli.judged import LEVELS, fail_when, show_judged_file, show_score
+
+    if fail_on is not None and fail_on not in LEVELS:
+        raise typer.BadParameter(", ".join(LEVELS), param_hint="--fail-on")
+    request: Request = context.obj
+    with _open(request) as workspace:
+        if file is None:
+            worst = show_score(request, workspace)
+        else:
+            worst = show_judged_file(request, workspace, file, output, timezone)
+        if fail_when(fail_on, worst):
+            raise typer.Exit(1)
+
+
+@app.command()
+def watch(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="A folder; otherwise the sources in sereno.yaml.")] = None,
+    pattern: Annotated[str, typer.Option(help="Which file names are taken.")] = "*",
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks.")] = 60.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once, take what is finished, and end.")] = False,
+    timezone: Timezone = None,
+    profile: ProfileName = None,
+) -> None:
+    """Store and judge files as they arrive, until stopped; one bad file never stops it."""
+    from sereno.cli.watching import run_watch
+
+    with _open(context.obj) as workspace:
+        run_watch(
+            context.obj,
+            workspace,
+            folder,
+            pattern=pattern,
+            interval=interval,
+            is_once=once,
+            timezone=timezone,
+            profile=profile,
+        )
+
+
+@app.command()
+def summary(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, help="Last days of the data.")] = 7,
+) -> None:
+    """Count the incidents of the last days, by severity, kind and site."""
+    request: Request = context.obj
+    with _open(request) as workspace:
+        document = workspace.summary(days=days)
+        language = workspace.language
+    if request.as_json:
+        show_json(document)
+        return
+    from sereno.i18n.catalogue import sentence
+
+    say(sentence("cli.summary", language, total=document["total"], active=document["active"], days=days))
+    for title in ("by_severity", "by_kind", "by_site"):
+        counts: dict[str, int] = document[title]  # type: ignore[assignment]
+        say("  " + ", ".join(f"{name}: {count}" for name, count in counts.items()))
+
+
+@app.command()
+def simulate(
+    context: typer.Context,
+    profile: Annotated[str, typer.Argument(help="solar, motor, process, gas or load.")],
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows of the world, over all its assets.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days, instead of rows.")] = None,
+    assets: Annotated[int | None, typer.Option(min=1, help="Number of assets.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed when absent.")] = None,
+    max_rows: Annotated[
+        int | None, typer.Option(min=1, help="Keep at most so many simulated rows; the oldest go first.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write CSV files there instead of storing.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="First delete simulated readings, and only those.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+) -> None:
+    """Make a labelled synthetic world with named faults, and store it or write it."""
+    from sereno.cli.simulating import run_simulation
+    from sereno.flows.simulating import SimulationPlan
+
+    plan = SimulationPlan(profile, rows=rows, days=days, assets=assets, seed=seed, max_rows=max_rows)
+    run_simulation(context.obj, plan, output=output, is_reset=reset, is_sure=yes)
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    no_serve: Annotated[  # noqa: ARG001 - there is no console to open yet
+        bool, typer.Option("--no-serve", help="Only print; open nothing.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the worlds.")] = 7,
+) -> None:
+    """Build the bundled worlds, train, replay the last week, and explain the worst incident."""
+    from sereno.cli.showing import run_demo
+
+    run_demo(context.obj, seed=seed)
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Report on the installation and the workspace, to paste; contains no secrets."""
+    from sereno.cli.showing import run_doctor
+
+    run_doctor(context.obj)
+
+
+def _open(request: Request) -> "Workspace":
+    from sereno.flows.workspace import Workspace
+
+    return Workspace.open(request.workspace, language=request.language)
+
+
+def _show_files(request: Request, entries: list[dict[str, object]]) -> None:
+    if request.as_json:
+        show_json({"files": entries})
+        return
+    from sereno.cli.files import show_file
+
+    for entry in entries:
+        show_file(entry)

@@ -1,0 +1,75 @@
+"""Where the command line begins and ends: common options, exit codes, and no traceback for anybody."""
+
+import errno
+import json
+import sys
+from collections.abc import Sequence
+
+__all__ = ["hoist_common_options", "main"]
+
+_WITH_VALUE = ("--workspace", "--lang")
+_FLAGS = ("--json", "--debug", "--quiet")
+_EXIT_FAULT = 70
+_EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (see DESIGN §5 for what each means)."""
+    given = hoist_common_options(list(sys.argv[1:] if arguments is None else arguments))
+    from sereno.cli.app import app  # after the arguments: an import costs more than parsing them
+
+    try:
+        app(given, prog_name="sereno")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has gone: nothing to say and nobody to say it to
+        return 0
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        return _explain(error, given)
+    return 0
+
+
+def hoist_common_options(arguments: list[str]) -> list[str]:
+    """The arguments with `--workspace`, `--lang` and the common flags moved before the command."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    front, rest, position = [], [], 0
+    while position < end:
+        word = arguments[position]
+        if word in _WITH_VALUE and position + 1 < end:
+            front += arguments[position : position + 2]
+            position += 1
+        elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
+            front.append(word)
+        else:
+            rest.append(word)
+        position += 1
+    return [*front, *rest, *arguments[end:]]
+
+
+def _explain(error: Exception, given: Sequence[str]) -> int:
+    """One clear sentence on stderr, and the same as JSON on stdout where that was asked for."""
+    from sereno.domain.errors import DiskFull, SerenoError
+    from sereno.i18n.catalogue import error_sentence, machine_language, sentence
+
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error = DiskFull(store=str(error.filename or "workspace"))
+    language = _option(given, "--lang") or machine_language()
+    if isinstance(error, SerenoError):
+        code, text, exit_code = error.code, error_sentence(error, language), error.exit_code
+        facts = dict(error.facts)
+    else:
+        code, exit_code, facts = "internal", _EXIT_FAULT, {}
+        text = sentence("internal.fault", language, detail=f"{type(error).__name__}: {error}")
+    if "--json" in given:
+        sys.stdout.write(json.dumps({"error": {"code": code, "message": text, "facts": facts}}) + "\n")
+    sys.stderr.write(f"sereno: {text}\n")
+    return exit_code
+
+
+def _option(given: Sequence[str], name: str) -> str | None:
+    return given[given.index(name) + 1] if name in given else None

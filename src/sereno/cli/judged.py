@@ -1,0 +1,132 @@
+"""Showing what judging gave: a run over the store, or the rows of a file."""
+
+import csv
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+
+from sereno.cli.output import Request, say, show_json
+from sereno.domain.time import isoformat
+from sereno.flows.records import RowJudgement
+from sereno.flows.workspace import Workspace
+from sereno.i18n.catalogue import sentence
+
+__all__ = ["LEVELS", "fail_when", "show_judged_file", "show_score"]
+
+LEVELS = ("low", "medium", "high", "critical")
+_COLUMNS = (
+    "site",
+    "asset",
+    "time",
+    "is_abnormal",
+    "kind",
+    "cause",
+    "severity",
+    "score",
+    "threshold",
+    "signal",
+    "observed",
+    "expected",
+    "unit",
+    "sentence",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def show_score(request: Request, workspace: Workspace) -> str | None:
+    """Judge the store; returns the worst severity among all active incidents."""
+    report = workspace.score()
+    views = workspace.incidents()
+    if request.as_json:
+        show_json(report.to_json() | {"incidents": len(views)})
+    else:
+        _say_score(report.to_json(), len(views), workspace)
+    active = [int(view.incident.severity) for view in views if view.incident.ended_at is None]
+    return LEVELS[max(active) - 1] if active else None
+
+
+def show_judged_file(
+    request: Request, workspace: Workspace, file: Path, output: Path | None, timezone: str | None
+) -> str | None:
+    """Judge a file; returns the worst severity of its rows."""
+    rows = workspace.score_file(file, timezone=timezone)
+    lines = [_line(row, workspace) for row in rows]
+    if output is not None:
+        _write_csv(lines, output)
+    abnormal = [row.detection for row in rows if row.detection is not None]
+    if request.as_json:
+        show_json({"file": str(file), "rows": len(rows), "abnormal": len(abnormal), "judged": lines})
+    else:
+        say(sentence("cli.judged_file", workspace.language, rows=len(rows), abnormal=len(abnormal), file=file))
+        for line in lines:
+            if line["is_abnormal"]:
+                say(f"  [{line['severity']}] {line['sentence']}")
+    return LEVELS[max(detection.severity for detection in abnormal) - 1] if abnormal else None
+
+
+def fail_when(limit: str | None, worst: str | None) -> bool:
+    """Whether a severity reaches the one that should fail the command."""
+    return limit is not None and worst is not None and LEVELS.index(worst) >= LEVELS.index(limit)
+
+
+def _say_score(report: dict[str, object], n_incidents: int, workspace: Workspace) -> None:
+    language = workspace.language
+    say(
+        sentence(
+            "cli.scored",
+            language,
+            rows=report["rows"],
+            assets=report["assets"],
+            opened=report["incidents_opened"],
+            incidents=n_incidents,
+        )
+    )
+    flags: dict[str, int] = report["flags"]  # type: ignore[assignment]
+    for name, count in flags.items():
+        say(sentence("cli.flagged", language, count=count, name=name))
+    lacking: dict[str, int] = report["rows_until_behaviour"]  # type: ignore[assignment]
+    for profile, rows in lacking.items():
+        key = "cli.behaviour_now" if rows == 0 else "cli.behaviour_later"
+        say(sentence(key, language, profile=profile, rows=rows))
+
+
+def _line(row: RowJudgement, workspace: Workspace) -> dict[str, object]:
+    detection = row.detection
+    shown = {
+        "site": row.asset.site,
+        "asset": row.asset.asset,
+        "time": isoformat(row.time),
+        "is_abnormal": row.is_abnormal,
+        "score": _finite(row.score),
+        "threshold": _finite(row.threshold),
+    }
+    if detection is None:
+        return dict.fromkeys(_COLUMNS) | shown
+    return dict.fromkeys(_COLUMNS) | shown | {
+        "kind": detection.kind.value,
+        "cause": detection.cause,
+        "severity": detection.severity.name.lower(),
+        "signal": detection.signals[0],
+        "observed": _finite(detection.observed),
+        "expected": _finite(detection.expected),
+        "unit": detection.unit,
+        "sentence": workspace.describe(row),
+    }
+
+
+def _write_csv(lines: Sequence[dict[str, object]], output: Path) -> None:
+    partial = output.with_name(output.name + ".part")
+    with partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        writer.writerows({name: _safe(value) for name, value in line.items()} for line in lines)
+    partial.replace(output)
+
+
+def _safe(value: object) -> object:
+    """Text that a spreadsheet would take for a formula, made plain."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if isfinite(value) else None

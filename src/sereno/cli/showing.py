@@ -1,0 +1,81 @@
+"""`sereno demo` and `sereno doctor`."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import typer
+
+from sereno.cli.output import Request, say, show_json, show_table, tell_progress
+from sereno.domain.time import system_clock
+from sereno.flows.build import open_setup
+from sereno.flows.demo import DemoResult
+from sereno.flows.demo import run_demo as demonstrate
+from sereno.flows.doctor import diagnose
+from sereno.flows.workspace import Workspace
+from sereno.i18n.catalogue import sentence
+
+__all__ = ["run_demo", "run_doctor"]
+
+_SHOWN = 5
+
+
+def run_demo(request: Request, *, seed: int) -> None:
+    """Show the product on bundled data, in a folder of its own."""
+    started = time.monotonic()
+    folder = request.workspace
+    if folder == Path():
+        folder = Path(tempfile.mkdtemp(prefix="sereno-demo-"))
+    with Workspace.open(folder, language=request.language) as workspace:
+        language = workspace.language
+
+        def tell(key: str, facts: dict[str, object]) -> None:
+            tell_progress(request, sentence(key, language, **facts))
+
+        result = demonstrate(workspace, seed=seed, now=system_clock(), tell=tell)
+    seconds = time.monotonic() - started
+    if request.as_json:
+        show_json(
+            {
+                "assets": result.n_assets,
+                "readings": result.n_readings,
+                "incidents": len(result.views),
+                "first_incident": result.recent[0].to_json(system_clock()) if result.recent else None,
+                "seconds": round(seconds, 1),
+                "workspace": str(folder),
+            }
+        )
+        return
+    _say_demo(result, folder, seconds, language)
+
+
+def run_doctor(request: Request) -> None:
+    """Print what was looked at; exit 5 when something is not well."""
+    findings = diagnose(open_setup(request.workspace, language=request.language))
+    is_well = all(finding["ok"] for finding in findings)
+    if request.as_json:
+        show_json({"ok": is_well, "findings": findings})
+    else:
+        shown = [{**finding, "": "✓" if finding["ok"] else "✗"} for finding in findings]
+        show_table(shown, ["", "name", "value"])
+    if not is_well:
+        raise typer.Exit(5)
+
+
+def _say_demo(result: DemoResult, folder: Path, seconds: float, language: str) -> None:
+    worst, *others = result.recent
+    say("")
+    say(sentence("demo.worst", language, count=len(result.recent)))
+    severity = sentence(f"severity.{worst.incident.severity.name.lower()}", language)
+    say(f"  [{severity}] {worst.sentence(language)}")
+    shares = worst.incident.worst.contributions
+    evidence = ", ".join(f"{worst.place.profile.signal(n).label(language)} {s:.0%}" for n, s in shares.items())
+    say("  " + sentence("demo.evidence", language, evidence=evidence))
+    say("  " + sentence("demo.next", language, text=worst.recommendation(language)))
+    say("")
+    for view in others[:_SHOWN]:
+        severity = sentence(f"severity.{view.incident.severity.name.lower()}", language)
+        say(f"  [{severity}] {view.sentence(language)}")
+    say("")
+    say(sentence("demo.look", language, folder=folder, id=worst.incident.id[:8], seconds=f"{seconds:.0f}"))
+    say(result.attribution)

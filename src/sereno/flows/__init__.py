@@ -1,0 +1,1 @@
+"""The journey: the only place where stages are put together."""

@@ -1,0 +1,132 @@
+"""Where judging an asset stands: its rows, its grid, its memory; and how to go back when late readings arrive."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from sereno.domain.judgement import Memory
+from sereno.domain.readings import Window
+from sereno.domain.time import from_numpy, to_numpy
+from sereno.flows.models import TrainedModel
+from sereno.prepare.grid import build_window, infer_step
+from sereno.store import StoredAsset, StoredRows, Transaction, WatchState
+
+__all__ = ["JUDGE", "Standing", "next_window", "standing_of", "whole_window", "window_between"]
+
+JUDGE = "judge"
+_SIGNALS = "signals"
+_MIN_ROWS_FOR_STEP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an asset has been judged.
+
+    Attributes:
+        signals: Columns of its windows; the memory's arrays follow them.
+        last_at: Start of the last judged row; None at the beginning.
+        is_fresh: Whether judging starts from the beginning, so that what was found before is replaced.
+    """
+
+    asset: StoredAsset
+    signals: tuple[str, ...]
+    last_at: datetime | None
+    memory: Memory
+    is_fresh: bool
+
+    def state(self, memory: Memory, last_at: datetime, model_id: str) -> WatchState:
+        """What to store after judging up to a row."""
+        names = np.frombuffer(json.dumps(self.signals).encode(), dtype=np.uint8)
+        return WatchState(last_at, Memory({**memory.arrays, _SIGNALS: names}).dump(), model_id)
+
+
+def standing_of(
+    tx: Transaction, asset: StoredAsset, model: TrainedModel | None, first_touched: np.datetime64 | None
+) -> Standing:
+    """Where to go on: after the last judged row, before the first late one, or from the beginning.
+
+    Judging begins anew when the model, the asset's rhythm or its set of signals has changed.
+    """
+    model_id = "" if model is None else model.card.id
+    state = tx.watch_state(asset.id, JUDGE)
+    found = _with_step(tx, asset)
+    has_new_step = found.step != asset.step
+    asset = found
+    if state is None or state.last_ts is None or state.model != model_id or has_new_step:
+        return _beginning(tx, asset, model)
+    if first_touched is not None and from_numpy(first_touched) <= state.last_ts:
+        state = tx.checkpoint_before(asset.id, JUDGE, from_numpy(first_touched))
+        if state is None or state.model != model_id:
+            return _beginning(tx, asset, model)
+    memory = Memory.load(state.memory)
+    arrays = dict(memory.arrays)
+    signals = tuple(json.loads(arrays.pop(_SIGNALS).tobytes()))
+    rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
+    if set(_signals_in(rows)) - set(signals):
+        return _beginning(tx, asset, model)
+    return Standing(asset, signals, state.last_ts, Memory(arrays), is_fresh=False)
+
+
+def next_window(tx: Transaction, standing: Standing) -> Window:
+    """The rows not judged yet, on the asset's grid, gaps before them included."""
+    last = standing.last_at
+    rows = tx.rows(standing.asset.id, standing.asset.profile, start=last)
+    after = None if last is None else to_numpy(last)
+    first = 0 if after is None else int(np.searchsorted(rows.time, after, side="right"))
+    return _window(standing.asset, standing.signals, rows, first, after)
+
+
+def window_between(tx: Transaction, standing: Standing, before: np.datetime64) -> Window:
+    """The rows not judged yet that lie before an instant."""
+    window = next_window(tx, standing)
+    return window.rows(0, int(np.searchsorted(window.time, before)))
+
+
+def whole_window(tx: Transaction, asset: StoredAsset) -> Window:
+    """All stored rows of an asset, for training."""
+    asset = _with_step(tx, asset)
+    rows = tx.rows(asset.id, asset.profile)
+    return _window(asset, _signals_in(rows), rows, 0, None)
+
+
+def _with_step(tx: Transaction, asset: StoredAsset) -> StoredAsset:
+    """The asset with its rhythm, once there are rows enough to tell; the caller that writes saves it."""
+    if asset.step is not None:
+        return asset
+    rows = tx.rows(asset.id, asset.profile)
+    return replace(asset, step=infer_step(rows.time)) if len(rows) >= _MIN_ROWS_FOR_STEP else asset
+
+
+def _beginning(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) -> Standing:
+    rows = tx.rows(asset.id, asset.profile)
+    signals = _signals_in(rows)
+    if model is not None and asset.key in model.detector.assets:
+        learnt = model.detector.assets[asset.key].signals
+        signals = (*learnt, *(name for name in signals if name not in learnt))
+    return Standing(asset, signals, None, Memory(), is_fresh=True)
+
+
+def _signals_in(rows: StoredRows) -> tuple[str, ...]:
+    """Signals that the asset has ever had, in the order of the table."""
+    if not len(rows):
+        return ()
+    present = ~np.isnan(rows.values).all(axis=0)
+    return tuple(name for name, is_there in zip(rows.signals, present.tolist(), strict=True) if is_there)
+
+
+def _window(
+    asset: StoredAsset, signals: tuple[str, ...], rows: StoredRows, first: int, after: np.datetime64 | None
+) -> Window:
+    columns = [rows.signals.index(name) for name in signals]
+    values, quality = rows.values[first:, columns], rows.quality[first:, columns]
+    return build_window(
+        asset.key,
+        asset.profile,
+        signals,
+        (rows.time[first:], values, quality),
+        asset.step,
+        zone=asset.zone,
+        after=after,
+    )

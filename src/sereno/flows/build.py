@@ -1,0 +1,86 @@
+"""Settings become objects here, and nowhere else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tzlocal import get_localzone_name
+
+from sereno.domain.errors import FileMissing, FileUnreadable
+from sereno.domain.signals import Profile
+from sereno.domain.time import Clock, system_clock
+from sereno.i18n.catalogue import machine_language
+from sereno.ingest import ReadOptions
+from sereno.settings.profiles import load_profiles
+from sereno.settings.reading import LoadedSettings, load_settings
+from sereno.settings.tree import Settings
+from sereno.store import Store, open_store
+
+__all__ = ["MODELS_FOLDER", "Setup", "open_setup", "open_workspace_store", "read_options"]
+
+STORE_FILE = "sereno.db"
+MODELS_FOLDER = "models"
+PROFILES_FOLDER = "profiles"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a workspace folder says, without its store."""
+
+    folder: Path
+    loaded: LoadedSettings
+    profiles: Mapping[str, Profile]
+    clock: Clock
+    language: str
+
+    @property
+    def settings(self) -> Settings:
+        """The settings tree."""
+        return self.loaded.tree
+
+
+def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | None = None) -> Setup:
+    """Read settings and profiles of a workspace folder; creates nothing.
+
+    Raises:
+        SettingsError: Settings or a profile are wrong.
+    """
+    loaded = load_settings(folder)
+    return Setup(
+        folder=folder,
+        loaded=loaded,
+        profiles=load_profiles(folder / PROFILES_FOLDER),
+        clock=clock,
+        language=language or loaded.tree.language or machine_language(),
+    )
+
+
+def open_workspace_store(setup: Setup) -> Store:
+    """The store that the settings name; the embedded one in the workspace otherwise.
+
+    Raises:
+        StoreError: It cannot be opened; see `sereno.store.open_store`.
+    """
+    if setup.settings.store.url is not None:
+        return open_store(setup.settings.store.url.get_secret_value())
+    try:
+        setup.folder.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise FileUnreadable(file=str(setup.folder), detail="no permission to create it") from error
+    except (FileExistsError, NotADirectoryError) as error:
+        raise FileMissing(file=str(setup.folder)) from error
+    return open_store(f"sqlite:///{(setup.folder / STORE_FILE).resolve()}")
+
+
+def read_options(setup: Setup, *, timezone: str | None = None, profile: str | None = None) -> ReadOptions:
+    """How files of this workspace are read: what the caller says, then the settings, then the machine."""
+    settings = setup.settings
+    zone = timezone or settings.timezone
+    return ReadOptions(
+        timezone=zone or get_localzone_name() or "UTC",
+        is_timezone_assumed=zone is None,
+        profile=profile or settings.profile,
+        max_expanded_bytes=settings.limits.max_expanded_bytes,
+        max_line_bytes=settings.limits.max_line_bytes,
+        now=setup.clock(),
+    )

@@ -1,0 +1,83 @@
+"""The state of an installation and a workspace, for pasting into a report; never a secret."""
+
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from sereno.domain.errors import SerenoError
+from sereno.flows.build import Setup, open_workspace_store
+from sereno.flows.learning import ModelShelf
+from sereno.version import VERSION
+
+__all__ = ["Finding", "diagnose"]
+
+_PARTS = ("numpy", "polars", "scikit-learn", "sqlalchemy", "alembic", "pydantic", "typer", "watchfiles")
+_EXTRAS = {"postgres": "psycopg"}
+_LOW_DISK_BYTES = 2 * 2**30
+
+Finding = dict[str, object]
+
+
+def diagnose(setup: Setup) -> list[Finding]:
+    """What was looked at, what was found, and whether it is well."""
+    return [*_installation(), *_workspace(setup)]
+
+
+def _installation() -> list[Finding]:
+    findings = [
+        _finding("sereno", VERSION),
+        _finding("python", sys.version.split()[0], is_well=(3, 11) <= sys.version_info[:2] < (3, 14)),
+        _finding("platform", platform.platform()),
+    ]
+    findings += [_finding(name, _version(name)) for name in _PARTS]
+    findings += [_finding(f"extra {extra}", _version(name)) for extra, name in _EXTRAS.items()]
+    return findings
+
+
+def _workspace(setup: Setup) -> list[Finding]:
+    free = shutil.disk_usage(setup.folder if setup.folder.exists() else ".").free
+    findings = [
+        _finding("workspace", str(setup.folder.resolve())),
+        _finding("free disk", f"{free / 2**30:.1f} GiB", is_well=free > _LOW_DISK_BYTES),
+        _finding("timezone", setup.settings.timezone or "not declared: the machine's"),
+        _finding("language", setup.language),
+    ]
+    try:
+        store = open_workspace_store(setup)
+    except SerenoError as error:
+        return [*findings, _finding("store", str(error), is_well=False)]
+    try:
+        with store.read() as tx:
+            findings.append(_finding("store", store.url))
+            findings.append(_finding("assets", len(tx.assets())))
+            findings.append(_finding("readings", tx.n_values()))
+            findings.append(_finding("incidents", len(tx.incidents())))
+        findings += _models(setup, ModelShelf(setup, store))
+    finally:
+        store.close()
+    return findings
+
+
+def _models(setup: Setup, shelf: ModelShelf) -> list[Finding]:
+    findings = []
+    for profile in setup.profiles:
+        try:
+            model = shelf.get(profile)
+        except SerenoError as error:
+            findings.append(_finding(f"model {profile}", str(error), is_well=False))
+            continue
+        if model is not None:
+            findings.append(_finding(f"model {profile}", model.card.id))
+    return findings
+
+
+def _finding(name: str, value: object, *, is_well: bool = True) -> Finding:
+    return {"name": name, "value": value, "ok": is_well}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

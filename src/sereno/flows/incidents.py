@@ -1,0 +1,186 @@
+"""Incidents as people and machines read them: DESIGN's JSON, worst first, with sentence, advice and cost."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import isfinite
+
+from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
+from sereno.domain.judgement import Detection, Severity
+from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import isoformat
+from sereno.report.sentences import Place, describe_incident, recommend
+from sereno.settings.tree import Tariff
+from sereno.store import StoredAsset, Transaction
+
+__all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summarise", "worst_first"]
+
+_LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
+"""Signals that cost money when they are low; all others cost money when they are high."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """An incident with what is needed to explain it."""
+
+    incident: Incident
+    place: Place
+    tariff: Tariff | None
+
+    def sentence(self, language: str) -> str:
+        """The incident in one sentence."""
+        return describe_incident(self.incident, self.place, language, cost=cost_of(self.incident, self.tariff))
+
+    def recommendation(self, language: str) -> str:
+        """What to look at first."""
+        return recommend(self.incident.worst, self.place, language)
+
+    def to_json(self, now: datetime) -> dict[str, object]:
+        """The object of `incidents list --json`; NaN becomes null."""
+        incident, worst = self.incident, self.incident.worst
+        cost = cost_of(incident, self.tariff)
+        return {
+            "id": incident.id,
+            "site": incident.asset.site,
+            "asset": incident.asset.asset,
+            "signals": list(worst.signals),
+            "kind": incident.kind.value,
+            "cause": worst.cause,
+            "severity": incident.severity.name.lower(),
+            "condition": incident.condition.value,
+            "state": incident.state.value,
+            "verdict": incident.verdict and incident.verdict.value,
+            "visibility": incident.visibility(now),
+            "peak_at": isoformat(worst.peak_at),
+            "recommendation": self.recommendation("en"),
+            "recommendation_es": self.recommendation("es"),
+            "opened_at": isoformat(incident.opened_at),
+            "started_at": isoformat(incident.started_at),
+            "ended_at": isoformat(incident.ended_at),
+            "score": _finite(worst.score),
+            "threshold": _finite(worst.threshold),
+            "observed": _finite(worst.observed),
+            "expected": _finite(worst.expected),
+            "unit": worst.unit,
+            "impact": _finite(incident.impact),
+            "impact_unit": worst.impact_unit,
+            "cost": None if cost is None else cost[0],
+            "currency": None if cost is None else cost[1],
+            "sentence": self.sentence("en"),
+            "sentence_es": self.sentence("es"),
+            "model": worst.model or None,
+            "owner": incident.owner or None,
+            "contributions": {name: round(share, 4) for name, share in worst.contributions.items()},
+        }
+
+
+def find_incidents(
+    tx: Transaction,
+    profiles: Mapping[str, Profile],
+    tariff: Tariff | None,
+    *,
+    since: datetime | None = None,
+    newest_first: bool = False,
+) -> list[IncidentView]:
+    """All incidents, worst first; open ones with their evidence as it stands now.
+
+    Args:
+        since: Only those active at or after this instant of the data.
+    """
+    places = {asset.key: _place(asset, profiles) for asset in tx.assets()}
+    ids = {asset.key: asset.id for asset in tx.assets()}
+    found = [_up_to_date(tx, incident, ids) for incident in tx.incidents()]
+    if since is not None:
+        found = [i for i in found if i.ended_at is None or i.ended_at >= since]
+    views = [IncidentView(incident, places[incident.asset], tariff) for incident in found]
+    if newest_first:
+        return sorted(views, key=lambda view: view.incident.started_at, reverse=True)
+    return worst_first(views)
+
+
+def worst_first(views: Sequence[IncidentView]) -> list[IncidentView]:
+    """Active before cleared, then by severity, then by cost, duration and start."""
+
+    def key(view: IncidentView) -> tuple[object, ...]:
+        incident = view.incident
+        cost = cost_of(incident, view.tariff)
+        return (
+            -incident.severity,
+            incident.condition is Condition.CLEARED,
+            -(cost[0] if cost else 0.0),
+            -sum(d.n_rows for d in incident.evidence),
+            incident.started_at,
+            incident.id,
+        )
+
+    return sorted(views, key=key)
+
+
+def cost_of(incident: Incident, tariff: Tariff | None) -> tuple[float, str] | None:
+    """Money lost (negative: saved) over the incident, and its currency; None without a price for its unit."""
+    worst = incident.worst
+    if tariff is None or not isfinite(incident.impact):
+        return None
+    signal = worst.signals[0]
+    price = tariff.prices.get(worst.impact_unit)
+    if signal == "export" and tariff.export_price is not None:
+        price = tariff.export_price
+    if price is None:
+        return None
+    lost = -incident.impact if signal in _LOSS_WHEN_LOW else incident.impact
+    return round(lost * price, 2), tariff.currency
+
+
+def summarise(views: Sequence[IncidentView], *, days: int, until: datetime) -> dict[str, object]:
+    """Counts over the last days of the data.
+
+    Args:
+        until: End of the data; what began within `days` before it, or is still active, counts.
+    """
+    since = until - timedelta(days=days)
+    recent = [v for v in views if v.incident.ended_at is None or v.incident.ended_at >= since]
+    return {
+        "days": days,
+        "since": isoformat(since),
+        "until": isoformat(until),
+        "total": len(recent),
+        "active": sum(v.incident.condition is Condition.ACTIVE for v in recent),
+        "by_severity": {s.name.lower(): sum(v.incident.severity is s for v in recent) for s in reversed(Severity)},
+        "by_kind": _counts(v.incident.kind.value for v in recent),
+        "by_site": _counts(v.incident.asset.site for v in recent),
+        "cost": round(sum(cost[0] for v in recent if (cost := cost_of(v.incident, v.tariff))), 2)
+        if any(v.tariff for v in recent)
+        else None,
+    }
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _place(asset: StoredAsset, profiles: Mapping[str, Profile]) -> Place:
+    return Place(profiles[asset.profile], asset.zone, asset.step)
+
+
+def _up_to_date(tx: Transaction, incident: Incident, ids: Mapping[AssetKey, int]) -> Incident:
+    """An open incident with its detection as last stored: small changes are not events of their own."""
+    if incident.ended_at is not None:
+        return incident
+    current: dict[tuple[str, datetime], Detection] = {
+        (stored.detection.check, stored.detection.started_at): stored.detection
+        for stored in tx.detections(ids[incident.asset], since=incident.started_at)
+    }
+    evidence = tuple(current.get((d.check, d.started_at), d) for d in incident.evidence)
+    return replace(incident, evidence=evidence)
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if isfinite(value) else None
+
+
+def human_event(kind: EventKind, *, at: datetime, actor: str, **facts: str) -> IncidentEvent:
+    """Something that a person does to an incident."""
+    return IncidentEvent(kind, at, at, actor, facts=facts)

@@ -1,0 +1,190 @@
+"""From files to the store: each batch is one transaction, each file is known by its content."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sereno.domain.errors import DataError, Fact, FileMissing
+from sereno.domain.issues import DataIssue
+from sereno.domain.signals import AssetKey, Profile
+from sereno.flows.build import Setup
+from sereno.i18n.catalogue import error_sentence, issue_sentence
+from sereno.ingest import (
+    Batch,
+    FilePlan,
+    FileReport,
+    ReadOptions,
+    content_sha256,
+    inspect_file,
+    read_batches,
+)
+from sereno.store import Appended, FileEntry, Store, Transaction
+
+__all__ = ["FileResult", "Ingestion", "check_file", "expand_paths", "ingest_file"]
+
+_TRUTH_FOLDER = "truth"
+"""What simulated worlds keep their labels in: never readings."""
+_DATA_SUFFIXES = frozenset(
+    {".csv", ".tsv", ".txt", ".gz", ".zip", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".json", ".ndjson", ""}
+)
+"""What is taken from a folder; a file that is named is read whatever it is called."""
+
+AfterAppend = Callable[[Transaction, Mapping[AssetKey, int], Appended, Profile], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of a file.
+
+    Attributes:
+        entry: The entry of DESIGN §5, JSON-able.
+        is_refused: Nothing of it was stored.
+        is_known: Its content had been read before.
+    """
+
+    entry: dict[str, object]
+    is_refused: bool
+    is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """Where files go and what happens to each batch in its own transaction.
+
+    Attributes:
+        after_append: Called in the transaction of each batch, for judging; None only stores.
+        is_simulated: The readings come from a simulator and may be reset.
+    """
+
+    setup: Setup
+    store: Store
+    options: ReadOptions
+    after_append: AfterAppend | None = None
+    is_simulated: bool = False
+
+
+def expand_paths(paths: Sequence[Path]) -> list[Path]:
+    """The files behind files and folders, in name order.
+
+    Of a folder, hidden files, truth labels and what is no data file by its name are left out.
+
+    Raises:
+        FileMissing: A path does not exist.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files.extend(sorted(_files_in(path)))
+        elif path.exists():
+            files.append(path)
+        else:
+            raise FileMissing(file=str(path))
+    return files
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        is_hidden = any(part.startswith(".") for part in parts) or _TRUTH_FOLDER in parts[:-1]
+        if path.is_file() and not is_hidden and path.suffix.lower() in _DATA_SUFFIXES:
+            yield path
+
+
+def check_file(path: Path, setup: Setup, options: ReadOptions) -> FileResult:
+    """What sereno understands of a file and what is wrong in it; nothing is stored."""
+    try:
+        plan = inspect_file(path, setup.profiles, options)
+        report = FileReport.start(plan)
+        for batch in read_batches(plan):
+            report.add(batch)
+    except DataError as error:
+        return _refused(path, error, setup.language)
+    return FileResult(with_messages(_entry(report), setup.language), is_refused=report.verdict == "refused")
+
+
+def ingest_file(path: Path, into: Ingestion) -> FileResult:
+    """Store a file's readings; a file whose content is known changes nothing.
+
+    Raises:
+        StoreError: The store failed; the batches committed before stay, and reading again completes them.
+    """
+    language = into.setup.language
+    try:
+        digest = content_sha256(path)
+        with into.store.read() as tx:
+            known = tx.file(digest)
+        if known is not None and known.status == "done":
+            entry = {**known.report, "file": str(path), "readings_new": 0}
+            return FileResult(with_messages(entry, language), is_refused=False, is_known=True)
+        plan = inspect_file(path, into.setup.profiles, into.options)
+        report, n_new = _store_batches(plan, into)
+    except DataError as error:
+        refused = _refused(path, error, language)
+        return replace(refused, entry={**refused.entry, "readings_new": 0})
+    entry = {**_entry(report), "readings_new": n_new}
+    return FileResult(with_messages(entry, language), is_refused=report.verdict == "refused")
+
+
+def _entry(report: FileReport) -> dict[str, object]:
+    """The entry with the facts of its issues, from which the sentence of any language can be made."""
+    issues = [{"code": i.code, "where": i.where, "count": i.count, "facts": dict(i.facts)} for i in report.issues]
+    return {**report.to_json(), "issues": issues}
+
+
+def with_messages(entry: Mapping[str, object], language: str) -> dict[str, object]:
+    """The entry with a sentence for each issue in place of the facts that it was made of."""
+    issues: list[Mapping[str, object]] = entry["issues"]  # type: ignore[assignment]
+    return {**entry, "issues": [_with_message(issue, language) for issue in issues]}
+
+
+def _with_message(issue: Mapping[str, object], language: str) -> dict[str, object]:
+    facts: dict[str, Fact] = issue["facts"]  # type: ignore[assignment]
+    known = DataIssue(str(issue["code"]), str(issue["where"]), int(str(issue["count"])), facts)
+    return {
+        "code": known.code,
+        "where": known.where,
+        "count": known.count,
+        "message": issue_sentence(known, language),
+    }
+
+
+def _refused(path: Path, error: DataError, language: str) -> FileResult:
+    entry = _entry(FileReport.refused(path, error))
+    issue = {"code": error.code, "where": path.name, "count": 1, "message": error_sentence(error, language)}
+    return FileResult({**entry, "issues": [issue]}, is_refused=True)
+
+
+def _store_batches(plan: FilePlan, into: Ingestion) -> tuple[FileReport, int]:
+    report = FileReport.start(plan)
+    n_new = 0
+    for batch in read_batches(plan):
+        report.add(batch)
+        with into.store.begin() as tx:
+            n_new += _store_batch(tx, plan, batch, into)
+            status = "done" if batch.is_last else "reading"
+            tx.save_file(
+                FileEntry(
+                    sha256=plan.sha256,
+                    name=plan.path.name,
+                    size=plan.path.stat().st_size,
+                    status=status,
+                    report=_entry(report),
+                    n_new=n_new,
+                    at=into.setup.clock(),
+                )
+            )
+    return report, n_new
+
+
+def _store_batch(tx: Transaction, plan: FilePlan, batch: Batch, into: Ingestion) -> int:
+    ids = tx.ensure_assets(batch.readings.assets, profile=plan.profile.name, zone=into.options.timezone)
+    appended = tx.append(
+        batch.readings, plan.profile, ids, at=into.setup.clock(), is_simulated=into.is_simulated
+    )
+    if batch.quarantine:
+        tx.add_quarantine(plan.sha256, batch.quarantine)
+    if batch.issues:
+        tx.add_issues(plan.sha256, batch.issues)
+    if into.after_append is not None:
+        into.after_append(tx, ids, appended, plan.profile)
+    return appended.n_new + appended.n_changed

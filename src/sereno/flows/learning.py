@@ -1,0 +1,135 @@
+"""The models of a workspace: trained, kept on the shelf, taken from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from sereno.domain.errors import HistoryTooShort, ModelMissing, NoReadings
+from sereno.domain.judgement import ModelCard
+from sereno.domain.readings import Window
+from sereno.domain.signals import Profile
+from sereno.domain.time import to_numpy
+from sereno.flows.assets import whole_window
+from sereno.flows.build import MODELS_FOLDER, Setup
+from sereno.flows.models import TrainedModel, load_model, save_model
+from sereno.flows.train import TrainingPlan, train_profile
+from sereno.store import Store, StoredAsset
+from sereno.version import VERSION
+
+__all__ = ["ModelShelf", "train_workspace"]
+
+MODEL_SUFFIX = ".sereno"
+
+
+class ModelShelf:
+    """The active model of each profile, loaded and verified once."""
+
+    def __init__(self, setup: Setup, store: Store) -> None:
+        self._setup = setup
+        self._store = store
+        self._loaded: dict[str, TrainedModel | None] = {}
+
+    def get(self, profile: str) -> TrainedModel | None:
+        """The model that judges a profile; None before the first training.
+
+        Raises:
+            ModelCorrupt: Its artefact is not what the store says it is.
+        """
+        if profile not in self._loaded:
+            with self._store.read() as tx:
+                stored = tx.active_model(profile)
+            path = None if stored is None else self._setup.folder / stored.path
+            self._loaded[profile] = None if path is None else load_model(path, self._setup.profiles)
+        return self._loaded[profile]
+
+    def use(self, model: TrainedModel) -> None:
+        """Let a model judge its profile without the store knowing it."""
+        self._loaded[model.card.profile] = model
+
+    def any(self) -> TrainedModel:
+        """Some model, for judging records of unknown profile.
+
+        Raises:
+            ModelMissing: Nothing has been trained.
+        """
+        for profile in self._setup.profiles:
+            model = self.get(profile)
+            if model is not None:
+                return model
+        raise ModelMissing(workspace=str(self._setup.folder))
+
+    def forget(self) -> None:
+        """Look at the store again."""
+        self._loaded.clear()
+
+
+def train_workspace(
+    setup: Setup, store: Store, *, profile: str | None, budget: float | None, before: datetime | None
+) -> list[ModelCard]:
+    """Train each profile that has assets; the new models become active together.
+
+    Raises:
+        NoReadings: The store is empty, or has nothing of that profile.
+        HistoryTooShort: No asset of any profile has enough readings.
+        BudgetTooSmall: The asked budget cannot be supported.
+    """
+    by_profile = _assets_by_profile(store, profile)
+    if not by_profile:
+        raise NoReadings(file=str(setup.folder), detail="nothing has been ingested yet")
+    models, problem = [], None
+    for name, assets in by_profile.items():
+        plan = _plan(setup, setup.profiles[name], budget)
+        try:
+            models.append(train_profile(_history(store, assets, before), plan))
+        except HistoryTooShort as error:
+            problem = error
+    if not models and problem is not None:
+        raise problem
+    return [_shelve(setup, store, model) for model in models]
+
+
+def _assets_by_profile(store: Store, profile: str | None) -> Mapping[str, Sequence[StoredAsset]]:
+    with store.read() as tx:
+        assets = tx.assets(profile)
+    grouped: dict[str, list[StoredAsset]] = {}
+    for asset in assets:
+        grouped.setdefault(asset.profile, []).append(asset)
+    return grouped
+
+
+def _plan(setup: Setup, profile: Profile, budget: float | None) -> TrainingPlan:
+    settings = setup.settings
+    return TrainingPlan(
+        profile=profile,
+        budget=settings.budget if budget is None else budget,
+        is_budget_firm=budget is not None,
+        seed=settings.detector.seed,
+        n_trees=settings.detector.trees,
+        now=setup.clock(),
+        code_version=VERSION,
+    )
+
+
+def _history(store: Store, assets: Sequence[StoredAsset], before: datetime | None) -> list[Window]:
+    windows = []
+    for asset in assets:
+        with store.read() as tx:
+            window = whole_window(tx, asset)
+        if before is not None:
+            window = window.rows(0, int(np.searchsorted(window.time, to_numpy(before))))
+        if len(window) and window.signals:
+            windows.append(window)
+    return windows
+
+
+def _shelve(setup: Setup, store: Store, model: TrainedModel) -> ModelCard:
+    path = Path(MODELS_FOLDER) / f"{model.card.id}{MODEL_SUFFIX}"
+    digest = save_model(model, setup.folder / path)
+    card = replace(model.card, digest=digest)
+    with store.begin() as tx:
+        tx.save_model(card, path.as_posix())
+        tx.activate_model(card.id)
+    return card

@@ -1,0 +1,138 @@
+"""Judging readings that are not stored: a record, a list of records, a file that somebody asks about.
+
+The same path as for stored readings: the asset's memory at that instant, then `weigh_window`. For an instant that
+lies in the past the memory of the nearest checkpoint is carried forward over the stored rows, so that a record
+scores exactly as it did in its place.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from sereno.detect.episodes import describe_row
+from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
+from sereno.domain.readings import Readings, Window
+from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import from_numpy, to_numpy
+from sereno.flows.assets import standing_of, window_between
+from sereno.flows.judge import judge_window, weigh_window
+from sereno.flows.models import TrainedModel
+from sereno.store import Store
+
+__all__ = ["AssetContext", "RowJudgement", "asset_context", "judge_readings"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowJudgement:
+    """What judging one row gave.
+
+    Attributes:
+        score: Behaviour score, or the exceedance of the check that speaks; NaN where nothing could be judged.
+        threshold: Score from which a row is abnormal.
+        detection: The evidence, for abnormal rows.
+    """
+
+    asset: AssetKey
+    profile: str
+    zone: str
+    step: timedelta | None
+    time: datetime
+    is_abnormal: bool
+    score: float
+    threshold: float
+    detection: Detection | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetContext:
+    """Where an asset stands, for judging rows after `last_at`; `is_latest` when no stored row lies beyond it."""
+
+    zone: str
+    step: timedelta | None
+    signals: tuple[str, ...]
+    memory: Memory
+    last_at: datetime | None
+    is_latest: bool = True
+
+
+def asset_context(
+    store: Store, key: AssetKey, profile: Profile, model: TrainedModel | None, zone: str, first: np.datetime64
+) -> AssetContext:
+    """The standing of an asset just before an instant; of an unknown one, what the model knows of it."""
+    with store.read() as tx:
+        asset = next((a for a in tx.assets(profile.name) if a.key == key), None)
+        if asset is None:
+            return _unstored(key, model, zone)
+        standing = standing_of(tx, asset, model, first)
+        memory = standing.memory
+        between = window_between(tx, standing, first)
+        if len(between):
+            memory = judge_window(between, profile, model, memory).memory
+        span = tx.span(asset.id)
+    last = from_numpy(between.time[-1]) if len(between) else standing.last_at
+    is_latest = span is None or to_numpy(span[1]) < first
+    return AssetContext(asset.zone, standing.asset.step, standing.signals, memory, last, is_latest)
+
+
+def judge_readings(
+    readings: Readings, profile: Profile, model: TrainedModel | None, contexts: Mapping[AssetKey, AssetContext]
+) -> list[RowJudgement]:
+    """Every row of a batch, in its order; gaps between the rows are not held against them."""
+    judged: dict[int, RowJudgement] = {}
+    for index, key in enumerate(readings.assets):
+        rows = np.flatnonzero(readings.asset_index == index)
+        rows = rows[np.argsort(readings.time[rows], kind="stable")]
+        window = _window(readings, rows, key, contexts[key])
+        evidence, _, _ = weigh_window(window, profile, model, contexts[key].memory)
+        for place, verdict in zip(rows.tolist(), _verdicts(window, evidence, profile), strict=True):
+            judged[place] = verdict
+    return [judged[row] for row in range(len(readings))]
+
+
+def _unstored(key: AssetKey, model: TrainedModel | None, zone: str) -> AssetContext:
+    if model is None:
+        return AssetContext(zone, None, (), Memory(), None)
+    known = model.detector.assets.get(key)
+    if known is None:
+        step = next(iter(model.detector.assets.values())).step
+        return AssetContext(zone, step, (), Memory(), None)
+    return AssetContext(known.zone, known.step, known.signals, model.memories[key], None)
+
+
+def _window(readings: Readings, rows: np.ndarray, key: AssetKey, context: AssetContext) -> Window:
+    """The rows as a window whose columns are those of the asset's memory, new signals behind."""
+    signals = context.signals + tuple(name for name in readings.signals if name not in context.signals)
+    if not context.memory.arrays:
+        signals = readings.signals
+    values = np.full((len(rows), len(signals)), np.nan)
+    quality = np.zeros((len(rows), len(signals)), dtype=np.int32)
+    for s, name in enumerate(signals):
+        if name in readings.signals:
+            column = readings.signals.index(name)
+            values[:, s] = readings.values[rows, column]
+            quality[:, s] = readings.quality[rows, column]
+    return Window(key, readings.profile, signals, readings.time[rows], values, quality, context.step, context.zone)
+
+
+def _verdicts(window: Window, evidence: Sequence[Evidence], profile: Profile) -> list[RowJudgement]:
+    behaviour = evidence[-1] if evidence[-1].kind is IncidentKind.BEHAVIOUR else None
+    verdicts = []
+    for row in range(len(window)):
+        speaks = next((one for one in evidence if one.exceedance[row] >= 1.0), None)
+        shown = speaks or behaviour
+        verdicts.append(
+            RowJudgement(
+                asset=window.asset,
+                profile=window.profile,
+                zone=window.zone,
+                step=window.step,
+                time=from_numpy(window.time[row]),
+                is_abnormal=speaks is not None,
+                score=float("nan") if shown is None else float(shown.exceedance[row]) * shown.threshold,
+                threshold=float("nan") if shown is None else shown.threshold,
+                detection=None if speaks is None else describe_row(speaks, window, profile, row),
+            )
+        )
+    return verdicts

@@ -1,0 +1,87 @@
+"""Records and files that are judged without being stored, with what is needed of the past kept at hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sereno.domain.errors import InvalidRecord
+from sereno.domain.readings import Readings
+from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import to_numpy
+from sereno.flows.build import Setup, read_options
+from sereno.flows.learning import ModelShelf
+from sereno.flows.models import TrainedModel
+from sereno.flows.records import AssetContext, RowJudgement, asset_context, judge_readings
+from sereno.ingest import inspect_file, read_batches, rows_from_records
+from sereno.report.sentences import Place, describe_detection
+from sereno.store import Store
+
+__all__ = ["RecordPath"]
+
+
+class RecordPath:
+    """Judges what is not stored; remembers where each asset stands until something is stored."""
+
+    def __init__(self, setup: Setup, store: Store, shelf: ModelShelf) -> None:
+        self._setup = setup
+        self._store = store
+        self._shelf = shelf
+        self._contexts: dict[AssetKey, AssetContext] = {}
+
+    def forget(self) -> None:
+        """The store has changed."""
+        self._contexts.clear()
+
+    def judge_file(self, path: Path, timezone: str | None) -> list[RowJudgement]:
+        """Every good row of a file.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        plan = inspect_file(path, self._setup.profiles, read_options(self._setup, timezone=timezone))
+        return [row for batch in read_batches(plan) for row in self._judge(batch.readings)]
+
+    def judge_records(
+        self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None
+    ) -> list[RowJudgement]:
+        """Every record, in order.
+
+        Raises:
+            InvalidRecord: A record has no usable time or value.
+        """
+        batch = rows_from_records(records, self._setup.profiles, read_options(self._setup), units=units)
+        if batch.quarantine:
+            bad = batch.quarantine[0]
+            raise InvalidRecord(detail=f"{bad.reason}: {bad.text}")
+        return self._judge(batch.readings)
+
+    def describe(self, row: RowJudgement) -> str:
+        """An abnormal row in one sentence; empty for a normal one."""
+        if row.detection is None:
+            return ""
+        place = Place(self._setup.profiles[row.profile], row.zone, row.step)
+        return describe_detection(row.detection, place, self._setup.language)
+
+    def _judge(self, readings: Readings) -> list[RowJudgement]:
+        profile = self._setup.profiles[readings.profile]
+        model = self._shelf.get(profile.name)
+        first = {key: self._first(readings, index) for index, key in enumerate(readings.assets)}
+        contexts = {key: self._context(key, profile, model, instant) for key, instant in first.items()}
+        return judge_readings(readings, profile, model, contexts)
+
+    def _first(self, readings: Readings, index: int) -> np.datetime64:
+        instant: np.datetime64 = readings.time[readings.asset_index == index].min()
+        return instant
+
+    def _context(
+        self, key: AssetKey, profile: Profile, model: TrainedModel | None, first: np.datetime64
+    ) -> AssetContext:
+        kept = self._contexts.get(key)
+        if kept is not None and (kept.last_at is None or first > to_numpy(kept.last_at)):
+            return kept
+        zone = read_options(self._setup).timezone
+        context = asset_context(self._store, key, profile, model, zone, first)
+        if context.is_latest:
+            self._contexts[key] = context
+        return context

@@ -1,0 +1,166 @@
+"""Judging stored readings: detections, incidents, memory and cursor move together in one transaction per asset."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from sereno.domain.incidents import EventKind
+from sereno.domain.judgement import Detection, Memory
+from sereno.domain.readings import Quality, Readings, Window
+from sereno.domain.signals import Profile
+from sereno.domain.time import from_numpy
+from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
+from sereno.flows.judge import Judgement, judge_window
+from sereno.flows.models import TrainedModel
+from sereno.incidents.grouping import plan_steps, reopen_window
+from sereno.store import StoredAsset, StoredDetection, Transaction
+
+__all__ = ["AssetOutcome", "score_asset"]
+
+_AGE = "age"
+_TICK = timedelta(microseconds=1)
+_CHECKPOINT_ROWS = 1_000
+"""Rows between two states to which a late reading can go back."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetOutcome:
+    """What judging an asset's new rows changed."""
+
+    n_rows: int = 0
+    n_detections: int = 0
+    n_opened: int = 0
+    flags: Mapping[str, int] = field(default_factory=dict)
+    """Rows that break an identity by more than rounding, by check: flagged, not necessarily incidents."""
+
+
+def score_asset(
+    tx: Transaction,
+    asset: StoredAsset,
+    profile: Profile,
+    model: TrainedModel | None,
+    *,
+    now: datetime,
+    first_touched: np.datetime64 | None = None,
+) -> AssetOutcome:
+    """Judge what has not been judged of an asset, and everything after a late or corrected reading again.
+
+    Args:
+        first_touched: Earliest instant that the batch in this transaction added or changed.
+    """
+    standing = standing_of(tx, asset, model, first_touched)
+    window = next_window(tx, standing)
+    if not len(window):
+        return AssetOutcome()
+    model_id = "" if model is None else model.card.id
+    if standing.asset.step != asset.step:
+        tx.set_step(asset.id, standing.asset.step)
+    tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
+    chunks = _judge_in_chunks(standing, window, profile, model)
+    tx.save_checkpoints(
+        asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
+    )
+    tx.save_watch_state(asset.id, JUDGE, standing.state(chunks[-1].memory, chunks[-1].last_at, model_id))
+    _keep_flags(tx, standing.asset, profile, window, chunks, now)
+    found = list({(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}.values())
+    gone = _gone(tx, standing, found)
+    tx.delete_detections([stored.id for stored in gone])
+    for detection in found:
+        tx.save_detection(asset.id, detection)
+    n_opened = _tell_incidents(tx, standing.asset, found, [stored.detection for stored in gone], now)
+    return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A judged stretch of a window."""
+
+    judgement: Judgement
+    memory: Memory
+    last_at: datetime
+    is_checkpoint: bool
+
+
+def _judge_in_chunks(
+    standing: Standing, window: Window, profile: Profile, model: TrainedModel | None
+) -> list[_Chunk]:
+    """The window in stretches that end where checkpoints are due, wherever batches happened to end before."""
+    chunks = []
+    memory, start = standing.memory, 0
+    while start < len(window):
+        age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
+        stop = min(start + _CHECKPOINT_ROWS - age, len(window))
+        part = window.rows(start, stop)
+        judgement = judge_window(part, profile, model, memory)
+        age = (age + stop - start) % _CHECKPOINT_ROWS
+        memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
+        chunks.append(_Chunk(judgement, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
+        start = stop
+    return chunks
+
+
+def _keep_flags(
+    tx: Transaction, asset: StoredAsset, profile: Profile, window: Window, chunks: Sequence[_Chunk], now: datetime
+) -> None:
+    """Flags found by judging stand beside the raw values that they are about."""
+    flags = np.concatenate([chunk.judgement.flags for chunk in chunks])
+    rows = np.flatnonzero((flags & ~window.quality).any(axis=1))
+    if not len(rows):
+        return
+    flagged = Readings(
+        profile=asset.profile,
+        assets=(asset.key,),
+        asset_index=np.zeros(len(rows), dtype=np.int32),
+        time=window.time[rows],
+        signals=window.signals,
+        values=window.values[rows],
+        quality=flags[rows],
+    )
+    tx.append(flagged, profile, {asset.key: asset.id}, at=now)
+
+
+def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for chunk in chunks:
+        n_flagged = int(((chunk.judgement.flags & int(Quality.IMBALANCE)) != 0).any(axis=1).sum())
+        counts["physics.imbalance"] += n_flagged
+    return +counts
+
+
+def _gone(tx: Transaction, standing: Standing, found: Sequence[Detection]) -> list[StoredDetection]:
+    """Stored detections of the judged stretch that judging it again did not find."""
+    kept = {(detection.check, detection.started_at) for detection in found}
+    stored = tx.detections(standing.asset.id, since=standing.last_at)
+    under_way = {name.removeprefix("episode/") for name in standing.memory.arrays if name.startswith("episode/")}
+    return [
+        one
+        for one in stored
+        if (one.detection.check, one.detection.started_at) not in kept
+        and _is_judged_again(one.detection, standing, under_way)
+    ]
+
+
+def _is_judged_again(detection: Detection, standing: Standing, under_way: set[str]) -> bool:
+    if standing.last_at is None or detection.started_at > standing.last_at:
+        return True
+    return detection.check in under_way and (detection.ended_at is None or detection.last_at >= standing.last_at)
+
+
+def _tell_incidents(
+    tx: Transaction, asset: StoredAsset, found: Sequence[Detection], gone: Sequence[Detection], now: datetime
+) -> int:
+    """Bring the asset's incidents in line; returns how many opened."""
+    if not found and not gone:
+        return 0
+    reach = [d.started_at - reopen_window(d, asset.step) for d in (*found, *gone)]
+    known = tx.incidents(asset_id=asset.id, since=min(reach), include_withdrawn=True)
+    steps = plan_steps(found, gone, known, step=asset.step, now=now)
+    for step in steps:
+        if step.event.kind is EventKind.OPENED:
+            tx.open_incident(step.incident_id, step.group_key, asset.id, step.event)
+        else:
+            tx.append_event(step.incident_id, step.event)
+    return sum(step.event.kind is EventKind.OPENED for step in steps)

@@ -1,0 +1,98 @@
+"""Judging the whole store, or what a batch touched."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sereno.detect.robust import MIN_ROWS
+from sereno.domain.signals import AssetKey, Profile
+from sereno.flows.build import Setup
+from sereno.flows.learning import ModelShelf
+from sereno.flows.score import AssetOutcome, score_asset
+from sereno.store import Appended, Store, StoredAsset, Transaction
+
+__all__ = ["ScoreReport", "Scoring"]
+
+
+@dataclass(slots=True)
+class ScoreReport:
+    """What judging the store changed.
+
+    Attributes:
+        models: Model that judged behaviour, by profile; None where nothing has been trained.
+        rows_until_behaviour: Rows that the best asset of an untrained profile still lacks for training.
+        flags: Rows flagged beside their values, by reason; flags are not incidents.
+    """
+
+    n_assets: int = 0
+    n_rows: int = 0
+    n_detections: int = 0
+    n_opened: int = 0
+    models: dict[str, str | None] = field(default_factory=dict)
+    rows_until_behaviour: dict[str, int] = field(default_factory=dict)
+    flags: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: AssetOutcome) -> None:
+        """Count one asset in."""
+        self.n_assets += 1
+        self.n_rows += outcome.n_rows
+        self.n_detections += outcome.n_detections
+        self.n_opened += outcome.n_opened
+        self.flags.update(outcome.flags)
+
+    def to_json(self) -> dict[str, object]:
+        """For `score --json`."""
+        return {
+            "assets": self.n_assets,
+            "rows": self.n_rows,
+            "detections": self.n_detections,
+            "incidents_opened": self.n_opened,
+            "models": self.models,
+            "rows_until_behaviour": self.rows_until_behaviour,
+            "flags": dict(self.flags),
+        }
+
+
+class Scoring:
+    """Judges assets with the models on the shelf."""
+
+    def __init__(self, setup: Setup, store: Store, shelf: ModelShelf) -> None:
+        self._setup = setup
+        self._store = store
+        self._shelf = shelf
+
+    def score_all(self) -> ScoreReport:
+        """Every asset, a transaction each."""
+        report = ScoreReport()
+        with self._store.read() as tx:
+            assets = tx.assets()
+        for asset in assets:
+            with self._store.begin() as tx:
+                report.add(self._score(tx, asset, None))
+            self._note_model(asset, report)
+        return report
+
+    def judge_touched(
+        self, tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended, profile: Profile
+    ) -> None:
+        """Judge what a batch added, in the batch's own transaction."""
+        touched = {ids[key]: instant for key, instant in appended.first_touched.items()}
+        for asset in tx.assets(profile.name):
+            if asset.id in touched:
+                self._score(tx, asset, touched[asset.id])
+
+    def _score(self, tx: Transaction, asset: StoredAsset, first_touched: np.datetime64 | None) -> AssetOutcome:
+        profile = self._setup.profiles[asset.profile]
+        model = self._shelf.get(asset.profile)
+        return score_asset(tx, asset, profile, model, now=self._setup.clock(), first_touched=first_touched)
+
+    def _note_model(self, asset: StoredAsset, report: ScoreReport) -> None:
+        model = self._shelf.get(asset.profile)
+        report.models[asset.profile] = None if model is None else model.card.id
+        if model is None:
+            with self._store.read() as tx:
+                lacking = max(0, MIN_ROWS - len(tx.rows(asset.id, asset.profile)))
+            known = report.rows_until_behaviour.get(asset.profile, lacking)
+            report.rows_until_behaviour[asset.profile] = min(known, lacking)

@@ -1,0 +1,113 @@
+"""Simulated readings in a workspace: added, bounded and reset without touching real ones."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from sereno.flows.workspace import Workspace
+from sereno.simulate import World, simulate_world, write_world
+
+__all__ = ["SimulationPlan", "SimulationResult", "add_simulation", "reset_simulation", "write_simulation"]
+
+_DEFAULT_DAYS = 90
+_RATIO_BOUNDS = (0.02, 0.12)
+_ZONE = "Europe/Madrid"
+_SEED_BITS = 31
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationPlan:
+    """What to simulate.
+
+    Attributes:
+        rows, days: Length of the world, one of the two; 90 days without either.
+        seed: Of everything random; without one it is drawn, and the share of abnormal rows with it.
+        max_rows: Simulated rows of the profile that stay stored; the oldest are deleted.
+    """
+
+    profile: str
+    rows: int | None = None
+    days: int | None = None
+    assets: int | None = None
+    seed: int | None = None
+    max_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationResult:
+    """What was simulated.
+
+    Attributes:
+        ratio: Share of rows in a fault.
+        n_trimmed: Old simulated rows that went.
+        truth: CSV with the faults.
+    """
+
+    world: World
+    seed: int
+    ratio: float
+    n_new: int
+    n_trimmed: int
+    truth: Path | None
+
+
+def add_simulation(workspace: Workspace, plan: SimulationPlan, now: datetime) -> SimulationResult:
+    """Simulate, store, and bound what is stored; a world goes on where the last one of its profile ended."""
+    seed, world = _make(plan, now, start=_last_simulated(workspace, plan.profile))
+    n_new = workspace.add(world.readings, zone=world.zone, is_simulated=True)
+    n_trimmed = 0
+    if plan.max_rows is not None:
+        with workspace.store.begin() as tx:
+            n_trimmed = tx.trim(plan.profile, keep_rows=plan.max_rows)
+    truth = write_world(world, workspace.folder / "simulated" / f"{plan.profile}-{seed}")[-1]
+    return SimulationResult(world, seed, _ratio(world), n_new, n_trimmed, truth)
+
+
+def write_simulation(plan: SimulationPlan, folder: Path, now: datetime, language: str) -> SimulationResult:
+    """Simulate into CSV files, as exports of the field look, with the truth beside them."""
+    seed, world = _make(plan, now, start=None)
+    files = write_world(world, folder, language=language)
+    return SimulationResult(world, seed, _ratio(world), 0, 0, files[-1])
+
+
+def reset_simulation(workspace: Workspace) -> int:
+    """Delete simulated readings and what was judged of them, nothing else; returns how many rows."""
+    with workspace.store.begin() as tx:
+        return tx.reset_simulated()
+
+
+def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[int, World]:
+    seed = secrets.randbits(_SEED_BITS) if plan.seed is None else plan.seed
+    ratio = None if plan.seed is not None else float(np.random.default_rng(seed).uniform(*_RATIO_BOUNDS))
+    first = start or now.replace(minute=0, second=0, microsecond=0) - timedelta(days=plan.days or _DEFAULT_DAYS)
+    end = None if plan.rows is not None else first + timedelta(days=plan.days or _DEFAULT_DAYS)
+    world = simulate_world(
+        plan.profile,
+        seed=seed,
+        start=first,
+        end=end,
+        rows=plan.rows,
+        assets=plan.assets,
+        fault_ratio=ratio,
+        zone=_ZONE,
+    )
+    return seed, world
+
+
+def _last_simulated(workspace: Workspace, profile: str) -> datetime | None:
+    """Where the next simulated row of a profile goes: one step after the last one."""
+    ends = []
+    with workspace.store.read() as tx:
+        for asset in tx.assets(profile):
+            span = tx.span(asset.id) if asset.is_simulated else None
+            if span is not None:
+                ends.append(span[1] + (asset.step or timedelta(seconds=1)))
+    return max(ends, default=None)
+
+
+def _ratio(world: World) -> float:
+    return float(np.mean(world.labels)) if len(world.labels) else 0.0
+

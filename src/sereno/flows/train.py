@@ -1,0 +1,173 @@
+"""Training: learn each asset, learn the fleet, and find what the false-alarm budget is worth on held-out rows."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from sereno.detect.calibration import Hysteresis, calibrate
+from sereno.detect.robust import RobustDetector, TrainedRobust
+from sereno.domain.errors import BudgetTooSmall
+from sereno.domain.judgement import Calibration, Memory, ModelCard
+from sereno.domain.readings import FloatArray, Window
+from sereno.domain.signals import AssetKey, Profile
+from sereno.flows.models import TrainedModel, step_name
+from sereno.prepare.quality import QualityRules, check_quality, longest_repeats
+
+__all__ = ["TrainingPlan", "train_profile"]
+
+_FOLDS = 3
+"""Blocks of history that are each scored by a detector that did not learn from them."""
+_REPEAT_MARGIN = 1.5
+"""A run this much longer than the longest in the history is not natural any more."""
+_FEW_REPEATS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """How to train a profile.
+
+    Attributes:
+        budget: False episodes per week and asset.
+        is_budget_firm: Whether a budget that the history cannot support is an error rather than lowered aloud.
+    """
+
+    profile: Profile
+    budget: float
+    is_budget_firm: bool
+    seed: int
+    n_trees: int
+    now: datetime
+    code_version: str
+
+
+def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel:
+    """The model of all assets of one profile.
+
+    Raises:
+        HistoryTooShort: No asset has enough rows.
+        BudgetTooSmall: The firm budget is below what the history supports.
+    """
+    repeats = {window.asset: _natural_repeats(window) for window in windows}
+    history = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
+    detector = RobustDetector(plan.profile, seed=plan.seed, n_trees=plan.n_trees)
+    trained = detector.fit(history)
+    learnt = [window for window in history if trained.knows(window.asset)]
+    held_out = _held_out_scores(detector, learnt)
+    calibrations = _calibrations(learnt, held_out, plan)
+    card = _card(trained, learnt, calibrations, plan)
+    return TrainedModel(
+        card=card,
+        detector=trained,
+        calibrations=calibrations,
+        natural_repeats={key: value for key, value in repeats.items() if trained.knows(key)},
+        memories={window.asset: trained.score(window)[1] for window in learnt},
+    )
+
+
+def _natural_repeats(window: Window) -> dict[str, float]:
+    """Longest natural run of equal values by signal.
+
+    The signal's own median run would say "natural" of a sensor stuck for weeks in the history, so the longest runs
+    count only when the signal repeats itself often: a coarse resolution, not a fault.
+    """
+    defaults = QualityRules.for_step(window.step, len(window.signals)).frozen_rows
+    longest = longest_repeats(window.values)
+    share = _share_of_repeats(window.values)
+    natural = {}
+    for name, default, run, often in zip(window.signals, defaults, longest, share, strict=True):
+        natural[name] = float(np.ceil(_REPEAT_MARGIN * run)) if often * default > _FEW_REPEATS else float(default)
+    return natural
+
+
+def _share_of_repeats(values: FloatArray) -> FloatArray:
+    """Share of the values that equal the one before and are not zero, shape (signals,)."""
+    if len(values) < 2:
+        return np.zeros(values.shape[1])
+    same = (values[1:] == values[:-1]) & (values[1:] != 0)
+    known = np.maximum((~np.isnan(values[1:])).sum(axis=0), 1)
+    share: FloatArray = same.sum(axis=0) / known
+    return share
+
+
+def _without_bad(window: Window, profile: Profile, repeats: Mapping[str, float]) -> Window:
+    rules = QualityRules.for_step(window.step, len(window.signals))
+    rules = replace(rules, frozen_rows=np.array([repeats[name] for name in window.signals]))
+    _, bad, _ = check_quality(window, profile, rules, Memory())
+    return replace(window, values=np.where(bad, np.nan, window.values))
+
+
+def _held_out_scores(detector: RobustDetector, history: Sequence[Window]) -> list[FloatArray]:
+    """Score of each row by a detector that did not learn from its block, one array (rows,) per window."""
+    scores = [np.full(len(window), np.nan) for window in history]
+    for fold in range(_FOLDS):
+        use = [_block(window) != fold for window in history]
+        trained = detector.fit_parts(history, use)
+        for window, rows, target in zip(history, use, scores, strict=True):
+            if trained.knows(window.asset):
+                target[~rows] = trained.score(window)[0].values[~rows]
+    return scores
+
+
+def _block(window: Window) -> np.ndarray:
+    block: np.ndarray = np.arange(len(window)) * _FOLDS // max(len(window), 1)
+    return block
+
+
+def _calibrations(
+    history: Sequence[Window], scores: Sequence[FloatArray], plan: TrainingPlan
+) -> dict[str, Calibration]:
+    groups: dict[timedelta | None, list[FloatArray]] = {}
+    for window, values in zip(history, scores, strict=True):
+        groups.setdefault(window.step, []).append(values)
+    return {step_name(step): _calibration(parts, step, plan) for step, parts in groups.items()}
+
+
+def _calibration(scores: Sequence[FloatArray], step: timedelta | None, plan: TrainingPlan) -> Calibration:
+    hysteresis = Hysteresis.for_step(step)
+    try:
+        return calibrate(scores, step, budget=plan.budget, hysteresis=hysteresis)
+    except BudgetTooSmall as error:
+        if plan.is_budget_firm:
+            raise
+        return calibrate(scores, step, budget=float(str(error.facts["supported"])), hysteresis=hysteresis)
+
+
+def _card(
+    trained: TrainedRobust, history: Sequence[Window], calibrations: Mapping[str, Calibration], plan: TrainingPlan
+) -> ModelCard:
+    fingerprint = _fingerprint(history)
+    main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
+    settings = {"seed": plan.seed, "n_trees": plan.n_trees, "budget": plan.budget, "folds": _FOLDS}
+    identity = hashlib.sha256(f"{plan.profile.name}|{fingerprint}|{sorted(settings.items())}".encode()).hexdigest()
+    return ModelCard(
+        id=f"{plan.profile.name}-{identity[:10]}",
+        profile=plan.profile.name,
+        detector="robust",
+        trained_at=plan.now,
+        settings=settings,
+        fingerprint=fingerprint,
+        digest="",
+        assets=tuple(sorted(window.asset for window in history)),
+        signals=tuple(dict.fromkeys(name for window in history for name in window.signals)),
+        calibration=main,
+        metrics={
+            "assets": float(len(trained.assets)),
+            "rows": float(sum(len(window) for window in history)),
+            "asset_weeks": sum(c.asset_weeks for c in calibrations.values()),
+            "realised_budget": main.realised,
+        },
+        code_version=plan.code_version,
+    )
+
+
+def _fingerprint(history: Sequence[Window]) -> str:
+    digest = hashlib.sha256()
+    for window in sorted(history, key=lambda w: w.asset):
+        digest.update(f"{window.asset.site}|{window.asset.asset}|{window.signals}|{window.zone}".encode())
+        digest.update(window.time.tobytes())
+        digest.update(np.ascontiguousarray(window.values).tobytes())
+    return digest.hexdigest()
+

@@ -1,0 +1,158 @@
+"""Watching folders: finished files are stored and judged, each once by its content, and nothing stops the watch."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from watchfiles import watch as watch_changes
+
+from sereno.domain.errors import DataError, SerenoError, StoreError
+from sereno.flows.ingest import FileResult
+from sereno.flows.workspace import Workspace
+
+__all__ = ["FolderLook", "WatchedFolder", "watch_folders"]
+
+log = logging.getLogger(__name__)
+
+SETTLE_S = 1.0
+"""A file whose size and time have not moved for so long is finished [s]."""
+_UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".swp", "~")
+_MILLISECONDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFolder:
+    """A folder and which of its files are taken.
+
+    Attributes:
+        interval_s: Time between two looks [s].
+    """
+
+    path: Path
+    pattern: str = "*"
+    interval_s: float = 60.0
+
+
+@dataclass(slots=True)
+class FolderLook:
+    """What was seen of a folder so far.
+
+    A file written in pieces is not taken until it rests; one renamed into the folder rests already. Links and
+    anything that leads out of the folder are left alone.
+    """
+
+    folder: WatchedFolder
+    _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _taken: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    def finished(self, now: float) -> tuple[list[Path], bool]:
+        """Files to take now, oldest first, and whether others are still being written.
+
+        Args:
+            now: Seconds since the epoch, the clock of file times.
+        """
+        ready: list[tuple[int, Path]] = []
+        is_waiting = False
+        for path in self._candidates():
+            status = path.stat()
+            state = (status.st_size, status.st_mtime_ns)
+            if self._taken.get(path) == state:
+                continue
+            rests = now - status.st_mtime >= SETTLE_S
+            if rests and self._seen.get(path, state) == state:
+                ready.append((status.st_mtime_ns, path))
+            else:
+                is_waiting = True
+            self._seen[path] = state
+        return [path for _, path in sorted(ready)], is_waiting
+
+    def took(self, path: Path) -> None:
+        """Do not look at this state of the file again."""
+        self._taken[path] = self._seen[path]
+
+    def _candidates(self) -> Iterator[Path]:
+        root = self.folder.path.resolve()
+        for path in sorted(self.folder.path.glob(self.folder.pattern)):
+            is_plain = path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+            if is_plain and not path.name.endswith(_UNFINISHED) and path.resolve().is_relative_to(root):
+                yield path
+
+
+def watch_folders(
+    workspace: Workspace,
+    folders: Sequence[WatchedFolder],
+    *,
+    is_once: bool,
+    stop: threading.Event,
+    on_file: Callable[[FileResult], None],
+    timezone: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Take files until stopped; with `is_once`, until those that are there now are finished and taken.
+
+    Args:
+        on_file: Told about each file as it is done.
+
+    Raises:
+        EngineRunning: Another engine works on the workspace.
+    """
+    looks = [FolderLook(folder) for folder in folders]
+    with workspace.engine_lease("watch"):
+        while not stop.is_set():
+            is_waiting = False
+            for look in looks:
+                ready, has_unfinished = look.finished(time.time())
+                is_waiting = is_waiting or has_unfinished
+                for path in ready:
+                    if stop.is_set():
+                        return
+                    _take(workspace, look, path, on_file, timezone, profile)
+            if is_once and not is_waiting:
+                return
+            _wait(folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders))
+
+
+def _take(
+    workspace: Workspace,
+    look: FolderLook,
+    path: Path,
+    on_file: Callable[[FileResult], None],
+    timezone: str | None,
+    profile: str | None,
+) -> None:
+    """One file; whatever is wrong with it concerns nobody else."""
+    try:
+        for result in workspace.ingest(path, timezone=timezone, profile=profile, judge=True):
+            on_file(result)
+    except (DataError, OSError) as error:
+        log.warning("file left aside", extra={"file": str(path), "error": str(error)})
+    except StoreError as error:
+        if not error.is_retriable:
+            raise
+        log.warning("store not available, trying again", extra={"file": str(path), "error": str(error)})
+        return
+    except SerenoError:
+        raise
+    except Exception:  # the supervisor: a fault of ours in one file must not stop the others
+        log.exception("file failed", extra={"file": str(path)})
+    look.took(path)
+
+
+def _wait(folders: Sequence[WatchedFolder], stop: threading.Event, seconds: float) -> None:
+    """Until something may have changed or the time is up; the hint only shortens the wait."""
+    paths = [folder.path for folder in folders if folder.path.is_dir()]
+    if not paths:
+        stop.wait(seconds)
+        return
+    changes = watch_changes(
+        *paths,
+        stop_event=stop,
+        rust_timeout=round(seconds * _MILLISECONDS),
+        yield_on_timeout=True,
+        recursive=False,
+        raise_interrupt=True,
+    )
+    next(changes, None)

@@ -1,0 +1,285 @@
+"""A workspace: a folder with settings, a store and models, and the whole journey as methods."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from sereno.domain.errors import EngineRunning
+from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
+from sereno.domain.judgement import ModelCard
+from sereno.domain.readings import Readings
+from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import Clock, system_clock
+from sereno.flows.build import Setup, open_setup, open_workspace_store, read_options
+from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise
+from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
+from sereno.flows.learning import ModelShelf, train_workspace
+from sereno.flows.records import RowJudgement
+from sereno.flows.records_path import RecordPath
+from sereno.flows.scoring import ScoreReport, Scoring
+from sereno.settings.reading import save_setting
+from sereno.settings.tree import Settings
+from sereno.store import Store
+
+__all__ = ["Workspace"]
+
+_LOCK_FILE = ".engine.lock"
+
+
+class Workspace:
+    """An opened workspace; close it, or use it as a context.
+
+    Example:
+        >>> import tempfile
+        >>> with Workspace.open(tempfile.mkdtemp()) as workspace:
+        ...     workspace.summary(days=7)["total"]
+        0
+    """
+
+    def __init__(self, setup: Setup, store: Store) -> None:
+        self._setup = setup
+        self._store = store
+        self._models = ModelShelf(setup, store)
+        self._records = RecordPath(setup, store, self._models)
+
+    @classmethod
+    def open(
+        cls, folder: str | Path = ".", *, clock: Clock = system_clock, language: str | None = None
+    ) -> "Workspace":
+        """The workspace of a folder, created on first use.
+
+        Args:
+            clock: Gives the current instant; another one for tests and replays.
+            language: `es` or `en`; otherwise as the settings or the machine say.
+
+        Raises:
+            SettingsError: `sereno.yaml` is wrong.
+            StoreError: The store cannot be opened.
+        """
+        setup = open_setup(Path(folder), clock=clock, language=language)
+        return cls(setup, open_workspace_store(setup))
+
+    def close(self) -> None:
+        """Give back the store."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def folder(self) -> Path:
+        """Where the workspace lies."""
+        return self._setup.folder
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._setup.settings
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """The profiles in force, by name."""
+        return self._setup.profiles
+
+    @property
+    def language(self) -> str:
+        """The language of sentences."""
+        return self._setup.language
+
+    @property
+    def store(self) -> Store:
+        """The store, for what has no method here."""
+        return self._store
+
+    def check(self, *paths: str | Path, timezone: str | None = None, profile: str | None = None) -> list[FileResult]:
+        """What sereno understands of files and what is wrong in them; stores nothing."""
+        options = read_options(self._setup, timezone=timezone, profile=profile)
+        return [check_file(path, self._setup, options) for path in expand_paths([Path(p) for p in paths])]
+
+    def ingest(
+        self,
+        *paths: str | Path,
+        timezone: str | None = None,
+        profile: str | None = None,
+        judge: bool = False,
+        is_simulated: bool = False,
+    ) -> Iterator[FileResult]:
+        """Read and store files, one result each as it is done; reading a file again changes nothing.
+
+        Args:
+            timezone: IANA zone of times written without one; kept in `sereno.yaml` if none is there.
+            profile: Profile of the files; otherwise decided by their columns.
+            judge: Judge each batch in the transaction that stores it, as `watch` does.
+            is_simulated: Mark the readings as simulated.
+        """
+        options = read_options(self._setup, timezone=timezone, profile=profile)
+        files = expand_paths([Path(p) for p in paths])
+        if self.settings.timezone is None and files:
+            save_setting(self.folder, "timezone", options.timezone)
+            self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
+        scoring = Scoring(self._setup, self._store, self._models)
+        after = scoring.judge_touched if judge else None
+        into = Ingestion(self._setup, self._store, options, after, is_simulated)
+        self._records.forget()
+        for path in files:
+            yield ingest_file(path, into)
+
+    def add(self, readings: Readings, *, zone: str, judge: bool = False, is_simulated: bool = False) -> int:
+        """Store readings that are in memory; returns how many values were new or changed."""
+        profile = self.profiles[readings.profile]
+        scoring = Scoring(self._setup, self._store, self._models)
+        self._records.forget()
+        with self._store.begin() as tx:
+            ids = tx.ensure_assets(readings.assets, profile=profile.name, zone=zone)
+            appended = tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
+            if judge:
+                scoring.judge_touched(tx, ids, appended, profile)
+        return appended.n_new + appended.n_changed
+
+    def train(
+        self, *, profile: str | None = None, budget: float | None = None, before: datetime | None = None
+    ) -> list[ModelCard]:
+        """Learn every asset with enough history; one model per profile, which then judges.
+
+        Args:
+            profile: Only this one.
+            budget: False episodes per week and asset; one that the history cannot support is then an error.
+            before: Learn only from readings before this instant.
+
+        Raises:
+            HistoryTooShort: No asset has enough readings.
+            BudgetTooSmall: See `budget`.
+        """
+        cards = train_workspace(self._setup, self._store, profile=profile, budget=budget, before=before)
+        self._models.forget()
+        self._records.forget()
+        return cards
+
+    def score(self) -> ScoreReport:
+        """Judge every stored row that the current model has not judged yet."""
+        self._records.forget()
+        return Scoring(self._setup, self._store, self._models).score_all()
+
+    def score_file(self, path: str | Path, *, timezone: str | None = None) -> list[RowJudgement]:
+        """Judge the rows of a file without storing them."""
+        return self._records.judge_file(Path(path), timezone)
+
+    def score_records(
+        self, records: Sequence[Mapping[str, object]], *, units: Mapping[str, str] | None = None
+    ) -> list[RowJudgement]:
+        """Judge records (column name → value) without storing them, in their order.
+
+        Args:
+            units: Unit of a column by its name, where the name does not say it.
+        """
+        return self._records.judge_records(records, units)
+
+    def incidents(self, *, since: datetime | None = None, newest_first: bool = False) -> list[IncidentView]:
+        """All incidents, worst first."""
+        with self._store.read() as tx:
+            return find_incidents(
+                tx, self.profiles, self.settings.tariff, since=since, newest_first=newest_first
+            )
+
+    def incident(self, incident_id: str) -> IncidentView:
+        """One incident, by its id or the beginning of it.
+
+        Raises:
+            NotFound: No incident, or several, begin like that.
+        """
+        with self._store.read() as tx:
+            full = tx.incident(incident_id).id
+        return next(view for view in self.incidents() if view.incident.id == full)
+
+    def acknowledge(self, incident_id: str, *, actor: str) -> Incident:
+        """Say that somebody has seen it."""
+        return self._tell(incident_id, EventKind.ACKNOWLEDGED, actor)
+
+    def comment(self, incident_id: str, text: str, *, actor: str) -> Incident:
+        """Add a remark."""
+        return self._tell(incident_id, EventKind.COMMENTED, actor, text=text)
+
+    def assign(self, incident_id: str, owner: str, *, actor: str) -> Incident:
+        """Give it to somebody."""
+        return self._tell(incident_id, EventKind.ASSIGNED, actor, owner=owner)
+
+    def shelve(self, incident_id: str, length: timedelta, reason: str, *, actor: str) -> Incident:
+        """Put it aside for a while; it returns by itself."""
+        until = self.now() + length
+        return self._tell(incident_id, EventKind.SHELVED, actor, until=until.isoformat(), reason=reason)
+
+    def close_incident(self, incident_id: str, verdict: Verdict, *, actor: str) -> Incident:
+        """Close it, saying what it was."""
+        return self._tell(incident_id, EventKind.CLOSED, actor, verdict=verdict.value)
+
+    def summary(self, *, days: int = 7) -> dict[str, object]:
+        """Counts of incidents over the last days of the data."""
+        views = self.incidents()
+        return summarise(views, days=days, until=self.last_reading_at() or self._setup.clock())
+
+    def last_reading_at(self) -> datetime | None:
+        """The latest instant that any asset has a reading of."""
+        with self._store.read() as tx:
+            spans = [tx.span(asset.id) for asset in tx.assets()]
+        ends = [span[1] for span in spans if span is not None]
+        return max(ends, default=None)
+
+    def models(self) -> list[ModelCard]:
+        """Cards of all trained models, newest first."""
+        with self._store.read() as tx:
+            return [stored.card for stored in tx.models()]
+
+    @contextmanager
+    def engine_lease(self, holder: str) -> Iterator[None]:
+        """Be the only engine of the workspace; the lease ends with the process, however it ends.
+
+        Raises:
+            EngineRunning: Another process holds it.
+        """
+        path = self.folder / _LOCK_FILE
+        lock = FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            found = path.with_suffix(".holder")
+            who = found.read_text("utf-8") if found.is_file() else "another process"
+            raise EngineRunning(workspace=str(self.folder), holder=who) from error
+        try:
+            path.with_suffix(".holder").write_text(holder, "utf-8")
+            yield
+        finally:
+            path.with_suffix(".holder").unlink(missing_ok=True)
+            lock.release()
+
+    def _tell(self, incident_id: str, kind: EventKind, actor: str, **facts: str) -> Incident:
+        event = human_event(kind, at=self._setup.clock(), actor=actor, **facts)
+        with self._store.begin() as tx:
+            return tx.append_event(tx.incident(incident_id).id, event)
+
+    def events(self, incident_id: str) -> list[IncidentEvent]:
+        """The log of an incident, oldest first."""
+        with self._store.read() as tx:
+            return tx.events(incident_id)
+
+    def describe(self, row: RowJudgement) -> str:
+        """An abnormal row in one sentence; empty for a normal one."""
+        return self._records.describe(row)
+
+    def now(self) -> datetime:
+        """The current instant, by the workspace's clock."""
+        return self._setup.clock()
+
+    def asset_keys(self) -> list[AssetKey]:
+        """All assets that have ever sent a reading."""
+        with self._store.read() as tx:
+            return [asset.key for asset in tx.assets()]

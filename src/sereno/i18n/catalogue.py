@@ -1,0 +1,66 @@
+"""The catalogues: YAML files `key: {en: …, es: …}` of this package, with named placeholders."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+import yaml
+
+from sereno.domain.errors import SerenoError
+from sereno.domain.issues import DataIssue
+
+__all__ = ["LANGUAGES", "error_sentence", "has", "issue_sentence", "machine_language", "sentence"]
+
+LANGUAGES = ("es", "en")
+
+
+def machine_language(environment: Mapping[str, str] | None = None) -> str:
+    """English where the machine says so, Spanish elsewhere."""
+    environment = os.environ if environment is None else environment
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environment.get(name):
+            return "en" if value.lower().startswith("en") else "es"
+    return "es"
+
+
+def has(key: str) -> bool:
+    """Whether a catalogue holds the key."""
+    return key in _catalogue()
+
+
+def sentence(key: str, language: str, **facts: object) -> str:
+    """The sentence of a key, filled with facts."""
+    return _catalogue()[key][language].format_map(_Facts(facts))
+
+
+def error_sentence(error: SerenoError, language: str) -> str:
+    """What went wrong, for a person; the English of an error is its own template."""
+    if language == "en" or not has(error.code):
+        return str(error)
+    return sentence(error.code, language, **error.facts)
+
+
+def issue_sentence(issue: DataIssue, language: str) -> str:
+    """What is true about the data, for a person."""
+    if not has(issue.code):
+        return f"{issue.code}: {issue.where} ({issue.count})"
+    facts = {**issue.facts, "where": issue.where, "count": issue.count}
+    return sentence(issue.code, language, **facts)
+
+
+@cache
+def _catalogue() -> Mapping[str, Mapping[str, str]]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    merged: dict[str, Mapping[str, str]] = {}
+    for file in resources.files("sereno.i18n").iterdir():
+        if file.name.endswith(".yaml"):
+            merged.update(yaml.load(file.read_text("utf-8"), Loader=loader) or {})
+    return merged
+
+
+class _Facts(dict[str, object]):
+    """A fact that an issue does not carry shows as `?` rather than as an error in the middle of a report."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"

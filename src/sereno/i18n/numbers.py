@@ -1,0 +1,62 @@
+"""Numbers, money, dates and spans as each language writes them."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from math import floor, isnan, log10
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_currency, format_decimal
+
+__all__ = ["money", "moment", "number", "quantity", "span"]
+
+_LOCALES = {"es": "es_ES", "en": "en_GB"}
+_SIGNIFICANT = 3
+_DAY = timedelta(days=1)
+
+
+def number(value: float, language: str) -> str:
+    """Three significant digits, never an exponent: 1.234, 0,052, 12,4."""
+    if isnan(value):
+        return "–"
+    digits = 0 if value == 0 else max(0, _SIGNIFICANT - 1 - floor(log10(abs(value))))
+    pattern = "#,##0" + ("." + "#" * min(digits, 6) if digits else "")
+    return str(format_decimal(round(value, digits), pattern, locale=_locale(language)))
+
+
+def quantity(value: float, unit: str, language: str) -> str:
+    """A number with its unit."""
+    return f"{number(value, language)} {unit}".strip()
+
+
+def money(value: float, currency: str, language: str) -> str:
+    """An amount of money."""
+    return str(format_currency(value, currency, locale=_locale(language)))
+
+
+def moment(instant: datetime, zone: str, language: str, *, step: timedelta | None = None) -> str:
+    """An instant in the site's zone; only the date when the data are daily."""
+    local = instant.astimezone(ZoneInfo(zone))
+    if step is not None and step >= _DAY:
+        return str(format_date(local, "d MMM y", locale=_locale(language)))
+    return str(format_datetime(local, "d MMM y HH:mm", locale=_locale(language)))
+
+
+def span(length: timedelta, language: str, *, step: timedelta | None = None) -> str:
+    """A length of time in its largest sensible unit: 40 días, 3 horas; daily data are counted in days."""
+    is_daily = step is not None and step >= _DAY
+    granularity = "day" if is_daily or length >= 2 * _DAY else "hour" if length >= timedelta(hours=2) else "minute"
+    if granularity == "day":
+        return _plural(round(length / _DAY), "day", language)
+    return str(format_timedelta(length, granularity=granularity, threshold=48, locale=_locale(language)))
+
+
+def _plural(count: int, unit: str, language: str) -> str:
+    words = {("day", "es"): ("día", "días"), ("day", "en"): ("day", "days")}[unit, language]
+    return f"{count} {words[0] if count == 1 else words[1]}"
+
+
+@lru_cache(maxsize=8)
+def _locale(language: str) -> Locale:
+    return Locale.parse(_LOCALES[language])

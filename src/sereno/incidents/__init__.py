@@ -1,0 +1,1 @@
+"""Detections become incidents: one per asset and cause, with one life."""

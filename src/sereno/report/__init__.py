@@ -1,0 +1,1 @@
+"""What people read: sentences and documents made from domain objects."""

@@ -1,0 +1,107 @@
+"""One plain sentence per incident, and what to do next, in the language of the reader."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isnan
+
+from sereno.domain.incidents import Incident
+from sereno.domain.judgement import Detection, IncidentKind
+from sereno.domain.signals import Profile
+from sereno.i18n.catalogue import sentence
+from sereno.i18n.numbers import moment, money, quantity, span
+
+__all__ = ["Place", "describe_detection", "describe_incident", "is_standstill", "recommend"]
+
+_STANDSTILL = 0.05
+"""Share of the expected value below which a vital signal has stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a sentence needs to know about where the asset is: its profile, time zone and step."""
+
+    profile: Profile
+    zone: str
+    step: timedelta | None
+
+
+def is_standstill(detection: Detection, profile: Profile) -> bool:
+    """Whether a vital signal stopped, rather than merely being low."""
+    if detection.cause != "behaviour.low" or not profile.signal(detection.signals[0]).is_vital:
+        return False
+    return detection.observed <= _STANDSTILL * detection.expected
+
+
+def describe_incident(
+    incident: Incident, place: Place, language: str, *, cost: tuple[float, str] | None = None
+) -> str:
+    """The incident in one sentence: what, where, observed against expected, since when, how much.
+
+    Args:
+        cost: Amount and currency, when a tariff is set.
+    """
+    worst = incident.worst
+    ended = incident.ended_at
+    length = (ended or worst.last_at + (place.step or timedelta(0))) - incident.started_at
+    impact = _impact(incident.impact, worst, language) + _cost(cost, language)
+    return _fill(worst, place, language, length=length, impact=impact, is_over=ended is not None)
+
+
+def describe_detection(detection: Detection, place: Place, language: str) -> str:
+    """A single detection in one sentence."""
+    ended = detection.ended_at
+    length = (ended or detection.last_at + (place.step or timedelta(0))) - detection.started_at
+    impact = _impact(detection.impact, detection, language)
+    return _fill(detection, place, language, length=length, impact=impact, is_over=ended is not None)
+
+
+def recommend(detection: Detection, place: Place, language: str) -> str:
+    """What to look at first."""
+    return sentence(f"{_key(detection, place.profile)}.recommendation", language)
+
+
+def _key(detection: Detection, profile: Profile) -> str:
+    if detection.kind is IncidentKind.PHYSICS:
+        return "physics.balance"
+    return "behaviour.standstill" if is_standstill(detection, profile) else detection.cause
+
+
+def _fill(
+    detection: Detection, place: Place, language: str, *, length: timedelta, impact: str, is_over: bool
+) -> str:
+    def when(instant_name: str) -> str:
+        return moment(getattr(detection, instant_name), place.zone, language, step=place.step)
+
+    if is_over and detection.ended_at is not None:
+        end = moment(detection.ended_at, place.zone, language, step=place.step)
+        until = sentence("sentence.until", language, end=end)
+    else:
+        until = sentence("sentence.ongoing", language)
+    return sentence(
+        f"{_key(detection, place.profile)}.sentence",
+        language,
+        asset=detection.asset,
+        signal=place.profile.signal(detection.signals[0]).label(language),
+        observed=quantity(detection.observed, detection.unit, language),
+        expected=quantity(detection.expected, detection.unit, language),
+        start=when("started_at"),
+        peak=when("peak_at"),
+        until=until,
+        span=span(max(length, place.step or timedelta(0)), language, step=place.step),
+        rows=detection.n_rows,
+        impact=impact,
+    )
+
+
+def _impact(impact: float, detection: Detection, language: str) -> str:
+    if isnan(impact) or not impact or detection.n_rows < 2:
+        return ""
+    direction = sentence("sentence.less" if impact < 0 else "sentence.more", language)
+    amount = quantity(abs(impact), detection.impact_unit, language)
+    return sentence("sentence.impact", language, amount=amount, direction=direction)
+
+
+def _cost(cost: tuple[float, str] | None, language: str) -> str:
+    if cost is None:
+        return ""
+    return sentence("sentence.cost", language, money=money(*cost, language))

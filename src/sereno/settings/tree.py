@@ -1,0 +1,94 @@
+"""The typed tree of `sereno.yaml`; every option has a unit, bounds, a default and one sentence."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+__all__ = ["DetectorSettings", "FolderSource", "Limits", "Settings", "StoreSettings", "Tariff", "parse_duration"]
+
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+def parse_duration(text: object) -> object:
+    """A duration written as people do (`15min`, `1.5h`, `7d`); other values pass to pydantic unchanged."""
+    if not isinstance(text, str):
+        return text
+    for unit in sorted(_UNITS, key=len, reverse=True):
+        number = text.strip().removesuffix(unit)
+        if text.strip().endswith(unit) and number.strip().replace(".", "", 1).isdigit():
+            return timedelta(seconds=float(number) * _UNITS[unit])
+    raise ValueError("a duration is a number and one of s, min, h, d, w: for example 15min")
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class _Branch(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Branch):
+    """Where readings and incidents live."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="Database address, sqlite:///… or postgresql://…; without one, sereno.db in the workspace. "
+        "DATABASE_URL of the environment or of a .env file is used when this is empty.",
+    )
+
+
+class DetectorSettings(_Branch):
+    """How behaviour is learnt."""
+
+    kind: Literal["robust"] = Field(default="robust", description="Detector used for behaviour.")
+    seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
+    trees: int = Field(default=100, ge=10, le=1000, description="Trees of the isolation forest.")
+
+
+class Tariff(_Branch):
+    """What energy costs, so that incidents have a price."""
+
+    currency: str = Field(default="EUR", min_length=3, max_length=3, description="ISO 4217 code.")
+    prices: dict[str, float] = Field(
+        default_factory=dict, description="Price of one unit taken or lost, by unit: {kWh: 0.18, m³: 0.75}."
+    )
+    export_price: float | None = Field(default=None, ge=0, description="Price of one exported unit.")
+
+
+class Limits(_Branch):
+    """What a single file may cost before it is refused."""
+
+    max_expanded_bytes: int = Field(
+        default=8 * 2**30, gt=0, description="Size of a file after decompression [bytes]."
+    )
+    max_line_bytes: int = Field(default=2**20, gt=0, description="Length of one line [bytes].")
+
+
+class FolderSource(_Branch):
+    """A folder that other systems write files into."""
+
+    kind: Literal["folder"] = Field(default="folder", description="Kind of source.")
+    path: str = Field(description="Folder, relative to the workspace or absolute.")
+    pattern: str = Field(default="*", description="Which file names are taken (shell pattern).")
+    interval: Duration = Field(default=timedelta(seconds=60), description="Time between two looks, as 60s.")
+
+
+class Settings(_Branch):
+    """The settings of one workspace."""
+
+    language: Literal["es", "en"] | None = Field(
+        default=None, description="Language of sentences; without one, that of the machine, else Spanish."
+    )
+    timezone: str | None = Field(
+        default=None, description="IANA zone of times written without one, for example Europe/Madrid."
+    )
+    profile: str | None = Field(default=None, description="Profile of files that do not say; otherwise by evidence.")
+    budget: float = Field(
+        default=0.25, gt=0, le=50, description="False alarms accepted per asset and week [episodes]."
+    )
+    store: StoreSettings = Field(default_factory=StoreSettings, description="The database.")
+    detector: DetectorSettings = Field(default_factory=DetectorSettings, description="The behaviour detector.")
+    tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
+    limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")
+    sources: dict[str, FolderSource] = Field(default_factory=dict, description="What `sereno watch` runs, by name.")
