@@ -10,10 +10,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import make_url
 
-from sereno.domain.errors import StoreError, StoreNewer, StoreUnreachable
+from sereno.domain.errors import DiskFull, StoreError, StoreNewer, StoreUnreachable
 from sereno.store import migrate as migrate_module
 from sereno.store import open_store
+from sereno.store.failures import FailureTranslator
 from sereno.store.migrate import SCHEMA
 from sereno.store.schema import metadata
 from tests.store.builders import a_batch, append, query, stored
@@ -107,6 +109,26 @@ def test_address_that_is_none_is_refused(url: str) -> None:
         open_store(url)
 
     assert "s3cret" not in str(caught.value)
+
+
+def test_missing_driver_says_what_to_install() -> None:
+    failures = FailureTranslator(make_url("postgresql://ana:s3cret@host/sereno"))
+
+    with pytest.raises(StoreError, match=r"sereno\[postgres\]"), failures.guard(ModuleNotFoundError):
+        raise ModuleNotFoundError("No module named 'psycopg'")
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "wanted"), [("53100", DiskFull), ("57P01", StoreUnreachable), ("08006", StoreUnreachable)]
+)
+def test_server_s_failure_is_named_by_its_state(sqlstate: str, wanted: type[StoreError]) -> None:
+    error = RuntimeError("the password s3cret is wrong")
+    error.sqlstate = sqlstate  # type: ignore[attr-defined]
+
+    found = FailureTranslator(make_url("postgresql://ana:s3cret@host/sereno")).translate(error)
+
+    assert type(found) is wanted
+    assert "s3cret" not in str(found)
 
 
 def test_password_is_hidden(database_url: str) -> None:

@@ -31,6 +31,16 @@ def test_nothing_is_left_when_an_exception_leaves_the_transaction(store: Store, 
     assert append(store, a_batch([[1, 2]])).n_new == 2
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError("no.csv"), KeyboardInterrupt(), KeyError("x")])
+def test_failures_of_others_are_not_the_store_s(store: Store, error: BaseException) -> None:
+    def fail() -> None:
+        with store.begin():
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+
+
 def test_reading_cannot_write(store: Store) -> None:
     with pytest.raises(StoreError), store.read() as tx:
         tx.add_metric(1, 0, 0.0, "Normal", NOW)

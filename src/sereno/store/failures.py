@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sereno.domain.errors import DiskFull, StoreError, StoreUnreachable
 
@@ -30,17 +31,27 @@ class FailureTranslator:
         self._secret = url.password or ""
 
     def replace(self, context: ExceptionContext) -> None:
-        """Raise our error instead of the library's; a listener of SQLAlchemy's `handle_error`."""
-        raise self.translate(context.original_exception) from context.original_exception
+        """Raise our error instead of the driver's; a listener of SQLAlchemy's `handle_error`.
+
+        Everything else passes: an interrupt stays one, and a mistake of ours is not the database's.
+        """
+        error = context.original_exception
+        if isinstance(error, context.dialect.loaded_dbapi.Error):
+            raise self.translate(error) from error
 
     @contextmanager
-    def guard(self, driver_error: type[Exception] = sqlite3.Error) -> Iterator[None]:
-        """Translate what escapes SQLAlchemy's own hook: opening, and bulk copies through the driver."""
+    def guard(self, *errors: type[Exception]) -> Iterator[None]:
+        """Translate what escapes that hook: bulk copies through the driver, the pool, files.
+
+        Args:
+            errors: What may be raised besides.
+        """
+        others: tuple[type[Exception], ...] = (PoolTimeout, *errors)
         try:
             yield
-        except SQLAlchemyError as error:
-            raise self.translate(getattr(error, "orig", None) or error) from error
-        except (driver_error, OSError, ModuleNotFoundError) as error:
+        except DBAPIError as error:
+            raise self.translate(error.orig or error) from error
+        except others as error:
             raise self.translate(error) from error
 
     def translate(self, error: BaseException) -> StoreError:
@@ -72,7 +83,7 @@ def _is_disk_full(error: BaseException) -> bool:
 def _is_unreachable(error: BaseException) -> bool:
     if isinstance(error, sqlite3.Error):
         return _sqlite_code(error) & SQLITE_PRIMARY_CODE in SQLITE_UNREACHABLE
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | PoolTimeout):
         return True
     state = _sqlstate(error)
     # psycopg gives a failed connection no SQLSTATE, and calls it an OperationalError.

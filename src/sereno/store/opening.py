@@ -1,5 +1,6 @@
 """A store: opened by its address, worked with one transaction at a time."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -86,7 +87,7 @@ def open_store(url: str, *, organization: str = "default") -> Store:
     """
     parsed = parse_url(url)
     failures = FailureTranslator(parsed)
-    with failures.guard():
+    with failures.guard(sqlite3.Error, OSError, ModuleNotFoundError):
         check_before_opening(parsed)
         path = sqlite_path(parsed)
         if path is not None:
