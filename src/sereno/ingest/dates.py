@@ -37,11 +37,14 @@ _TEXTUAL = re.compile(
     rf"{_TIME}\Z",
     re.IGNORECASE,
 )
-_COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T?(?P<h>\d{2})(?P<mi>\d{2})(?P<s>\d{2})?)?(?P<tz>Z)?\Z")
+_COMPACT = re.compile(
+    r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T?(?P<h>\d{2})(?P<mi>\d{2})(?P<s>\d{2})?)?(?P<tz>Z)?\Z"
+)
 _MONTH_WORDS = (
     "ene jan enero january", "feb febrero february", "mar marzo march", "abr apr abril april", "may mayo",
-    "jun junio june", "jul julio july", "ago aug agosto august", "sep sept set septiembre setiembre september",
-    "oct octubre october", "nov noviembre november", "dic dec diciembre december",
+    "jun junio june", "jul julio july", "ago aug agosto august",
+    "sep sept set septiembre setiembre september", "oct octubre october",
+    "nov noviembre november", "dic dec diciembre december",
 )  # fmt: skip
 _MONTHS = {word: i for i, words in enumerate(_MONTH_WORDS, start=1) for word in words.split()}
 _ORDERED = r"^\s*(\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}))(?:\D.*)?$"
@@ -76,7 +79,7 @@ class ParsedTimes:
     """The instants of a column.
 
     Attributes:
-        local: Naive local time, or UTC where `is_utc`; NaT where nothing could be read; datetime64[us], shape (rows,).
+        local: Naive local time, or UTC where `is_utc`, datetime64[us], shape (rows,); NaT where unreadable.
         is_utc: The text names its offset, shape (rows,).
         is_ambiguous: The text contradicts the order of the majority, shape (rows,).
     """
@@ -178,7 +181,7 @@ class DateEvidence:
         """Takes in one cell."""
         self.sample.append(text)
         match = _NUMERIC.match(text.strip())
-        if match and len(match["a"]) <= 2:  # noqa: PLR2004 - day or month
+        if match and len(match["a"]) <= 2:
             date_text = text.strip()[: match.end("c")]
             self._add_date(date_text, 1, is_twelve_hour=bool(match["ap"]))
 
@@ -216,8 +219,7 @@ class DateEvidence:
         order = "ymd" if chosen is None or n_year_first * 2 > len(self.sample) else chosen
         if not self.sample:
             order = asked or ""
-        style = DateStyle(order, final)
-        return DateStyle(order, final, _fast_formats(self.sample, style))
+        return DateStyle(order, final, _fast_formats(self.sample, DateStyle(order, final)))
 
 
 def _order_of(style: Style, triples: set[tuple[int, int, int]], now: datetime | None) -> str | None:
@@ -244,7 +246,7 @@ def _more_regular(day_first: set[date], month_first: set[date]) -> str | None:
         return None
     irregular = [_n_irregular(d) for d in (day_first, month_first)]
     n_steps = len(day_first) - 1
-    if n_steps < 2 or irregular[0] == irregular[1]:  # noqa: PLR2004 - one step alone is no rhythm
+    if n_steps < 2 or irregular[0] == irregular[1]:
         return None
     best = min(irregular)
     # A rhythm that most steps break is none, however much worse the other reading is.

@@ -102,7 +102,7 @@ def _find_header(
     best: tuple[int, int, list[str]] | None = None
     for line, cells in rows[:N_HEADER_LINES]:
         named = [c for c in cells if c.strip()]
-        if len(named) < 2 or _is_data(named) or _is_unit_row(cells):  # noqa: PLR2004 - a time and a value
+        if len(named) < 2 or _is_data(named) or _is_unit_row(cells):
             continue
         headers = [parse_header(c) for c in named]
         score = max(
@@ -173,5 +173,5 @@ def _no_header(
         file=file,
         profile=", ".join(sorted(profiles)),
         found=f"'{first}'",
-        hint="The first lines hold no row of column names; add one, e.g. 'Fecha;Consumo (kWh)'.",
+        hint="✗ 'Fecha;Consumo (kWh)'",
     )

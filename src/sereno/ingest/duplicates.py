@@ -39,7 +39,7 @@ class Resolution:
 
 def implausibility(values: FloatArray, signals: tuple[str, ...], profile: Profile) -> IntArray:
     """Values out of range, identities broken and values missing in each row, shape (rows,)."""
-    points = np.count_nonzero(np.isnan(values), axis=1)
+    points: IntArray = np.isnan(values).sum(axis=1, dtype=np.int64)
     with np.errstate(invalid="ignore"):
         for j, name in enumerate(signals):
             signal = profile.signal(name)
@@ -54,7 +54,7 @@ def implausibility(values: FloatArray, signals: tuple[str, ...], profile: Profil
                 parts = values[:, [at[p] for p in identity.parts]].sum(axis=1)
                 allowed = IDENTITY_TOLERANCE + IDENTITY_SHARE_TOLERANCE * np.abs(parts)
                 points += np.abs(total - parts) > allowed
-    return points.astype(np.int64)
+    return points
 
 
 def resolve_duplicates(
@@ -111,7 +111,9 @@ def _rank(
         with np.errstate(all="ignore"):
             present = values[own]
             median = _nan_median(present)
-            scale = np.nanmean(np.abs(np.where(np.isnan(present), 0.0, present)), axis=0) + np.finfo(float).tiny
+            scale = (
+                np.nanmean(np.abs(np.where(np.isnan(present), 0.0, present)), axis=0) + np.finfo(float).tiny
+            )
             mine = group[rows] == one
             distance[mine] = np.nansum(np.abs(values[rows[mine]] - median) / scale, axis=1)
     filled = np.nan_to_num(values[rows], nan=-np.inf)

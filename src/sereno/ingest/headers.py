@@ -15,7 +15,16 @@ from functools import lru_cache
 from sereno.domain.signals import Profile, Signal
 from sereno.ingest.units import conversion, find_unit
 
-__all__ = ["Header", "Match", "Role", "key_of", "match_header", "nearest_names", "parse_header", "repair_text"]
+__all__ = [
+    "Header",
+    "Match",
+    "Role",
+    "key_of",
+    "match_header",
+    "nearest_names",
+    "parse_header",
+    "repair_text",
+]
 
 
 class Role(StrEnum):
@@ -74,36 +83,37 @@ class Match:
 
 GENERIC: Mapping[Role, tuple[str, ...]] = {
     Role.TIME: (
-        "fecha", "fecha hora", "fecha y hora", "fecha/hora", "fechahora", "date", "datetime", "date time", "timestamp",
-        "time stamp", "ts", "instante", "día", "desde", "desde fecha", "inicio", "fecha inicio", "fecha de inicio",
-        "hora inicio", "start", "start time", "from", "period start", "periodo", "momento", "fecha lectura",
-        "fecha de lectura", "local time", "utc", "time",
+        "fecha", "fecha hora", "fecha y hora", "fecha/hora", "fechahora", "date", "datetime", "date time",
+        "timestamp", "time stamp", "ts", "instante", "día", "desde", "desde fecha", "inicio",
+        "fecha inicio", "fecha de inicio", "hora inicio", "start", "start time", "from", "period start",
+        "periodo", "momento", "fecha lectura", "fecha de lectura", "local time", "utc", "time",
     ),
     Role.TIME_OF_DAY: ("hora", "hour", "time", "desde hora", "hora local", "time of day"),
     Role.END: (
-        "hasta", "hasta fecha", "hasta hora", "fin", "fecha fin", "fecha de fin", "hora fin", "end", "end time", "to",
-        "period end",
+        "hasta", "hasta fecha", "hasta hora", "fin", "fecha fin", "fecha de fin", "hora fin", "end",
+        "end time", "to", "period end",
     ),
     Role.SITE: (
-        "empresa", "planta", "emplazamiento", "instalación", "sitio", "sede", "site", "site id", "plant", "company",
-        "installation", "location", "cliente", "cliente id", "client", "client id", "customer", "customer id", "cups",
-        "punto de suministro", "ciudad", "city", "edificio", "building",
+        "empresa", "planta", "emplazamiento", "instalación", "sitio", "sede", "site", "site id", "plant",
+        "company", "installation", "location", "cliente", "cliente id", "client", "client id", "customer",
+        "customer id", "cups", "punto de suministro", "ciudad", "city", "edificio", "building",
     ),
     Role.ASSET: (
-        "motor", "equipo", "zona", "zone", "contador", "medidor", "meter", "meter id", "asset", "asset id", "máquina",
-        "machine", "device", "dispositivo", "inversor", "inverter", "bomba", "pump", "línea", "line", "feeder",
-        "motor id", "equipo id", "tag id",
+        "motor", "equipo", "zona", "zone", "contador", "medidor", "meter", "meter id", "asset",
+        "asset id", "máquina", "machine", "device", "dispositivo", "inversor", "inverter", "bomba",
+        "pump", "línea", "line", "feeder", "motor id", "equipo id", "tag id",
     ),
     Role.REGISTER: (
-        "registro", "register", "variable", "magnitud", "señal", "signal", "tag", "parámetro", "parameter", "concepto",
-        "medida", "measure", "measurement", "canal", "channel",
+        "registro", "register", "variable", "magnitud", "señal", "signal", "tag", "parámetro",
+        "parameter", "concepto", "medida", "measure", "measurement", "canal", "channel",
     ),
     Role.VALUE: (
-        "valor", "value", "lectura", "reading", "volumen", "volume", "cantidad", "amount", "energía", "energy",
-        "consumo", "consumption", "medida", "val",
+        "valor", "value", "lectura", "reading", "volumen", "volume", "cantidad", "amount", "energía",
+        "energy", "consumo", "consumption", "medida", "val",
     ),
     Role.UNIT: ("unidad", "unidades", "unit", "units", "uom", "unidad de medida"),
 }  # fmt: skip
+MIN_LIKENESS = 0.7
 IGNORED_NAMES = ("id", "nº", "no", "num", "index", "unnamed 0")
 
 _BRACKETED = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
@@ -175,8 +185,8 @@ def nearest_names(found: Sequence[str], profile: Profile, *, n_names: int = 3) -
     pairs = []
     for text in found:
         key = parse_header(text).bare_key
-        for close in difflib.get_close_matches(key, list(by_key), n=1, cutoff=0.7):
-            pairs.append((difflib.SequenceMatcher(None, key, close).ratio(), text, by_key[close]))
+        close = difflib.get_close_matches(key, list(by_key), n=1, cutoff=MIN_LIKENESS)
+        pairs += [(difflib.SequenceMatcher(None, key, c).ratio(), text, by_key[c]) for c in close]
     pairs.sort(reverse=True)
     return [(text, name) for _, text, name in pairs[:n_names]]
 
@@ -259,7 +269,9 @@ def _wide_match(header: Header, profile: Profile, names: _Names) -> Match:
             if unit_fits:
                 return Match((Role.SIGNAL,), names.main, header.unit, asset, is_name_only=True)
         return Match((Role.UNKNOWN,), unit=header.unit)
-    inner = match_header(parse_header(rest, header.unit if "(" not in rest and "[" not in rest else ""), profile)
+    inner = match_header(
+        parse_header(rest, header.unit if "(" not in rest and "[" not in rest else ""), profile
+    )
     if inner.signal is None or inner.asset:
         return Match((Role.UNKNOWN,), unit=header.unit)
     return Match((Role.SIGNAL,), inner.signal, inner.unit, asset)

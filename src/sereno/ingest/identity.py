@@ -13,8 +13,35 @@ _DATE = r"(?:\d{8}|\d{4}[-_.]?(?:0[1-9]|1[0-2])(?:[-_.]?\d{2})?|\d{2}[-_.]\d{2}[
 _DATE_RANGE = re.compile(rf"(?:^|[-_ .]+){_DATE}(?:[-_ a]+(?:{_DATE}|\d{{2}}))?$", re.IGNORECASE)
 _COMMISSIONING = re.compile(r"^\d{2}_(?:0[1-9]|1[0-2])_(?=\D)")
 _GENERIC_WORDS = frozenset(
-    "datos data nuevos new energia energy empresa company planta_solar lecturas readings consumo consumos export "
-    "exportacion informe report mediciones medidas csv diario daily horario hourly mensual monthly historico".split()
+    [
+        "datos",
+        "data",
+        "nuevos",
+        "new",
+        "energia",
+        "energy",
+        "empresa",
+        "company",
+        "planta_solar",
+        "lecturas",
+        "readings",
+        "consumo",
+        "consumos",
+        "export",
+        "exportacion",
+        "informe",
+        "report",
+        "mediciones",
+        "medidas",
+        "csv",
+        "diario",
+        "daily",
+        "horario",
+        "hourly",
+        "mensual",
+        "monthly",
+        "historico",
+    ]
 )
 _WORD = re.compile(r"[^_\s-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")

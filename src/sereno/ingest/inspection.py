@@ -31,9 +31,10 @@ log = logging.getLogger(__name__)
 
 N_HEAD_LINES = 400
 MAX_REPEAT_HASHES = 50_000_000
-"""Rows whose keys are remembered (8 bytes each); repetitions in larger files are left to the store's upsert."""
+"""Rows whose keys are remembered (8 bytes each); larger files leave repetitions to the store's upsert."""
 MIN_NUMERIC_SHARE = 0.5
 MAX_REGISTERS = 10_000
+MAX_REPEATED_SHARE = 0.3
 KEY_ROLES = (Role.TIME, Role.TIME_OF_DAY, Role.SITE, Role.ASSET, Role.REGISTER)
 NO_HASHES: npt.NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
 
@@ -55,20 +56,24 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
     path = Path(path)
     if options.profile is not None and options.profile not in profiles:
         known = ", ".join(sorted(profiles))
-        raise UsageError(detail=f"there is no profile '{options.profile}', there are {known}", command="check")
+        raise UsageError(
+            detail=f"there is no profile '{options.profile}', there are {known}", command="check"
+        )
     source = examine(path, options)
     dialect = sniff_dialect(_head(source), profiles, path.name)
-    layout = choose_layout(
-        dialect.headers, dialect.sample, profiles, asked=options.profile, file=path.name
-    )
+    layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=path.name)
     evidence = _Evidence(dialect, layout)
     for block in text_blocks(source):
         evidence.add(block)
+    evidence.finish()
     evidence.check(path.name)
+    _refuse_mixed_series(evidence, layout, path.name)
     dates = _decide_dates(evidence, options, path.name)
     layout = _decide_numbers(evidence, layout, options, path.name)
     site = clean_name(options.site) if options.site else site_from_file_name(path.name)
-    log.debug("file inspected", extra={"file": path.name, "rows": evidence.n_rows, "profile": layout.profile.name})
+    log.debug(
+        "file inspected", extra={"file": path.name, "rows": evidence.n_rows, "profile": layout.profile.name}
+    )
     return FilePlan(
         path=path,
         sha256=source.sha256,
@@ -80,7 +85,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         dates=dates,
         site=site,
         n_rows=evidence.n_rows,
-        repeated=evidence.repeated(options),
+        repeated=evidence.repeated if evidence.n_rows > options.batch_rows else NO_HASHES,
         issues=tuple(_file_issues(source, layout, evidence, options)),
         options=options,
         registers=evidence.registers(),
@@ -123,6 +128,8 @@ class _Evidence:
         self.n_rows = 0
         self.n_broken = 0
         self._hashes: list[npt.NDArray[np.uint64]] = []
+        self.repeated = NO_HASHES
+        self.repeated_share = 0.0
 
     def add(self, block: TextBlock) -> None:
         n_columns = len(self._dialect.headers)
@@ -150,10 +157,8 @@ class _Evidence:
         """Refuses a file most of whose lines have another number of fields than its header."""
         if self.n_broken > self.n_rows and self.n_broken > 1:
             expected = len(self._dialect.headers)
-            detail = (
-                f"{self.n_broken} of {self.n_broken + self.n_rows} lines have another number of fields than the "
-                f"{expected} of the header in line {self._dialect.header_row}"
-            )
+            n_lines = self.n_broken + self.n_rows
+            detail = f"{self.n_broken} / {n_lines} lines ≠ {expected} (line {self._dialect.header_row})"
             raise CorruptFile(file=file, detail=detail)
 
     def registers(self) -> tuple[str, ...]:
@@ -163,14 +168,16 @@ class _Evidence:
         known = [name for name in profile.signal_names if name in found]
         return (*known, *sorted(found.difference(known)))
 
-    def repeated(self, options: ReadOptions) -> npt.NDArray[np.uint64]:
-        """Keys that come more than once; none where one batch sees them all."""
-        if self.n_rows <= options.batch_rows or self.n_rows > MAX_REPEAT_HASHES or not self._hashes:
-            return NO_HASHES
+    def finish(self) -> None:
+        """Finds the keys that come more than once."""
+        if self.n_rows > MAX_REPEAT_HASHES or not self._hashes:
+            return
         hashes = np.concatenate(self._hashes)
         self._hashes = []
         hashes.sort()
-        return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        doubled = hashes[1:][hashes[1:] == hashes[:-1]]
+        self.repeated_share = len(doubled) / self.n_rows
+        self.repeated = np.unique(doubled)
 
 
 def _head(source: SourceFile) -> list[str]:
@@ -183,6 +190,15 @@ def _head(source: SourceFile) -> list[str]:
             break
         end = following
     return [line.rstrip("\r") for line in first[:end].decode("utf-8", "replace").split("\n")]
+
+
+def _refuse_mixed_series(evidence: _Evidence, layout: Layout, file: str) -> None:
+    """Many rows of one instant beside a column that is not read: several series under one name."""
+    unread = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
+    if unread and evidence.repeated_share > MAX_REPEATED_SHARE:
+        listed = ", ".join(f"'{name}'" for name in unread[:5])
+        detail = f"{evidence.repeated_share:.0%} ↔ {listed}"
+        raise AmbiguousData(file=file, detail=detail, setting="asset_aliases (profiles/*.yaml)")
 
 
 def _decide_dates(evidence: _Evidence, options: ReadOptions, file: str) -> DateStyle:
@@ -239,12 +255,13 @@ def _table_report(
         timezone=options.timezone,
         header_row=dialect.header_row,
         unit_row=dialect.unit_row,
-        columns=tuple(ColumnReport(c.source, _shown(c), c.unit) for c in layout.columns),
+        columns=tuple(_column_report(c) for c in layout.columns),
     )
 
 
-def _shown(column: Column) -> str:
-    return column.signal if column.role is Role.SIGNAL else ""
+def _column_report(column: Column) -> ColumnReport:
+    is_read = column.role is Role.SIGNAL
+    return ColumnReport(column.source, column.signal if is_read else "", column.unit if is_read else "")
 
 
 def _file_issues(
@@ -254,7 +271,9 @@ def _file_issues(
     if evidence.n_rows == 0 and evidence.n_broken == 0:
         yield DataIssue("read.header_only", where=name, facts={"file": name})
     if options.is_timezone_assumed:
-        yield DataIssue("quality.assumed_timezone", where=name, facts={"file": name, "zone": options.timezone})
+        yield DataIssue(
+            "quality.assumed_timezone", where=name, facts={"file": name, "zone": options.timezone}
+        )
     yield from layout_issues(layout, name)
 
 
@@ -263,7 +282,9 @@ def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
     has = {c.signal for c in layout.columns if c.role is Role.SIGNAL}
     missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
     if missing and layout.name != "long":
-        facts = {"file": file, "profile": layout.profile.name, "missing": ", ".join(missing)}
+        found = ", ".join(f"'{c.source}'" for c in layout.of_role(Role.SIGNAL))
+        hint = f"✗ {', '.join(missing)}."
+        facts = {"file": file, "profile": layout.profile.name, "found": found, "hint": hint}
         yield DataIssue("read.missing_columns", where=file, count=len(missing), facts=facts)
     unknown = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
     if unknown:
@@ -275,10 +296,8 @@ def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
 
 def _unit_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
     """Units that nothing states: written so that the sentence reads alike in every language."""
-    assumed = [
-        c for c in layout.columns
-        if c.role is Role.SIGNAL and c.is_unit_assumed and layout.profile.signal(c.signal).quantity == "energy"
-    ]  # fmt: skip
+    energies = {s.name for s in layout.profile.signals if s.quantity == "energy"}
+    assumed = [c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and c.signal in energies]
     if assumed:
         unit = layout.profile.signal(assumed[0].signal).unit
         listed = ", ".join(f"'{c.source}'" for c in assumed)
@@ -289,4 +308,6 @@ def _unit_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
         if column.doubt and column.role is Role.SIGNAL:
             unit = layout.profile.signal(column.signal).unit
             detail = f"'{column.source}' = {column.doubt} / {unit} → {column.doubt}"
-            yield DataIssue("read.ambiguous", column.source, 1, {"file": file, "detail": detail, "setting": unit})
+            yield DataIssue(
+                "read.ambiguous", column.source, 1, {"file": file, "detail": detail, "setting": unit}
+            )

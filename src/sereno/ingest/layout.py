@@ -1,16 +1,17 @@
 """Which column is what: roles, signals, units and the profile that the columns speak for."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sereno.domain.errors import MissingColumns
+from sereno.domain.errors import MissingColumns, UnsupportedFormat
 from sereno.domain.signals import Profile, Signal
 from sereno.ingest.dates import time_shape
 from sereno.ingest.dialect import looks_numeric
 from sereno.ingest.headers import Header, Match, Role, match_header, nearest_names, parse_header
-from sereno.ingest.numbers import NumberStyle
-from sereno.ingest.units import Conversion, conversion, find_unit
+from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
+from sereno.ingest.units import IDENTITY, Conversion, conversion, find_unit
 
 __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"]
 
@@ -19,6 +20,8 @@ MIN_EXPLAINED_SHARE = 0.34
 N_MANY_COLUMNS = 3
 MIN_SHAPE_SHARE = 0.5
 N_PROBED = 20
+MIN_HOUR_COLUMNS = 20
+_HOUR_HEADER = re.compile(r"(?:h|hora)?[\s_]*\d{1,2}(?::\d{2})?(?:\s*[-–a]\s*\d{1,2}:\d{2})?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class Column:
     signal: str = ""
     unit: str = ""
     asset: str = ""
-    scale: Conversion = Conversion()
-    style: NumberStyle = NumberStyle()
+    scale: Conversion = IDENTITY
+    style: NumberStyle = POINT_DECIMAL
     is_unit_assumed: bool = False
     doubt: str = ""
 
@@ -91,7 +94,8 @@ def choose_layout(
     layouts = [columns_for(headers, sample, profile) for profile in chosen.values()]
     numeric = _numeric_indices(sample, len(headers))
     ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers), reverse=True)
-    usable = [f for f in ranked if _is_usable(f)]
+    _refuse_matrix(headers, file)
+    usable = [f for f in ranked if _is_usable(f, headers, sample)]
     if not usable:
         raise _missing(headers, ranked[0].profile, file, has_time=bool(ranked[0].of_role(Role.TIME)))
     return usable[0]
@@ -111,12 +115,16 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
         column = Column(i, header.source, role, unit=header.unit, asset=asset)
         if role is Role.SIGNAL and match.signal is not None:
             is_free = (match.signal.name, asset) not in taken and (bool(asset) or not match.asset)
-            column = _signal_column(column, match, match.signal) if is_free and not is_long else replace(
-                column, role=Role.UNKNOWN
+            column = (
+                _signal_column(column, match, match.signal)
+                if is_free and not is_long
+                else replace(column, role=Role.UNKNOWN)
             )
             if column.role is Role.SIGNAL:
                 taken.add((match.signal.name, asset))
         columns.append(column)
+    if not is_long:
+        columns = _with_unit_column(columns, matches, sample, profile)
     if profile.is_open and not is_long:
         columns = [_open_column(c, sample) for c in columns]
     name = "long" if is_long else "wide" if any(c.asset for c in columns) else "table"
@@ -132,7 +140,9 @@ def register_signal(text: str, profile: Profile) -> Signal | None:
 
 
 def _signal_column(column: Column, match: Match, signal: Signal) -> Column:
-    column = replace(column, signal=signal.name, unit=match.unit or signal.unit, is_unit_assumed=not match.unit)
+    column = replace(
+        column, signal=signal.name, unit=match.unit or signal.unit, is_unit_assumed=not match.unit
+    )
     if not match.unit or not signal.unit:
         return column
     scale = conversion(match.unit, signal.unit)
@@ -142,6 +152,28 @@ def _signal_column(column: Column, match: Match, signal: Signal) -> Column:
         # A unit that is not understood could be off by any factor: better no value than a wrong one.
         return replace(column, role=Role.UNKNOWN, signal="", doubt=match.unit)
     return replace(column, doubt=match.unit)
+
+
+def _with_unit_column(
+    columns: list[Column], matches: Sequence[Match], sample: Sequence[Sequence[str]], profile: Profile
+) -> list[Column]:
+    """A column of units says the unit of the only signal; a unit of another quantity says it is none."""
+    signals = [c for c in columns if c.role is Role.SIGNAL]
+    found = [i for i, m in enumerate(matches) if Role.UNIT in m.roles and columns[i].role is Role.UNKNOWN]
+    if len(signals) != 1 or not found or not signals[0].is_unit_assumed:
+        return columns
+    written = {row[found[0]].strip() for row in sample if find_unit(row[found[0]])}
+    target = profile.signal(signals[0].signal).unit
+    if not written or not target:
+        return columns
+    if any(conversion(unit, target) is None for unit in written):
+        changed = {signals[0].index: replace(signals[0], role=Role.UNKNOWN, signal="")}
+    else:
+        changed = {
+            signals[0].index: replace(signals[0], unit=", ".join(sorted(written)), is_unit_assumed=False),
+            found[0]: replace(columns[found[0]], role=Role.UNIT),
+        }
+    return [changed.get(c.index, c) for c in columns]
 
 
 def _open_column(column: Column, sample: Sequence[Sequence[str]]) -> Column:
@@ -216,7 +248,13 @@ def _value_column(
     for i, match in enumerate(matches):
         cells = [row[i] for row in sample if row[i].strip()]
         is_value = Role.VALUE in match.roles
-        if i not in roles and i != besides and is_value and cells and all(map(looks_numeric, cells[:N_PROBED])):
+        if (
+            i not in roles
+            and i != besides
+            and is_value
+            and cells
+            and all(map(looks_numeric, cells[:N_PROBED]))
+        ):
             return i
     return None
 
@@ -271,20 +309,38 @@ def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple
     return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
 
 
-def _is_usable(layout: Layout) -> bool:
+def _is_usable(layout: Layout, headers: Sequence[Header], sample: Sequence[Sequence[str]]) -> bool:
     signals = layout.of_role(Role.SIGNAL) or layout.of_role(Role.VALUE)
-    return bool(layout.of_role(Role.TIME)) and bool(signals)
+    return bool(layout.of_role(Role.TIME) and signals) and not _has_strange_registers(layout, headers, sample)
+
+
+def _has_strange_registers(
+    layout: Layout, headers: Sequence[Header], sample: Sequence[Sequence[str]]
+) -> bool:
+    """A column that names several registers, none of them known: its values must not pass for one signal."""
+    if layout.name == "long":
+        return False
+    for header, column in zip(headers, layout.columns, strict=True):
+        is_register = Role.REGISTER in match_header(header, layout.profile).roles
+        if is_register and column.role is Role.UNKNOWN and len({row[column.index] for row in sample}) > 1:
+            return True
+    return False
+
+
+def _refuse_matrix(headers: Sequence[Header], file: str) -> None:
+    n_hours = sum(_HOUR_HEADER.match(h.source) is not None for h in headers)
+    if n_hours >= MIN_HOUR_COLUMNS:
+        raise UnsupportedFormat(file=file, detail=f"{n_hours} × '{headers[-1].source}' (1 / day)")
 
 
 def _missing(headers: Sequence[Header], profile: Profile, file: str, *, has_time: bool) -> MissingColumns:
     found = [h.source for h in headers if h.source]
     near = nearest_names(found, profile)
     if near:
-        hint = "Did you mean " + ", ".join(f"'{name}' for '{text}'" for text, name in near) + "?"
+        hint = "; ".join(f"'{text}' → '{name}'?" for text, name in near)
     elif not has_time:
-        hint = f"A column with the time is needed, e.g. '{(profile.time_aliases or ('Fecha',))[0]}'."
+        hint = f"✗ '{(profile.time_aliases or ('Fecha',))[0]}'"
     else:
-        names = [s.label("en") for s in profile.signals][:5]
-        hint = f"Known signals: {', '.join(names)}." if names else "A column with numbers is needed."
+        hint = "✗ " + ", ".join(f"'{s.label('es')}' / '{s.label('en')}'" for s in profile.signals[:5])
     listed = ", ".join(f"'{t}'" for t in found[:20])
     return MissingColumns(file=file, profile=profile.name, found=listed or "no names", hint=hint)

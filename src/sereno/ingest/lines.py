@@ -66,10 +66,12 @@ class LineBlock:
         is_whole[self.stray] = False
         edges = np.flatnonzero(np.diff(is_whole.astype(np.int8), prepend=0, append=0))
         pieces = [
-            (int(a), self.data[self.starts[a] : self.ends[b - 1] + 1]) for a, b in edges.reshape(-1, 2).tolist()
+            (int(a), self.data[self.starts[a] : self.ends[b - 1] + 1])
+            for a, b in edges.reshape(-1, 2).tolist()
         ]
-        for i in self.stray.tolist():
-            pieces.append((i, self.data[self.starts[i] : self.ends[i] + 1].replace(b'"', b"")))
+        pieces += [
+            (i, self.data[self.starts[i] : self.ends[i] + 1].replace(b'"', b"")) for i in self.stray.tolist()
+        ]
         return b"".join(piece for _, piece in sorted(pieces))
 
 

@@ -20,13 +20,45 @@ import polars as pl
 from sereno.domain.readings import FloatArray
 from sereno.ingest.units import conversion, unit_of_cell
 
-__all__ = ["MAX_MAGNITUDE", "CellKind", "NumberEvidence", "NumberStyle", "parse_cell", "parse_column"]
+__all__ = [
+    "MAX_MAGNITUDE",
+    "POINT_DECIMAL",
+    "CellKind",
+    "NumberEvidence",
+    "NumberStyle",
+    "is_ambiguous",
+    "parse_cell",
+    "parse_column",
+]
 
 MAX_MAGNITUDE = 1e15
 """No meter reads more, and sums of more lose their units digit; larger magnitudes are no measurements."""
 
 MISSING_WORDS = frozenset(
-    "- -- --- null none n/a na n/d nd s/d sd sin_dato sin_datos no_data missing #n/a #n/d . .. ? * nodata".split()
+    [
+        "-",
+        "--",
+        "---",
+        "null",
+        "none",
+        "n/a",
+        "na",
+        "n/d",
+        "nd",
+        "s/d",
+        "sd",
+        "sin_dato",
+        "sin_datos",
+        "no_data",
+        "missing",
+        "#n/a",
+        "#n/d",
+        ".",
+        "..",
+        "?",
+        "*",
+        "nodata",
+    ]
 )
 
 
@@ -41,11 +73,13 @@ class CellKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class NumberStyle:
-    """Signs of a column: `decimal` is `.` or `,`; `thousands` is the sign between thousands, empty for none."""
+    """Signs of a column: `decimal` is `.` or `,`; `thousands` parts thousands, empty for none."""
 
     decimal: str = "."
     thousands: str = ""
 
+
+POINT_DECIMAL = NumberStyle()
 
 _PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?\Z")
 _GROUPED = {
@@ -84,7 +118,9 @@ def parse_cell(text: str, style: NumberStyle, *, unit: str = "") -> tuple[float,
     return (math.nan, CellKind.NOT_A_NUMBER) if value is None else _bounded(value, CellKind.CONVERTED)
 
 
-def parse_column(cells: pl.Series, style: NumberStyle, *, unit: str = "") -> tuple[FloatArray, npt.NDArray[np.uint8]]:
+def parse_column(
+    cells: pl.Series, style: NumberStyle, *, unit: str = ""
+) -> tuple[FloatArray, npt.NDArray[np.uint8]]:
     """The numbers of a text column, whole.
 
     Returns:
@@ -196,7 +232,9 @@ def _vector(cells: pl.Series, style: NumberStyle) -> pl.Series:
     if has_dot.any():
         is_grouped = cells.str.contains(r"^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$") & has_dot
         ungrouped = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-        swapped = swapped.zip_with(~has_dot.fill_null(value=False), pl.Series([None], dtype=pl.String).new_from_index(0, len(cells)))
+        swapped = swapped.zip_with(
+            ~has_dot.fill_null(value=False), pl.Series([None], dtype=pl.String).new_from_index(0, len(cells))
+        )
         swapped = ungrouped.zip_with(is_grouped.fill_null(value=False), swapped)
     return swapped.cast(pl.Float64, strict=False)
 

@@ -19,7 +19,7 @@ from sereno.ingest.duplicates import implausibility, resolve_duplicates
 from sereno.ingest.headers import Role
 from sereno.ingest.inspection import key_hashes, used_columns
 from sereno.ingest.lines import LineBlock, LineKind, scan_lines
-from sereno.ingest.rows import AssetIndex, Asides, Rows, convert_table
+from sereno.ingest.rows import Asides, AssetIndex, Rows, convert_table
 from sereno.ingest.source_file import text_blocks
 from sereno.ingest.table import TextTable, read_text_table
 
@@ -28,6 +28,7 @@ __all__ = ["MAX_HELD_ROWS", "read_batches"]
 MAX_HELD_ROWS = 1_000_000
 MAX_LONG_ROWS = 4_000_000
 """Long tables up to this size are one batch, so that all registers of an instant meet in one row."""
+EXAMPLE_LENGTH = 30
 FUTURE_TOLERANCE = np.timedelta64(1, "D")
 
 
@@ -101,15 +102,16 @@ class _Reader:
         for i in np.flatnonzero(lines.kinds >= LineKind.BROKEN).tolist():
             row = QuarantinedRow(lines.first_line + i, "read.broken_row", lines.text(i))
             self._open.quarantine.append(row)
-            self._asides.count("read.broken_row", self._plan.path.name, 1, [f"line {row.line}"])
+            self._asides.count(row.reason, self._plan.path.name, 1, [_example(row)])
 
     def _convert(self, table: TextTable, lines: LineBlock) -> None:
         converted = convert_table(table, self._plan, self._signals, self._assets, self._asides)
         for position, reason in converted.bad:
             line = int(table.lines[position])
             text = lines.text(line - lines.first_line)
-            self._open.quarantine.append(QuarantinedRow(line, reason, text))
-            self._asides.count(reason, self._plan.path.name, 1, [f"line {line}"])
+            row = QuarantinedRow(line, reason, text)
+            self._open.quarantine.append(row)
+            self._asides.count(reason, self._plan.path.name, 1, [_example(row)])
         rows = converted.rows
         if not len(rows):
             return
@@ -179,7 +181,7 @@ class _Reader:
         name = self._plan.path.name
         losers = rows.lines[found.losers].tolist()
         self._asides.count("quality.duplicate_identical", name, found.n_identical)
-        examples = [f"line {line}" for line in sorted(losers)[:3]]
+        examples = [str(line) for line in sorted(losers)[:3]]
         self._asides.count("quality.duplicate_conflicting", name, len(losers), examples)
         return kept, losers, found.n_identical
 
@@ -219,6 +221,10 @@ class _Reader:
         return (*self._plan.issues, *self._asides.issues(self._plan.path.name))
 
 
+def _example(row: QuarantinedRow) -> str:
+    return f"{row.line}: {row.text[:EXAMPLE_LENGTH]}"
+
+
 def _signal_names(plan: FilePlan) -> tuple[str, ...]:
     """The columns of the result: the profile's signals that the file has, in the profile's order."""
     if plan.layout.name == "long":
@@ -255,4 +261,3 @@ def _no_readings(plan: FilePlan, signals: Sequence[str]) -> Readings:
         values=np.empty(shape),
         quality=np.empty(shape, dtype=np.int32),
     )
-

@@ -180,7 +180,9 @@ class _Conversion:
         if len(rows) > 1:
             readings, n_identical, losers = self._unique(readings, lines)
         quarantine += [
-            QuarantinedRow(n, "quality.duplicate_conflicting", repr(dict(self._records[n - 1]))[:MAX_QUARANTINE_TEXT])
+            QuarantinedRow(
+                n, "quality.duplicate_conflicting", repr(dict(self._records[n - 1]))[:MAX_QUARANTINE_TEXT]
+            )
             for n in losers
         ]
         return Batch(
@@ -221,7 +223,7 @@ class _Conversion:
         if gap[0] == gap[1] or gap[0] is None or gap[1] is None:
             return first
         if gap[1] > gap[0]:  # the clock skipped this time: the earlier offset moves it forward
-            self._asides.count("quality.clock_shift", SOURCE, 1)
+            self._asides.count("quality.ambiguous_date", SOURCE, 1)
             return first
         self._shown[asset, naive] += 1
         return first if self._shown[asset, naive] % 2 else second
@@ -291,16 +293,23 @@ class _Conversion:
         if self._options.is_timezone_assumed:
             facts = {"file": SOURCE, "zone": self._options.timezone}
             issues.append(DataIssue("quality.assumed_timezone", SOURCE, 1, facts))
-        for issue in self._asides.issues(SOURCE):
-            if issue.code == "read.ambiguous":
-                facts = {"file": SOURCE, "detail": str(issue.facts["examples"]), "setting": "--decimal . / --decimal ,"}
-                issue = DataIssue(issue.code, issue.where, issue.count, facts)
-            issues.append(issue)
+        issues += [_with_setting(i) for i in self._asides.issues(SOURCE)]
         return tuple(issues)
 
 
+def _with_setting(issue: DataIssue) -> DataIssue:
+    if issue.code != "read.ambiguous":
+        return issue
+    setting = "--decimal . / --decimal ,"
+    facts = {"file": SOURCE, "detail": str(issue.facts["examples"]), "setting": setting}
+    return DataIssue(issue.code, issue.where, issue.count, facts)
+
+
 def _plan(
-    record: Mapping[str, object], profiles: Mapping[str, Profile], profile: str | None, units: Mapping[str, str]
+    record: Mapping[str, object],
+    profiles: Mapping[str, Profile],
+    profile: str | None,
+    units: Mapping[str, str],
 ) -> RecordPlan:
     if profile is not None and profile not in profiles:
         known = ", ".join(sorted(profiles))

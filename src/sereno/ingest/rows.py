@@ -26,7 +26,24 @@ __all__ = ["Asides", "Rows", "convert_table"]
 
 MAX_EXAMPLES = 3
 TOTAL_WORDS = frozenset(
-    "total totales suma sumatorio subtotal media promedio average mean sum acumulado totalgeneral maximo minimo max min".split()
+    [
+        "total",
+        "totales",
+        "suma",
+        "sumatorio",
+        "subtotal",
+        "media",
+        "promedio",
+        "average",
+        "mean",
+        "sum",
+        "acumulado",
+        "totalgeneral",
+        "maximo",
+        "minimo",
+        "max",
+        "min",
+    ]
 )
 QUALITY_OF = np.zeros(len(CellKind), dtype=np.int32)
 QUALITY_OF[CellKind.CONVERTED] = Quality.CONVERTED
@@ -91,7 +108,7 @@ class Asides:
         """One issue for each code and place."""
         found = []
         for (code, where), number in self.counts.items():
-            listed = ", ".join(f"'{e[:40]}'" for e in self.examples[code, where])
+            listed = ", ".join(e if e.isdecimal() else f"'{e[:40]}'" for e in self.examples[code, where])
             found.append(DataIssue(code, where, number, {"file": file, "examples": listed or "-"}))
         return found
 
@@ -126,7 +143,9 @@ class Converted:
     bad: tuple[tuple[int, str], ...]
 
 
-def convert_table(table: TextTable, plan: FilePlan, signals: Sequence[str], assets: AssetIndex, asides: Asides) -> Converted:
+def convert_table(
+    table: TextTable, plan: FilePlan, signals: Sequence[str], assets: AssetIndex, asides: Asides
+) -> Converted:
     """The rows of a text table in canonical units and UTC.
 
     Args:
@@ -157,12 +176,18 @@ def convert_table(table: TextTable, plan: FilePlan, signals: Sequence[str], asse
     return Converted(rows, source, tuple(bad))
 
 
-def _bad_rows(table: TextTable, texts: pl.Series, times: ParsedTimes, plan: FilePlan) -> list[tuple[int, str]]:
+def _bad_rows(
+    table: TextTable, texts: pl.Series, times: ParsedTimes, plan: FilePlan
+) -> list[tuple[int, str]]:
     found = []
     names = table.cells.columns
     for i in np.flatnonzero(np.isnat(times.local)).tolist():
         reason = "quality.ambiguous_date" if times.is_ambiguous[i] else "read.broken_row"
-        firsts = (texts[i], table.cells[names[0]][i], *(table.cells[str(c.index)][i] for c in _identity_columns(plan)))
+        firsts = (
+            texts[i],
+            table.cells[names[0]][i],
+            *(table.cells[str(c.index)][i] for c in _identity_columns(plan)),
+        )
         if any(text and _is_total(text) for text in firsts):
             reason = "read.total_row"
         found.append((i, reason))
@@ -187,11 +212,14 @@ def _asset_codes(
         return np.full(n_rows, assets.number(AssetKey(plan.site, plan.site)), dtype=np.int64)
     joined = identity.select(pl.concat_str(pl.all().fill_null(""), separator="\x1f")).to_series()
     distinct = joined.unique(maintain_order=True)
-    numbers = [assets.number(_asset_key(text.split("\x1f"), plan.site, has_site=has_site)) for text in distinct.to_list()]
+    numbers = [
+        assets.number(_asset_key(text.split("\x1f"), plan.site, has_site=has_site))
+        for text in distinct.to_list()
+    ]
     if len(numbers) == 1:
         return np.full(n_rows, numbers[0], dtype=np.int64)
-    codes = joined.cast(pl.Enum(distinct)).to_physical().to_numpy()
-    return np.array(numbers, dtype=np.int64)[codes]
+    codes = joined.cast(pl.Enum(distinct)).to_physical().to_numpy().astype(np.int64)
+    return np.take(np.array(numbers, dtype=np.int64), codes)
 
 
 def _asset_key(parts: Sequence[str], file_site: str, *, has_site: bool) -> AssetKey:
@@ -237,19 +265,28 @@ def _instants(
     doubtful = first.is_repeated & ~is_utc
     utc = np.where(is_utc, local, first.utc)
     time_column = plan.layout.of_role(Role.TIME)[0].source
-    asides.count("quality.clock_shift", time_column, int((first.is_skipped & ~is_utc).sum()))
+    skipped = local[first.is_skipped & ~is_utc]
+    asides.count("quality.ambiguous_date", time_column, len(skipped), _clock(skipped))
     if doubtful.any():
         rows = np.flatnonzero(doubtful)
-        second, n_single = _second_occurrence(local, codes, registers[source], rows)
+        second, is_single = _second_occurrence(local, codes, registers[source], rows)
         utc[rows] = to_utc(local[rows], plan.options.timezone, second).utc
-        asides.count("quality.ambiguous_date", time_column, n_single)
+        single = local[rows[is_single]]
+        asides.count("quality.ambiguous_date", time_column, len(single), _clock(single))
     return utc
 
 
+def _clock(local: TimeArray) -> list[str]:
+    return [str(t)[:16].replace("T", " ") for t in local[:MAX_EXAMPLES]]
+
+
 def _second_occurrence(
-    local: TimeArray, codes: npt.NDArray[np.int64], registers: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.bool_], int]:
-    """Which rows are the second showing of their local time, and how many times were shown only once.
+    local: TimeArray,
+    codes: npt.NDArray[np.int64],
+    registers: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which rows are the second showing of their local time, and which times were shown only once.
 
     Rows are in file order; in a file that runs backwards the first row is the later hour.
     """
@@ -267,7 +304,7 @@ def _second_occurrence(
     steps = np.diff(local.astype(np.int64))
     if np.count_nonzero(steps < 0) > np.count_nonzero(steps > 0):
         second = np.where(size_of > 1, ~second, second)
-    return second, int((sizes == 1).sum())
+    return second, size_of == 1
 
 
 def _long_rows(
@@ -282,21 +319,40 @@ def _long_rows(
     column = plan.layout.of_role(Role.VALUE)[0]
     values, kinds = parse_column(table.cells[str(column.index)], column.style)
     _count_kinds(table, column, kinds, asides)
-    units = plan.layout.of_role(Role.UNIT)
-    written = table.cells[str(units[0].index)].fill_null("") if units else pl.Series([""] * len(codes), dtype=pl.String)
-    factor, offset = np.ones(len(codes)), np.zeros(len(codes))
-    for text in written.unique().to_list():
-        for position in np.unique(registers).tolist():
-            target = plan.profile.signal(signals[position]).unit
-            scale = conversion(text.strip(), target) if text.strip() and target else None
-            own = (written == text).to_numpy() & (registers == position)
-            if scale is not None:
-                factor[own], offset[own] = scale.factor, scale.offset
-            elif text.strip() and target:
-                values[own], kinds[own] = np.nan, CellKind.NOT_A_NUMBER
-                asides.count("read.ambiguous", units[0].source, int(own.sum()), [text])
-    values = values * factor + offset
+    targets = [plan.profile.signal(name).unit for name in signals]
+    values = _in_canonical_units(values, kinds, table, plan, registers, targets, asides)
     return Rows(codes, registers, utc, table.lines, values[:, None], QUALITY_OF[kinds][:, None])
+
+
+def _in_canonical_units(
+    values: FloatArray,
+    kinds: npt.NDArray[np.uint8],
+    table: TextTable,
+    plan: FilePlan,
+    registers: npt.NDArray[np.int64],
+    targets: Sequence[str],
+    asides: Asides,
+) -> FloatArray:
+    """Values converted from the unit that each row names; `kinds` is updated where that is impossible."""
+    columns = plan.layout.of_role(Role.UNIT)
+    if not columns:
+        return values
+    written = table.cells[str(columns[0].index)].fill_null("")
+    values = values.copy()
+    for text in written.unique().to_list():
+        is_text = (written == text).to_numpy()
+        for position in np.unique(registers[is_text]).tolist():
+            target = targets[position]
+            if not text.strip() or not target:
+                continue
+            own = is_text & (registers == position)
+            scale = conversion(text.strip(), target)
+            if scale is not None:
+                values[own] = values[own] * scale.factor + scale.offset
+            else:
+                values[own], kinds[own] = np.nan, CellKind.NOT_A_NUMBER
+                asides.count("quality.unit_change", columns[0].source, int(own.sum()), [text])
+    return values
 
 
 def _table_rows(
@@ -333,7 +389,10 @@ def _split_assets(
             j = signals.index(column.signal)
             values[:, j], quality[:, j] = _signal_values(table, column, plan, asides)
         sites = [assets.keys[i].site for i in np.unique(shared.asset).tolist()]
-        known = {i: assets.number(AssetKey(s, asset)) for i, s in zip(np.unique(shared.asset).tolist(), sites, strict=True)}
+        known = {
+            i: assets.number(AssetKey(s, asset))
+            for i, s in zip(np.unique(shared.asset).tolist(), sites, strict=True)
+        }
         codes = np.array([known[i] for i in shared.asset.tolist()], dtype=np.int64)
         parts.append(Rows(codes, shared.register, shared.time, shared.lines, values, quality))
     return Rows.concatenate(parts), len(parts)
@@ -342,10 +401,14 @@ def _split_assets(
 def _signal_values(
     table: TextTable, column: Column, plan: FilePlan, asides: Asides
 ) -> tuple[FloatArray, QualityArray]:
-    unit = column.unit if column.unit else plan.profile.signal(column.signal).unit
+    unit = column.unit or plan.profile.signal(column.signal).unit
     values, kinds = parse_column(table.cells[str(column.index)], column.style, unit=unit)
     _count_kinds(table, column, kinds, asides)
-    if not column.scale.is_identity:
+    if plan.layout.of_role(Role.UNIT):
+        target = plan.profile.signal(column.signal).unit
+        registers = np.zeros(len(values), dtype=np.int64)
+        values = _in_canonical_units(values, kinds, table, plan, registers, [target], asides)
+    elif not column.scale.is_identity:
         values = values * column.scale.factor + column.scale.offset
     return values, QUALITY_OF[kinds]
 
@@ -363,4 +426,3 @@ def _count_kinds(table: TextTable, column: Column, kinds: npt.NDArray[np.uint8],
         if len(rows):
             examples = [t for t in cells.gather(rows[:50]).to_list() if t]
             asides.count(code, column.source, len(rows), examples)
-

@@ -51,7 +51,7 @@ class TruncatedFile(CorruptFile):
 
     code: ClassVar[str] = "read.truncated"
     template: ClassVar[str] = (
-        "'{file}' ends before its content is complete: {detail}. Nothing of it was used. Copy or download it again."
+        "'{file}' ends before its content is complete: {detail}. Nothing was used. Copy or download it again."
     )
 
 
@@ -195,9 +195,7 @@ class _Census:
         self.n_bytes += len(chunk)
         limit = self._options.max_expanded_bytes
         if self.n_bytes > limit:
-            raise FileTooLarge(
-                file=self._path.name, detail=f"its content is larger than {limit // BYTES_PER_MIB} MiB"
-            )
+            raise FileTooLarge(file=self._path.name, detail=f"> {limit // BYTES_PER_MIB} MiB")
         self._check_line_length(chunk)
         if self.is_blank and chunk.strip(b" \t\r\n\x00\xef\xbb\xbf\xff\xfe"):
             self.is_blank = False
@@ -235,7 +233,7 @@ class _Census:
         if max(n_even, n_odd) > UTF16_NUL_SHARE * len(probe):
             self._bom_encoding = "utf-16-le" if n_odd > n_even else "utf-16-be"
         elif n_even + n_odd > UTF16_NUL_SHARE * len(probe):
-            raise CorruptFile(file=self._path.name, detail="it is binary, not text")
+            raise CorruptFile(file=self._path.name, detail="binary")
 
     def _check_line_length(self, chunk: bytes) -> None:
         self._n_newlines += chunk.count(b"\n")
@@ -244,9 +242,7 @@ class _Census:
         limit = self._options.max_line_bytes
         self._line_bytes += chunk.find(mark) + 1 or len(chunk)
         if self._line_bytes > limit or self._has_long_line(chunk, mark, limit):
-            raise FileTooLarge(
-                file=self._path.name, detail=f"a line is longer than {limit // BYTES_PER_MIB or 1} MiB"
-            )
+            raise FileTooLarge(file=self._path.name, detail=f"1 line > {limit // 1024} KiB")
         last = chunk.rfind(mark)
         if last >= 0:
             self._line_bytes = len(chunk) - last - 1
@@ -277,10 +273,10 @@ def _refuse_containers(path: Path, head: bytes) -> None:
         raise EmptyFile(file=path.name)
     if head.startswith(ZIP_MAGIC) or suffix in ZIP_SUFFIXES:
         if not zipfile.is_zipfile(path):
-            raise CorruptFile(file=path.name, detail="the compressed container is cut or is none")
-        raise UnsupportedFormat(file=path.name, detail=f"{suffix.lstrip('.') or 'zip'} workbook or archive")
+            raise CorruptFile(file=path.name, detail="zip")
+        raise UnsupportedFormat(file=path.name, detail=suffix.lstrip(".") or "zip")
     if head.startswith(OLE_MAGIC):
-        raise UnsupportedFormat(file=path.name, detail="an old Excel workbook (xls)")
+        raise UnsupportedFormat(file=path.name, detail="xls")
     if head.startswith(PARQUET_MAGIC):
         raise UnsupportedFormat(file=path.name, detail="Parquet")
 
@@ -308,6 +304,6 @@ def _expanded(path: Path, *, is_gzip: bool) -> Iterator[IO[bytes]]:
         with _opened(path) as raw, gzip.GzipFile(fileobj=raw) as file:
             yield cast(IO[bytes], file)
     except EOFError as error:
-        raise TruncatedFile(file=path.name, detail="the compressed stream is cut") from error
+        raise TruncatedFile(file=path.name, detail="gzip") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise CorruptFile(file=path.name, detail=str(error)) from error

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Conversion", "Unit", "conversion", "find_unit", "unit_of_cell"]
+__all__ = ["IDENTITY", "Conversion", "Unit", "conversion", "find_unit", "unit_of_cell"]
 
 PA_PER_BAR = 1e5
 PA_PER_PSI = 6894.757293168
@@ -38,6 +38,9 @@ class Conversion:
         return self.factor == 1.0 and self.offset == 0.0
 
 
+IDENTITY = Conversion()
+
+
 def _u(name: str, quantity: str, factor: float, offset: float = 0.0) -> Unit:
     return Unit(name, quantity, factor, offset)
 
@@ -62,7 +65,10 @@ _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (_u("psi", "pressure", PA_PER_PSI), ("psi", "psig", "lb/in2")),
     (_u("kgf/cm2", "pressure", PA_PER_KGF_CM2), ("kgf/cm2", "kg/cm2", "kgf/cm^2", "kg/cm^2")),
     (_u("atm", "pressure", PA_PER_ATM), ("atm",)),
-    (_u("°C", "temperature", 1.0), ("c", "degc", "deg c", "grados c", "celsius", "grados centigrados", "ºc", "oc")),
+    (
+        _u("°C", "temperature", 1.0),
+        ("c", "degc", "deg c", "grados c", "celsius", "grados centigrados", "ºc", "oc"),
+    ),
     (_u("°F", "temperature", 5 / 9, -160 / 9), ("f", "degf", "deg f", "fahrenheit", "grados f")),
     (_u("K", "temperature", 1.0, -KELVIN_AT_0_C), ("K", "kelvin")),
     (_u("A", "current", 1.0), ("a", "amp", "amps", "amperio", "amperios", "ampere")),
@@ -71,7 +77,10 @@ _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (_u("V", "voltage", 1.0), ("v", "volt", "volts", "voltio", "voltios")),
     (_u("mV", "voltage", 1e-3), ("mV",)),
     (_u("kV", "voltage", 1e3), ("kv",)),
-    (_u("m³", "volume", 1.0), ("m3", "m^3", "metros cubicos", "metro cubico", "cubic meters", "cubic metres")),
+    (
+        _u("m³", "volume", 1.0),
+        ("m3", "m^3", "metros cubicos", "metro cubico", "cubic meters", "cubic metres"),
+    ),
     (_u("dm³", "volume", 1e-3), ("dm3", "dm^3")),
     (_u("l", "volume", 1e-3), ("l", "litro", "litros", "liter", "litre", "liters", "litres")),
     (_u("Nm³", "normal_volume", 1.0), ("nm3", "nm^3", "n m3", "sm3", "m3(n)", "m3n", "m3 n")),
@@ -94,8 +103,6 @@ _UNITS: tuple[tuple[Unit, tuple[str, ...]], ...] = (
     (_u("dB", "level", 1.0), ("db",)),
 )
 
-# Only the letters of these tell a factor of a million from a thousandth; elsewhere case is noise.
-_CASE_SENSITIVE = {"MWh", "MW h", "MJ", "GJ", "MW", "MPa", "mA", "mV", "K"}
 _SUPERSCRIPTS = str.maketrans("²³·⋅", "23  ")
 _BRACKETS = re.compile(r"^[\[({<]\s*(.*?)\s*[\])}>]$")
 _CELL_UNIT = re.compile(r"^([-+(−–]?\s*[\d.,'’\s   ]*\d\)?)\s*([^\d\s].{0,15})$")
@@ -143,7 +150,7 @@ def conversion(source: str, target: str) -> Conversion | None:
     and absolute are told apart by the profile's declaration, not by the unit.
     """
     if source == target:
-        return Conversion()
+        return IDENTITY
     a, b = find_unit(source), find_unit(target)
     if a is None or b is None or a.quantity != b.quantity:
         return None

@@ -53,7 +53,7 @@ def to_utc(local: Instants, zone: str, second: npt.NDArray[np.bool_] | None = No
         return LocalTimes(result, is_repeated, is_skipped)
     wall = result[is_there].astype(np.int64)
     changes = _transitions(zone, *_years(result[is_there]))
-    # Local readings of each change: a repeated time lies in [at + after, at + before), a skipped one the other way.
+    # A repeated time lies in [at + after, at + before) of a change, a skipped one the other way round.
     before, after = changes.offsets[:-1], changes.offsets[1:]
     early = np.searchsorted(changes.at + np.maximum(before, after), wall, side="right")
     late = np.searchsorted(changes.at + np.minimum(before, after), wall, side="right")
