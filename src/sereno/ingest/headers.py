@@ -129,15 +129,14 @@ _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u00ad"))
 
 def repair_text(text: str) -> str:
     """The text with UTF-8 that was once read as Windows-1252 put right (`PresiÃ³n` → `Presión`)."""
-    text = text.translate(_INVISIBLE)
-    if not _MOJIBAKE.search(text):
-        return text
-    for encoding in ("cp1252", "latin-1"):
-        try:
-            return text.encode(encoding).decode("utf-8")
-        except (UnicodeEncodeError, UnicodeDecodeError):
-            continue
-    return text
+    if _MOJIBAKE.search(text):
+        for encoding in ("cp1252", "latin-1"):
+            try:
+                text = text.encode(encoding).decode("utf-8")
+                break
+            except (UnicodeEncodeError, UnicodeDecodeError):
+                continue
+    return text.translate(_INVISIBLE)
 
 
 @lru_cache(maxsize=16384)

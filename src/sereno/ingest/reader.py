@@ -5,11 +5,12 @@ so that neither the order of rows nor the borders of batches decide which one is
 of them, repetitions are resolved within each batch and the store's upsert has the last word.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.readings import Quality, Readings
@@ -49,12 +50,17 @@ class _Pending:
     """Rows that wait for their batch, with the raw text of those that may yet be rejected."""
 
     parts: list[Rows] = field(default_factory=list)
+    tables: list[TextTable] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
     quarantine: list[QuarantinedRow] = field(default_factory=list)
 
     @property
     def n_rows(self) -> int:
         return sum(len(p) for p in self.parts)
+
+    @property
+    def n_waiting(self) -> int:
+        return sum(len(t.lines) for t in self.tables)
 
 
 class _Reader:
@@ -67,6 +73,7 @@ class _Reader:
         self._asides = Asides()
         self._open = _Pending()
         self._held = _Pending()
+        self._n_forward = 0
         is_long = plan.layout.name == "long" and plan.n_rows <= MAX_LONG_ROWS
         self._batch_rows = MAX_LONG_ROWS if is_long else max(1, plan.options.batch_rows)
         self._is_whole = plan.n_rows <= self._batch_rows
@@ -87,15 +94,15 @@ class _Reader:
             if not self._is_whole and self._open.n_rows + len(part.lines) > step:
                 yield self._close(self._open, is_last=False)
                 self._open = _Pending()
-            self._convert(part, lines)
+            self._take(part, lines)
 
     def finish(self) -> Batch:
-        rest = _Pending(
-            parts=[*self._open.parts, *self._held.parts],
-            texts=self._open.texts | self._held.texts,
-            quarantine=[*self._open.quarantine, *self._held.quarantine],
-        )
-        return self._close(rest, is_last=True)
+        if self._held.tables:
+            cells = pl.concat([t.cells for t in self._held.tables])
+            table = TextTable(cells, np.concatenate([t.lines for t in self._held.tables]))
+            self._open.texts |= self._held.texts
+            self._convert(table, self._held.texts.__getitem__)
+        return self._close(self._open, is_last=True)
 
     def _set_aside(self, lines: LineBlock) -> None:
         """Lines that are no rows go to quarantine by number."""
@@ -104,48 +111,58 @@ class _Reader:
             self._open.quarantine.append(row)
             self._asides.count(row.reason, self._plan.path.name, 1, [_example(row)])
 
-    def _convert(self, table: TextTable, lines: LineBlock) -> None:
-        converted = convert_table(table, self._plan, self._signals, self._assets, self._asides)
+    def _take(self, table: TextTable, lines: LineBlock) -> None:
+        """Converts the rows of a table, but for those that must wait for their like."""
+
+        def text_of(line: int) -> str:
+            return lines.text(line - lines.first_line)
+
+        if not self._is_whole and len(self._plan.repeated):
+            is_held = self._is_repeated(table)
+            n_held = int(is_held.sum())
+            if n_held and self._held.n_waiting + n_held <= MAX_HELD_ROWS:
+                held = TextTable(table.cells.filter(is_held), table.lines[is_held])
+                self._held.tables.append(held)
+                self._held.texts |= {line: text_of(line) for line in held.lines.tolist()}
+                table = TextTable(table.cells.filter(~is_held), table.lines[~is_held])
+        if len(table.lines):
+            self._convert(table, text_of)
+
+    def _convert(self, table: TextTable, text_of: Callable[[int], str]) -> None:
+        converted = convert_table(
+            table, self._plan, self._signals, self._assets, self._asides, is_backwards=self._is_backwards()
+        )
         for position, reason in converted.bad:
             line = int(table.lines[position])
-            text = lines.text(line - lines.first_line)
-            row = QuarantinedRow(line, reason, text)
+            row = QuarantinedRow(line, reason, text_of(line))
             self._open.quarantine.append(row)
             self._asides.count(reason, self._plan.path.name, 1, [_example(row)])
         rows = converted.rows
         if not len(rows):
             return
-        if self._is_whole or not len(self._plan.repeated):
-            self._open.parts.append(rows)
-            self._keep_texts(self._open, rows, lines, is_all=self._is_whole)
-            return
-        is_held = self._is_repeated(table)[converted.source]
-        if self._held.n_rows + int(is_held.sum()) > MAX_HELD_ROWS:
-            is_held[:] = False
-        if is_held.any():
-            held = rows.take(is_held)
-            self._held.parts.append(held)
-            self._keep_texts(self._held, held, lines, is_all=True)
-            rows = rows.take(~is_held)
-        if len(rows):
-            self._open.parts.append(rows)
+        steps = np.diff(rows.time.astype(np.int64))
+        self._n_forward += int(np.count_nonzero(steps > 0)) - int(np.count_nonzero(steps < 0))
+        self._open.parts.append(rows)
+        if self._is_whole:
+            self._keep_texts(rows, text_of)
+
+    def _is_backwards(self) -> bool | None:
+        """Whether the rows so far run against time; None before the first rows."""
+        return None if self._n_forward == 0 else self._n_forward < 0
 
     def _is_repeated(self, table: TextTable) -> npt.NDArray[np.bool_]:
         hashes, repeated = key_hashes(table, self._plan.layout), self._plan.repeated
         at = np.minimum(np.searchsorted(repeated, hashes), len(repeated) - 1)
         return np.asarray(repeated[at] == hashes)
 
-    def _keep_texts(self, pending: _Pending, rows: Rows, lines: LineBlock, *, is_all: bool) -> None:
+    def _keep_texts(self, rows: Rows, text_of: Callable[[int], str]) -> None:
         """Raw text of the rows that may lose against another one of the same instant."""
-        if not is_all:
-            return
         group, stamps = self._groups(rows), rows.time.astype(np.int64)
         order = np.lexsort((stamps, group))
         same = (group[order][1:] == group[order][:-1]) & (stamps[order][1:] == stamps[order][:-1])
         is_doubled = np.concatenate((same, [False])) | np.concatenate(([False], same))
-        chosen = order[is_doubled] if pending is self._open else np.arange(len(rows))
-        for line in np.unique(rows.lines[chosen]).tolist():
-            pending.texts[line] = lines.text(line - lines.first_line)
+        for line in np.unique(rows.lines[order[is_doubled]]).tolist():
+            self._open.texts[line] = text_of(line)
 
     def _groups(self, rows: Rows) -> npt.NDArray[np.int64]:
         return rows.asset * max(1, len(self._signals)) + rows.register

@@ -288,8 +288,8 @@ class _Conversion:
         return unique, found.n_identical, losers
 
     def _issues(self) -> tuple[DataIssue, ...]:
-        found = list(dict.fromkeys(p.issues for p in self._plans))
-        issues = [issue for group in found for issue in group]
+        distinct = {id(plan): plan for plan in self._plans}
+        issues = [issue for plan in distinct.values() for issue in plan.issues]
         if self._options.is_timezone_assumed:
             facts = {"file": SOURCE, "zone": self._options.timezone}
             issues.append(DataIssue("quality.assumed_timezone", SOURCE, 1, facts))

@@ -144,7 +144,13 @@ class Converted:
 
 
 def convert_table(
-    table: TextTable, plan: FilePlan, signals: Sequence[str], assets: AssetIndex, asides: Asides
+    table: TextTable,
+    plan: FilePlan,
+    signals: Sequence[str],
+    assets: AssetIndex,
+    asides: Asides,
+    *,
+    is_backwards: bool | None = None,
 ) -> Converted:
     """The rows of a text table in canonical units and UTC.
 
@@ -154,6 +160,7 @@ def convert_table(
         signals: Columns of the result.
         assets: Assets met so far; new ones are added.
         asides: Counts to add to.
+        is_backwards: The file runs against time; None tells it from these rows.
     """
     texts = instant_texts(table, plan.layout)
     times = parse_times(texts, plan.dates)
@@ -164,7 +171,7 @@ def convert_table(
     bad += [(int(i), "read.broken_row") for i in np.flatnonzero(~known & ~np.isnat(times.local))]
     source = np.flatnonzero(is_usable)
     codes = _asset_codes(identity, len(table.lines), plan, assets)[source]
-    utc = _instants(times, source, codes, registers, plan, asides)
+    utc = _instants(times, source, codes, registers, plan, asides, is_backwards=is_backwards)
     kept = TextTable(table.cells[source], table.lines[source]) if len(source) < len(is_usable) else table
     if plan.layout.name == "long":
         rows = _long_rows(kept, plan, registers[source], codes, utc, signals, asides)
@@ -256,6 +263,8 @@ def _instants(
     registers: npt.NDArray[np.int64],
     plan: FilePlan,
     asides: Asides,
+    *,
+    is_backwards: bool | None,
 ) -> TimeArray:
     """UTC instants of the usable rows; of a repeated local time the second row is the second hour."""
     local, is_utc = times.local[source], times.is_utc[source]
@@ -269,7 +278,9 @@ def _instants(
     asides.count("quality.ambiguous_date", time_column, len(skipped), _clock(skipped))
     if doubtful.any():
         rows = np.flatnonzero(doubtful)
-        second, is_single = _second_occurrence(local, codes, registers[source], rows)
+        second, is_single = _second_occurrence(
+            local, codes, registers[source], rows, is_backwards=is_backwards
+        )
         utc[rows] = to_utc(local[rows], plan.options.timezone, second).utc
         single = local[rows[is_single]]
         asides.count("quality.ambiguous_date", time_column, len(single), _clock(single))
@@ -285,6 +296,8 @@ def _second_occurrence(
     codes: npt.NDArray[np.int64],
     registers: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
+    *,
+    is_backwards: bool | None,
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Which rows are the second showing of their local time, and which times were shown only once.
 
@@ -301,8 +314,10 @@ def _second_occurrence(
     second = occurrence % 2 == 1
     size_of = np.empty(len(rows), dtype=np.int64)
     size_of[order] = np.repeat(sizes, sizes)
-    steps = np.diff(local.astype(np.int64))
-    if np.count_nonzero(steps < 0) > np.count_nonzero(steps > 0):
+    if is_backwards is None:
+        steps = np.diff(local.astype(np.int64))
+        is_backwards = bool(np.count_nonzero(steps < 0) > np.count_nonzero(steps > 0))
+    if is_backwards:
         second = np.where(size_of > 1, ~second, second)
     return second, size_of == 1
 
