@@ -74,11 +74,15 @@ class Residuals:
         deviations: Distance from the expected value in standard deviations of that side; NaN where unknown.
         expected: Expected value, in the unit of the signal.
         is_still: Vital signals that stand still where they should not.
+        is_telling: Signals that normally carry enough of the level to say something about it.
+        is_running: Rows in which a vital signal is seen to work, shape (rows,).
     """
 
     deviations: FloatArray
     expected: FloatArray
     is_still: BoolArray
+    is_telling: BoolArray
+    is_running: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,10 @@ class Baseline:
                 s, column, float(level[s]), float(lean[s])
             )
             held = held | still[:, s]
-        residuals = Residuals(deviations, self._restore(expected), still)
+        active = weight > ACTIVE_WEIGHT
+        telling = active | (self.weight <= ACTIVE_WEIGHT).all(axis=0)
+        running = (active & ~still & ~np.isnan(values) & self.is_vital).any(axis=1)
+        residuals = Residuals(deviations, self._restore(expected), still, telling, running)
         return residuals, Memory({"level": level, "lean": lean})
 
     def _goals(self, values: FloatArray, local: TimeArray) -> FloatArray:

@@ -12,6 +12,7 @@ Source:
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import ceil, floor, log10
 
 import numpy as np
 
@@ -26,6 +27,8 @@ DEFAULT_BUDGET = 0.25
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _WEEK = timedelta(weeks=1)
+_MIN_EPISODES = 2.0
+"""One episode may be seen and one is held back: a budget worth less than two cannot be told from none."""
 _MIN_THRESHOLD = 1.0
 """Scores are in units of their own calm 99 % quantile: nothing below that is worth a person's time."""
 
@@ -85,9 +88,9 @@ def calibrate(
         BudgetTooSmall: The history cannot support that budget; names the smallest it can.
     """
     asset_weeks = sum(int((~np.isnan(s)).sum()) for s in scores) * ((step or _DAY) / _WEEK)
-    supported = 2.0 / asset_weeks if asset_weeks else float("inf")
+    supported = _rounded_up(_MIN_EPISODES / asset_weeks) if asset_weeks else float("inf")
     if budget < supported:
-        raise BudgetTooSmall(asked=budget, weeks=round(asset_weeks, 1), supported=float(f"{supported:.2g}"))
+        raise BudgetTooSmall(asked=budget, weeks=round(asset_weeks, 1), supported=supported)
     allowed = int(budget * asset_weeks) - 1
 
     def count(threshold: float) -> int:
@@ -107,6 +110,12 @@ def calibrate(
         asset_weeks=asset_weeks,
     )
     return replace(calibration, realised=count(threshold) / asset_weeks)
+
+
+def _rounded_up(value: float) -> float:
+    """Two significant digits, never below the value: what is promised must be kept."""
+    unit = 10.0 ** (floor(log10(value)) - 1)
+    return round(ceil(value / unit - 1e-9) * unit, 12)
 
 
 def _smallest(candidates: FloatArray, allowed: int, count) -> float:  # type: ignore[no-untyped-def]

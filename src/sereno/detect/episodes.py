@@ -1,7 +1,8 @@
 """From evidence, row by row, to detections with a start and an end; the state survives between batches.
 
 An episode opens after `on_delay` abnormal rows, is dated from the first of them, and ends after `off_delay` rows
-below the release level, dated at the end of its last abnormal row. Rows that say nothing hold the state.
+below the release level, dated at the end of its last abnormal row. Rows that say nothing hold the state: gaps, and for
+a signal that is too low the hours in which it would be zero anyway.
 """
 
 from dataclasses import dataclass
@@ -123,10 +124,10 @@ class _Tracker:
         figures[_LAST] = float(self._micros[row])
         figures[_ROWS] += 1
         figures[_ABOVE] += 1
-        figures[_BELOW] = 0
+        figures[_BELOW] = 0.0
         figures[_OPEN] = float(figures[_OPEN] or figures[_ABOVE] >= self._evidence.on_delay)
-        observed, expected = self._window.values[row], self._evidence.expected[row]
         episode.shares = episode.shares + np.nan_to_num(self._evidence.contributions[row])
+        observed, expected = self._window.values[row], self._evidence.expected[row]
         episode.impact = episode.impact + np.nan_to_num(observed - expected)
         if exceedance > figures[_PEAK]:
             figures[_PEAK], figures[_PEAK_AT] = exceedance, float(self._micros[row])
@@ -135,12 +136,24 @@ class _Tracker:
 
     def _normal(self, episode: _Episode, row: int, exceedance: float) -> _Episode:
         figures = episode.figures
+        if figures[_OPEN] and exceedance >= self._evidence.release:
+            figures[_ABOVE] = figures[_BELOW] = 0.0
+            return episode
+        if self._says_nothing(episode, row):
+            return episode
         figures[_ABOVE] = 0
-        if exceedance < self._evidence.release:
-            figures[_BELOW] += 1
+        figures[_BELOW] += 1
         if not figures[_OPEN] or figures[_BELOW] >= self._evidence.off_delay:
             figures[_OPEN] = 0.0
         return episode
+
+    def _says_nothing(self, episode: _Episode, row: int) -> bool:
+        """Whether the leading signal is too low and would be as low in this row if all were well."""
+        telling = self._evidence.is_telling
+        if telling is None:
+            return False
+        lead = int(episode.shares.argmax())
+        return not telling[row, lead] and bool(episode.observed[lead] < episode.expected[lead])
 
     def detection(self, episode: _Episode, *, is_open: bool) -> Detection:
         """What an episode says to a person."""

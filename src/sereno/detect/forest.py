@@ -52,7 +52,8 @@ class Forest:
         node = self.roots
         for _ in range(self.depth):
             node = np.where(row[self.feature[node]] <= self.threshold[node], self.left[node], self.right[node])
-        return np.exp2(-self.path[node].sum(keepdims=True) / self.normaliser)
+        total = self.path[node].cumsum()[-1:]  # tree by tree, as a block adds: equal to the last bit
+        return np.exp2(-total / self.normaliser)
 
     def _score_block(self, features: np.ndarray) -> FloatArray:
         rows = np.arange(len(features))

@@ -58,7 +58,9 @@ class Components:
 def fit_components(rows: FloatArray) -> Components:
     """The directions that hold `_KEPT_VARIANCE` of the variance of finite rows (rows, signals)."""
     centre = np.median(rows, axis=0)
-    covariance = np.atleast_2d(np.cov(rows - centre, rowvar=False))
+    covariance = np.zeros((rows.shape[1], rows.shape[1]))
+    if len(rows) > 1:
+        covariance += np.cov(rows - centre, rowvar=False)
     variances, axes = np.linalg.eigh(covariance)
     variances, axes = variances[::-1], axes[:, ::-1].T
     share = np.cumsum(variances) / max(variances.sum(), _MIN_VARIANCE)

@@ -3,7 +3,8 @@
 Each asset has its own baseline, spread and components; what is left over is in standard deviations and therefore
 alike across a fleet, so one forest over all assets votes on it. Three statistics, each in units of its own calm
 99 % quantile, make the score: the largest deviation, T² along the components, Q off them. The forest confirms: a
-row it finds ordinary keeps only `UNCONFIRMED` of its score.
+row it finds ordinary keeps only `UNCONFIRMED` of its score. A vital signal that stands still scores by how long it
+has stood, against what the fleet takes for natural.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from sereno.detect.baseline import Baseline, fit_baseline
+from sereno.detect.baseline import Baseline, Residuals, fit_baseline
 from sereno.detect.forest import Forest, fit_forest
 from sereno.detect.pca import Components, fit_components
 from sereno.domain.archive import pack, unpack
@@ -37,10 +38,14 @@ _CALM_QUANTILE = 0.99
 _BODY_QUANTILE = 0.95
 _TAIL_CAP = 2.0
 """The 99 % quantile is at most this many times the 95 % one (1.4 for a normal variable)."""
-_FLEET_CAP = 1.5
+_FLEET_CAPS = np.array([1.5, 1.5, 1.5, 1.0])
+"""An asset's own limits are at most these times the middle ones of its fleet."""
 _VOTE_QUANTILE = 0.95
 _MAX_FOREST_ROWS = 100_000
 _VOTE_ROWS = 5_000
+_STANDING = "standing"
+_STANDING_MARGIN = 2.0
+"""Rows beyond the longest natural standstill before one counts as abnormal."""
 _STILL_SHARE = 1.0
 """What a standing vital signal adds to its share of the contributions, so that it leads."""
 MIN_ROWS = 21
@@ -56,7 +61,7 @@ class AssetModel:
     baseline: Baseline
     components: Components
     limits: FloatArray
-    """Calm 99 % quantiles of largest deviation, sqrt(T²), sqrt(Q), shape (3,)."""
+    """Calm 99 % quantiles of largest deviation, sqrt(T²), sqrt(Q), and rows a vital signal may stand, shape (4,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +129,10 @@ class RobustDetector:
         if len(calm) < MIN_ROWS:
             calm = clipped if len(clipped) else np.zeros((1, len(window.signals)))
         components = fit_components(calm)
-        model = AssetModel(window.signals, window.zone, window.step, baseline, components, np.ones(3))
-        return replace(model, limits=_limits(components, clipped)), calm
+        model = AssetModel(window.signals, window.zone, window.step, baseline, components, np.ones(4))
+        standing = _standing_rows(residuals, None)[rows]
+        longest = np.array([standing.max(initial=0.0) + _STANDING_MARGIN])
+        return replace(model, limits=np.concatenate([_limits(components, clipped), longest])), calm
 
     def _fit_vote(self, rows: list[FloatArray]) -> FleetVote:
         pooled = np.concatenate(rows)
@@ -169,18 +176,23 @@ class TrainedRobust:
         residuals, after = model.baseline.residuals(values, local_time(window.time, window.zone), memory or Memory())
         clipped = _clipped(residuals.deviations)
         along, off, leftover = model.components.measure(clipped)
+        leftover[np.isnan(residuals.deviations)] = 0.0  # what was not read is not guilty
         deviations = np.abs(np.nan_to_num(residuals.deviations))
-        parts = np.stack([deviations.max(axis=1), along, off], axis=1) / model.limits
+        parts = np.stack([deviations.max(axis=1), along, off], axis=1) / model.limits[:3]
         score = parts.max(axis=1)
         asked = np.flatnonzero(score >= CONSULT_FROM)
         if len(asked):
             vote = self.votes[model.signals]
             is_odd = vote.forest.score(clipped[asked]) >= vote.limit
             score[asked] *= np.where(is_odd, 1.0, UNCONFIRMED)
+        standing = _standing_rows(residuals, memory)
+        score = np.maximum(score, np.where(residuals.is_running, 0.0, standing / model.limits[3]))
         score[np.isnan(values).all(axis=1)] = np.nan
         shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still)
         shares, expected = (_as_in(window, model.signals, part) for part in (shares, residuals.expected))
-        return Scores(window.time, score, shares, expected), after
+        telling = _as_in(window, model.signals, residuals.is_telling.astype(float)) > 0
+        after = Memory({**after.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)})
+        return Scores(window.time, score, shares, expected, telling), after
 
     def _fleet_model(self, window: Window) -> AssetModel:
         """An asset as wide as the fleet: its centre is the fleet's, its spread that between its members too."""
@@ -255,6 +267,23 @@ def _limits(components: Components, rows: FloatArray) -> FloatArray:
     return np.maximum(bounded, 1.0)
 
 
+def _standing_rows(residuals: Residuals, memory: Memory | None) -> FloatArray:
+    """Rows for which a vital signal has stood still; rows in which it would anyway neither add nor end, (rows,)."""
+    still = residuals.is_still.any(axis=1)
+    before = float(_before(memory)[0])
+    if not before and not still.any():
+        return np.zeros(len(still))
+    rows = []
+    for stands, runs in zip(still.tolist(), residuals.is_running.tolist(), strict=True):
+        before = before + 1.0 if stands else 0.0 if runs else before
+        rows.append(before)
+    return np.array(rows)
+
+
+def _before(memory: Memory | None) -> FloatArray:
+    return np.zeros(1) if memory is None else memory.arrays.get(_STANDING, np.zeros(1))
+
+
 def _with_fleet_limits(assets: Mapping[AssetKey, AssetModel]) -> dict[AssetKey, AssetModel]:
     """Limits bounded by those of the fleet: an asset that was broken for weeks must not call that normal."""
     groups: dict[tuple[str, ...], list[FloatArray]] = {}
@@ -262,7 +291,7 @@ def _with_fleet_limits(assets: Mapping[AssetKey, AssetModel]) -> dict[AssetKey, 
         groups.setdefault(model.signals, []).append(model.limits)
     middles = {signals: np.median(limits, axis=0) for signals, limits in groups.items()}
     return {
-        key: replace(model, limits=np.minimum(model.limits, _FLEET_CAP * middles[model.signals]))
+        key: replace(model, limits=np.minimum(model.limits, _FLEET_CAPS * middles[model.signals]))
         for key, model in assets.items()
     }
 

@@ -21,7 +21,7 @@ class ArchiveError(ValueError):
 
 def pack(header: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> bytes:
     """The archive of a JSON-able header and named arrays; equal input gives equal bytes."""
-    plain = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
+    plain = {name: np.asarray(array) for name, array in sorted(arrays.items())}
     table = [[name, array.dtype.str, list(array.shape)] for name, array in plain.items()]
     first = json.dumps({"header": header, "arrays": table}, sort_keys=True, allow_nan=False).encode()
     body = first + b"\n" + b"".join(array.tobytes() for array in plain.values())

@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 import numpy as np
 
 from sereno.domain.archive import pack, unpack
-from sereno.domain.readings import FloatArray, TimeArray
+from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 from sereno.domain.signals import AssetKey
 
 __all__ = ["Calibration", "Detection", "Evidence", "IncidentKind", "Memory", "ModelCard", "Scores", "Severity"]
@@ -56,12 +56,15 @@ class Scores:
         values: Shape (rows,); NaN where there is nothing to judge or the lookback is missing.
         contributions: Share of each signal in the score, shape (rows, signals), rows sum to 1.
         expected: What each signal should have been, in its unit, shape (rows, signals).
+        is_telling: Where a signal normally carries enough for a low value to be seen (not at night, for the sun),
+            shape (rows, signals).
     """
 
     time: TimeArray
     values: FloatArray
     contributions: FloatArray
     expected: FloatArray
+    is_telling: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ class Evidence:
         contributions: Share of each signal, shape (rows, signals).
         expected: What each signal should have been, in its unit, NaN where the check has no opinion,
             shape (rows, signals).
+        is_telling: Where a normal row says that a low signal has recovered, shape (rows, signals); everywhere
+            when None.
         since: When the abnormal run of each row began, where the check knows better than the row itself.
         release, on_delay, off_delay: Hysteresis, see `Calibration`.
     """
@@ -177,6 +182,7 @@ class Evidence:
     threshold: float
     contributions: FloatArray
     expected: FloatArray
+    is_telling: BoolArray | None = None
     since: TimeArray | None = None
     release: float = 1.0
     on_delay: int = 1

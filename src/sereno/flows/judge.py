@@ -87,6 +87,7 @@ def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tup
         threshold=calibration.threshold,
         contributions=np.nan_to_num(scores.contributions),
         expected=scores.expected,
+        is_telling=scores.is_telling,
         release=calibration.release,
         on_delay=calibration.on_delay,
         off_delay=calibration.off_delay,

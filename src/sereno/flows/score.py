@@ -9,7 +9,7 @@ import numpy as np
 
 from sereno.domain.incidents import EventKind
 from sereno.domain.judgement import Detection, Memory
-from sereno.domain.readings import Quality, Readings, Window
+from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import Profile
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
@@ -64,7 +64,7 @@ def score_asset(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
     tx.save_watch_state(asset.id, JUDGE, standing.state(chunks[-1].memory, chunks[-1].last_at, model_id))
-    _keep_flags(tx, standing.asset, profile, window, chunks, now)
+    _keep_flags(tx, standing.asset, window, chunks)
     found = list({(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}.values())
     gone = _gone(tx, standing, found)
     tx.delete_detections([stored.id for stored in gone])
@@ -102,24 +102,12 @@ def _judge_in_chunks(
     return chunks
 
 
-def _keep_flags(
-    tx: Transaction, asset: StoredAsset, profile: Profile, window: Window, chunks: Sequence[_Chunk], now: datetime
-) -> None:
+def _keep_flags(tx: Transaction, asset: StoredAsset, window: Window, chunks: Sequence[_Chunk]) -> None:
     """Flags found by judging stand beside the raw values that they are about."""
     flags = np.concatenate([chunk.judgement.flags for chunk in chunks])
     rows = np.flatnonzero((flags & ~window.quality).any(axis=1))
-    if not len(rows):
-        return
-    flagged = Readings(
-        profile=asset.profile,
-        assets=(asset.key,),
-        asset_index=np.zeros(len(rows), dtype=np.int32),
-        time=window.time[rows],
-        signals=window.signals,
-        values=window.values[rows],
-        quality=flags[rows],
-    )
-    tx.append(flagged, profile, {asset.key: asset.id}, at=now)
+    if len(rows):
+        tx.add_flags(asset.id, asset.profile, time=window.time[rows], signals=window.signals, flags=flags[rows])
 
 
 def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:

@@ -72,11 +72,8 @@ def _fill(
     def when(instant_name: str) -> str:
         return moment(getattr(detection, instant_name), place.zone, language, step=place.step)
 
-    if is_over and detection.ended_at is not None:
-        end = moment(detection.ended_at, place.zone, language, step=place.step)
-        until = sentence("sentence.until", language, end=end)
-    else:
-        until = sentence("sentence.ongoing", language)
+    shown = span(max(length, place.step or timedelta(0)), language, step=place.step)
+    key = "sentence.lasted" if is_over else "sentence.lasting"
     return sentence(
         f"{_key(detection, place.profile)}.sentence",
         language,
@@ -84,10 +81,8 @@ def _fill(
         signal=place.profile.signal(detection.signals[0]).label(language),
         observed=quantity(detection.observed, detection.unit, language),
         expected=quantity(detection.expected, detection.unit, language),
-        start=when("started_at"),
+        lasting=sentence(key, language, start=when("started_at"), span=shown),
         peak=when("peak_at"),
-        until=until,
-        span=span(max(length, place.step or timedelta(0)), language, step=place.step),
         rows=detection.n_rows,
         impact=impact,
     )
