@@ -26,7 +26,10 @@ from tests.ingest.builders import (
     write,
 )
 
-DAILY = "Fecha,Generación total,Consumo total,Autoconsumo,Energía suministrada a la red,Energía obtenida de la red\n"
+DAILY = (
+    "Fecha,Generación total,Consumo total,Autoconsumo,"
+    "Energía suministrada a la red,Energía obtenida de la red\n"
+)
 UNITS = "[dd.MM.yyyy],[Wh],[Wh],[Wh],[Wh],[Wh]\n"
 DAYS = "01.01.2023,5181.0406,15641.0406,5175.0406,6.0,10466.0\n02.01.2023,5181.5,15641.5,5175.5,6.0,10466.0\n"
 
@@ -55,12 +58,12 @@ def test_report_is_json_with_the_promised_fields(tmp_path):
     entry = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert set(entry) == {"file", "totals", "tables", "issues", "verdict"}
     assert set(entry["totals"]) == {
-        "records_good", "records_quarantined", "duplicates_identical", "duplicates_conflicting", "cells_missing",
-        "cells_converted",
+        "records_good", "records_quarantined", "duplicates_identical", "duplicates_conflicting",
+        "cells_missing", "cells_converted",
     }  # fmt: skip
     assert set(entry["tables"][0]) == {
-        "name", "layout", "encoding", "delimiter", "decimal", "thousands", "date_order", "timezone", "header_row",
-        "unit_row", "columns",
+        "name", "layout", "encoding", "delimiter", "decimal", "thousands", "date_order", "timezone",
+        "header_row", "unit_row", "columns",
     }  # fmt: skip
     assert entry["tables"][0]["columns"][1] == {
         "source": "Generación total (kWh)", "signal": "generation", "unit": "kWh",
@@ -318,7 +321,8 @@ def test_assumed_zone_and_future_are_reported(tmp_path):
 
 
 def test_long_table_makes_a_row_per_instant(tmp_path):
-    header = "Desde (fecha);Desde (hora);Hasta (fecha);Hasta (hora);CUPS;Contador;Registro;Volumen;Unidad;Estado;\r\n"
+    header = "Desde (fecha);Desde (hora);Hasta (fecha);Hasta (hora);CUPS;Contador;"
+    header += "Registro;Volumen;Unidad;Estado;\r\n"
     rows = "".join(
         f'01/06/2023;{h:02d}:00:00;01/06/2023;{h + 1:02d}:00:00;="ES01";F1;{r};{v};Wh;Leído;\r\n'
         for h in range(20)

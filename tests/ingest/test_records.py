@@ -91,7 +91,7 @@ def test_instants_may_come_as_objects():
         moment,
         np.datetime64("2025-01-15T13:00"),
         "2025-01-15T12:00:00Z",
-        datetime(2025, 1, 15, 13),
+        datetime.fromisoformat("2025-01-15T13:00"),
     ):
         batch = rows_from_records([{**RECORD, "Fecha y hora": value}], PROFILES, MADRID, units=WH)
         assert str(batch.readings.time[0]) == "2025-01-15T12:00:00.000000"

@@ -54,7 +54,11 @@ def split_line(line: str, delimiter: str) -> list[str]:
     """
     if '"' not in line:
         return line.split(delimiter)
-    return next(csv.reader([line.replace(f'{delimiter}="', f'{delimiter}"')], delimiter=delimiter), [])
+    plain = line.replace(f'{delimiter}="', f'{delimiter}"').replace("\r", " ")
+    try:
+        return next(csv.reader([plain], delimiter=delimiter), [])
+    except csv.Error:  # a cell longer than the module's limit
+        return line.split(delimiter)
 
 
 def looks_numeric(text: str) -> bool:

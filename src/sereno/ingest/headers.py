@@ -114,6 +114,7 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
     Role.UNIT: ("unidad", "unidades", "unit", "units", "uom", "unidad de medida"),
 }  # fmt: skip
 MIN_LIKENESS = 0.7
+MAX_KNOWN_PROFILES = 256
 IGNORED_NAMES = ("id", "nº", "no", "num", "index", "unnamed 0")
 
 _BRACKETED = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
@@ -205,6 +206,8 @@ def _names_of(profile: Profile) -> _Names:
     """The folded names of a profile, built once per profile object."""
     known = _NAMES.get(id(profile))
     if known is None or known[0] is not profile:
+        if len(_NAMES) >= MAX_KNOWN_PROFILES:
+            _NAMES.clear()
         known = _NAMES[id(profile)] = (profile, _build_names(profile))
     return known[1]
 

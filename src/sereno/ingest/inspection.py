@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         MissingColumns: No column is a signal or a time; the nearest names are suggested.
         UnsupportedFormat: The file is no text table.
         AmbiguousData: Two readings fit; names the option that decides.
-        UsageError: `options.profile` is no profile.
+        UsageError: `options.profile` is no profile, or `options.timezone` no zone.
     """
     path = Path(path)
     if options.profile is not None and options.profile not in profiles:
@@ -59,6 +60,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         raise UsageError(
             detail=f"there is no profile '{options.profile}', there are {known}", command="check"
         )
+    _refuse_unknown_zone(options.timezone)
     source = examine(path, options)
     dialect = sniff_dialect(_head(source), profiles, path.name)
     layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=path.name)
@@ -90,6 +92,13 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         options=options,
         registers=evidence.registers(),
     )
+
+
+def _refuse_unknown_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(detail=f"there is no time zone '{name}'", command="check") from error
 
 
 def used_columns(layout: Layout) -> list[int]:

@@ -71,20 +71,30 @@ def read_text_table(
     if not len(numbers):
         empty = pl.DataFrame({str(i): [] for i in wanted}, schema={str(i): pl.String for i in wanted})
         return TextTable(empty, numbers)
-    data = lines.good_bytes()
-    names = [str(i) for i in range(max(n_columns, lines.n_most_fields))]
-    cells = pl.read_csv(
-        data,
-        has_header=False,
-        columns=sorted(wanted),
-        schema=dict.fromkeys(names, pl.String),
-        separator=delimiter,
-        quote_char='"' if b'"' in data else None,
-        infer_schema=False,
-    )
-    if cells.height != len(numbers):
+    cells = _split_fast(lines, delimiter, n_columns, wanted)
+    if cells is None or cells.height != len(numbers):
         cells = _split_slowly(lines, delimiter, n_columns, wanted)
     return TextTable(cells, numbers)
+
+
+def _split_fast(
+    lines: LineBlock, delimiter: str, n_columns: int, wanted: Sequence[int]
+) -> pl.DataFrame | None:
+    """All lines at once; None where quotes or trailing delimiters are not as the fast reader wants them."""
+    data = lines.good_bytes()
+    names = [str(i) for i in range(max(n_columns, lines.n_most_fields))]
+    try:
+        return pl.read_csv(
+            data,
+            has_header=False,
+            columns=sorted(wanted),
+            schema=dict.fromkeys(names, pl.String),
+            separator=delimiter,
+            quote_char='"' if b'"' in data else None,
+            infer_schema=False,
+        )
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _split_slowly(lines: LineBlock, delimiter: str, n_columns: int, wanted: Sequence[int]) -> pl.DataFrame:
