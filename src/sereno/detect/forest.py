@@ -45,13 +45,17 @@ class Forest:
         features = np.asarray(rows, dtype=np.float32)
         if len(features) == 1:
             return self._score_one(features[0])
-        blocks = [self._score_block(features[i : i + _BLOCK_ROWS]) for i in range(0, len(features), _BLOCK_ROWS)]
+        blocks = [
+            self._score_block(features[i : i + _BLOCK_ROWS]) for i in range(0, len(features), _BLOCK_ROWS)
+        ]
         return np.concatenate(blocks) if blocks else np.empty(0)
 
     def _score_one(self, row: np.ndarray) -> FloatArray:
         node = self.roots
         for _ in range(self.depth):
-            node = np.where(row[self.feature[node]] <= self.threshold[node], self.left[node], self.right[node])
+            node = np.where(
+                row[self.feature[node]] <= self.threshold[node], self.left[node], self.right[node]
+            )
         total = self.path[node].cumsum()[-1:]  # tree by tree, as a block adds: equal to the last bit
         return np.exp2(-total / self.normaliser)
 
@@ -82,8 +86,16 @@ class Forest:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Forest":
         """The forest that `to_arrays` described."""
         depth, normaliser = arrays["shape"].tolist()
-        names = ("feature", "threshold", "left", "right", "path", "roots")
-        return cls(*(arrays[name] for name in names), depth=int(depth), normaliser=normaliser)
+        return cls(
+            feature=arrays["feature"],
+            threshold=arrays["threshold"],
+            left=arrays["left"],
+            right=arrays["right"],
+            path=arrays["path"],
+            roots=arrays["roots"],
+            depth=int(depth),
+            normaliser=normaliser,
+        )
 
 
 def fit_forest(rows: FloatArray, *, seed: int, n_trees: int = 100, n_samples: int = 256) -> Forest:

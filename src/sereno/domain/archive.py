@@ -1,6 +1,6 @@
 """Arrays and JSON in one run of bytes: what sereno writes instead of pickles.
 
-    magic line, SHA-256 line, one JSON line (header, and name, dtype, shape of each array), the arrays' bytes
+magic line, SHA-256 line, one JSON line (header, and name, dtype, shape of each array), the arrays' bytes
 """
 
 import hashlib
