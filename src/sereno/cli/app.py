@@ -26,8 +26,12 @@ app = typer.Typer(
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(config_app, name="config")
 
-Timezone = Annotated[str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")]
-ProfileName = Annotated[str | None, typer.Option(help="Profile of the files; otherwise decided by their columns.")]
+Timezone = Annotated[
+    str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")
+]
+ProfileName = Annotated[
+    str | None, typer.Option(help="Profile of the files; otherwise decided by their columns.")
+]
 FailOn = Annotated[
     str | None, typer.Option(help="Exit with 1 if an incident of this severity or worse is found.")
 ]
@@ -40,7 +44,9 @@ def common(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     lang: Annotated[str | None, typer.Option(help="Language of sentences: es or en.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+    debug: Annotated[  # noqa: ARG001 - `main` looks for it, because it also covers failures before this
+        bool, typer.Option("--debug", help="Show the traceback of a failure.")
+    ] = False,
 ) -> None:
     """Common options of all commands."""
     if lang not in (None, "es", "en"):
@@ -101,7 +107,7 @@ def train(
         cards = workspace.train(profile=profile, budget=budget)
         language = workspace.language
     if request.as_json:
-        show_json({"models": [_card(card) for card in cards]})
+        show_json({"models": [card.to_json() for card in cards]})
         return
     from sereno.i18n.catalogue import sentence
     from sereno.i18n.numbers import number
@@ -147,7 +153,9 @@ def score(
 @app.command()
 def watch(
     context: typer.Context,
-    folder: Annotated[Path | None, typer.Argument(help="A folder; otherwise the sources in sereno.yaml.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder; otherwise the sources in sereno.yaml.")
+    ] = None,
     pattern: Annotated[str, typer.Option(help="Which file names are taken.")] = "*",
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks.")] = 60.0,
     once: Annotated[bool, typer.Option("--once", help="Look once, take what is finished, and end.")] = False,
@@ -192,7 +200,7 @@ def summary(
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     profile: Annotated[str, typer.Argument(help="solar, motor, process, gas or load.")],
     rows: Annotated[int | None, typer.Option(min=1, help="Rows of the world, over all its assets.")] = None,
@@ -203,7 +211,9 @@ def simulate(
         int | None, typer.Option(min=1, help="Keep at most so many simulated rows; the oldest go first.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write CSV files there instead of storing.")] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="First delete simulated readings, and only those.")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="First delete simulated readings, and only those.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
 ) -> None:
     """Make a labelled synthetic world with named faults, and store it or write it."""

@@ -11,10 +11,20 @@ def show_file(entry: dict[str, object]) -> None:
     """Verdict, layout, columns and issues of one entry."""
     totals: dict[str, int] = entry["totals"]  # type: ignore[assignment]
     new = f", +{entry['readings_new']}" if "readings_new" in entry else ""
-    say(f"{entry['file']}: {entry['verdict']} ({totals['records_good']} ok, {totals['records_quarantined']} ✗{new})")
+    counts = f"{totals['records_good']} ok, {totals['records_quarantined']} ✗{new}"
+    say(f"{entry['file']}: {entry['verdict']} ({counts})")
     tables: list[dict[str, object]] = entry["tables"]  # type: ignore[assignment]
     for table in tables:
-        decided = ("layout", "encoding", "delimiter", "decimal", "thousands", "date_order", "timezone", "unit_row")
+        decided = (
+            "layout",
+            "encoding",
+            "delimiter",
+            "decimal",
+            "thousands",
+            "date_order",
+            "timezone",
+            "unit_row",
+        )
         say("  " + ", ".join(f"{name}={table[name]!r}" for name in decided if table.get(name) is not None))
         columns: list[dict[str, str | None]] = table["columns"]  # type: ignore[assignment]
         for column in columns[:_MAX_COLUMNS]:

@@ -79,21 +79,31 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
         events = workspace.events(view.incident.id)
         document = view.to_json(workspace.now())
         language = workspace.language
-    log = [
-        {"at": isoformat(e.at), "event": e.kind.value, "who": e.actor, "facts": dict(e.facts)} for e in events
-    ]
     if request.as_json:
+        log = [
+            {"at": isoformat(e.at), "event": e.kind, "who": e.actor, "facts": dict(e.facts)} for e in events
+        ]
         show_json(document | {"events": log})
         return
     say(view.sentence(language))
     say(view.recommendation(language))
-    for name in ("id", "severity", "condition", "state", "started_at", "ended_at", "score", "threshold", "model"):
+    for name in (
+        "id",
+        "severity",
+        "condition",
+        "state",
+        "started_at",
+        "ended_at",
+        "score",
+        "threshold",
+        "model",
+    ):
         say(f"  {name}: {document[name]}")
     for name, share in view.incident.worst.contributions.items():
         say(f"  {view.place.profile.signal(name).label(language)}: {share:.0%}")
-    for entry in log:
-        facts = " ".join(f"{k}={v}" for k, v in entry["facts"].items())  # type: ignore[attr-defined]
-        say(f"  {entry['at']}  {entry['event']}  {entry['who']}  {facts}".rstrip())
+    for event in events:
+        facts = " ".join(f"{name}={value}" for name, value in event.facts.items())
+        say(f"  {isoformat(event.at)}  {event.kind}  {event.actor}  {facts}".rstrip())
 
 
 @incidents_app.command("ack")
@@ -126,7 +136,9 @@ def shelve(
     reason: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> None:
     """Put it aside for a while; it returns by itself."""
-    _act(context, "shelve", incident_id, timedelta(hours=min(hours, _MAX_SHELVED / timedelta(hours=1))), reason)
+    _act(
+        context, "shelve", incident_id, timedelta(hours=min(hours, _MAX_SHELVED / timedelta(hours=1))), reason
+    )
 
 
 @incidents_app.command("close")
@@ -181,4 +193,3 @@ def _cell(value: object) -> object:
     if isinstance(value, list):
         value = ", ".join(value)
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
-

@@ -57,7 +57,9 @@ def show_judged_file(
     if request.as_json:
         show_json({"file": str(file), "rows": len(rows), "abnormal": len(abnormal), "judged": lines})
     else:
-        say(sentence("cli.judged_file", workspace.language, rows=len(rows), abnormal=len(abnormal), file=file))
+        say(
+            sentence("cli.judged_file", workspace.language, rows=len(rows), abnormal=len(abnormal), file=file)
+        )
         for line in lines:
             if line["is_abnormal"]:
                 say(f"  [{line['severity']}] {line['sentence']}")
@@ -102,16 +104,20 @@ def _line(row: RowJudgement, workspace: Workspace) -> dict[str, object]:
     }
     if detection is None:
         return dict.fromkeys(_COLUMNS) | shown
-    return dict.fromkeys(_COLUMNS) | shown | {
-        "kind": detection.kind.value,
-        "cause": detection.cause,
-        "severity": detection.severity.name.lower(),
-        "signal": detection.signals[0],
-        "observed": _finite(detection.observed),
-        "expected": _finite(detection.expected),
-        "unit": detection.unit,
-        "sentence": workspace.describe(row),
-    }
+    return (
+        dict.fromkeys(_COLUMNS)
+        | shown
+        | {
+            "kind": detection.kind.value,
+            "cause": detection.cause,
+            "severity": detection.severity.name.lower(),
+            "signal": detection.signals[0],
+            "observed": _finite(detection.observed),
+            "expected": _finite(detection.expected),
+            "unit": detection.unit,
+            "sentence": workspace.describe(row),
+        }
+    )
 
 
 def _write_csv(lines: Sequence[dict[str, object]], output: Path) -> None:

@@ -8,7 +8,9 @@ from sereno.cli.output import Request, say, show_json, show_table
 
 __all__ = ["config_app"]
 
-config_app = typer.Typer(help="Settings: check, explain, schema.", no_args_is_help=True, rich_markup_mode=None)
+config_app = typer.Typer(
+    help="Settings: check, explain, schema.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @config_app.command("check")
@@ -44,7 +46,7 @@ def explain_settings(
 
 
 @config_app.command("schema")
-def show_schema(context: typer.Context) -> None:
+def show_schema() -> None:
     """Print the JSON Schema of sereno.yaml, for editors."""
     from sereno.settings.tree import Settings
 

@@ -69,7 +69,9 @@ def _say_demo(result: DemoResult, folder: Path, seconds: float, language: str) -
     severity = sentence(f"severity.{worst.incident.severity.name.lower()}", language)
     say(f"  [{severity}] {worst.sentence(language)}")
     shares = worst.incident.worst.contributions
-    evidence = ", ".join(f"{worst.place.profile.signal(n).label(language)} {s:.0%}" for n, s in shares.items())
+    evidence = ", ".join(
+        f"{worst.place.profile.signal(n).label(language)} {s:.0%}" for n, s in shares.items()
+    )
     say("  " + sentence("demo.evidence", language, evidence=evidence))
     say("  " + sentence("demo.next", language, text=worst.recommendation(language)))
     say("")

@@ -43,7 +43,7 @@ def run_simulation(
         _show(request, result, n_reset, workspace.language)
 
 
-def _confirm(is_sure: bool, language: str) -> None:  # noqa: FBT001 - an answer, not a mode
+def _confirm(is_sure: bool, language: str) -> None:
     if is_sure:
         return
     if not sys.stdin.isatty():

@@ -38,7 +38,9 @@ def run_watch(
     stop = threading.Event()
     _stop_on_signals(stop)
     for one in folders:
-        tell_progress(request, sentence("cli.watching", workspace.language, folder=one.path, pattern=one.pattern))
+        tell_progress(
+            request, sentence("cli.watching", workspace.language, folder=one.path, pattern=one.pattern)
+        )
     entries: list[dict[str, object]] = []
 
     def on_file(result: FileResult) -> None:
@@ -54,9 +56,7 @@ def run_watch(
         show_json({"files": entries})
 
 
-def _folders(
-    workspace: Workspace, folder: Path | None, pattern: str, interval: float
-) -> list[WatchedFolder]:
+def _folders(workspace: Workspace, folder: Path | None, pattern: str, interval: float) -> list[WatchedFolder]:
     if folder is not None:
         if not folder.is_dir():
             raise UsageError(detail=f"'{folder}' is not a folder", command="watch")

@@ -1,15 +1,15 @@
 """What an asset normally does: a calendar shape times a level that moves slowly.
 
-Ratio-scaled signals (energy, volume) are judged as ratios: they pass through asinh(x / knee), linear below the
-knee and logarithmic above it, so that 3 kW and 300 kW roofs read alike and zero stays a finite distance away.
-The level follows seasons, enlargements and new habits; a standstill of a vital signal is never learnt.
+Ratio-scaled signals (energy, volume) are judged as ratios: they pass through asinh(x / knee), linear below
+the knee and logarithmic above it, so that 3 kW and 300 kW roofs read alike and zero stays a finite distance
+away. The level follows seasons, enlargements and new habits; a standstill of a vital signal is never learnt.
 """
 
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from math import sinh
+from math import isnan, sinh
 
 import numpy as np
 
@@ -153,7 +153,8 @@ class Baseline:
 
         Where a vital signal stands still (`held`), the asset is out of service and no signal learns from it.
 
-        Plain floats: a recursion with a clip has no vector form, and a NumPy call per row costs ten times more.
+        Plain floats: a recursion with a clip has no vector form, and a NumPy call per row costs ten times
+        more.
         """
         pace, lean_pace = self.pace, min(1.0, self.pace / _LEAN_SHARE)
         is_vital = bool(self.is_vital[signal])
@@ -166,7 +167,7 @@ class Baseline:
             deviations.append(gap / low if gap < 0.0 else gap / high)
             expected.append(goal)
             still.append(stands)
-            if stands or held or not is_active or x != x:  # x != x: nothing was read
+            if stands or held or not is_active or isnan(x):
                 continue
             lean += lean_pace * ((1.0 if gap > 0.0 else -1.0) - lean)
             haste = 1.0 + _MAX_HASTE * max(0.0, abs(lean) - _LEAN_LIMIT) / (1.0 - _LEAN_LIMIT)
@@ -203,13 +204,16 @@ class Baseline:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Baseline":
         """The baseline that `to_arrays` described."""
         slots_a_day, has_weekend, pace = arrays["shape"].tolist()
-        names = ("centre", "weight", "low", "high", "level")
         return cls(
-            arrays["knee"],
-            arrays["is_vital"],
-            int(slots_a_day),
-            bool(has_weekend),
-            *(arrays[name] for name in names),
+            knee=arrays["knee"],
+            is_vital=arrays["is_vital"],
+            slots_a_day=int(slots_a_day),
+            has_weekend=bool(has_weekend),
+            centre=arrays["centre"],
+            weight=arrays["weight"],
+            low=arrays["low"],
+            high=arrays["high"],
+            level=arrays["level"],
             pace=pace,
         )
 
@@ -291,13 +295,22 @@ def _shaped(baseline: Baseline, transformed: FloatArray, slot: np.ndarray) -> Ba
     daily = _by_slot(transformed, time_of_day, baseline.slots_a_day, np.nanmedian)
     daily = np.where(np.isnan(daily), whole, daily)
     centre = np.tile(daily, (len(baseline.centre) // baseline.slots_a_day, 1))
-    centre = _mixed(_by_slot(transformed, slot, len(centre), np.nanmedian), centre, _counts(transformed, slot, len(centre)))
+    centre = _mixed(
+        _by_slot(transformed, slot, len(centre), np.nanmedian),
+        centre,
+        _counts(transformed, slot, len(centre)),
+    )
     plain_spread = np.nanmedian(np.abs(transformed - whole), axis=0)
     slot_spread = np.nanmedian(np.abs(transformed - centre[slot]), axis=0)
     centre = np.where(slot_spread < CALENDAR_GAIN * plain_spread, centre, whole)
     ratio = baseline.knee > 0
     weight = np.where(ratio, np.tanh(np.maximum(centre, 0.0)), 1.0)
-    return replace(baseline, centre=centre, weight=weight, level=_first_level(baseline, transformed - centre[slot], weight[slot]))
+    return replace(
+        baseline,
+        centre=centre,
+        weight=weight,
+        level=_first_level(baseline, transformed - centre[slot], weight[slot]),
+    )
 
 
 def _first_level(baseline: Baseline, gaps: FloatArray, weight: FloatArray) -> FloatArray:
@@ -325,13 +338,22 @@ def _reshaped(baseline: Baseline, values: FloatArray, local: TimeArray, slot: np
 
 
 def _spread(
-    baseline: Baseline, gaps: FloatArray, slot: np.ndarray, active: BoolArray, transformed: FloatArray, *, side: float
+    baseline: Baseline,
+    gaps: FloatArray,
+    slot: np.ndarray,
+    active: BoolArray,
+    transformed: FloatArray,
+    *,
+    side: float,
 ) -> FloatArray:
     """Standard deviation of one side of the gaps, from their 5 % or 95 % quantile, shape (slots, signals)."""
     n_slots = len(baseline.centre)
     outward = side * gaps
     whole = np.nanquantile(np.where(active, outward, np.nan), _TAIL, axis=0) / _TAIL_DEVIATIONS
-    own = _by_slot(outward, slot, n_slots, lambda rows, axis: np.nanquantile(rows, _TAIL, axis=axis)) / _TAIL_DEVIATIONS
+    own = (
+        _by_slot(outward, slot, n_slots, lambda rows, axis: np.nanquantile(rows, _TAIL, axis=axis))
+        / _TAIL_DEVIATIONS
+    )
     counts = _counts(gaps, slot, n_slots)
     whole = np.nan_to_num(np.maximum(whole, 0.0))
     own = np.nan_to_num(np.maximum(own, 0.0))

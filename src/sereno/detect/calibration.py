@@ -1,7 +1,8 @@
 """From a budget of false alarms to a threshold, counted in episodes and not in rows.
 
-The score of every calm row is known out of fold. A threshold is worth the number of episodes it gives on them,
-after hysteresis and delays, per asset and week; the smallest threshold inside the budget is taken. One episode is
+The score of every calm row is known out of fold. A threshold is worth the number of episodes it gives on
+them, after hysteresis and delays, per asset and week; the smallest threshold inside the budget is taken. One
+episode is
 held back as the conformal correction: with m allowed, the threshold is such that m - 1 were seen.
 
 Source:
@@ -9,7 +10,7 @@ Source:
     episode among the old ones is uniform, hence the correction by one).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil, floor, log10
@@ -118,7 +119,7 @@ def _rounded_up(value: float) -> float:
     return round(ceil(value / unit - 1e-9) * unit, 12)
 
 
-def _smallest(candidates: FloatArray, allowed: int, count) -> float:  # type: ignore[no-untyped-def]
+def _smallest(candidates: FloatArray, allowed: int, count: Callable[[float], int]) -> float:
     """Bisection; a row equal to the threshold counts, so the answer lies just above a candidate."""
     low, high = 0, len(candidates)
     while low < high:

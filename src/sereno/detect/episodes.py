@@ -1,12 +1,13 @@
 """From evidence, row by row, to detections with a start and an end; the state survives between batches.
 
-An episode opens after `on_delay` abnormal rows, is dated from the first of them, and ends after `off_delay` rows
-below the release level, dated at the end of its last abnormal row. Rows that say nothing hold the state: gaps, and for
-a signal that is too low the hours in which it would be zero anyway.
+An episode opens after `on_delay` abnormal rows, is dated from the first of them, and ends after `off_delay`
+rows below the release level, dated at the end of its last abnormal row. Rows that say nothing hold the state:
+gaps, and for a signal that is too low the hours in which it would be zero anyway.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import isnan
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class _Tracker:
         """Episodes ended in the window, and the one that goes on."""
         ended = []
         for row, exceedance in enumerate(self._evidence.exceedance.tolist()):
-            if exceedance != exceedance:  # noqa: PLR0124 - NaN holds the state
+            if isnan(exceedance):
                 continue
             if exceedance >= 1.0:
                 episode = self._abnormal(episode, row, exceedance)
@@ -172,7 +173,9 @@ class _Tracker:
             asset=window.asset,
             check=evidence.check,
             kind=evidence.kind,
-            cause=_cause(evidence.check, evidence.kind, float(episode.observed[lead]), float(episode.expected[lead])),
+            cause=_cause(
+                evidence.check, evidence.kind, float(episode.observed[lead]), float(episode.expected[lead])
+            ),
             severity=grade(figures[_PEAK], n_rows, window.step, is_data=is_data),
             started_at=from_numpy(np.datetime64(int(figures[_STARTED]), "us")),
             ended_at=None if is_open else from_numpy(step_end(last, window.step, window.zone)),
@@ -192,7 +195,7 @@ class _Tracker:
         )
 
     def _impact(self, episode: _Episode, lead: int) -> tuple[float, str]:
-        """Observed minus expected, summed over the abnormal steps: energy or volume; NaN for other quantities."""
+        """Observed minus expected over the abnormal steps: energy or volume; NaN for other quantities."""
         signal = self._profile.signal(self._window.signals[lead])
         if np.isnan(episode.expected[lead]):
             return float("nan"), ""

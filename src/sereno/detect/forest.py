@@ -57,7 +57,8 @@ class Forest:
                 row[self.feature[node]] <= self.threshold[node], self.left[node], self.right[node]
             )
         total = self.path[node].cumsum()[-1:]  # tree by tree, as a block adds: equal to the last bit
-        return np.exp2(-total / self.normaliser)
+        score: FloatArray = np.exp2(-total / self.normaliser)
+        return score
 
     def _score_block(self, features: np.ndarray) -> FloatArray:
         rows = np.arange(len(features))

@@ -1,10 +1,10 @@
 """The default detector of records: robust z and PCA per asset, a fleet's isolation forest as second vote.
 
-Each asset has its own baseline, spread and components; what is left over is in standard deviations and therefore
-alike across a fleet, so one forest over all assets votes on it. Three statistics, each in units of its own calm
-99 % quantile, make the score: the largest deviation, T² along the components, Q off them. The forest confirms: a
-row it finds ordinary keeps only `UNCONFIRMED` of its score. A vital signal that stands still scores by how long it
-has stood, against what the fleet takes for natural.
+Each asset has its own baseline, spread and components; what is left over is in standard deviations and
+therefore alike across a fleet, so one forest over all assets votes on it. Three statistics, each in units of
+its own calm 99 % quantile, make the score: the largest deviation, T² along the components, Q off them. The
+forest confirms: a row it finds ordinary keeps only `UNCONFIRMED` of its score. A vital signal that stands
+still scores by how long it has stood, against what the fleet takes for natural.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ class AssetModel:
     baseline: Baseline
     components: Components
     limits: FloatArray
-    """Calm 99 % quantiles of largest deviation, sqrt(T²), sqrt(Q), and rows a vital signal may stand, shape (4,)."""
+    """Calm limits of largest deviation, sqrt(T²), sqrt(Q), and rows a vital signal stands, shape (4,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,9 @@ class TrainedRobust:
         """
         model = self.assets.get(window.asset) or self._fleet_model(window)
         values = _columns(window, model.signals)
-        residuals, after = model.baseline.residuals(values, local_time(window.time, window.zone), memory or Memory())
+        residuals, after = model.baseline.residuals(
+            values, local_time(window.time, window.zone), memory or Memory()
+        )
         clipped = _clipped(residuals.deviations)
         along, off, leftover = model.components.measure(clipped)
         leftover[np.isnan(residuals.deviations)] = 0.0  # what was not read is not guilty
@@ -195,7 +197,7 @@ class TrainedRobust:
         return Scores(window.time, score, shares, expected, telling), after
 
     def _fleet_model(self, window: Window) -> AssetModel:
-        """An asset as wide as the fleet: its centre is the fleet's, its spread that between its members too."""
+        """An asset as wide as the fleet: its centre is the fleet's, its spread that between members too."""
         signals = max(self.votes, key=lambda names: len(set(names) & set(window.signals)))
         if signals not in self._fleet:
             members = [model for model in self.assets.values() if model.signals == signals]
@@ -209,12 +211,16 @@ class TrainedRobust:
         for i, (key, model) in enumerate(sorted(self.assets.items())):
             assets.append(_described(key, model))
             parts = {"baseline": model.baseline.to_arrays(), "components": model.components.to_arrays()}
-            arrays |= {f"a{i}/{part}/{name}": array for part, group in parts.items() for name, array in group.items()}
+            arrays |= {
+                f"a{i}/{part}/{name}": array for part, group in parts.items() for name, array in group.items()
+            }
             arrays[f"a{i}/limits"] = model.limits
         for i, (signals, vote) in enumerate(sorted(self.votes.items())):
             votes.append({"signals": list(signals), "limit": vote.limit})
             arrays |= {f"v{i}/forest/{name}": array for name, array in vote.forest.to_arrays().items()}
-            arrays |= {f"v{i}/components/{name}": array for name, array in vote.components.to_arrays().items()}
+            arrays |= {
+                f"v{i}/components/{name}": array for name, array in vote.components.to_arrays().items()
+            }
         return pack({"assets": assets, "votes": votes}, arrays)
 
     @classmethod
@@ -235,7 +241,7 @@ class TrainedRobust:
                 components=Components.from_arrays(_group(arrays, f"a{i}/components/")),
                 limits=arrays[f"a{i}/limits"],
             )
-        votes = {}
+        votes: dict[tuple[str, ...], FleetVote] = {}
         for i, text in enumerate(header["votes"]):  # type: ignore[arg-type]
             votes[tuple(text["signals"])] = FleetVote(
                 Forest.from_arrays(_group(arrays, f"v{i}/forest/")),
@@ -268,8 +274,8 @@ def _limits(components: Components, rows: FloatArray) -> FloatArray:
 
 
 def _standing_rows(residuals: Residuals, memory: Memory | None) -> FloatArray:
-    """Rows for which a vital signal has stood still; rows in which it would anyway neither add nor end, (rows,)."""
-    still = residuals.is_still.any(axis=1)
+    """Rows for which a vital signal has stood still, (rows,); those in which it would anyway do not count."""
+    still: BoolArray = np.asarray(residuals.is_still.any(axis=1))
     before = float(_before(memory)[0])
     if not before and not still.any():
         return np.zeros(len(still))
@@ -326,12 +332,15 @@ def _as_in(window: Window, learnt: tuple[str, ...], part: FloatArray) -> FloatAr
     return result
 
 
-def _shares(deviations: FloatArray, leftover: FloatArray, is_off: BoolArray, is_still: BoolArray) -> FloatArray:
+def _shares(
+    deviations: FloatArray, leftover: FloatArray, is_off: BoolArray, is_still: BoolArray
+) -> FloatArray:
     """What each signal contributes: its squared deviation, or its part of Q where the relation broke."""
     parts = np.where(is_off[:, None], leftover**2, deviations**2)
     total = parts.sum(axis=1, keepdims=True)
     shares = parts / np.where(total > 0, total, 1.0) + _STILL_SHARE * is_still
-    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+    shared: FloatArray = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+    return shared
 
 
 def _pooled(members: Sequence[AssetModel], components: Components) -> AssetModel:
@@ -341,7 +350,7 @@ def _pooled(members: Sequence[AssetModel], components: Components) -> AssetModel
     baselines = [member.baseline for member in alike]
 
     def middle(name: str) -> FloatArray:
-        return np.median([getattr(baseline, name) for baseline in baselines], axis=0)
+        return np.asarray(np.median([getattr(baseline, name) for baseline in baselines], axis=0))
 
     knees = np.array([baseline.knee for baseline in baselines])
     between = np.std(np.log(np.where(knees > 0, knees, 1.0)), axis=0)

@@ -14,7 +14,7 @@ _DAY = timedelta(days=1)
 
 
 def reference_rows(step: timedelta | None) -> float:
-    """Rows after which duration counts as much as twice the exceedance: a week of days, a day of hours, an hour."""
+    """Rows after which duration weighs as twice the exceedance: a week of days, a day of hours, an hour."""
     if step is None or step >= _DAY:
         return 7.0
     if step >= _HOUR:
@@ -25,7 +25,8 @@ def reference_rows(step: timedelta | None) -> float:
 def grade(exceedance: float, n_rows: int, step: timedelta | None, *, is_data: bool = False) -> Severity:
     """The severity of an episode; rises with exceedance and with duration, never falls with either.
 
-    A doubling of the exceedance weighs as much as a doubling of the duration past its reference. A data problem
+    A doubling of the exceedance weighs as much as a doubling of the duration past its reference. A data
+    problem
     is never critical: nobody is woken because a meter is silent.
 
     Args:

@@ -28,7 +28,8 @@ def local_time(time: TimeArray, zone: str) -> TimeArray:
     if len(hours) == 1:
         return (micros + _offset_us(zone, int(hours[0]))).astype("datetime64[us]")
     distinct, inverse = np.unique(hours, return_inverse=True)
-    return (micros + _offsets(zone, distinct)[inverse]).astype("datetime64[us]")
+    local: TimeArray = (micros + _offsets(zone, distinct)[inverse]).astype("datetime64[us]")
+    return local
 
 
 def to_utc(local: TimeArray, zone: str) -> TimeArray:

@@ -51,7 +51,6 @@ __all__ = [
 ]
 
 
-
 Fact = str | int | float | bool | None
 
 
@@ -120,7 +119,9 @@ class FileTooLarge(DataError):
     """A size limit was reached while reading."""
 
     code = "read.too_large"
-    template = "'{file}' exceeds a limit: {detail}. Split it, or raise the limit under `limits` in sereno.yaml."
+    template = (
+        "'{file}' exceeds a limit: {detail}. Split it, or raise the limit under `limits` in sereno.yaml."
+    )
 
 
 class UnsupportedFormat(DataError):
@@ -256,7 +257,9 @@ class HistoryTooShort(ModelError):
     """Too few rows to learn."""
 
     code = "model.history_too_short"
-    template = "There is not enough history to learn from: {found}. Needed: {needed}. Ingest more and train again."
+    template = (
+        "There is not enough history to learn from: {found}. Needed: {needed}. Ingest more and train again."
+    )
 
 
 class BudgetTooSmall(ModelError):
@@ -264,6 +267,7 @@ class BudgetTooSmall(ModelError):
 
     code = "model.budget_too_small"
     template = (
-        "A budget of {asked} false episodes per week and asset cannot be promised with {weeks} asset-weeks of "
+        "A budget of {asked} false episodes per week and asset cannot be promised with {weeks} asset-weeks "
+        "of "
         "history. The smallest it supports is {supported}."
     )

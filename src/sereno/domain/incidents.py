@@ -130,18 +130,23 @@ class Incident:
         return "shelved" if self.shelved_until is not None and now < self.shelved_until else "shown"
 
 
-def apply(incident: Incident | None, event: IncidentEvent, *, id: str = "", group_key: str = "") -> Incident:
+def apply(
+    incident: Incident | None, event: IncidentEvent, *, incident_id: str = "", group_key: str = ""
+) -> Incident:
     """The incident after an event; the first event must open it.
 
     Args:
         incident: State before; None for the opening event.
         event: What happened.
-        id: Identity given on opening.
+        incident_id: Identity given on opening.
         group_key: Asset and cause given on opening.
     """
     if incident is None:
-        assert event.kind is EventKind.OPENED and event.detection is not None
-        incident = Incident(id=id, group_key=group_key, opened_at=event.at, evidence=(event.detection,))
+        assert event.kind is EventKind.OPENED, event.kind
+        assert event.detection is not None
+        incident = Incident(
+            id=incident_id, group_key=group_key, opened_at=event.at, evidence=(event.detection,)
+        )
     elif event.detection is not None:
         incident = _with_evidence(incident, event.detection, is_kept=event.kind is not EventKind.WITHDRAWN)
     return replace(_fold(incident, event), n_events=incident.n_events + 1)
@@ -160,7 +165,13 @@ def _with_evidence(incident: Incident, detection: Detection, *, is_kept: bool) -
 def _fold(incident: Incident, event: IncidentEvent) -> Incident:
     facts = event.facts
     match event.kind:
-        case EventKind.OPENED | EventKind.UPDATED | EventKind.REOPENED | EventKind.CLEARED | EventKind.WITHDRAWN:
+        case (
+            EventKind.OPENED
+            | EventKind.UPDATED
+            | EventKind.REOPENED
+            | EventKind.CLEARED
+            | EventKind.WITHDRAWN
+        ):
             is_active = incident.ended_at is None and not incident.is_withdrawn
             return replace(incident, condition=Condition.ACTIVE if is_active else Condition.CLEARED)
         case EventKind.ACKNOWLEDGED:

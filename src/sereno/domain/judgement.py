@@ -1,7 +1,7 @@
 """What judging a window gives: scores, what they are worth, and the intervals judged abnormal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
@@ -10,8 +10,18 @@ import numpy as np
 from sereno.domain.archive import pack, unpack
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 from sereno.domain.signals import AssetKey
+from sereno.domain.time import isoformat
 
-__all__ = ["Calibration", "Detection", "Evidence", "IncidentKind", "Memory", "ModelCard", "Scores", "Severity"]
+__all__ = [
+    "Calibration",
+    "Detection",
+    "Evidence",
+    "IncidentKind",
+    "Memory",
+    "ModelCard",
+    "Scores",
+    "Severity",
+]
 
 
 class Severity(IntEnum):
@@ -56,7 +66,8 @@ class Scores:
         values: Shape (rows,); NaN where there is nothing to judge or the lookback is missing.
         contributions: Share of each signal in the score, shape (rows, signals), rows sum to 1.
         expected: What each signal should have been, in its unit, shape (rows, signals).
-        is_telling: Where a signal normally carries enough for a low value to be seen (not at night, for the sun),
+        is_telling: Where a signal normally carries enough for a low value to be seen (not at night, for the
+            sun),
             shape (rows, signals).
     """
 
@@ -107,7 +118,8 @@ class Detection:
         signals: The most guilty first.
         score, threshold: At the peak.
         observed, expected: Of the first signal at the peak, in `unit`; NaN when there is none.
-        impact: Sum of observed - expected over the abnormal steps, in `impact_unit`; NaN when it has no meaning.
+        impact: Sum of observed - expected over the abnormal steps, in `impact_unit`; NaN when it has no
+            meaning.
         n_rows: Abnormal steps.
         contributions: Share of each signal in the evidence.
         model: Id of the model that judged; empty for data and physics.
@@ -157,6 +169,13 @@ class ModelCard:
     calibration: Calibration
     metrics: Mapping[str, float]
     code_version: str
+
+    def to_json(self) -> dict[str, object]:
+        """The card as every door shows it."""
+        return asdict(self) | {
+            "trained_at": isoformat(self.trained_at),
+            "assets": [str(key) for key in self.assets],
+        }
 
 
 @dataclass(frozen=True, slots=True)

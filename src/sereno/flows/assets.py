@@ -1,4 +1,4 @@
-"""Where judging an asset stands: its rows, its grid, its memory; and how to go back when late readings arrive."""
+"""Where judging an asset stands: its rows, grid and memory, and how to go back for late readings."""
 
 import json
 from dataclasses import dataclass, replace
@@ -112,8 +112,8 @@ def _signals_in(rows: StoredRows) -> tuple[str, ...]:
     """Signals that the asset has ever had, in the order of the table."""
     if not len(rows):
         return ()
-    present = ~np.isnan(rows.values).all(axis=0)
-    return tuple(name for name, is_there in zip(rows.signals, present.tolist(), strict=True) if is_there)
+    present: list[bool] = np.asarray(~np.isnan(rows.values).all(axis=0)).tolist()
+    return tuple(name for name, is_there in zip(rows.signals, present, strict=True) if is_there)
 
 
 def _window(

@@ -47,7 +47,10 @@ def run_demo(workspace: Workspace, *, seed: int, now: datetime, tell: Progress) 
         UsageError: The workspace already holds readings.
     """
     if workspace.asset_keys():
-        raise UsageError(detail=f"'{workspace.folder}' already holds readings: give the demo a folder of its own", command="demo")
+        raise UsageError(
+            detail=f"'{workspace.folder}' already holds readings: give the demo a folder of its own",
+            command="demo",
+        )
     worlds = demo_worlds(seed, now)
     end = max(world.readings.time.max() for world in worlds)
     begins = end - np.timedelta64(REPLAYED)

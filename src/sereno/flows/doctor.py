@@ -6,9 +6,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from sereno.domain.errors import SerenoError
+from sereno.domain.version import VERSION
 from sereno.flows.build import Setup, open_workspace_store
 from sereno.flows.learning import ModelShelf
-from sereno.version import VERSION
 
 __all__ = ["Finding", "diagnose"]
 

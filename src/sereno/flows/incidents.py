@@ -29,7 +29,9 @@ class IncidentView:
 
     def sentence(self, language: str) -> str:
         """The incident in one sentence."""
-        return describe_incident(self.incident, self.place, language, cost=cost_of(self.incident, self.tariff))
+        return describe_incident(
+            self.incident, self.place, language, cost=cost_of(self.incident, self.tariff)
+        )
 
     def recommendation(self, language: str) -> str:
         """What to look at first."""
@@ -145,7 +147,9 @@ def summarise(views: Sequence[IncidentView], *, days: int, until: datetime) -> d
         "until": isoformat(until),
         "total": len(recent),
         "active": sum(v.incident.condition is Condition.ACTIVE for v in recent),
-        "by_severity": {s.name.lower(): sum(v.incident.severity is s for v in recent) for s in reversed(Severity)},
+        "by_severity": {
+            s.name.lower(): sum(v.incident.severity is s for v in recent) for s in reversed(Severity)
+        },
         "by_kind": _counts(v.incident.kind.value for v in recent),
         "by_site": _counts(v.incident.asset.site for v in recent),
         "cost": round(sum(cost[0] for v in recent if (cost := cost_of(v.incident, v.tariff))), 2)

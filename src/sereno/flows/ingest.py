@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from sereno.domain.errors import DataError, Fact, FileMissing
 from sereno.domain.issues import DataIssue
@@ -25,7 +26,21 @@ __all__ = ["FileResult", "Ingestion", "check_file", "expand_paths", "ingest_file
 _TRUTH_FOLDER = "truth"
 """What simulated worlds keep their labels in: never readings."""
 _DATA_SUFFIXES = frozenset(
-    {".csv", ".tsv", ".txt", ".gz", ".zip", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".json", ".ndjson", ""}
+    {
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".gz",
+        ".zip",
+        ".xlsx",
+        ".xlsm",
+        ".xls",
+        ".ods",
+        ".parquet",
+        ".json",
+        ".ndjson",
+        "",
+    }
 )
 """What is taken from a folder; a file that is named is read whatever it is called."""
 
@@ -127,7 +142,9 @@ def ingest_file(path: Path, into: Ingestion) -> FileResult:
 
 def _entry(report: FileReport) -> dict[str, object]:
     """The entry with the facts of its issues, from which the sentence of any language can be made."""
-    issues = [{"code": i.code, "where": i.where, "count": i.count, "facts": dict(i.facts)} for i in report.issues]
+    issues = [
+        {"code": i.code, "where": i.where, "count": i.count, "facts": dict(i.facts)} for i in report.issues
+    ]
     return {**report.to_json(), "issues": issues}
 
 
@@ -161,7 +178,7 @@ def _store_batches(plan: FilePlan, into: Ingestion) -> tuple[FileReport, int]:
         report.add(batch)
         with into.store.begin() as tx:
             n_new += _store_batch(tx, plan, batch, into)
-            status = "done" if batch.is_last else "reading"
+            status: Literal["done", "reading"] = "done" if batch.is_last else "reading"
             tx.save_file(
                 FileEntry(
                     sha256=plan.sha256,

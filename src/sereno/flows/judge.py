@@ -1,7 +1,7 @@
 """The one scoring path: a record, a file, a stream and a back-test all pass through `judge_window`.
 
-A window goes in with the memory that the rows before it left; detections and the new memory come out. A record is a
-window of length one.
+A window goes in with the memory that the rows before it left; detections and the new memory come out. A
+record is a window of length one.
 """
 
 from collections.abc import Mapping, Sequence

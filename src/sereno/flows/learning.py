@@ -12,12 +12,12 @@ from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
 from sereno.domain.signals import Profile
 from sereno.domain.time import to_numpy
+from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup
 from sereno.flows.models import TrainedModel, load_model, save_model
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset
-from sereno.version import VERSION
 
 __all__ = ["ModelShelf", "train_workspace"]
 

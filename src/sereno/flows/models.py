@@ -90,7 +90,10 @@ def load_model(path: Path, profiles: Mapping[str, Profile]) -> TrainedModel:
 
 
 def _model(
-    header: Mapping[str, object], arrays: Mapping[str, np.ndarray], digest: str, profiles: Mapping[str, Profile]
+    header: Mapping[str, object],
+    arrays: Mapping[str, np.ndarray],
+    digest: str,
+    profiles: Mapping[str, Profile],
 ) -> TrainedModel:
     card: dict[str, object] = dict(header["card"])  # type: ignore[call-overload]
     profile = profiles[str(card["profile"])]

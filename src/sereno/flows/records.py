@@ -1,8 +1,8 @@
 """Judging readings that are not stored: a record, a list of records, a file that somebody asks about.
 
-The same path as for stored readings: the asset's memory at that instant, then `weigh_window`. For an instant that
-lies in the past the memory of the nearest checkpoint is carried forward over the stored rows, so that a record
-scores exactly as it did in its place.
+The same path as for stored readings: the asset's memory at that instant, then `weigh_window`. For an instant
+that lies in the past the memory of the nearest checkpoint is carried forward over the stored rows, so that a
+record scores exactly as it did in its place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class RowJudgement:
 
 @dataclass(frozen=True, slots=True)
 class AssetContext:
-    """Where an asset stands, for judging rows after `last_at`; `is_latest` when no stored row lies beyond it."""
+    """Where an asset stands, for rows after `last_at`; `is_latest` when no stored row lies beyond it."""
 
     zone: str
     step: timedelta | None
@@ -72,12 +72,15 @@ def asset_context(
             memory = judge_window(between, profile, model, memory).memory
         span = tx.span(asset.id)
     last = from_numpy(between.time[-1]) if len(between) else standing.last_at
-    is_latest = span is None or to_numpy(span[1]) < first
+    is_latest = span is None or bool(to_numpy(span[1]) < first)
     return AssetContext(asset.zone, standing.asset.step, standing.signals, memory, last, is_latest)
 
 
 def judge_readings(
-    readings: Readings, profile: Profile, model: TrainedModel | None, contexts: Mapping[AssetKey, AssetContext]
+    readings: Readings,
+    profile: Profile,
+    model: TrainedModel | None,
+    contexts: Mapping[AssetKey, AssetContext],
 ) -> list[RowJudgement]:
     """Every row of a batch, in its order; gaps between the rows are not held against them."""
     judged: dict[int, RowJudgement] = {}
@@ -113,7 +116,9 @@ def _window(readings: Readings, rows: np.ndarray, key: AssetKey, context: AssetC
             column = readings.signals.index(name)
             values[:, s] = readings.values[rows, column]
             quality[:, s] = readings.quality[rows, column]
-    return Window(key, readings.profile, signals, readings.time[rows], values, quality, context.step, context.zone)
+    return Window(
+        key, readings.profile, signals, readings.time[rows], values, quality, context.step, context.zone
+    )
 
 
 def _verdicts(window: Window, evidence: Sequence[Evidence], profile: Profile) -> list[RowJudgement]:

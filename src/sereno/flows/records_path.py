@@ -8,7 +8,7 @@ import numpy as np
 from sereno.domain.errors import InvalidRecord
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
-from sereno.domain.time import to_numpy
+from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.build import Setup, read_options
 from sereno.flows.learning import ModelShelf
 from sereno.flows.models import TrainedModel
@@ -55,6 +55,17 @@ class RecordPath:
             bad = batch.quarantine[0]
             raise InvalidRecord(detail=f"{bad.reason}: {bad.text}")
         return self._judge(batch.readings)
+
+    def judge_each(
+        self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None
+    ) -> tuple[Readings, list[RowJudgement | None]]:
+        """The readings of all records, and the judgement of each; None for one that cannot be read."""
+        options = read_options(self._setup)
+        readings = rows_from_records(records, self._setup.profiles, options, units=units).readings
+        judged = {(row.asset, row.time): row for row in self._judge(readings)}
+        alone = [rows_from_records([r], self._setup.profiles, options, units=units).readings for r in records]
+        keys = [(one.assets[0], from_numpy(one.time[0])) if len(one) else None for one in alone]
+        return readings, [None if key is None else judged.get(key) for key in keys]
 
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""

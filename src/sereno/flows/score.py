@@ -1,4 +1,4 @@
-"""Judging stored readings: detections, incidents, memory and cursor move together in one transaction per asset."""
+"""Judging stored readings: detections, incidents, memory and cursor move in one transaction per asset."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,9 @@ def score_asset(
     )
     tx.save_watch_state(asset.id, JUDGE, standing.state(chunks[-1].memory, chunks[-1].last_at, model_id))
     _keep_flags(tx, standing.asset, window, chunks)
-    found = list({(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}.values())
+    found = list(
+        {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}.values()
+    )
     gone = _gone(tx, standing, found)
     tx.delete_detections([stored.id for stored in gone])
     for detection in found:
@@ -107,7 +109,9 @@ def _keep_flags(tx: Transaction, asset: StoredAsset, window: Window, chunks: Seq
     flags = np.concatenate([chunk.judgement.flags for chunk in chunks])
     rows = np.flatnonzero((flags & ~window.quality).any(axis=1))
     if len(rows):
-        tx.add_flags(asset.id, asset.profile, time=window.time[rows], signals=window.signals, flags=flags[rows])
+        tx.add_flags(
+            asset.id, asset.profile, time=window.time[rows], signals=window.signals, flags=flags[rows]
+        )
 
 
 def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:
@@ -122,7 +126,9 @@ def _gone(tx: Transaction, standing: Standing, found: Sequence[Detection]) -> li
     """Stored detections of the judged stretch that judging it again did not find."""
     kept = {(detection.check, detection.started_at) for detection in found}
     stored = tx.detections(standing.asset.id, since=standing.last_at)
-    under_way = {name.removeprefix("episode/") for name in standing.memory.arrays if name.startswith("episode/")}
+    under_way = {
+        name.removeprefix("episode/") for name in standing.memory.arrays if name.startswith("episode/")
+    }
     return [
         one
         for one in stored
@@ -134,7 +140,9 @@ def _gone(tx: Transaction, standing: Standing, found: Sequence[Detection]) -> li
 def _is_judged_again(detection: Detection, standing: Standing, under_way: set[str]) -> bool:
     if standing.last_at is None or detection.started_at > standing.last_at:
         return True
-    return detection.check in under_way and (detection.ended_at is None or detection.last_at >= standing.last_at)
+    return detection.check in under_way and (
+        detection.ended_at is None or detection.last_at >= standing.last_at
+    )
 
 
 def _tell_incidents(

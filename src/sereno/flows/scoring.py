@@ -83,7 +83,9 @@ class Scoring:
             if asset.id in touched:
                 self._score(tx, asset, touched[asset.id])
 
-    def _score(self, tx: Transaction, asset: StoredAsset, first_touched: np.datetime64 | None) -> AssetOutcome:
+    def _score(
+        self, tx: Transaction, asset: StoredAsset, first_touched: np.datetime64 | None
+    ) -> AssetOutcome:
         profile = self._setup.profiles[asset.profile]
         model = self._shelf.get(asset.profile)
         return score_asset(tx, asset, profile, model, now=self._setup.clock(), first_touched=first_touched)

@@ -82,7 +82,9 @@ def reset_simulation(workspace: Workspace) -> int:
 def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[int, World]:
     seed = secrets.randbits(_SEED_BITS) if plan.seed is None else plan.seed
     ratio = None if plan.seed is not None else float(np.random.default_rng(seed).uniform(*_RATIO_BOUNDS))
-    first = start or now.replace(minute=0, second=0, microsecond=0) - timedelta(days=plan.days or _DEFAULT_DAYS)
+    first = start or now.replace(minute=0, second=0, microsecond=0) - timedelta(
+        days=plan.days or _DEFAULT_DAYS
+    )
     end = None if plan.rows is not None else first + timedelta(days=plan.days or _DEFAULT_DAYS)
     world = simulate_world(
         plan.profile,
@@ -110,4 +112,3 @@ def _last_simulated(workspace: Workspace, profile: str) -> datetime | None:
 
 def _ratio(world: World) -> float:
     return float(np.mean(world.labels)) if len(world.labels) else 0.0
-

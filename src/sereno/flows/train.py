@@ -1,4 +1,4 @@
-"""Training: learn each asset, learn the fleet, and find what the false-alarm budget is worth on held-out rows."""
+"""Training: learn each asset and the fleet, and find what the false-alarm budget is worth."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from sereno.detect.robust import RobustDetector, TrainedRobust
 from sereno.domain.errors import BudgetTooSmall
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
-from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.signals import Profile
 from sereno.flows.models import TrainedModel, step_name
 from sereno.prepare.quality import QualityRules, check_quality, longest_repeats
 
@@ -31,7 +31,8 @@ class TrainingPlan:
 
     Attributes:
         budget: False episodes per week and asset.
-        is_budget_firm: Whether a budget that the history cannot support is an error rather than lowered aloud.
+        is_budget_firm: Whether a budget that the history cannot support is an error rather than lowered
+            aloud.
     """
 
     profile: Profile
@@ -70,7 +71,8 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
 def _natural_repeats(window: Window) -> dict[str, float]:
     """Longest natural run of equal values by signal.
 
-    The signal's own median run would say "natural" of a sensor stuck for weeks in the history, so the longest runs
+    The signal's own median run would say "natural" of a sensor stuck for weeks in the history, so the longest
+    runs
     count only when the signal repeats itself often: a coarse resolution, not a fault.
     """
     defaults = QualityRules.for_step(window.step, len(window.signals)).frozen_rows
@@ -78,7 +80,9 @@ def _natural_repeats(window: Window) -> dict[str, float]:
     share = _share_of_repeats(window.values)
     natural = {}
     for name, default, run, often in zip(window.signals, defaults, longest, share, strict=True):
-        natural[name] = float(np.ceil(_REPEAT_MARGIN * run)) if often * default > _FEW_REPEATS else float(default)
+        natural[name] = (
+            float(np.ceil(_REPEAT_MARGIN * run)) if often * default > _FEW_REPEATS else float(default)
+        )
     return natural
 
 
@@ -136,12 +140,17 @@ def _calibration(scores: Sequence[FloatArray], step: timedelta | None, plan: Tra
 
 
 def _card(
-    trained: TrainedRobust, history: Sequence[Window], calibrations: Mapping[str, Calibration], plan: TrainingPlan
+    trained: TrainedRobust,
+    history: Sequence[Window],
+    calibrations: Mapping[str, Calibration],
+    plan: TrainingPlan,
 ) -> ModelCard:
     fingerprint = _fingerprint(history)
     main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
     settings = {"seed": plan.seed, "n_trees": plan.n_trees, "budget": plan.budget, "folds": _FOLDS}
-    identity = hashlib.sha256(f"{plan.profile.name}|{fingerprint}|{sorted(settings.items())}".encode()).hexdigest()
+    identity = hashlib.sha256(
+        f"{plan.profile.name}|{fingerprint}|{sorted(settings.items())}".encode()
+    ).hexdigest()
     return ModelCard(
         id=f"{plan.profile.name}-{identity[:10]}",
         profile=plan.profile.name,
@@ -170,4 +179,3 @@ def _fingerprint(history: Sequence[Window]) -> str:
         digest.update(window.time.tobytes())
         digest.update(np.ascontiguousarray(window.values).tobytes())
     return digest.hexdigest()
-

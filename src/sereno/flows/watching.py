@@ -1,4 +1,4 @@
-"""Watching folders: finished files are stored and judged, each once by its content, and nothing stops the watch."""
+"""Watching folders: finished files are stored and judged once by content, and nothing stops the watch."""
 
 import logging
 import threading

@@ -19,9 +19,11 @@ from sereno.flows.build import Setup, open_setup, open_workspace_store, read_opt
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
+from sereno.flows.models import TrainedModel
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath
 from sereno.flows.scoring import ScoreReport, Scoring
+from sereno.ingest.identity import site_from_file_name
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
 from sereno.store import Store
@@ -101,7 +103,9 @@ class Workspace:
         """The store, for what has no method here."""
         return self._store
 
-    def check(self, *paths: str | Path, timezone: str | None = None, profile: str | None = None) -> list[FileResult]:
+    def check(
+        self, *paths: str | Path, timezone: str | None = None, profile: str | None = None
+    ) -> list[FileResult]:
         """What sereno understands of files and what is wrong in them; stores nothing."""
         options = read_options(self._setup, timezone=timezone, profile=profile)
         return [check_file(path, self._setup, options) for path in expand_paths([Path(p) for p in paths])]
@@ -183,6 +187,27 @@ class Workspace:
             units: Unit of a column by its name, where the name does not say it.
         """
         return self._records.judge_records(records, units)
+
+    def add_records(
+        self, records: Sequence[Mapping[str, object]], *, units: Mapping[str, str] | None = None
+    ) -> list[RowJudgement | None]:
+        """Judge records and store them, with what that opens, in one transaction; in their order.
+
+        None stands for a record without a usable time. Records that are stored already change nothing.
+        """
+        readings, judged = self._records.judge_each(records, units)
+        if len(readings):
+            self.add(readings, zone=read_options(self._setup).timezone, judge=True)
+        return judged
+
+    def use_model(self, model: TrainedModel) -> None:
+        """Let a model judge its profile as long as this workspace is open, whatever the store says."""
+        self._models.use(model)
+        self._records.forget()
+
+    def site_of(self, path: str | Path) -> str:
+        """The site that a file's name speaks of, for rows that name none."""
+        return site_from_file_name(Path(path).name)
 
     def incidents(self, *, since: datetime | None = None, newest_first: bool = False) -> list[IncidentView]:
         """All incidents, worst first."""

@@ -1,1 +1,1 @@
-"""Every sentence that a person reads, by key, in Spanish and English; numbers and dates as each writes them."""
+"""Every sentence that a person reads, by key, in Spanish and English, and numbers as each writes them."""

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import floor, isnan, log10
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -46,9 +47,9 @@ def moment(instant: datetime, zone: str, language: str, *, step: timedelta | Non
 def span(length: timedelta, language: str, *, step: timedelta | None = None) -> str:
     """A length of time in its largest sensible unit: 40 días, 3 horas; daily data are counted in days."""
     is_daily = step is not None and step >= _DAY
-    granularity = "day" if is_daily or length >= 2 * _DAY else "hour" if length >= timedelta(hours=2) else "minute"
-    if granularity == "day":
+    if is_daily or length >= 2 * _DAY:
         return _plural(round(length / _DAY), "day", language)
+    granularity: Literal["hour", "minute"] = "hour" if length >= timedelta(hours=2) else "minute"
     return str(format_timedelta(length, granularity=granularity, threshold=48, locale=_locale(language)))
 
 

@@ -1,8 +1,8 @@
 """Which incident a detection belongs to, and what happens to it: pure decisions, no storage.
 
-An incident continues while the same check finds the same cause on the same signal of the same asset again within
-the reopen window; otherwise a new one begins. Its id is a digest of who and when, so that judging the same readings
-again, in any order and on any machine, names the same incident.
+An incident continues while the same check finds the same cause on the same signal of the same asset again
+within the reopen window; otherwise a new one begins. Its id is a digest of who and when, so that judging the
+same readings again, in any order and on any machine, names the same incident.
 """
 
 import hashlib
@@ -40,7 +40,8 @@ def reopen_window(detection: Detection, step: timedelta | None) -> timedelta:
 def group_key(detection: Detection) -> str:
     """Asset, check, cause and leading signal, in one line."""
     lead = "" if detection.kind is IncidentKind.PHYSICS else detection.signals[0]
-    return "|".join((detection.asset.site, detection.asset.asset, detection.check, detection.cause, lead))
+    asset = detection.asset
+    return f"{asset.site}|{asset.asset}|{detection.check}|{detection.cause}|{lead}"
 
 
 def plan_steps(
@@ -149,7 +150,7 @@ def _change(old: Detection | None, new: Detection) -> EventKind | None:
 
 def _take(known: dict[str, Incident], incident_id: str, key: str, event: IncidentEvent) -> IncidentStep:
     """The step, with `known` brought up to date so that the next detection sees it."""
-    known[incident_id] = apply(known.get(incident_id), event, id=incident_id, group_key=key)
+    known[incident_id] = apply(known.get(incident_id), event, incident_id=incident_id, group_key=key)
     return IncidentStep(incident_id, key, event)
 
 

@@ -46,7 +46,11 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
         with np.errstate(invalid="ignore"):
             flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
         flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
-        found.append(_evidence(window, identity, residual, np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)))
+        found.append(
+            _evidence(
+                window, identity, residual, np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)
+            )
+        )
     return found, flags
 
 

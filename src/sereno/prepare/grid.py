@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import numpy as np
 
+from sereno.domain.calendar import DAY, local_time, to_utc
 from sereno.domain.readings import FloatArray, Quality, QualityArray, TimeArray, Window
 from sereno.domain.signals import AssetKey
-from sereno.domain.calendar import DAY, local_time, to_utc
 
 __all__ = ["build_window", "infer_step"]
 
@@ -18,14 +18,14 @@ _MAX_GRID_GROWTH = 200
 
 
 def infer_step(time: TimeArray) -> timedelta | None:
-    """The rhythm of sorted instants: the most common interval, days as calendar days; None if there is none."""
+    """The most common interval between sorted instants, days as calendar days; None if there is none."""
     if len(time) < 3:
         return None
-    intervals = np.diff(time.astype("datetime64[us]").astype(np.int64))
+    intervals: np.ndarray = np.diff(time.astype("datetime64[us]").astype(np.int64))
     intervals = intervals[intervals > 0]
     if not len(intervals):
         return None
-    seconds = np.round(intervals / 1e6).astype(np.int64)
+    seconds: np.ndarray = np.round(intervals / 1e6).astype(np.int64)
     seconds[(seconds >= 23 * 3600) & (seconds <= 25 * 3600)] = 86_400
     common, counts = np.unique(seconds, return_counts=True)
     if not common[np.argmax(counts)] or counts.max() < _SHARE_ON_RHYTHM * len(seconds):
@@ -61,7 +61,7 @@ def build_window(
     n_rows = int(position[-1]) - first + 1
     if n_rows > _MAX_GRID_GROWTH * max(len(time), 50):
         return Window(asset, profile, signals, time, values, quality, step, zone)
-    if n_rows == len(time) and position[0] == first and (np.diff(position) == 1).all():
+    if n_rows == len(time) and position[0] == first and bool(np.all(np.diff(position) == 1)):
         return Window(asset, profile, signals, time, values, quality, step, zone)
     return _spread(Window(asset, profile, signals, time, values, quality, step, zone), position, first)
 
@@ -70,9 +70,11 @@ def _positions(time: TimeArray, anchor: np.datetime64, step: timedelta, zone: st
     if step % DAY == timedelta(0):
         days = local_time(time, zone).astype("datetime64[D]").astype(np.int64)
         origin = local_time(np.array([anchor]), zone).astype("datetime64[D]").astype(np.int64)[0]
-        return (days - origin) // step.days
+        passed: np.ndarray = (days - origin) // step.days
+        return passed
     micros = (time - anchor).astype("timedelta64[us]").astype(np.int64)
-    return np.round(micros / (step / _MICROSECOND)).astype(np.int64)
+    places: np.ndarray = np.round(micros / (step / _MICROSECOND)).astype(np.int64)
+    return places
 
 
 def _spread(rows: Window, position: np.ndarray, first: int) -> Window:

@@ -68,11 +68,12 @@ def longest_repeats(values: FloatArray) -> FloatArray:
     """Longest run of equal non-zero values of each signal, shape (signals,)."""
     repeats = _is_repeat(values, np.full(values.shape[1], np.nan))
     runs = _run_lengths(repeats, np.zeros(values.shape[1]))
-    return runs.max(axis=0, initial=0.0) + 1.0
+    longest: FloatArray = runs.max(axis=0, initial=0.0) + 1.0
+    return longest
 
 
 def _missing(window: Window, present: BoolArray, rules: QualityRules) -> Evidence:
-    absent = ~present.any(axis=1) if len(window.signals) else np.zeros(len(window), dtype=bool)
+    absent: BoolArray = np.logical_not(present.any(axis=1))
     return Evidence(
         check=MISSING,
         kind=IncidentKind.DATA,
@@ -141,12 +142,13 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
 
 
 def _is_repeat(values: FloatArray, last: FloatArray) -> BoolArray:
-    """Whether each value equals the one present before it and is not zero; gaps neither break nor lengthen."""
+    """Whether each value equals the one before it and is not zero; gaps neither break nor lengthen."""
     previous = np.vstack([last, values[:-1]]) if len(values) else values
     gaps = np.isnan(previous)
     if gaps.any():
         previous = _fill_forward(np.vstack([last, values]))[:-1]
-    return (values == previous) & (values != 0)
+    repeats: BoolArray = (values == previous) & (values != 0)
+    return repeats
 
 
 def _fill_forward(values: FloatArray) -> FloatArray:
@@ -156,7 +158,8 @@ def _fill_forward(values: FloatArray) -> FloatArray:
 
 
 def _last_values(values: FloatArray, last: FloatArray) -> FloatArray:
-    return _fill_forward(np.vstack([last, values]))[-1]
+    final: FloatArray = _fill_forward(np.vstack([last, values]))[-1]
+    return final
 
 
 def _run_lengths(repeats: BoolArray, before: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Settings are read once, by a door: `sereno.yaml`, then `SERENO__A__B` over it, then `.env` for the database."""
+"""Settings are read once, by a door: `sereno.yaml`, `SERENO__A__B` over it, `.env` for the database."""
 
 import difflib
 import os
@@ -40,7 +40,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     """The settings of a workspace folder.
 
     Raises:
-        SettingsError: Unknown key, wrong value or unreadable YAML; names file, line and the nearest valid key.
+        SettingsError: Unknown key, wrong value or unreadable YAML; names file, line and the nearest valid
+        key.
     """
     environment = os.environ if environment is None else environment
     path = folder / SETTINGS_FILE

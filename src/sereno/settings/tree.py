@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-__all__ = ["DetectorSettings", "FolderSource", "Limits", "Settings", "StoreSettings", "Tariff", "parse_duration"]
+__all__ = [
+    "DetectorSettings",
+    "FolderSource",
+    "Limits",
+    "Settings",
+    "StoreSettings",
+    "Tariff",
+    "parse_duration",
+]
 
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
@@ -33,7 +41,7 @@ class StoreSettings(_Branch):
 
     url: SecretStr | None = Field(
         default=None,
-        description="Database address, sqlite:///… or postgresql://…; without one, sereno.db in the workspace. "
+        description="Database address, sqlite:///… or postgresql://…; otherwise sereno.db in the workspace. "
         "DATABASE_URL of the environment or of a .env file is used when this is empty.",
     )
 
@@ -83,12 +91,18 @@ class Settings(_Branch):
     timezone: str | None = Field(
         default=None, description="IANA zone of times written without one, for example Europe/Madrid."
     )
-    profile: str | None = Field(default=None, description="Profile of files that do not say; otherwise by evidence.")
+    profile: str | None = Field(
+        default=None, description="Profile of files that do not say; otherwise by evidence."
+    )
     budget: float = Field(
         default=0.25, gt=0, le=50, description="False alarms accepted per asset and week [episodes]."
     )
     store: StoreSettings = Field(default_factory=StoreSettings, description="The database.")
-    detector: DetectorSettings = Field(default_factory=DetectorSettings, description="The behaviour detector.")
+    detector: DetectorSettings = Field(
+        default_factory=DetectorSettings, description="The behaviour detector."
+    )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")
-    sources: dict[str, FolderSource] = Field(default_factory=dict, description="What `sereno watch` runs, by name.")
+    sources: dict[str, FolderSource] = Field(
+        default_factory=dict, description="What `sereno watch` runs, by name."
+    )
