@@ -43,7 +43,7 @@ def opened(store: Store, incident_id: str = "incident-1", group: str = "roof/beh
 
 
 def test_stored_columns_equal_the_fold_after_every_event(store: Store) -> None:
-    folded = apply(None, STORY[0], id="incident-1", group_key="roof/behaviour")
+    folded = apply(None, STORY[0], incident_id="incident-1", group_key="roof/behaviour")
     opened(store)
 
     for event in STORY[1:]:

@@ -89,8 +89,7 @@ def judge_readings(
         rows = rows[np.argsort(readings.time[rows], kind="stable")]
         window = _window(readings, rows, key, contexts[key])
         evidence, _, _ = weigh_window(window, profile, model, contexts[key].memory)
-        for place, verdict in zip(rows.tolist(), _verdicts(window, evidence, profile), strict=True):
-            judged[place] = verdict
+        judged.update(zip(rows.tolist(), _verdicts(window, evidence, profile), strict=True))
     return [judged[row] for row in range(len(readings))]
 
 

@@ -36,7 +36,7 @@ class IncidentSession(Session):
             StoreError: Another incident of the same group is active.
         """
         self._check_asset(asset_id)
-        opened = apply(None, event, id=incident_id, group_key=group_key)
+        opened = apply(None, event, incident_id=incident_id, group_key=group_key)
         mine = {"organization_id": self._organization_id, "asset_id": asset_id}
         row = {"id": incident_id, "group_key": group_key} | mine | incident_columns(opened)
         self._connection.execute(insert(incident), row)
