@@ -67,7 +67,7 @@ def check_quality(
 def longest_repeats(values: FloatArray) -> FloatArray:
     """Longest run of equal non-zero values of each signal, shape (signals,)."""
     repeats = _is_repeat(values, np.full(values.shape[1], np.nan))
-    runs = _run_lengths(repeats, np.zeros(values.shape[1]))
+    runs = _run_lengths(repeats, ~repeats & ~np.isnan(values), np.zeros(values.shape[1]))
     longest: FloatArray = runs.max(axis=0, initial=0.0) + 1.0
     return longest
 
@@ -115,17 +115,18 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     last = arrays.get("frozen/last", np.full(n_signals, np.nan))
     before = arrays.get("frozen/run", np.zeros(n_signals))
     begun = arrays.get("frozen/since", np.zeros(n_signals))
-    repeats = _is_repeat(window.values, last)
-    runs = _run_lengths(repeats, before)
-    since = _run_starts(window, runs, begun)
+    repeats, absent = _is_repeat(window.values, last), np.isnan(window.values)
+    runs = _run_lengths(repeats, ~repeats & ~absent, before)
+    since = _run_starts(window, ~repeats & ~absent, begun)
     limit = rules.frozen_rows
     is_frozen = repeats & (runs + 1 > limit)
+    holds = (absent & (runs + 1 > limit)).any(axis=1) & ~is_frozen.any(axis=1)
     ratio = np.where(is_frozen, (runs + 1) / limit, 0.0)
     lead = ratio.argmax(axis=1) if n_signals else np.zeros(n_rows, dtype=int)
     evidence = Evidence(
         check=FROZEN,
         kind=IncidentKind.DATA,
-        exceedance=ratio.max(axis=1, initial=0.0),
+        exceedance=np.where(holds, np.nan, ratio.max(axis=1, initial=0.0)),
         threshold=1.0,
         contributions=is_frozen / np.maximum(is_frozen.sum(axis=1, keepdims=True), 1),
         expected=np.full(window.values.shape, np.nan),
@@ -162,21 +163,20 @@ def _last_values(values: FloatArray, last: FloatArray) -> FloatArray:
     return final
 
 
-def _run_lengths(repeats: BoolArray, before: FloatArray) -> FloatArray:
-    """Length of the run of repeats that ends at each row, continuing `before`, shape (rows, signals)."""
+def _run_lengths(repeats: BoolArray, breaks: BoolArray, before: FloatArray) -> FloatArray:
+    """Length of the run of repeats that ends at or is held by each row, continuing `before`, shape (rows, signals)."""
     if len(repeats) == 1:
-        return np.where(repeats, before + 1.0, 0.0)
+        return np.where(breaks, 0.0, before + repeats)
     counts = np.cumsum(repeats, axis=0, dtype=float)
-    broken = np.where(repeats, 0.0, counts)
-    start = np.maximum.accumulate(broken, axis=0)
-    never_broken = np.cumsum(~repeats, axis=0) == 0
+    start = np.maximum.accumulate(np.where(breaks, counts, 0.0), axis=0)
+    never_broken = np.cumsum(breaks, axis=0) == 0
     return counts - start + np.where(never_broken, before, 0.0)
 
 
-def _run_starts(window: Window, runs: FloatArray, begun: FloatArray) -> FloatArray:
-    """Instant [µs] at which the run of each cell began: the first of the equal values."""
+def _run_starts(window: Window, breaks: BoolArray, begun: FloatArray) -> FloatArray:
+    """Instant [µs] at which the run of each cell began: the first of the equal values, which broke the run before."""
+    if not len(window):
+        return np.empty(breaks.shape)
     micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
-    rows = np.arange(len(runs))[:, None] - runs
-    inside = rows >= 0
-    known = micros[np.clip(rows, 0, None).astype(np.int64)] if len(micros) else runs
-    return np.where(inside, known, begun)
+    rows = np.maximum.accumulate(np.where(breaks, np.arange(len(breaks))[:, None], -1), axis=0)
+    return np.where(rows >= 0, micros[rows], begun)
