@@ -1,3 +1,4 @@
+import itertools
 from datetime import timedelta
 
 import numpy as np
@@ -143,7 +144,7 @@ def test_streamed_residuals_equal_those_of_the_batch(cuts: list[int]) -> None:
 
     edges = [0, *sorted(cuts), 200]
     memory, parts = Memory(), []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         part, memory = _follow(baseline, roof.rows(start, stop), memory)
         parts.append(part)
 

@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
@@ -61,7 +62,7 @@ def test_streamed_scores_equal_the_batch_whatever_the_split(trained: TrainedRobu
 
     edges = [0, *sorted(cuts), 150]
     memory, parts = None, []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         part, memory = trained.score(DISTURBED.rows(start, stop), memory)
         parts.append(part)
 

@@ -225,7 +225,10 @@ def an_incident(*detections: Detection, key: str = "key", at: datetime = NOW) ->
     """An incident whose evidence these detections are."""
     first, *others = detections or (a_detection(),)
     incident = apply(
-        None, IncidentEvent(EventKind.OPENED, at, first.started_at, detection=first), incident_id="i1", group_key=key
+        None,
+        IncidentEvent(EventKind.OPENED, at, first.started_at, detection=first),
+        incident_id="i1",
+        group_key=key,
     )
     for other in others:
         incident = apply(incident, IncidentEvent(EventKind.REOPENED, at, other.started_at, detection=other))
