@@ -68,7 +68,7 @@ class SerenoError(Exception):
 
     def __init__(self, **facts: Fact) -> None:
         self.facts: Mapping[str, Fact] = facts
-        super().__init__(self.template.format(**facts))
+        super().__init__(self.template.format(**facts).strip())
 
 
 class UsageError(SerenoError):

@@ -1,7 +1,8 @@
 """The catalogues: YAML files `key: {en: …, es: …}` of this package, with named placeholders."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 
@@ -13,6 +14,7 @@ from sereno.domain.issues import DataIssue
 __all__ = ["LANGUAGES", "error_sentence", "has", "issue_sentence", "machine_language", "sentence"]
 
 LANGUAGES = ("es", "en")
+_PHRASE = "phrase."
 
 
 def machine_language(environment: Mapping[str, str] | None = None) -> str:
@@ -38,7 +40,8 @@ def error_sentence(error: SerenoError, language: str) -> str:
     """What went wrong, for a person; the English of an error is its own template."""
     if language == "en" or not has(error.code):
         return str(error)
-    return sentence(error.code, language, **error.facts)
+    facts = {name: _phrase(value, language) for name, value in error.facts.items()}
+    return sentence(error.code, language, **facts).strip()
 
 
 def issue_sentence(issue: DataIssue, language: str) -> str:
@@ -57,6 +60,27 @@ def _catalogue() -> Mapping[str, Mapping[str, str]]:
         if file.name.endswith(".yaml"):
             merged.update(yaml.load(file.read_text("utf-8"), Loader=loader) or {})
     return merged
+
+
+def _phrase(value: object, language: str) -> object:
+    """A fragment that code wrote in English, in the language of the reader; names and numbers as they are."""
+    if not isinstance(value, str):
+        return value
+    for pattern, key in _phrases():
+        if found := pattern.fullmatch(value):
+            return sentence(key, language, **found.groupdict())
+    return value
+
+
+@cache
+def _phrases() -> Sequence[tuple[re.Pattern[str], str]]:
+    found = []
+    for key, entry in _catalogue().items():
+        if key.startswith(_PHRASE):
+            parts = re.split(r"\{(\w+)\}", entry["en"])
+            text = "".join(f"(?P<{p}>.+?)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
+            found.append((re.compile(text, re.DOTALL), key))
+    return found
 
 
 class _Facts(dict[str, object]):
