@@ -101,7 +101,7 @@ def a_roof(
     consumption: Factors | None = None,
     missing: Sequence[slice] = (),
 ) -> Window:
-    """A rooftop with season, clouds, workdays and (for hours) night; factors disturb stretches of its rows."""
+    """A rooftop with season, clouds, workdays and (for hours) night; factors disturb some of its rows."""
     rng = np.random.default_rng([seed, *name.encode()])
     time = steps(rows, start=start, step=step, zone=zone)
     local = local_time(time, zone)
@@ -247,7 +247,7 @@ def a_workspace(folder: Path, *, settings: str = "", now: datetime = NOW, langua
 def a_solar_workspace(
     folder: Path, windows: Sequence[Window], *, trained_on: int | None = None, settings: str = ""
 ) -> Workspace:
-    """A workspace that holds the first rows of some roofs and has learnt them; all rows without `trained_on`."""
+    """A workspace that holds and has learnt the first rows of some roofs; all rows without `trained_on`."""
     workspace = a_workspace(folder, settings=settings)
     history = [window.rows(0, trained_on or len(window)) for window in windows]
     workspace.add(readings_of(*history), zone=windows[0].zone)
@@ -255,7 +255,8 @@ def a_solar_workspace(
     return workspace
 
 
-_HEADER = "Fecha,Generación total,Consumo total,Autoconsumo,Energía suministrada a la red,Energía obtenida de la red"
+_SUMMARY = "Generación total,Consumo total,Autoconsumo"
+_HEADER = f"Fecha,{_SUMMARY},Energía suministrada a la red,Energía obtenida de la red"
 _UNITS = "[dd.MM.yyyy],[Wh],[Wh],[Wh],[Wh],[Wh]"
 
 

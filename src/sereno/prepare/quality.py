@@ -164,7 +164,7 @@ def _last_values(values: FloatArray, last: FloatArray) -> FloatArray:
 
 
 def _run_lengths(repeats: BoolArray, breaks: BoolArray, before: FloatArray) -> FloatArray:
-    """Length of the run of repeats that ends at or is held by each row, continuing `before`, shape (rows, signals)."""
+    """Run of repeats that each row ends or holds, continuing `before`, shape (rows, signals)."""
     if len(repeats) == 1:
         return np.where(breaks, 0.0, before + repeats)
     counts = np.cumsum(repeats, axis=0, dtype=float)
@@ -174,7 +174,7 @@ def _run_lengths(repeats: BoolArray, breaks: BoolArray, before: FloatArray) -> F
 
 
 def _run_starts(window: Window, breaks: BoolArray, begun: FloatArray) -> FloatArray:
-    """Instant [µs] at which the run of each cell began: the first of the equal values, which broke the run before."""
+    """Instant [µs] at which the run of each cell began: where the run before it was broken."""
     if not len(window):
         return np.empty(breaks.shape)
     micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
