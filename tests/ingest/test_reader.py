@@ -290,6 +290,22 @@ def test_batches_and_row_order_do_not_change_the_result(tmp_path, batch_rows):
     assert max(len(b.readings) for b in batches[:-1] or batches) <= max(batch_rows, 200)
 
 
+def test_file_pasted_together_several_times_reads_like_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("sereno.ingest.inspection.MAX_HELD_ROWS", 20)
+    lines = [solar_line(s, 0.0, 1.0) for s in hours(60, start="2023-10-28T00")]
+    night = lines.index(next(line for line in lines if line.startswith("29.10.2023 02:00")))
+    lines.insert(night, lines[night])
+    wrong = lines[5].replace("1,000", "9,000", 1)
+    broken = "99.99.2023;1;1;1;1;1;X"
+    _, once_report, once = read(write(tmp_path, solar_text([*lines, wrong, broken])))
+    options = dataclasses.replace(MADRID, batch_rows=10)
+    _, report, batches = read(write(tmp_path, solar_text([*lines, broken, wrong, *lines, *lines])), options)
+    assert joined(batches) == joined(once)
+    assert report.totals.records_good == once_report.totals.records_good == 61
+    assert report.totals.duplicates_identical == 2 * len(lines)
+    assert (report.totals.duplicates_conflicting, report.totals.records_quarantined) == (1, 2)
+
+
 @pytest.mark.parametrize("batch_rows", [3, 1000])
 @pytest.mark.parametrize("is_backwards", [False, True])
 def test_repeated_october_hour_is_two_hours(tmp_path, batch_rows, is_backwards):

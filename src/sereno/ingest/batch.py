@@ -3,9 +3,6 @@
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
 from sereno.domain.signals import Profile
@@ -13,6 +10,7 @@ from sereno.ingest.dates import DateStyle
 from sereno.ingest.dialect import Dialect
 from sereno.ingest.layout import Layout
 from sereno.ingest.options import ReadOptions
+from sereno.ingest.repeats import Repeats
 from sereno.ingest.source_file import SourceFile
 from sereno.ingest.table import TableReport
 
@@ -68,7 +66,7 @@ class FilePlan:
         dates: How its instants are written.
         site: Site of rows that name none.
         n_rows: Good lines.
-        repeated: Hashes of identity and instant that come more than once, sorted, shape (keys,).
+        repeats: Which identities and instants come more than once.
         issues: Facts about the file as a whole.
         options: As asked.
         registers: Signals that the rows of a long table speak of.
@@ -84,7 +82,7 @@ class FilePlan:
     dates: DateStyle
     site: str
     n_rows: int
-    repeated: npt.NDArray[np.uint64]
+    repeats: Repeats
     issues: tuple[DataIssue, ...]
     options: ReadOptions
     registers: tuple[str, ...] = ()

@@ -8,8 +8,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from sereno.domain.errors import AmbiguousData, CorruptFile, UsageError
 from sereno.domain.issues import DataIssue
@@ -20,24 +18,21 @@ from sereno.ingest.dialect import Dialect, sniff_dialect
 from sereno.ingest.headers import Role
 from sereno.ingest.identity import clean_name, site_from_file_name
 from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
-from sereno.ingest.lines import LineKind, scan_lines
+from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
+from sereno.ingest.repeats import MAX_HELD_ROWS, NO_HASHES, NO_REPEATS, RepeatCensus, Repeats, split_repeats
 from sereno.ingest.source_file import SourceFile, TextBlock, examine, text_blocks
-from sereno.ingest.table import ColumnReport, TableReport, TextTable, read_text_table
+from sereno.ingest.table import ColumnReport, TableReport, TextTable, instant_texts, text_tables
 
-__all__ = ["inspect_file", "instant_texts", "key_hashes", "layout_issues", "used_columns"]
+__all__ = ["inspect_file", "layout_issues"]
 
 log = logging.getLogger(__name__)
 
 N_HEAD_LINES = 400
-MAX_REPEAT_HASHES = 50_000_000
-"""Rows whose keys are remembered (8 bytes each); larger files leave repetitions to the store's upsert."""
 MIN_NUMERIC_SHARE = 0.5
 MAX_REGISTERS = 10_000
 MAX_REPEATED_SHARE = 0.3
-KEY_ROLES = (Role.TIME, Role.TIME_OF_DAY, Role.SITE, Role.ASSET, Role.REGISTER)
-NO_HASHES: npt.NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
 
 
 def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptions) -> FilePlan:
@@ -64,10 +59,10 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
     source = examine(path, options)
     dialect = sniff_dialect(_head(source), profiles, path.name)
     layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=path.name)
-    evidence = _Evidence(dialect, layout)
-    for block in text_blocks(source):
-        evidence.add(block)
-    evidence.finish()
+    evidence = _Evidence(source, dialect, layout)
+    for lines, table in text_tables(source, dialect, layout):
+        evidence.add(lines, table)
+    evidence.keys.finish()
     evidence.check(path.name)
     _refuse_mixed_series(evidence, layout, path.name)
     dates = _decide_dates(evidence, options, path.name)
@@ -87,7 +82,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         dates=dates,
         site=site,
         n_rows=evidence.n_rows,
-        repeated=evidence.repeated if evidence.n_rows > options.batch_rows else NO_HASHES,
+        repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
         issues=tuple(_file_issues(source, layout, evidence, options)),
         options=options,
         registers=evidence.registers(),
@@ -101,31 +96,10 @@ def _refuse_unknown_zone(name: str) -> None:
         raise UsageError(detail=f"there is no time zone '{name}'", command="check") from error
 
 
-def used_columns(layout: Layout) -> list[int]:
-    """Positions of the columns that reading needs."""
-    unused = (Role.UNKNOWN, Role.IGNORED, Role.END)
-    return [c.index for c in layout.columns if c.role not in unused]
-
-
-def instant_texts(table: TextTable, layout: Layout) -> pl.Series:
-    """The instant of each row as one text, date and time of day joined."""
-    names = [str(c.index) for role in (Role.TIME, Role.TIME_OF_DAY) for c in layout.of_role(role)]
-    if len(names) == 1:
-        return table.cells[names[0]]
-    return table.cells.select(pl.concat_str(names, separator=" ")).to_series()
-
-
-def key_hashes(table: TextTable, layout: Layout) -> npt.NDArray[np.uint64]:
-    """A hash of what must be unique in each row, shape (rows,)."""
-    names = [str(c.index) for role in KEY_ROLES for c in layout.of_role(role)]
-    joined = table.cells.select(pl.concat_str(names, separator="\x1f", ignore_nulls=True)).to_series()
-    return joined.hash().to_numpy()
-
-
 class _Evidence:
     """What the whole file says, gathered block by block."""
 
-    def __init__(self, dialect: Dialect, layout: Layout) -> None:
+    def __init__(self, source: SourceFile, dialect: Dialect, layout: Layout) -> None:
         self._dialect = dialect
         self._layout = layout
         self._register = next((str(c.index) for c in layout.of_role(Role.REGISTER)), None)
@@ -136,20 +110,9 @@ class _Evidence:
         self.dates = DateEvidence(declared=dialect.declared_order)
         self.n_rows = 0
         self.n_broken = 0
-        self._hashes: list[npt.NDArray[np.uint64]] = []
-        self.repeated = NO_HASHES
-        self.repeated_share = 0.0
+        self.keys = RepeatCensus(source.n_lines)
 
-    def add(self, block: TextBlock) -> None:
-        n_columns = len(self._dialect.headers)
-        lines = scan_lines(block, self._dialect.delimiter, n_columns)
-        table = read_text_table(
-            lines,
-            self._dialect.delimiter,
-            n_columns,
-            wanted=used_columns(self._layout),
-            first_line=self._dialect.first_data_line,
-        )
+    def add(self, lines: LineBlock, table: TextTable) -> None:
         self.n_broken += int(np.count_nonzero(lines.kinds == LineKind.BROKEN))
         self.n_rows += len(table.lines)
         if not len(table.lines):
@@ -159,8 +122,7 @@ class _Evidence:
             evidence.add(table.cells[str(index)])
         if self._register is not None and len(self._registers) < MAX_REGISTERS:
             self._registers.update(table.cells[self._register].drop_nulls().unique().to_list())
-        if self.n_rows <= MAX_REPEAT_HASHES:
-            self._hashes.append(key_hashes(table, self._layout))
+        self.keys.add(table, self._layout)
 
     def check(self, file: str) -> None:
         """Refuses a file most of whose lines have another number of fields than its header."""
@@ -176,17 +138,6 @@ class _Evidence:
         found = {s.name for t in sorted(self._registers) if (s := register_signal(t, profile)) is not None}
         known = [name for name in profile.signal_names if name in found]
         return (*known, *sorted(found.difference(known)))
-
-    def finish(self) -> None:
-        """Finds the keys that come more than once."""
-        if self.n_rows > MAX_REPEAT_HASHES or not self._hashes:
-            return
-        hashes = np.concatenate(self._hashes)
-        self._hashes = []
-        hashes.sort()
-        doubled = hashes[1:][hashes[1:] == hashes[:-1]]
-        self.repeated_share = len(doubled) / self.n_rows
-        self.repeated = np.unique(doubled)
 
 
 def _head(source: SourceFile) -> list[str]:
@@ -204,10 +155,28 @@ def _head(source: SourceFile) -> list[str]:
 def _refuse_mixed_series(evidence: _Evidence, layout: Layout, file: str) -> None:
     """Many rows of one instant beside a column that is not read: several series under one name."""
     unread = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
-    if unread and evidence.repeated_share > MAX_REPEATED_SHARE:
+    n_again = evidence.keys.n_rows - len(evidence.keys.keys)
+    if unread and n_again > MAX_REPEATED_SHARE * evidence.n_rows:
         listed = ", ".join(f"'{name}'" for name in unread[:5])
-        detail = f"{evidence.repeated_share:.0%} ↔ {listed}"
+        detail = f"{n_again / evidence.n_rows:.0%} ↔ {listed}"
         raise AmbiguousData(file=file, detail=detail, setting="asset_aliases (profiles/*.yaml)")
+
+
+def _find_repeats(
+    evidence: _Evidence,
+    source: SourceFile,
+    dialect: Dialect,
+    layout: Layout,
+    dates: DateStyle,
+    options: ReadOptions,
+) -> Repeats:
+    """The keys that come more than once; none where one batch sees all rows."""
+    if evidence.n_rows <= options.batch_rows:
+        return NO_REPEATS
+    if evidence.keys.n_rows <= MAX_HELD_ROWS:
+        return Repeats(evidence.keys.keys, NO_HASHES)
+    tables = (table for _, table in text_tables(source, dialect, layout))
+    return split_repeats(tables, layout, dates, options.timezone, evidence.keys.keys)
 
 
 def _decide_dates(evidence: _Evidence, options: ReadOptions, file: str) -> DateStyle:

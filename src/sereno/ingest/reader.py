@@ -1,8 +1,9 @@
 """The reading pass: a planned file as batches of readings, in bounded memory.
 
 Rows whose identity and instant come more than once are held back to the last batch, where all of them meet,
-so that neither the order of rows nor the borders of batches decide which one is kept. Beyond `MAX_HELD_ROWS`
-of them, repetitions are resolved within each batch and the store's upsert has the last word.
+so that neither the order of rows nor the borders of batches decide which one is kept. Only where more than
+`MAX_HELD_ROWS` rows contradict each other are they resolved batch by batch; then the store's upsert has the
+last word, and the totals count what each batch saw.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,15 +19,13 @@ from sereno.domain.time import to_numpy
 from sereno.ingest.batch import Batch, FilePlan, Totals
 from sereno.ingest.duplicates import implausibility, resolve_duplicates
 from sereno.ingest.headers import Role
-from sereno.ingest.inspection import key_hashes, used_columns
-from sereno.ingest.lines import LineBlock, LineKind, scan_lines
+from sereno.ingest.lines import LineBlock, LineKind
+from sereno.ingest.repeats import MAX_HELD_ROWS, key_hashes, positions
 from sereno.ingest.rows import Asides, AssetIndex, Rows, convert_table
-from sereno.ingest.source_file import text_blocks
-from sereno.ingest.table import TextTable, read_text_table
+from sereno.ingest.table import TextTable, text_tables
 
-__all__ = ["MAX_HELD_ROWS", "read_batches"]
+__all__ = ["read_batches"]
 
-MAX_HELD_ROWS = 1_000_000
 MAX_LONG_ROWS = 4_000_000
 """Long tables up to this size are one batch, so that all registers of an instant meet in one row."""
 EXAMPLE_LENGTH = 30
@@ -39,9 +38,8 @@ def read_batches(plan: FilePlan) -> Iterator[Batch]:
     A file without rows gives one empty batch.
     """
     reader = _Reader(plan)
-    for block in text_blocks(plan.source):
-        lines = scan_lines(block, plan.dialect.delimiter, len(plan.dialect.headers))
-        yield from reader.add(lines)
+    for lines, table in text_tables(plan.source, plan.dialect, plan.layout):
+        yield from reader.add(lines, table)
     yield reader.finish()
 
 
@@ -53,10 +51,11 @@ class _Pending:
     tables: list[TextTable] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
     quarantine: list[QuarantinedRow] = field(default_factory=list)
+    n_dropped: int = 0
 
     @property
     def n_rows(self) -> int:
-        return sum(len(p) for p in self.parts)
+        return sum(len(p) for p in self.parts) + len(self.quarantine)
 
     @property
     def n_waiting(self) -> int:
@@ -74,19 +73,12 @@ class _Reader:
         self._open = _Pending()
         self._held = _Pending()
         self._n_forward = 0
+        self._is_shown = np.zeros(len(plan.repeats.identical), dtype=np.bool_)
         is_long = plan.layout.name == "long" and plan.n_rows <= MAX_LONG_ROWS
         self._batch_rows = MAX_LONG_ROWS if is_long else max(1, plan.options.batch_rows)
         self._is_whole = plan.n_rows <= self._batch_rows
 
-    def add(self, lines: LineBlock) -> Iterator[Batch]:
-        plan = self._plan
-        table = read_text_table(
-            lines,
-            plan.dialect.delimiter,
-            len(plan.dialect.headers),
-            wanted=used_columns(plan.layout),
-            first_line=plan.dialect.first_data_line,
-        )
+    def add(self, lines: LineBlock, table: TextTable) -> Iterator[Batch]:
         self._set_aside(lines)
         step = self._batch_rows
         for start in range(0, len(table.lines), step):
@@ -117,16 +109,33 @@ class _Reader:
         def text_of(line: int) -> str:
             return lines.text(line - lines.first_line)
 
-        if not self._is_whole and len(self._plan.repeated):
-            is_held = self._is_repeated(table)
+        repeats = self._plan.repeats
+        if not self._is_whole and len(repeats.held):
+            _, is_held = positions(repeats.held, key_hashes(table, self._plan.layout))
             n_held = int(is_held.sum())
             if n_held and self._held.n_waiting + n_held <= MAX_HELD_ROWS:
-                held = TextTable(table.cells.filter(is_held), table.lines[is_held])
+                held = table.filter(is_held)
                 self._held.tables.append(held)
                 self._held.texts |= {line: text_of(line) for line in held.lines.tolist()}
-                table = TextTable(table.cells.filter(~is_held), table.lines[~is_held])
+                table = table.filter(~is_held)
+        if not self._is_whole and len(repeats.identical):
+            table = self._without_repetitions(table)
         if len(table.lines):
             self._convert(table, text_of)
+
+    def _without_repetitions(self, table: TextTable) -> TextTable:
+        """The table without rows that another one, here or in an earlier block, equals to the last digit."""
+        at, is_repeated = positions(self._plan.repeats.identical, key_hashes(table, self._plan.layout))
+        rows = np.flatnonzero(is_repeated)
+        keys, first = np.unique(at[rows], return_index=True)
+        is_needed = ~is_repeated
+        is_needed[rows[first[~self._is_shown[keys]]]] = True
+        self._is_shown[keys] = True
+        n_assets = len({c.asset for c in self._plan.layout.of_role(Role.SIGNAL) if c.asset}) or 1
+        n_dropped = int(np.count_nonzero(~is_needed)) * n_assets
+        self._open.n_dropped += n_dropped
+        self._asides.count("quality.duplicate_identical", self._plan.path.name, n_dropped)
+        return table.filter(is_needed) if n_dropped else table
 
     def _convert(self, table: TextTable, text_of: Callable[[int], str]) -> None:
         converted = convert_table(
@@ -150,11 +159,6 @@ class _Reader:
         """Whether the rows so far run against time; None before the first rows."""
         return None if self._n_forward == 0 else self._n_forward < 0
 
-    def _is_repeated(self, table: TextTable) -> npt.NDArray[np.bool_]:
-        hashes, repeated = key_hashes(table, self._plan.layout), self._plan.repeated
-        at = np.minimum(np.searchsorted(repeated, hashes), len(repeated) - 1)
-        return np.asarray(repeated[at] == hashes)
-
     def _keep_texts(self, rows: Rows, text_of: Callable[[int], str]) -> None:
         """Raw text of the rows that may lose against another one of the same instant."""
         group, stamps = self._groups(rows), rows.time.astype(np.int64)
@@ -168,7 +172,7 @@ class _Reader:
         return rows.asset * max(1, len(self._signals)) + rows.register
 
     def _close(self, pending: _Pending, *, is_last: bool) -> Batch:
-        totals = Totals(records_quarantined=len(pending.quarantine))
+        totals = Totals(records_quarantined=len(pending.quarantine), duplicates_identical=pending.n_dropped)
         readings = _no_readings(self._plan, self._signals)
         quarantine = list(pending.quarantine)
         if pending.parts:
@@ -177,7 +181,7 @@ class _Reader:
             for line in losers:
                 text = pending.texts.get(line, "")
                 quarantine.append(QuarantinedRow(line, "quality.duplicate_conflicting", text))
-            totals = self._totals(kept, n_identical, len(losers), len(quarantine))
+            totals = self._totals(kept, n_identical + pending.n_dropped, len(losers), len(quarantine))
             self._note_future(kept)
             readings = self._readings(kept)
         quarantine.sort(key=lambda row: row.line)

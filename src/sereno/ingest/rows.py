@@ -15,10 +15,9 @@ from sereno.ingest.batch import FilePlan
 from sereno.ingest.dates import ParsedTimes, parse_times
 from sereno.ingest.headers import Role, key_of
 from sereno.ingest.identity import clean_name
-from sereno.ingest.inspection import instant_texts
 from sereno.ingest.layout import Column, register_signal
 from sereno.ingest.numbers import CellKind, parse_column
-from sereno.ingest.table import TextTable
+from sereno.ingest.table import TextTable, instant_texts
 from sereno.ingest.units import conversion
 from sereno.ingest.zones import to_utc
 

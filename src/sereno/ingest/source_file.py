@@ -67,6 +67,7 @@ class SourceFile:
         has_damaged_bytes: A few bytes do not fit the encoding and are read as U+FFFD.
         is_cr_only: Lines end in a bare carriage return.
         expanded_bytes: Size of the content after decompression.
+        n_lines: Lines at most, whatever they hold.
     """
 
     path: Path
@@ -76,6 +77,7 @@ class SourceFile:
     has_damaged_bytes: bool
     is_cr_only: bool
     expanded_bytes: int
+    n_lines: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ def examine(path: Path, options: ReadOptions) -> SourceFile:
         has_damaged_bytes=census.has_damaged_bytes,
         is_cr_only=census.is_cr_only,
         expanded_bytes=census.n_bytes,
+        n_lines=census.n_lines,
     )
 
 
@@ -211,6 +214,11 @@ class _Census:
     @property
     def is_cr_only(self) -> bool:
         return self._n_newlines == 0 and self._n_returns > 0
+
+    @property
+    def n_lines(self) -> int:
+        """No less than there are: an unfinished last line counts."""
+        return (self._n_newlines or self._n_returns) + 1
 
     def encoding(self) -> str:
         if self._bom_encoding:

@@ -1,16 +1,19 @@
 """What was understood of a table, and its good lines as columns of text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sereno.ingest.dialect import split_line
-from sereno.ingest.lines import LineBlock, LineKind
+from sereno.ingest.dialect import Dialect, split_line
+from sereno.ingest.headers import Role
+from sereno.ingest.layout import Layout
+from sereno.ingest.lines import LineBlock, LineKind, scan_lines
+from sereno.ingest.source_file import SourceFile, text_blocks
 
-__all__ = ["ColumnReport", "TableReport", "TextTable", "read_text_table"]
+__all__ = ["ColumnReport", "TableReport", "TextTable", "instant_texts", "read_text_table", "text_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class TextTable:
     cells: pl.DataFrame
     lines: npt.NDArray[np.int64]
 
+    def filter(self, is_chosen: npt.NDArray[np.bool_]) -> "TextTable":
+        """The chosen rows."""
+        return TextTable(self.cells.filter(pl.Series(is_chosen)), self.lines[is_chosen])
+
 
 def read_text_table(
     lines: LineBlock, delimiter: str, n_columns: int, *, wanted: Sequence[int], first_line: int
@@ -75,6 +82,38 @@ def read_text_table(
     if cells is None or cells.height != len(numbers):
         cells = _split_slowly(lines, delimiter, n_columns, wanted)
     return TextTable(cells, numbers)
+
+
+def text_tables(
+    source: SourceFile, dialect: Dialect, layout: Layout
+) -> Iterator[tuple[LineBlock, TextTable]]:
+    """The file block by block: its lines, and the cells of those that are good."""
+    n_columns = len(dialect.headers)
+    for block in text_blocks(source):
+        lines = scan_lines(block, dialect.delimiter, n_columns)
+        yield (
+            lines,
+            read_text_table(
+                lines,
+                dialect.delimiter,
+                n_columns,
+                wanted=_used_columns(layout),
+                first_line=dialect.first_data_line,
+            ),
+        )
+
+
+def instant_texts(table: TextTable, layout: Layout) -> pl.Series:
+    """The instant of each row as one text, date and time of day joined."""
+    names = [str(c.index) for role in (Role.TIME, Role.TIME_OF_DAY) for c in layout.of_role(role)]
+    if len(names) == 1:
+        return table.cells[names[0]]
+    return table.cells.select(pl.concat_str(names, separator=" ")).to_series()
+
+
+def _used_columns(layout: Layout) -> list[int]:
+    unused = (Role.UNKNOWN, Role.IGNORED, Role.END)
+    return [c.index for c in layout.columns if c.role not in unused]
 
 
 def _split_fast(
