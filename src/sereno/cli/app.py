@@ -87,7 +87,8 @@ def ingest(
         for result in workspace.ingest(*paths, timezone=timezone, profile=profile):
             entries.append(result.entry)
             n_refused += result.is_refused
-            tell_progress(request, f"{result.entry['file']}: +{result.entry['readings_new']}")
+            as_profile = f" ({result.profile})" if result.profile else ""
+            tell_progress(request, f"{result.entry['file']}{as_profile}: +{result.entry['readings_new']}")
     _show_files(request, entries)
     if entries and n_refused == len(entries):
         raise typer.Exit(3)

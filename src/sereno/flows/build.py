@@ -16,7 +16,7 @@ from sereno.settings.reading import LoadedSettings, load_settings
 from sereno.settings.tree import Settings
 from sereno.store import Store, open_store
 
-__all__ = ["MODELS_FOLDER", "Setup", "open_setup", "open_workspace_store", "read_options"]
+__all__ = ["MODELS_FOLDER", "Setup", "has_store", "open_setup", "open_workspace_store", "read_options"]
 
 STORE_FILE = "sereno.db"
 MODELS_FOLDER = "models"
@@ -53,6 +53,11 @@ def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | Non
         clock=clock,
         language=language or loaded.tree.language or machine_language(),
     )
+
+
+def has_store(setup: Setup) -> bool:
+    """Whether there is a store to look into, so that looking does not create one."""
+    return setup.settings.store.url is not None or (setup.folder / STORE_FILE).is_file()
 
 
 def open_workspace_store(setup: Setup) -> Store:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from sereno.domain.errors import SerenoError
 from sereno.domain.version import VERSION
-from sereno.flows.build import Setup, open_workspace_store
+from sereno.flows.build import Setup, has_store, open_workspace_store
 from sereno.flows.learning import ModelShelf
 
 __all__ = ["Finding", "diagnose"]
@@ -43,6 +43,8 @@ def _workspace(setup: Setup) -> list[Finding]:
         _finding("timezone", setup.settings.timezone or "not declared: the machine's"),
         _finding("language", setup.language),
     ]
+    if not has_store(setup):
+        return [*findings, _finding("store", "none yet: it is created by the first `sereno ingest`")]
     try:
         store = open_workspace_store(setup)
     except SerenoError as error:

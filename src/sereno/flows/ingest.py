@@ -55,11 +55,13 @@ class FileResult:
         entry: The entry of DESIGN §5, JSON-able.
         is_refused: Nothing of it was stored.
         is_known: Its content had been read before.
+        profile: Name of the profile that its columns speak for; empty when it was refused or known.
     """
 
     entry: dict[str, object]
     is_refused: bool
     is_known: bool = False
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ def check_file(path: Path, setup: Setup, options: ReadOptions) -> FileResult:
             report.add(batch)
     except DataError as error:
         return _refused(path, error, setup.language)
-    return FileResult(with_messages(_entry(report), setup.language), is_refused=report.verdict == "refused")
+    is_refused = report.verdict == "refused"
+    return FileResult(with_messages(_entry(report), setup.language), is_refused, profile=plan.profile.name)
 
 
 def ingest_file(path: Path, into: Ingestion) -> FileResult:
@@ -137,7 +140,8 @@ def ingest_file(path: Path, into: Ingestion) -> FileResult:
         refused = _refused(path, error, language)
         return replace(refused, entry={**refused.entry, "readings_new": 0})
     entry = {**_entry(report), "readings_new": n_new}
-    return FileResult(with_messages(entry, language), is_refused=report.verdict == "refused")
+    is_refused = report.verdict == "refused"
+    return FileResult(with_messages(entry, language), is_refused, profile=plan.profile.name)
 
 
 def _entry(report: FileReport) -> dict[str, object]:
