@@ -114,7 +114,7 @@ class _Reader:
             _, is_held = positions(repeats.held, key_hashes(table, self._plan.layout))
             n_held = int(is_held.sum())
             if n_held and self._held.n_waiting + n_held <= MAX_HELD_ROWS:
-                held = table.filter(is_held)
+                held = table.filter(is_held).compact()
                 self._held.tables.append(held)
                 self._held.texts |= {line: text_of(line) for line in held.lines.tolist()}
                 table = table.filter(~is_held)

@@ -54,6 +54,11 @@ class TextTable:
     cells: pl.DataFrame
     lines: npt.NDArray[np.int64]
 
+    def compact(self) -> "TextTable":
+        """The same rows in memory of their own; a few rows of a block would keep all of its text alive."""
+        own = {name: self.cells[name].to_list() for name in self.cells.columns}
+        return TextTable(pl.DataFrame(own, schema=dict.fromkeys(own, pl.String)), self.lines.copy())
+
     def filter(self, is_chosen: npt.NDArray[np.bool_]) -> "TextTable":
         """The chosen rows."""
         return TextTable(self.cells.filter(pl.Series(is_chosen)), self.lines[is_chosen])
