@@ -59,7 +59,7 @@ def guide_score(exceedance: float) -> float:
 
     Example:
         >>> [guide_score(times) for times in (0.0, 1.0, 2.0, 4.0, 100.0)]
-        [0.0, -0.05, -0.214343, -0.5001, -0.849513]
+        [0.0, -0.05, -0.214329, -0.5001, -0.849515]
     """
     if isnan(exceedance):
         return nan
