@@ -13,7 +13,7 @@ import numpy as np
 
 from sereno.detect.episodes import describe_row
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
-from sereno.domain.readings import Readings, Window
+from sereno.domain.readings import FloatArray, QualityArray, Readings, Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.assets import standing_of, window_between
@@ -108,6 +108,18 @@ def _window(readings: Readings, rows: np.ndarray, key: AssetKey, context: AssetC
     signals = context.signals + tuple(name for name in readings.signals if name not in context.signals)
     if not context.memory.arrays:
         signals = readings.signals
+    if signals == readings.signals:
+        values, quality = readings.values[rows], readings.quality[rows]
+    else:
+        values, quality = _arranged(readings, rows, signals)
+    return Window(
+        key, readings.profile, signals, readings.time[rows], values, quality, context.step, context.zone
+    )
+
+
+def _arranged(
+    readings: Readings, rows: np.ndarray, signals: tuple[str, ...]
+) -> tuple[FloatArray, QualityArray]:
     values = np.full((len(rows), len(signals)), np.nan)
     quality = np.zeros((len(rows), len(signals)), dtype=np.int32)
     for s, name in enumerate(signals):
@@ -115,9 +127,7 @@ def _window(readings: Readings, rows: np.ndarray, key: AssetKey, context: AssetC
             column = readings.signals.index(name)
             values[:, s] = readings.values[rows, column]
             quality[:, s] = readings.quality[rows, column]
-    return Window(
-        key, readings.profile, signals, readings.time[rows], values, quality, context.step, context.zone
-    )
+    return values, quality
 
 
 def _verdicts(window: Window, evidence: Sequence[Evidence], profile: Profile) -> list[RowJudgement]:

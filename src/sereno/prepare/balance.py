@@ -45,12 +45,10 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
         largest = np.abs(window.values[:, columns]).max(axis=1)
         with np.errstate(invalid="ignore"):
             flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
-        flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
-        found.append(
-            _evidence(
-                window, identity, residual, np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)
-            )
-        )
+        if flagged.any():
+            flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
+        limit = np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)
+        found.append(_evidence(window, identity, residual, limit))
     return found, flags
 
 
@@ -58,15 +56,15 @@ def _evidence(window: Window, identity: Identity, residual: FloatArray, limit: F
     columns = [window.signals.index(name) for name in identity.signals]
     expected = np.full(window.values.shape, np.nan)
     expected[:, columns[0]] = window.values[:, columns[0]] - residual
-    contributions = np.zeros(window.values.shape)
-    contributions[:, columns] = 1.0 / len(columns)
-    contributions[:, columns[0]] += 1e-6  # the total speaks first: its meter is the one the parts contradict
+    shares = np.zeros(len(window.signals))
+    shares[columns] = 1.0 / len(columns)
+    shares[columns[0]] += 1e-6  # the total speaks first: its meter is the one the parts contradict
     return Evidence(
         check=f"physics.{identity.name}",
         kind=IncidentKind.PHYSICS,
         exceedance=np.abs(residual) / limit,
         threshold=1.0,
-        contributions=contributions,
+        contributions=np.broadcast_to(shares, window.values.shape),
         expected=expected,
         off_delay=2,
     )
