@@ -6,7 +6,7 @@ gaps, and for a signal that is too low the hours in which it would be zero anywa
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import isnan
 
 import numpy as np
@@ -16,7 +16,7 @@ from sereno.domain.calendar import step_end
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile, SignalKind
-from sereno.domain.time import from_numpy
+from sereno.domain.time import EPOCH, from_numpy
 
 __all__ = ["describe_row", "find_detections"]
 
@@ -127,9 +127,9 @@ class _Tracker:
         figures[_ABOVE] += 1
         figures[_BELOW] = 0.0
         figures[_OPEN] = float(figures[_OPEN] or figures[_ABOVE] >= self._evidence.on_delay)
-        episode.shares = episode.shares + np.nan_to_num(self._evidence.contributions[row])
+        episode.shares = episode.shares + _known(self._evidence.contributions[row])
         observed, expected = self._window.values[row], self._evidence.expected[row]
-        episode.impact = episode.impact + np.nan_to_num(observed - expected)
+        episode.impact = episode.impact + _known(observed - expected)
         if exceedance > figures[_PEAK]:
             figures[_PEAK], figures[_PEAK_AT] = exceedance, float(self._micros[row])
             episode.observed, episode.expected = observed.copy(), expected.copy()
@@ -160,9 +160,10 @@ class _Tracker:
         """What an episode says to a person."""
         evidence, window = self._evidence, self._window
         figures = episode.figures
-        order = np.argsort(-episode.shares, kind="stable")
+        shares = episode.shares.tolist()
+        order = np.argsort(-episode.shares, kind="stable").tolist()
         total = max(float(episode.shares.sum()), 1e-300)
-        named = [int(s) for s in order if episode.shares[s] >= _MIN_SHARE * total] or [int(order[0])]
+        named = [s for s in order if shares[s] >= _MIN_SHARE * total] or order[:1]
         lead = named[0]
         signal = self._profile.signal(window.signals[lead])
         impact, impact_unit = self._impact(episode, lead)
@@ -177,10 +178,10 @@ class _Tracker:
                 evidence.check, evidence.kind, float(episode.observed[lead]), float(episode.expected[lead])
             ),
             severity=grade(figures[_PEAK], n_rows, window.step, is_data=is_data),
-            started_at=from_numpy(np.datetime64(int(figures[_STARTED]), "us")),
+            started_at=_instant(figures[_STARTED]),
             ended_at=None if is_open else from_numpy(step_end(last, window.step, window.zone)),
-            last_at=from_numpy(last),
-            peak_at=from_numpy(np.datetime64(int(figures[_PEAK_AT]), "us")),
+            last_at=_instant(figures[_LAST]),
+            peak_at=_instant(figures[_PEAK_AT]),
             signals=tuple(window.signals[s] for s in named),
             score=figures[_PEAK] * evidence.threshold,
             threshold=evidence.threshold,
@@ -190,7 +191,7 @@ class _Tracker:
             impact=impact,
             impact_unit=impact_unit,
             n_rows=n_rows,
-            contributions={window.signals[s]: float(episode.shares[s] / total) for s in named},
+            contributions={window.signals[s]: shares[s] / total for s in named},
             model=evidence.model,
         )
 
@@ -205,6 +206,15 @@ class _Tracker:
             hours = self._window.step / timedelta(hours=1)
             return float(episode.impact[lead]) * hours, _ENERGY_UNITS[signal.unit]
         return float("nan"), ""
+
+
+def _instant(micros: float) -> datetime:
+    return EPOCH + timedelta(microseconds=int(micros))
+
+
+def _known(values: FloatArray) -> FloatArray:
+    """Values with nothing where they are unknown; several times faster on a row than `np.nan_to_num`."""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def _cause(check: str, kind: IncidentKind, observed: float, expected: float) -> str:

@@ -47,10 +47,15 @@ def step_end(start: np.datetime64, step: timedelta | None, zone: str) -> np.date
     if step is None:
         return start
     if step % DAY == timedelta(0):
-        local = local_time(np.array([start]), zone) + np.timedelta64(step.days, "D")
-        end: np.datetime64 = to_utc(local, zone)[0]
-        return end
+        return _day_end(start, step.days, zone)
     return start + np.timedelta64(round(step / timedelta(microseconds=1)), "us")
+
+
+@lru_cache(maxsize=4_096)
+def _day_end(start: np.datetime64, days: int, zone: str) -> np.datetime64:
+    local = local_time(np.array([start]), zone) + np.timedelta64(days, "D")
+    end: np.datetime64 = to_utc(local, zone)[0]
+    return end
 
 
 def _offsets(zone: str, hours: np.ndarray) -> np.ndarray:
