@@ -12,7 +12,7 @@ import numpy as np
 
 from sereno.domain.readings import FloatArray
 
-__all__ = ["Components", "fit_components"]
+__all__ = ["Components", "fit_components", "sum_in_order"]
 
 _KEPT_VARIANCE = 0.9
 _MIN_VARIANCE = 1e-3
@@ -39,11 +39,13 @@ class Components:
         Returns:
             sqrt(T²) (rows,), sqrt(Q) (rows,), residual (rows, signals).
         """
-        centred = rows - self.centre
-        along = np.einsum("rs,ks->rk", centred, self.axes)
-        residual = centred - np.einsum("rk,ks->rs", along, self.axes)
-        distance = np.sqrt(np.einsum("rk,rk,k->r", along, along, 1.0 / self.variances))
-        return distance, np.sqrt(np.einsum("rs,rs->r", residual, residual)), residual
+        residual = rows - self.centre
+        centred, squared = residual.copy(), np.zeros(len(rows))
+        for axis, variance in zip(self.axes, self.variances, strict=True):
+            along = sum_in_order(centred * axis)
+            residual -= along[:, None] * axis
+            squared += along * along / variance
+        return np.sqrt(squared), np.sqrt(sum_in_order(residual * residual)), residual
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """All that `from_arrays` needs."""
@@ -53,6 +55,15 @@ class Components:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Components":
         """The components that `to_arrays` described."""
         return cls(arrays["centre"], arrays["axes"], arrays["variances"])
+
+
+def sum_in_order(parts: FloatArray) -> FloatArray:
+    """Sum over the signals (rows, signals), added from left to right: the same to the last bit in any batch.
+
+    `sum`, `@` and `einsum` add in an order that depends on the shape, and so on how many rows came together.
+    """
+    total: FloatArray = np.add.accumulate(parts, axis=1)[:, -1]
+    return total
 
 
 def fit_components(rows: FloatArray) -> Components:

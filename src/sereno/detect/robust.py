@@ -15,7 +15,7 @@ import numpy as np
 
 from sereno.detect.baseline import Baseline, Residuals, fit_baseline
 from sereno.detect.forest import Forest, fit_forest
-from sereno.detect.pca import Components, fit_components
+from sereno.detect.pca import Components, fit_components, sum_in_order
 from sereno.domain.archive import pack, unpack
 from sereno.domain.calendar import local_time
 from sereno.domain.errors import HistoryTooShort
@@ -191,7 +191,8 @@ class TrainedRobust:
         standing = _standing_rows(residuals, memory)
         score = np.maximum(score, np.where(residuals.is_running, 0.0, standing / model.limits[3]))
         score[np.isnan(values).all(axis=1)] = np.nan
-        shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still)
+        stands = ((standing > 0) & ~residuals.is_running)[:, None] & model.baseline.is_vital
+        shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still | stands)
         shares, expected = (_as_in(window, model.signals, part) for part in (shares, residuals.expected))
         telling = _as_in(window, model.signals, residuals.is_telling.astype(float)) > 0
         after = Memory({**after.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)})
@@ -338,9 +339,9 @@ def _shares(
 ) -> FloatArray:
     """What each signal contributes: its squared deviation, or its part of Q where the relation broke."""
     parts = np.where(is_off[:, None], leftover**2, deviations**2)
-    total = parts.sum(axis=1, keepdims=True)
+    total = sum_in_order(parts)[:, None]
     shares = parts / np.where(total > 0, total, 1.0) + _STILL_SHARE * is_still
-    shared: FloatArray = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+    shared: FloatArray = shares / np.maximum(sum_in_order(shares)[:, None], 1e-300)
     return shared
 
 
