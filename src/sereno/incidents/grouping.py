@@ -6,7 +6,7 @@ same readings again, in any order and on any machine, names the same incident.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,8 +17,12 @@ __all__ = ["IncidentStep", "group_key", "plan_steps", "reopen_window"]
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
+_ID_LENGTH = 12
 _GROWTH = 1.5
 """An open incident is told again when it has lasted this many times longer than when it was last told."""
+
+_Place = tuple[str, datetime]
+"""Check and start: no asset has two detections of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,83 +65,128 @@ def plan_steps(
         step: Length of the asset's steps.
         now: Instant of recording.
     """
-    known = {incident.id: incident for incident in incidents}
-    keys = {d.started_at for d in found}
-    steps = []
+    plan = _Plan(incidents, now)
+    current = plan.evidence()
     for detection in gone:
-        holder = _holder(known.values(), detection)
-        if holder is not None and not (detection.started_at in keys and _same(found, detection)):
-            event = IncidentEvent(EventKind.WITHDRAWN, now, detection.started_at, detection=detection)
-            steps.append(_take(known, holder.id, holder.group_key, event))
-    for detection in found:
-        steps.extend(_steps_for(detection, known, step, now))
-    return steps
+        current.pop(_place(detection), None)
+    current |= {_place(detection): detection for detection in found}
+    groups = _grouped(sorted(current.values(), key=lambda d: (d.started_at, d.check)), step)
+    homes = plan.homes(groups)
+    plan.withdraw({place: home for place, (home, _) in homes.items()})
+    for home, detection in homes.values():
+        plan.tell(home, detection)
+    return plan.steps
 
 
-def _same(found: Sequence[Detection], detection: Detection) -> bool:
-    return any(d.check == detection.check and d.started_at == detection.started_at for d in found)
+def _place(detection: Detection) -> _Place:
+    return detection.check, detection.started_at
 
 
-def _steps_for(
-    detection: Detection, known: dict[str, Incident], step: timedelta | None, now: datetime
-) -> list[IncidentStep]:
-    holder = _holder(known.values(), detection)
-    if holder is not None:
-        kind = _change(_evidence_of(holder, detection), detection)
-        if kind is None:
-            return []
-        event = IncidentEvent(kind, now, detection.ended_at or detection.last_at, detection=detection)
-        return [_take(known, holder.id, holder.group_key, event)]
-    key = group_key(detection)
-    earlier = _continued(known.values(), key, detection, reopen_window(detection, step))
-    kind = EventKind.OPENED if earlier is None else EventKind.REOPENED
-    incident_id = _identity(key, detection.started_at) if earlier is None else earlier.id
-    if incident_id in known:
-        kind = EventKind.REOPENED
-    event = IncidentEvent(kind, now, detection.started_at, detection=detection)
-    return [_take(known, incident_id, key if earlier is None else earlier.group_key, event)]
+def _grouped(detections: Iterable[Detection], step: timedelta | None) -> list[list[Detection]]:
+    """Detections that belong to one incident each, in time order."""
+    groups: list[list[Detection]] = []
+    latest: dict[str, list[Detection]] = {}
+    for detection in detections:
+        key = group_key(detection)
+        group = latest.get(key)
+        if group is None or not _continues(group, detection, reopen_window(detection, step)):
+            group = latest[key] = []
+            groups.append(group)
+        group.append(detection)
+    return groups
 
 
-def _holder(known: Iterable[Incident], detection: Detection) -> Incident | None:
-    """The incident that has this detection, perhaps in an earlier form, among its evidence."""
-    for incident in known:
-        if not incident.is_withdrawn and _evidence_of(incident, detection) is not None:
-            return incident
-    return None
+def _continues(group: Sequence[Detection], detection: Detection, window: timedelta) -> bool:
+    ended = group[-1].ended_at
+    return ended is not None and detection.started_at - ended < window
 
 
-def _evidence_of(incident: Incident, detection: Detection) -> Detection | None:
-    for old in incident.evidence:
-        if old.check == detection.check and old.started_at == detection.started_at:
-            return old
-    return None
+class _Plan:
+    """The incidents as the steps so far leave them."""
+
+    def __init__(self, incidents: Iterable[Incident], now: datetime) -> None:
+        self.steps: list[IncidentStep] = []
+        self._known = {incident.id: incident for incident in incidents}
+        self._holders = {
+            _place(detection): incident.id
+            for incident in self._known.values()
+            if not incident.is_withdrawn
+            for detection in incident.evidence
+        }
+        self._now = now
+
+    def evidence(self) -> dict[_Place, Detection]:
+        """What the incidents stand on."""
+        return {
+            place: next(d for d in self._known[holder].evidence if _place(d) == place)
+            for place, holder in self._holders.items()
+        }
+
+    def homes(self, groups: Sequence[Sequence[Detection]]) -> dict[_Place, tuple[str, Detection]]:
+        """The incident of each detection, by id: the one that has it or had it in another form, or a new one."""
+        taken: set[str] = set()
+        found = {}
+        for group in groups:
+            held = (self._holders.get(_place(detection)) for detection in group)
+            home = next((one for one in held if one is not None and one not in taken), None)
+            found[_place(group[0])] = home
+            taken |= set() if home is None else {home}
+        homes = {}
+        for group in groups:
+            home = found[_place(group[0])] or self._fresh(group[0], taken)
+            taken.add(home)
+            homes |= {_place(detection): (home, detection) for detection in group}
+        return homes
+
+    def withdraw(self, homes: Mapping[_Place, str]) -> None:
+        """Take from each incident what is no longer its own."""
+        for place, detection in self.evidence().items():
+            holder = self._holders[place]
+            if homes.get(place) != holder:
+                self._add(holder, EventKind.WITHDRAWN, detection, detection.started_at)
+                del self._holders[place]
+
+    def tell(self, home: str, detection: Detection) -> None:
+        """Give an incident a detection that is new to it or has changed."""
+        if self._holders.get(_place(detection)) == home:
+            old = next(d for d in self._known[home].evidence if _place(d) == _place(detection))
+            kind = _change(old, detection)
+            if kind is not None:
+                self._add(home, kind, detection, detection.ended_at or detection.last_at)
+            return
+        kind = EventKind.REOPENED if home in self._known else EventKind.OPENED
+        self._add(home, kind, detection, detection.started_at)
+
+    def _fresh(self, detection: Detection, taken: Collection[str]) -> str:
+        """An incident that lost this trouble with a start since corrected keeps its life; else a new id."""
+        losing = (incident for incident in self._known.values() if incident.id not in taken)
+        kept = next((incident.id for incident in losing if _is_same_trouble(incident, detection)), None)
+        if kept is not None:
+            return kept
+        asset, start = detection.asset, detection.started_at.isoformat()
+        name = f"{asset.site}|{asset.asset}|{detection.check}|{start}"
+        while (identity := hashlib.sha256(name.encode()).hexdigest()[:_ID_LENGTH]) in taken:
+            name = identity
+        return identity
+
+    def _add(self, home: str, kind: EventKind, detection: Detection, event_time: datetime) -> None:
+        before = self._known.get(home)
+        key = group_key(detection) if before is None else before.group_key
+        event = IncidentEvent(kind, self._now, event_time, detection=detection)
+        self._known[home] = apply(before, event, incident_id=home, group_key=key)
+        self.steps.append(IncidentStep(home, key, event))
 
 
-def _continued(
-    known: Iterable[Incident], key: str, detection: Detection, window: timedelta
-) -> Incident | None:
-    for incident in known:
-        if incident.group_key != key:
-            continue
-        ended = incident.ended_at
-        if incident.is_withdrawn:
-            if _overlap(incident, detection):
-                return incident
-        elif ended is not None and timedelta(0) <= detection.started_at - ended < window:
-            return incident
-    return None
-
-
-def _overlap(incident: Incident, detection: Detection) -> bool:
-    """Whether a withdrawn incident is the same trouble with a corrected start: it keeps its life."""
-    ended = incident.ended_at
+def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
+    """Whether an incident spoke of the same check and cause at the same time."""
+    last, ended = incident.evidence[-1], incident.ended_at
     begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
-    return begins_before and (ended is None or detection.started_at < ended)
+    is_alike = last.check == detection.check and last.cause == detection.cause
+    return is_alike and begins_before and (ended is None or detection.started_at < ended)
 
 
-def _change(old: Detection | None, new: Detection) -> EventKind | None:
+def _change(old: Detection, new: Detection) -> EventKind | None:
     """What a detection's new form means for its incident; None when nobody needs to know yet."""
-    assert old is not None
     if new == old:
         return None
     if new.ended_at is not None:
@@ -146,13 +195,3 @@ def _change(old: Detection | None, new: Detection) -> EventKind | None:
         return EventKind.REOPENED
     is_news = new.severity > old.severity or new.signals != old.signals or new.cause != old.cause
     return EventKind.UPDATED if is_news or new.n_rows >= _GROWTH * old.n_rows else None
-
-
-def _take(known: dict[str, Incident], incident_id: str, key: str, event: IncidentEvent) -> IncidentStep:
-    """The step, with `known` brought up to date so that the next detection sees it."""
-    known[incident_id] = apply(known.get(incident_id), event, incident_id=incident_id, group_key=key)
-    return IncidentStep(incident_id, key, event)
-
-
-def _identity(key: str, started_at: datetime) -> str:
-    return hashlib.sha256(f"{key}|{started_at.isoformat()}".encode()).hexdigest()[:12]
