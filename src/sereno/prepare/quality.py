@@ -1,6 +1,5 @@
 """Data checks: what the rows of a window say about the meter rather than about the plant."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +14,7 @@ __all__ = ["QualityRules", "check_quality", "longest_repeats"]
 MISSING = "quality.missing"
 OUT_OF_RANGE = "quality.out_of_range"
 FROZEN = "quality.frozen"
+_CARRIED = ("frozen/last", "frozen/run", "frozen/since")
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -66,7 +66,7 @@ def check_quality(
 
 def longest_repeats(values: FloatArray) -> FloatArray:
     """Longest run of equal non-zero values of each signal, shape (signals,)."""
-    repeats = _is_repeat(values, np.full(values.shape[1], np.nan))
+    repeats = _is_repeat(values, _filled(values, np.full(values.shape[1], np.nan)))
     runs = _run_lengths(repeats, ~repeats & ~np.isnan(values), np.zeros(values.shape[1]))
     longest: FloatArray = runs.max(axis=0, initial=0.0) + 1.0
     return longest
@@ -111,13 +111,12 @@ def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, Flo
 
 def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
     n_rows, n_signals = window.values.shape
-    arrays: Mapping[str, np.ndarray] = memory.arrays
-    last = arrays.get("frozen/last", np.full(n_signals, np.nan))
-    before = arrays.get("frozen/run", np.zeros(n_signals))
-    begun = arrays.get("frozen/since", np.zeros(n_signals))
-    repeats, absent = _is_repeat(window.values, last), np.isnan(window.values)
-    runs = _run_lengths(repeats, ~repeats & ~absent, before)
-    since = _run_starts(window, ~repeats & ~absent, begun)
+    last, before, begun = _carried(memory, n_signals)
+    filled = _filled(window.values, last)
+    repeats, absent = _is_repeat(window.values, filled), np.isnan(window.values)
+    breaks = ~(repeats | absent)
+    runs = _run_lengths(repeats, breaks, before)
+    since = _run_starts(window, breaks, begun)
     limit = rules.frozen_rows
     is_frozen = repeats & (runs + 1 > limit)
     holds = (absent & (runs + 1 > limit)).any(axis=1) & ~is_frozen.any(axis=1)
@@ -132,35 +131,34 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
         expected=np.full(window.values.shape, np.nan),
         since=since[np.arange(n_rows), lead].astype(np.int64).astype("datetime64[us]") if n_signals else None,
     )
-    carried = {"frozen/last": last, "frozen/run": before, "frozen/since": begun}
     if n_rows:
-        carried = {
-            "frozen/last": _last_values(window.values, last),
-            "frozen/run": runs[-1],
-            "frozen/since": since[-1],
-        }
-    return evidence, is_frozen, Memory(carried)
+        last, before, begun = filled[-1], runs[-1], since[-1]
+    return evidence, is_frozen, Memory(dict(zip(_CARRIED, (last, before, begun), strict=True)))
 
 
-def _is_repeat(values: FloatArray, last: FloatArray) -> BoolArray:
-    """Whether each value equals the one before it and is not zero; gaps neither break nor lengthen."""
-    previous = np.vstack([last, values[:-1]]) if len(values) else values
-    gaps = np.isnan(previous)
-    if gaps.any():
-        previous = _fill_forward(np.vstack([last, values]))[:-1]
-    repeats: BoolArray = (values == previous) & (values != 0)
-    return repeats
+def _carried(memory: Memory, n_signals: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Last value, length of its run and instant [µs] of its first, of each signal."""
+    if _CARRIED[0] not in memory.arrays:
+        return np.full(n_signals, np.nan), np.zeros(n_signals), np.zeros(n_signals)
+    last, before, begun = (memory.arrays[name] for name in _CARRIED)
+    return last, before, begun
 
 
-def _fill_forward(values: FloatArray) -> FloatArray:
-    rows = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
+def _filled(values: FloatArray, last: FloatArray) -> FloatArray:
+    """The last values and those of each row after them, gaps filled forward, shape (rows + 1, signals)."""
+    values = np.concatenate((last[None], values))
+    absent = np.isnan(values)
+    if not absent.any():
+        return values
+    rows = np.where(absent, 0, np.arange(len(values))[:, None])
     np.maximum.accumulate(rows, axis=0, out=rows)
     return np.take_along_axis(values, rows, axis=0)
 
 
-def _last_values(values: FloatArray, last: FloatArray) -> FloatArray:
-    final: FloatArray = _fill_forward(np.vstack([last, values]))[-1]
-    return final
+def _is_repeat(values: FloatArray, filled: FloatArray) -> BoolArray:
+    """Whether each value equals the one before it and is not zero; gaps neither break nor lengthen."""
+    repeats: BoolArray = (values == filled[:-1]) & (values != 0)
+    return repeats
 
 
 def _run_lengths(repeats: BoolArray, breaks: BoolArray, before: FloatArray) -> FloatArray:
@@ -178,5 +176,7 @@ def _run_starts(window: Window, breaks: BoolArray, begun: FloatArray) -> FloatAr
     if not len(window):
         return np.empty(breaks.shape)
     micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    if len(micros) == 1:
+        return np.where(breaks, micros, begun)
     rows = np.maximum.accumulate(np.where(breaks, np.arange(len(breaks))[:, None], -1), axis=0)
     return np.where(rows >= 0, micros[rows], begun)
