@@ -131,7 +131,7 @@ class _Plan:
             home = next((one for one in held if one is not None and one not in taken), None)
             found[_place(group[0])] = home
             taken |= set() if home is None else {home}
-        homes = {}
+        homes: dict[_Place, tuple[str, Detection]] = {}
         for group in groups:
             home = found[_place(group[0])] or self._fresh(group[0], taken)
             taken.add(home)
@@ -179,10 +179,10 @@ class _Plan:
 
 def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
     """Whether an incident spoke of the same check and cause at the same time."""
-    last, ended = incident.evidence[-1], incident.ended_at
-    begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
+    last = incident.evidence[-1]
     is_alike = last.check == detection.check and last.cause == detection.cause
-    return is_alike and begins_before and (ended is None or detection.started_at < ended)
+    begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
+    return is_alike and begins_before and detection.started_at <= last.last_at
 
 
 def _change(old: Detection, new: Detection) -> EventKind | None:

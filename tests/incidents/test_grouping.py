@@ -1,0 +1,280 @@
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent, apply
+from sereno.domain.judgement import Detection, IncidentKind, Severity
+from sereno.domain.signals import AssetKey
+from sereno.incidents.grouping import IncidentStep, group_key, plan_steps, reopen_window
+from tests.support.builders import DAY, HOUR, NOW, a_detection
+
+Book = dict[str, Incident]
+
+
+def _tell(
+    book: Book, found: Sequence[Detection], gone: Sequence[Detection] = (), *, step: timedelta = DAY
+) -> list[IncidentStep]:
+    """Plan, and write the events into the book as the store would."""
+    steps = plan_steps(found, gone, list(book.values()), step=step, now=NOW)
+    for one in steps:
+        before = book.get(one.incident_id)
+        assert (before is None) == (one.event.kind is EventKind.OPENED)
+        book[one.incident_id] = apply(before, one.event, incident_id=one.incident_id, group_key=one.group_key)
+    return steps
+
+
+def _shown(book: Book) -> list[Incident]:
+    return sorted((i for i in book.values() if not i.is_withdrawn), key=lambda i: (i.started_at, i.id))
+
+
+def _lives(book: Book) -> list[tuple[str, tuple[Detection, ...], Condition]]:
+    return [(i.id, i.evidence, i.condition) for i in _shown(book)]
+
+
+def _kinds(steps: Iterable[IncidentStep]) -> list[EventKind]:
+    return [one.event.kind for one in steps]
+
+
+def test_weeks_of_one_trouble_are_one_incident() -> None:
+    book: Book = {}
+
+    for days in range(1, 41):
+        _tell(book, [a_detection(days=None, n_rows=days)])
+
+    assert len(book) == 1
+    assert _shown(book)[0].condition is Condition.ACTIVE
+
+
+def test_growing_trouble_is_told_again_only_when_it_has_grown_by_half() -> None:
+    book: Book = {}
+
+    kinds = [_kinds(_tell(book, [a_detection(days=None, n_rows=days)])) for days in range(1, 41)]
+
+    told = [days for days, events in enumerate(kinds, start=1) if events]
+    assert told == [1, 2, 3, 5, 8, 12, 18, 27]
+
+
+def test_worse_severity_is_told_at_once() -> None:
+    book: Book = {}
+    _tell(book, [a_detection(days=None, n_rows=10)])
+
+    steps = _tell(book, [a_detection(days=None, n_rows=11, severity=Severity.CRITICAL)])
+
+    assert _kinds(steps) == [EventKind.UPDATED]
+
+
+def test_same_detection_again_says_nothing() -> None:
+    book: Book = {}
+    _tell(book, [a_detection()])
+
+    assert _tell(book, [a_detection()]) == []
+
+
+@pytest.mark.parametrize(("pause", "n_incidents"), [(1, 1), (6, 1), (7, 2), (30, 2)], ids=str)
+def test_incident_reopens_within_its_window(pause: int, n_incidents: int) -> None:
+    book: Book = {}
+    _tell(book, [a_detection(0, 3)])
+
+    steps = _tell(book, [a_detection(3 + pause, 2)])
+
+    assert len(book) == n_incidents
+    assert _kinds(steps) == [EventKind.REOPENED if n_incidents == 1 else EventKind.OPENED]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"cause": "behaviour.high"}, id="cause"),
+        pytest.param({"signals": ("consumption",)}, id="leading signal"),
+        pytest.param({"asset": AssetKey("Otra", "Otra")}, id="asset"),
+        pytest.param({"check": "physics.total", "kind": IncidentKind.PHYSICS}, id="check"),
+    ],
+)
+def test_distinct_trouble_is_a_distinct_incident(changes: dict[str, object]) -> None:
+    book: Book = {}
+
+    _tell(book, [a_detection(0, 3), a_detection(4, 2, **changes)])
+
+    assert len(book) == 2
+
+
+def test_missing_days_apart_are_incidents_of_their_own() -> None:
+    book: Book = {}
+    missing = {"check": "quality.missing", "cause": "quality.missing", "kind": IncidentKind.DATA}
+
+    _tell(book, [a_detection(0, 3, **missing), a_detection(4, 2, **missing)])
+
+    assert len(book) == 2
+
+
+def test_physics_is_one_trouble_whichever_meter_leads() -> None:
+    physics = {"kind": IncidentKind.PHYSICS, "check": "physics.x", "cause": "physics.x"}
+
+    assert group_key(a_detection(signals=("a", "b"), **physics)) == group_key(
+        a_detection(signals=("b", "a"), **physics)
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "expected"),
+    [
+        (DAY, IncidentKind.BEHAVIOUR, 7 * DAY),
+        (None, IncidentKind.BEHAVIOUR, 7 * DAY),
+        (DAY, IncidentKind.DATA, timedelta(0)),
+        (HOUR, IncidentKind.DATA, DAY),
+        (timedelta(minutes=1), IncidentKind.PHYSICS, 4 * HOUR),
+    ],
+    ids=str,
+)
+def test_reopen_window_follows_the_step(
+    step: timedelta | None, kind: IncidentKind, expected: timedelta
+) -> None:
+    assert reopen_window(a_detection(kind=kind), step) == expected
+
+
+def test_incident_is_withdrawn_when_late_data_takes_its_evidence() -> None:
+    book: Book = {}
+    _tell(book, [a_detection()])
+
+    steps = _tell(book, [], gone=[a_detection()])
+
+    assert _kinds(steps) == [EventKind.WITHDRAWN]
+    assert _shown(book) == []
+
+
+def test_incident_keeps_its_id_and_people_when_late_data_shift_its_start() -> None:
+    book: Book = {}
+    _tell(book, [a_detection(5, None)])
+    name = next(iter(book))
+    book[name] = apply(book[name], IncidentEvent(EventKind.ACKNOWLEDGED, NOW, NOW, "ana"))
+
+    _tell(book, [a_detection(3, None)], gone=[a_detection(5, None)])
+
+    assert list(book) == [name]
+    assert (book[name].started_at, book[name].state) == (a_detection(3).started_at, HumanState.ACKNOWLEDGED)
+    assert not book[name].is_withdrawn
+
+
+def test_withdrawn_incident_comes_back_when_its_evidence_does() -> None:
+    book: Book = {}
+    _tell(book, [a_detection()])
+    _tell(book, [], gone=[a_detection()])
+
+    steps = _tell(book, [a_detection()])
+
+    assert _kinds(steps) == [EventKind.REOPENED]
+    assert len(_shown(book)) == 1
+
+
+def test_trouble_found_late_joins_the_incident_that_follows_it() -> None:
+    book: Book = {}
+    _tell(book, [a_detection(10, 2)])
+
+    _tell(book, [a_detection(6, 2)])
+
+    assert [i.started_at for i in _shown(book)] == [a_detection(6).started_at]
+    assert len(_shown(book)[0].evidence) == 2
+
+
+def test_trouble_found_late_joins_two_incidents_into_one() -> None:
+    book: Book = {}
+    _tell(book, [a_detection(0, 2)])
+    _tell(book, [a_detection(12, 2)])
+    assert len(_shown(book)) == 2
+
+    _tell(book, [a_detection(6, 2)])
+
+    assert [len(i.evidence) for i in _shown(book)] == [3]
+
+
+def test_incident_parts_in_two_when_the_trouble_between_goes() -> None:
+    book: Book = {}
+    _tell(book, [a_detection(0, 2), a_detection(6, 2), a_detection(12, 2)])
+
+    _tell(book, [], gone=[a_detection(6, 2)])
+
+    assert [len(i.evidence) for i in _shown(book)] == [1, 1]
+
+
+def test_trouble_moves_when_another_signal_turns_out_to_lead() -> None:
+    book: Book = {}
+    _tell(book, [a_detection(0, 2)])
+    _tell(book, [a_detection(5, None, signals=("import",))])
+    assert len(_shown(book)) == 2
+
+    _tell(book, [a_detection(5, None, n_rows=2)])
+
+    assert [len(i.evidence) for i in _shown(book)] == [2]
+
+
+def _history(spans: list[tuple[int, int, str]]) -> list[Detection]:
+    """Detections one after another: pause before, length, leading signal."""
+    found, day = [], 0
+    for pause, days, lead in spans:
+        found.append(a_detection(day + pause, days, signals=(lead,)))
+        day += pause + days
+    return found
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(1, 9), st.integers(1, 5), st.sampled_from(["generation", "import"])),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SPANS, st.lists(st.sampled_from([None, "generation", "import"]), min_size=7, max_size=7))
+def test_stream_that_changes_its_mind_makes_the_same_incidents(
+    spans: list[tuple[int, int, str]], first_leads: list[str | None]
+) -> None:
+    history = _history(spans)
+    whole: Book = {}
+    _tell(whole, history)
+
+    streamed: Book = {}
+    for one, lead in zip(history, first_leads, strict=False):
+        if lead is not None:
+            _tell(streamed, [replace(one, ended_at=None, n_rows=1, signals=(lead,))])
+        _tell(streamed, [one])
+
+    assert _lives(streamed) == _lives(whole)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SPANS, st.randoms(use_true_random=False))
+def test_same_detections_in_any_order_make_the_same_groups(spans: list[tuple[int, int, str]], random) -> None:
+    history = _history(spans)
+    whole: Book = {}
+    _tell(whole, history)
+    shuffled = history.copy()
+    random.shuffle(shuffled)
+
+    late: Book = {}
+    for one in shuffled:
+        _tell(late, [one])
+
+    assert [i.evidence for i in _shown(late)] == [i.evidence for i in _shown(whole)]
+
+
+def test_planning_leaves_the_incidents_it_is_given_untouched() -> None:
+    book: Book = {}
+    _tell(book, [a_detection()])
+    before = list(book.values())
+
+    plan_steps([a_detection(5, 2)], [a_detection()], before, step=DAY, now=NOW)
+
+    assert before == list(book.values())
+    assert next(iter(book.values())).n_events == 1
+
+
+def test_ids_are_the_same_on_every_machine() -> None:
+    book: Book = {}
+
+    _tell(book, [a_detection()])
+
+    assert list(book) == ["81e6253e1b26"]
