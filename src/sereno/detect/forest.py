@@ -59,9 +59,9 @@ class Forest:
         first = np.repeat(np.arange(len(features)) * width, len(self.roots))
         node = np.tile(self.roots, len(features))
         for _ in range(self.depth):
-            below = flat[first + self.feature[node]] <= self.threshold[node]
-            node = np.where(below, self.left[node], self.right[node])
-        path = self.path[node].reshape(len(features), len(self.roots))
+            below = flat.take(first + self.feature.take(node)) <= self.threshold.take(node)
+            node = np.where(below, self.left.take(node), self.right.take(node))
+        path = self.path.take(node).reshape(len(features), len(self.roots))
         total = path.cumsum(axis=1)[:, -1]  # tree by tree, as a block adds: equal to the last bit
         score: FloatArray = np.exp2(-total / self.normaliser)
         return score

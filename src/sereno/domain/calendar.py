@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -62,9 +63,8 @@ def _offsets(zone: str, hours: np.ndarray) -> np.ndarray:
     """Offsets [µs] of sorted hours: days without a clock change cost one look-up."""
     offsets = np.empty(len(hours), dtype=np.int64)
     days = hours // 24
-    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
-    stops = np.r_[starts[1:], len(hours)]
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+    cuts = np.flatnonzero(days[1:] != days[:-1]) + 1
+    for start, stop in pairwise([0, *cuts.tolist(), len(hours)]):
         first, last = int(hours[start]), int(hours[stop - 1])
         if _offset_us(zone, first) == _offset_us(zone, last):
             offsets[start:stop] = _offset_us(zone, first)

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import NumberPattern, format_currency, parse_pattern
 
 __all__ = ["money", "moment", "number", "quantity", "span"]
 
 _LOCALES = {"es": "es_ES", "en": "en_GB"}
 _SIGNIFICANT = 3
+_MAX_DIGITS = 6
 _DAY = timedelta(days=1)
 
 
@@ -22,8 +23,7 @@ def number(value: float, language: str) -> str:
     if isnan(value):
         return "–"
     digits = 0 if value == 0 else max(0, _SIGNIFICANT - 1 - floor(log10(abs(value))))
-    pattern = "#,##0" + ("." + "#" * min(digits, 6) if digits else "")
-    return str(format_decimal(round(value, digits), pattern, locale=_locale(language)))
+    return str(_pattern(min(digits, _MAX_DIGITS)).apply(round(value, digits), _locale(language)))
 
 
 def quantity(value: float, unit: str, language: str) -> str:
@@ -36,6 +36,7 @@ def money(value: float, currency: str, language: str) -> str:
     return str(format_currency(value, currency, locale=_locale(language)))
 
 
+@lru_cache(maxsize=4_096)
 def moment(instant: datetime, zone: str, language: str, *, step: timedelta | None = None) -> str:
     """An instant in the site's zone; only the date when the data are daily."""
     local = instant.astimezone(ZoneInfo(zone))
@@ -56,6 +57,11 @@ def span(length: timedelta, language: str, *, step: timedelta | None = None) -> 
 def _plural(count: int, unit: str, language: str) -> str:
     words = {("day", "es"): ("día", "días"), ("day", "en"): ("day", "days")}[unit, language]
     return f"{count} {words[0] if count == 1 else words[1]}"
+
+
+@lru_cache(maxsize=8)
+def _pattern(digits: int) -> NumberPattern:
+    return parse_pattern("#,##0" + ("." + "#" * digits if digits else ""))
 
 
 @lru_cache(maxsize=8)

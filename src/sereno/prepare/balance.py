@@ -64,7 +64,7 @@ def _evidence(window: Window, identity: Identity, residual: FloatArray, limit: F
         kind=IncidentKind.PHYSICS,
         exceedance=np.abs(residual) / limit,
         threshold=1.0,
-        contributions=np.broadcast_to(shares, window.values.shape),
+        contributions=np.full(window.values.shape, shares),
         expected=expected,
         off_delay=2,
     )
