@@ -29,6 +29,8 @@ app.add_typer(config_app, name="config")
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")
 ]
+Decimal = Annotated[str | None, typer.Option(help="Decimal sign, . or , where a file itself cannot tell.")]
+DateOrder = Annotated[str | None, typer.Option(help="dmy or mdy, where a file itself cannot tell.")]
 ProfileName = Annotated[
     str | None, typer.Option(help="Profile of the files; otherwise decided by their columns.")
 ]
@@ -60,14 +62,16 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Files or folders.")],
     timezone: Timezone = None,
     profile: ProfileName = None,
+    decimal: Decimal = None,
+    date_order: DateOrder = None,
 ) -> None:
     """Say what is understood of files and what is wrong in them; store nothing."""
-    from sereno.flows.build import open_setup
+    from sereno.flows.build import FileHints, open_setup
     from sereno.flows.checking import check_paths
 
     request: Request = context.obj
     setup = open_setup(request.workspace, language=request.language)
-    results = list(check_paths(setup, files, timezone=timezone, profile=profile))
+    results = list(check_paths(setup, files, FileHints(timezone, profile, decimal, date_order)))
     _show_files(request, [result.entry for result in results])
     if results and all(result.is_refused for result in results):
         raise typer.Exit(3)
@@ -79,12 +83,17 @@ def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
     timezone: Timezone = None,
     profile: ProfileName = None,
+    decimal: Decimal = None,
+    date_order: DateOrder = None,
 ) -> None:
     """Read and store files; broken rows go to quarantine, a file read before changes nothing."""
     request: Request = context.obj
     entries, n_refused = [], 0
     with _open(request) as workspace:
-        for result in workspace.ingest(*paths, timezone=timezone, profile=profile):
+        results = workspace.ingest(
+            *paths, timezone=timezone, profile=profile, decimal=decimal, date_order=date_order
+        )
+        for result in results:
             entries.append(result.entry)
             n_refused += result.is_refused
             as_profile = f" ({result.profile})" if result.profile else ""
@@ -152,7 +161,7 @@ def score(
 
 
 @app.command()
-def watch(
+def watch(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     folder: Annotated[
         Path | None, typer.Argument(help="A folder; otherwise the sources in sereno.yaml.")
@@ -162,9 +171,12 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Look once, take what is finished, and end.")] = False,
     timezone: Timezone = None,
     profile: ProfileName = None,
+    decimal: Decimal = None,
+    date_order: DateOrder = None,
 ) -> None:
     """Store and judge files as they arrive, until stopped; one bad file never stops it."""
     from sereno.cli.watching import run_watch
+    from sereno.flows.build import FileHints
 
     with _open(context.obj) as workspace:
         run_watch(
@@ -174,8 +186,7 @@ def watch(
             pattern=pattern,
             interval=interval,
             is_once=once,
-            timezone=timezone,
-            profile=profile,
+            hints=FileHints(timezone, profile, decimal, date_order),
         )
 
 

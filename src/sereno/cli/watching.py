@@ -8,6 +8,7 @@ from types import FrameType
 
 from sereno.cli.output import Request, show_json, tell_progress
 from sereno.domain.errors import UsageError
+from sereno.flows.build import FileHints
 from sereno.flows.ingest import FileResult
 from sereno.flows.watching import WatchedFolder, watch_folders
 from sereno.flows.workspace import Workspace
@@ -26,8 +27,7 @@ def run_watch(
     pattern: str,
     interval: float,
     is_once: bool,
-    timezone: str | None,
-    profile: str | None,
+    hints: FileHints,
 ) -> None:
     """Watch until SIGTERM or Ctrl+C; the file in hand is finished first.
 
@@ -49,9 +49,7 @@ def run_watch(
             entries.append(entry)
         tell_progress(request, f"{entry['file']}: {entry['verdict']} +{entry['readings_new']}")
 
-    watch_folders(
-        workspace, folders, is_once=is_once, stop=stop, on_file=on_file, timezone=timezone, profile=profile
-    )
+    watch_folders(workspace, folders, is_once=is_once, stop=stop, on_file=on_file, hints=hints)
     if is_once and request.as_json:
         show_json({"files": entries})
 

@@ -27,14 +27,14 @@ class Standing:
     Attributes:
         signals: Columns of its windows; the memory's arrays follow them.
         last_at: Start of the last judged row; None at the beginning.
-        is_fresh: Whether judging starts from the beginning, so that what was found before is replaced.
+        rows: Stored rows from the last judged one on.
     """
 
     asset: StoredAsset
     signals: tuple[str, ...]
     last_at: datetime | None
     memory: Memory
-    is_fresh: bool
+    rows: StoredRows
 
     def state(self, memory: Memory, last_at: datetime, model_id: str) -> WatchState:
         """What to store after judging up to a row."""
@@ -66,21 +66,20 @@ def standing_of(
     rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
     if set(_signals_in(rows)) - set(signals):
         return _beginning(tx, asset, model)
-    return Standing(asset, signals, state.last_ts, Memory(arrays), is_fresh=False)
+    return Standing(asset, signals, state.last_ts, Memory(arrays), rows)
 
 
-def next_window(tx: Transaction, standing: Standing) -> Window:
+def next_window(standing: Standing) -> Window:
     """The rows not judged yet, on the asset's grid, gaps before them included."""
-    last = standing.last_at
-    rows = tx.rows(standing.asset.id, standing.asset.profile, start=last)
+    last, rows = standing.last_at, standing.rows
     after = None if last is None else to_numpy(last)
     first = 0 if after is None else int(np.searchsorted(rows.time, after, side="right"))
     return _window(standing.asset, standing.signals, rows, first, after)
 
 
-def window_between(tx: Transaction, standing: Standing, before: np.datetime64) -> Window:
+def window_between(standing: Standing, before: np.datetime64) -> Window:
     """The rows not judged yet that lie before an instant."""
-    window = next_window(tx, standing)
+    window = next_window(standing)
     return window.rows(0, int(np.searchsorted(window.time, before)))
 
 
@@ -105,7 +104,7 @@ def _beginning(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) 
     if model is not None and asset.key in model.detector.assets:
         learnt = model.detector.assets[asset.key].signals
         signals = (*learnt, *(name for name in signals if name not in learnt))
-    return Standing(asset, signals, None, Memory(), is_fresh=True)
+    return Standing(asset, signals, None, Memory(), rows)
 
 
 def _signals_in(rows: StoredRows) -> tuple[str, ...]:

@@ -16,7 +16,16 @@ from sereno.settings.reading import LoadedSettings, load_settings
 from sereno.settings.tree import Settings
 from sereno.store import Store, open_store
 
-__all__ = ["MODELS_FOLDER", "Setup", "has_store", "open_setup", "open_workspace_store", "read_options"]
+__all__ = [
+    "MODELS_FOLDER",
+    "NO_HINTS",
+    "FileHints",
+    "Setup",
+    "has_store",
+    "open_setup",
+    "open_workspace_store",
+    "read_options",
+]
 
 STORE_FILE = "sereno.db"
 MODELS_FOLDER = "models"
@@ -77,14 +86,36 @@ def open_workspace_store(setup: Setup) -> Store:
     return open_store(f"sqlite:///{(setup.folder / STORE_FILE).resolve()}")
 
 
-def read_options(setup: Setup, *, timezone: str | None = None, profile: str | None = None) -> ReadOptions:
+@dataclass(frozen=True, slots=True)
+class FileHints:
+    """What a person says of files that do not say it themselves.
+
+    Attributes:
+        timezone: IANA zone of times written without one.
+        profile: Name of the profile.
+        decimal: `.` or `,`.
+        date_order: `dmy` or `mdy`.
+    """
+
+    timezone: str | None = None
+    profile: str | None = None
+    decimal: str | None = None
+    date_order: str | None = None
+
+
+NO_HINTS = FileHints()
+
+
+def read_options(setup: Setup, hints: FileHints = NO_HINTS) -> ReadOptions:
     """How files of this workspace are read: what the caller says, then the settings, then the machine."""
     settings = setup.settings
-    zone = timezone or settings.timezone
+    zone = hints.timezone or settings.timezone
     return ReadOptions(
         timezone=zone or get_localzone_name() or "UTC",
         is_timezone_assumed=zone is None,
-        profile=profile or settings.profile,
+        profile=hints.profile or settings.profile,
+        decimal=hints.decimal,
+        date_order=hints.date_order,
         max_expanded_bytes=settings.limits.max_expanded_bytes,
         max_line_bytes=settings.limits.max_line_bytes,
         now=setup.clock(),

@@ -135,7 +135,7 @@ def ingest_file(path: Path, into: Ingestion) -> FileResult:
             entry = {**known.report, "file": str(path), "readings_new": 0}
             return FileResult(with_messages(entry, language), is_refused=False, is_known=True)
         plan = inspect_file(path, into.setup.profiles, into.options)
-        report, n_new = _store_batches(plan, into)
+        report, n_new = _store_batches(plan, into, n_before=0 if known is None else known.n_new)
     except DataError as error:
         refused = _refused(path, error, language)
         return replace(refused, entry={**refused.entry, "readings_new": 0})
@@ -175,7 +175,8 @@ def _refused(path: Path, error: DataError, language: str) -> FileResult:
     return FileResult({**entry, "issues": [issue]}, is_refused=True)
 
 
-def _store_batches(plan: FilePlan, into: Ingestion) -> tuple[FileReport, int]:
+def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[FileReport, int]:
+    """Each batch in a transaction; the ledger also counts what an interrupted reading of the file brought."""
     report = FileReport.start(plan)
     n_new = 0
     for batch in read_batches(plan):
@@ -190,7 +191,7 @@ def _store_batches(plan: FilePlan, into: Ingestion) -> tuple[FileReport, int]:
                     size=plan.path.stat().st_size,
                     status=status,
                     report=_entry(report),
-                    n_new=n_new,
+                    n_new=n_before + n_new,
                     at=into.setup.clock(),
                 )
             )

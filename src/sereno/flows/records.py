@@ -67,7 +67,7 @@ def asset_context(
             return _unstored(key, model, zone)
         standing = standing_of(tx, asset, model, first)
         memory = standing.memory
-        between = window_between(tx, standing, first)
+        between = window_between(standing, first)
         if len(between):
             memory = judge_window(between, profile, model, memory).memory
         span = tx.span(asset.id)

@@ -9,7 +9,7 @@ from sereno.domain.errors import InvalidRecord
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, to_numpy
-from sereno.flows.build import Setup, read_options
+from sereno.flows.build import FileHints, Setup, read_options
 from sereno.flows.learning import ModelShelf
 from sereno.flows.models import TrainedModel
 from sereno.flows.records import AssetContext, RowJudgement, asset_context, judge_readings
@@ -39,7 +39,9 @@ class RecordPath:
         Raises:
             DataError: The file cannot be read.
         """
-        plan = inspect_file(path, self._setup.profiles, read_options(self._setup, timezone=timezone))
+        plan = inspect_file(
+            path, self._setup.profiles, read_options(self._setup, FileHints(timezone=timezone))
+        )
         return [row for batch in read_batches(plan) for row in self._judge(batch.readings)]
 
     def judge_records(

@@ -52,7 +52,7 @@ def score_asset(
         first_touched: Earliest instant that the batch in this transaction added or changed.
     """
     standing = standing_of(tx, asset, model, first_touched)
-    window = next_window(tx, standing)
+    window = next_window(standing)
     if not len(window):
         return AssetOutcome()
     model_id = "" if model is None else model.card.id
@@ -72,7 +72,7 @@ def score_asset(
     tx.delete_detections([stored.id for stored in gone])
     for detection in found:
         tx.save_detection(asset.id, detection)
-    n_opened = _tell_incidents(tx, standing.asset, found, [stored.detection for stored in gone], now)
+    n_opened = _tell_incidents(tx, standing, found, [stored.detection for stored in gone], now)
     return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks))
 
 
@@ -146,13 +146,17 @@ def _is_judged_again(detection: Detection, standing: Standing, under_way: set[st
 
 
 def _tell_incidents(
-    tx: Transaction, asset: StoredAsset, found: Sequence[Detection], gone: Sequence[Detection], now: datetime
+    tx: Transaction, standing: Standing, found: Sequence[Detection], gone: Sequence[Detection], now: datetime
 ) -> int:
     """Bring the asset's incidents in line; returns how many opened."""
     if not found and not gone:
         return 0
-    reach = [d.started_at - reopen_window(d, asset.step) for d in (*found, *gone)]
-    known = tx.incidents(asset_id=asset.id, since=min(reach), include_withdrawn=True)
+    asset, last_at = standing.asset, standing.last_at
+    # What began before the judged rows and goes on belongs to an incident that is active or ends among them.
+    begun = [d.started_at if last_at is None else max(d.started_at, last_at) for d in found]
+    reach = min([*begun, *(d.started_at for d in gone)])
+    widest = max(reopen_window(d, asset.step) for d in (*found, *gone))
+    known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
     steps = plan_steps(found, gone, known, step=asset.step, now=now)
     for step in steps:
         if step.event.kind is EventKind.OPENED:

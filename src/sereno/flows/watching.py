@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from watchfiles import watch as watch_changes
 
 from sereno.domain.errors import DataError, SerenoError, StoreError
+from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.ingest import FileResult
 from sereno.flows.workspace import Workspace
 
@@ -88,8 +89,7 @@ def watch_folders(
     is_once: bool,
     stop: threading.Event,
     on_file: Callable[[FileResult], None],
-    timezone: str | None = None,
-    profile: str | None = None,
+    hints: FileHints = NO_HINTS,
 ) -> None:
     """Take files until stopped; with `is_once`, until those that are there now are finished and taken.
 
@@ -109,7 +109,7 @@ def watch_folders(
                 for path in ready:
                     if stop.is_set():
                         return
-                    _take(workspace, look, path, on_file, timezone, profile)
+                    _take(workspace, look, path, on_file, hints)
             if is_once and not is_waiting:
                 return
             _wait(folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders))
@@ -120,12 +120,11 @@ def _take(
     look: FolderLook,
     path: Path,
     on_file: Callable[[FileResult], None],
-    timezone: str | None,
-    profile: str | None,
+    hints: FileHints,
 ) -> None:
     """One file; whatever is wrong with it concerns nobody else."""
     try:
-        for result in workspace.ingest(path, timezone=timezone, profile=profile, judge=True):
+        for result in workspace.ingest(path, **asdict(hints), judge=True):
             on_file(result)
     except (DataError, OSError) as error:
         log.warning("file left aside", extra={"file": str(path), "error": str(error)})

@@ -15,7 +15,7 @@ from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
-from sereno.flows.build import Setup, open_setup, open_workspace_store, read_options
+from sereno.flows.build import FileHints, Setup, open_setup, open_workspace_store, read_options
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
@@ -104,10 +104,15 @@ class Workspace:
         return self._store
 
     def check(
-        self, *paths: str | Path, timezone: str | None = None, profile: str | None = None
+        self,
+        *paths: str | Path,
+        timezone: str | None = None,
+        profile: str | None = None,
+        decimal: str | None = None,
+        date_order: str | None = None,
     ) -> list[FileResult]:
         """What sereno understands of files and what is wrong in them; stores nothing."""
-        options = read_options(self._setup, timezone=timezone, profile=profile)
+        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order))
         return [check_file(path, self._setup, options) for path in expand_paths([Path(p) for p in paths])]
 
     def ingest(
@@ -115,6 +120,8 @@ class Workspace:
         *paths: str | Path,
         timezone: str | None = None,
         profile: str | None = None,
+        decimal: str | None = None,
+        date_order: str | None = None,
         judge: bool = False,
         is_simulated: bool = False,
     ) -> Iterator[FileResult]:
@@ -123,10 +130,12 @@ class Workspace:
         Args:
             timezone: IANA zone of times written without one; kept in `sereno.yaml` if none is there.
             profile: Profile of the files; otherwise decided by their columns.
+            decimal: Decimal sign, `.` or `,`, where a file itself cannot tell.
+            date_order: `dmy` or `mdy`, where a file itself cannot tell.
             judge: Judge each batch in the transaction that stores it, as `watch` does.
             is_simulated: Mark the readings as simulated.
         """
-        options = read_options(self._setup, timezone=timezone, profile=profile)
+        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order))
         files = expand_paths([Path(p) for p in paths])
         if self.settings.timezone is None and files:
             save_setting(self.folder, "timezone", options.timezone)

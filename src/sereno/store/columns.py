@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 
 from sereno.store.column_types import clean_text
 from sereno.store.schema import reading_table, signal_column
@@ -48,8 +48,20 @@ class ReadingTable:
 class ColumnSession(Session):
     """The part of a transaction that knows where signals are stored."""
 
+    def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
+        super().__init__(connection, organization_id, store)
+        self._known_tables: dict[str, ReadingTable] = {}
+
     def _reading_table(self, profile: str) -> ReadingTable | None:
         """The table of a profile as this transaction sees it; None before the first reading."""
+        if profile not in self._known_tables:
+            table = self._find_reading_table(profile)
+            if table is None:
+                return None
+            self._known_tables[profile] = table
+        return self._known_tables[profile]
+
+    def _find_reading_table(self, profile: str) -> ReadingTable | None:
         query = select(reading_table.c.table_name).where(reading_table.c.profile == profile)
         name = self._connection.execute(query).scalar()
         if name is None:
@@ -74,6 +86,7 @@ class ColumnSession(Session):
             return table
         if self._is_postgres:
             self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": COLUMN_LOCK})
+            self._known_tables.pop(profile, None)  # another writer may have widened it before we had the lock
             table = self._reading_table(profile)
         table = table or self._new_table(profile)
         missing = [signal for signal in dict.fromkeys(signals) if signal not in table.columns]

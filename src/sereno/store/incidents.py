@@ -94,7 +94,7 @@ class IncidentSession(Session):
         """The incidents that fit, by start.
 
         Args:
-            since: Only those that are active, or ended or were opened at or after this instant.
+            since: Only those that are active, or that ended or began at or after this instant of the data.
         """
         table = incident.c
         query = select(incident).where(table.organization_id == self._organization_id)
@@ -106,7 +106,7 @@ class IncidentSession(Session):
             query = query.where((table.condition == Condition.ACTIVE.value) == is_active)
         if since is not None:
             is_open = table.condition == Condition.ACTIVE.value
-            query = query.where(or_(is_open, table.ended_at >= since, table.opened_at >= since))
+            query = query.where(or_(is_open, table.ended_at >= since, table.started_at >= since))
         if not include_withdrawn:
             query = query.where(table.is_withdrawn.is_(False))
         found = self._connection.execute(query.order_by(table.started_at, table.id)).mappings()
