@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from math import floor, isnan, log10
+from math import floor, isfinite, isnan, log10
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -20,8 +20,8 @@ _DAY = timedelta(days=1)
 
 def number(value: float, language: str) -> str:
     """Three significant digits, never an exponent: 1.234, 0,052, 12,4."""
-    if isnan(value):
-        return "–"
+    if not isfinite(value):
+        return "–" if isnan(value) else "∞" if value > 0 else "-∞"
     digits = 0 if value == 0 else max(0, _SIGNIFICANT - 1 - floor(log10(abs(value))))
     return str(_pattern(min(digits, _MAX_DIGITS)).apply(round(value, digits), _locale(language)))
 

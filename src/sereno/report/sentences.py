@@ -89,7 +89,8 @@ def _fill(
 
 
 def _impact(impact: float, detection: Detection, language: str) -> str:
-    if isnan(impact) or not impact or detection.n_rows < 2:
+    is_contrary = impact * (detection.observed - detection.expected) < 0  # peak and sum say opposite things
+    if isnan(impact) or not impact or is_contrary or detection.n_rows < 2:
         return ""
     direction = sentence("sentence.less" if impact < 0 else "sentence.more", language)
     amount = quantity(abs(impact), detection.impact_unit, language)
