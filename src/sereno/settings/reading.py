@@ -21,6 +21,8 @@ __all__ = ["SETTINGS_FILE", "LoadedSettings", "describe_settings", "load_setting
 SETTINGS_FILE = "sereno.yaml"
 _PREFIX = "SERENO__"
 _RESERVED = ("SERENO__DATA",)
+_WITH_SECRETS = "store"
+"""Branch whose values are never repeated in an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +105,21 @@ def _key_lines(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]
 
 def _put(data: dict[str, Any], key: list[str], value: object) -> None:
     for part in key[:-1]:
-        data = data.setdefault(part, {})
+        if not isinstance(data.get(part), dict):
+            data[part] = {}
+        data = data[part]
     data[key[-1]] = value
 
 
 def _add_database_url(
     data: dict[str, Any], origins: dict[str, str], folder: Path, environment: Mapping[str, str]
 ) -> None:
-    if (data.get("store") or {}).get("url"):
+    store = data.get("store") or {}
+    if not isinstance(store, dict) or store.get("url"):
         return
     for origin, values in (("DATABASE_URL", environment), *_dotenv_files(folder)):
         if url := values.get("DATABASE_URL"):
-            data["store"] = {**(data.get("store") or {}), "url": url}
+            data["store"] = {**store, "url": url}
             origins["store.url"] = origin
             return
 
@@ -135,7 +140,8 @@ def _as_settings_error(error: ValidationError, origins: Mapping[str, str], path:
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"Did you mean '{near[0]}'?" if near else f"Known keys there: {', '.join(known)}."
         return SettingsError(where=where, detail=f"unknown key '{key}'", hint=hint)
-    found = f" (found {first['input']!r})" if not isinstance(first["input"], dict) else ""
+    is_shown = not isinstance(first["input"], dict) and location[0] != _WITH_SECRETS
+    found = f" (found {first['input']!r})" if is_shown else ""
     return SettingsError(where=where, detail=f"'{key}': {first['msg']}{found}", hint="")
 
 
