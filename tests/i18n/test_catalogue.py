@@ -1,0 +1,66 @@
+from string import Formatter
+
+import pytest
+
+from sereno.domain.errors import DataError, MissingColumns, SerenoError, UsageError
+from sereno.domain.issues import DataIssue
+from sereno.i18n import catalogue
+from sereno.i18n.catalogue import error_sentence, has, issue_sentence, machine_language, sentence
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("key", sorted(catalogue._catalogue()))
+def test_sentences_of_a_key_take_the_same_facts(key: str) -> None:
+    sentences = catalogue._catalogue()[key]
+
+    assert all(text.strip() for text in sentences.values())
+    assert "es" in sentences
+    assert len({frozenset(_fields(text)) for text in sentences.values()}) == 1
+
+
+@pytest.mark.parametrize("kind", ["missing", "out_of_range", "frozen"])
+@pytest.mark.parametrize("part", ["sentence", "recommendation"])
+def test_every_data_cause_has_its_words(kind: str, part: str) -> None:
+    assert has(f"quality.{kind}.{part}")
+
+
+def test_missing_fact_shows_as_a_question_mark() -> None:
+    assert "?" in sentence("sentence.lasted", "en", span="3 days")
+
+
+def test_error_speaks_the_language_of_the_reader() -> None:
+    error = MissingColumns(file="a.csv", profile="solar", found="'x'", hint="")
+
+    assert error_sentence(error, "en") == str(error)
+    assert error_sentence(error, "es") != str(error)
+    assert "a.csv" in error_sentence(error, "es")
+
+
+def test_issue_without_a_sentence_still_says_what_and_where() -> None:
+    assert issue_sentence(DataIssue("quality.unheard_of", "columna 3", 7), "es") == (
+        "quality.unheard_of: columna 3 (7)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"LANG": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "es_ES.UTF-8"}, "es"),
+        ({"LANG": "de_DE.UTF-8"}, "es"),
+        ({"LC_ALL": "en_US.UTF-8", "LANG": "es_ES"}, "en"),
+        ({}, "es"),
+    ],
+    ids=str,
+)
+def test_language_is_the_machine_s_or_spanish(environment: dict[str, str], expected: str) -> None:
+    assert machine_language(environment) == expected
+
+
+@pytest.mark.parametrize("error", [SerenoError, DataError, UsageError], ids=lambda error: error.__name__)
+def test_error_without_its_facts_is_a_fault_of_ours(error: type[SerenoError]) -> None:
+    with pytest.raises(KeyError):
+        error()
