@@ -49,7 +49,9 @@ def issue_sentence(issue: DataIssue, language: str) -> str:
     if not has(issue.code):
         return f"{issue.code}: {issue.where} ({issue.count})"
     facts = {**issue.facts, "where": issue.where, "count": issue.count}
-    return sentence(issue.code, language, **facts)
+    if language != "en":
+        facts = {name: _phrase(value, language) for name, value in facts.items()}
+    return " ".join(sentence(issue.code, language, **facts).split())
 
 
 @cache

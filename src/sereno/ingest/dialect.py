@@ -177,5 +177,5 @@ def _no_header(
         file=file,
         profile=", ".join(sorted(profiles)),
         found=f"'{first}'",
-        hint="✗ 'Fecha;Consumo (kWh)'",
+        hint="A header line is needed, such as 'Fecha;Consumo (kWh)'.",
     )

@@ -21,6 +21,7 @@ __all__ = [
     "Role",
     "key_of",
     "match_header",
+    "nearest_hint",
     "nearest_names",
     "parse_header",
     "repair_text",
@@ -189,6 +190,12 @@ def nearest_names(found: Sequence[str], profile: Profile, *, n_names: int = 3) -
         pairs += [(difflib.SequenceMatcher(None, key, c).ratio(), text, by_key[c]) for c in close]
     pairs.sort(reverse=True)
     return [(text, name) for _, text, name in pairs[:n_names]]
+
+
+def nearest_hint(pairs: Sequence[tuple[str, str]]) -> str:
+    """What the found headers may have meant, in a sentence; nothing where nothing is near."""
+    meant = "; ".join(f"'{text}' → '{name}'" for text, name in pairs)
+    return f"Nearest names: {meant}." if meant else ""
 
 
 @dataclass(frozen=True, slots=True)

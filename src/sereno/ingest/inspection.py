@@ -15,7 +15,7 @@ from sereno.domain.signals import Profile
 from sereno.ingest.batch import FilePlan
 from sereno.ingest.dates import DateEvidence, DateStyle
 from sereno.ingest.dialect import Dialect, sniff_dialect
-from sereno.ingest.headers import Role
+from sereno.ingest.headers import Role, nearest_hint, nearest_names
 from sereno.ingest.identity import clean_name, site_from_file_name
 from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
 from sereno.ingest.lines import LineBlock, LineKind
@@ -261,13 +261,14 @@ def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
     missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
     if missing and layout.name != "long":
         found = ", ".join(f"'{c.source}'" for c in layout.of_role(Role.SIGNAL))
-        hint = f"✗ {', '.join(missing)}."
+        hint = f"Missing: {', '.join(missing)}."
         facts = {"file": file, "profile": layout.profile.name, "found": found, "hint": hint}
         yield DataIssue("read.missing_columns", where=file, count=len(missing), facts=facts)
     unknown = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
     if unknown:
         listed = ", ".join(f"'{u}'" for u in unknown[:20])
-        facts = {"file": file, "profile": layout.profile.name, "columns": listed}
+        near = nearest_hint(nearest_names(unknown[:20], layout.profile))
+        facts = {"file": file, "profile": layout.profile.name, "columns": listed, "near": near}
         yield DataIssue("read.unknown_columns", where=file, count=len(unknown), facts=facts)
     yield from _unit_issues(layout, file)
 

@@ -9,7 +9,7 @@ from sereno.domain.errors import MissingColumns, UnsupportedFormat
 from sereno.domain.signals import Profile, Signal
 from sereno.ingest.dates import time_shape
 from sereno.ingest.dialect import looks_numeric
-from sereno.ingest.headers import Header, Match, Role, match_header, nearest_names, parse_header
+from sereno.ingest.headers import Header, Match, Role, match_header, nearest_hint, nearest_names, parse_header
 from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
 from sereno.ingest.units import IDENTITY, Conversion, conversion, find_unit
 
@@ -337,10 +337,11 @@ def _missing(headers: Sequence[Header], profile: Profile, file: str, *, has_time
     found = [h.source for h in headers if h.source]
     near = nearest_names(found, profile)
     if near:
-        hint = "; ".join(f"'{text}' → '{name}'?" for text, name in near)
+        hint = nearest_hint(near)
     elif not has_time:
-        hint = f"✗ '{(profile.time_aliases or ('Fecha',))[0]}'"
+        hint = f"A column with the time is needed, such as '{(profile.time_aliases or ('Fecha',))[0]}'."
     else:
-        hint = "✗ " + ", ".join(f"'{s.label('es')}' / '{s.label('en')}'" for s in profile.signals[:5])
+        names = ", ".join(f"'{s.label('es')}' / '{s.label('en')}'" for s in profile.signals[:5])
+        hint = f"Expected names such as {names}."
     listed = ", ".join(f"'{t}'" for t in found[:20])
     return MissingColumns(file=file, profile=profile.name, found=listed or "no names", hint=hint)
