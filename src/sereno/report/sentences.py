@@ -1,7 +1,7 @@
 """One plain sentence per incident, and what to do next, in the language of the reader."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import isnan
 
 from sereno.domain.incidents import Incident
@@ -41,18 +41,16 @@ def describe_incident(
         cost: Amount and currency, when a tariff is set.
     """
     worst = incident.worst
-    ended = incident.ended_at
-    length = (ended or worst.last_at + (place.step or timedelta(0))) - incident.started_at
     impact = _impact(incident.impact, worst, language) + _cost(cost, language)
-    return _fill(worst, place, language, length=length, impact=impact, is_over=ended is not None)
+    interval = (incident.started_at, incident.ended_at)
+    return _fill(worst, place, language, interval=interval, impact=impact)
 
 
 def describe_detection(detection: Detection, place: Place, language: str) -> str:
     """A single detection in one sentence."""
-    ended = detection.ended_at
-    length = (ended or detection.last_at + (place.step or timedelta(0))) - detection.started_at
     impact = _impact(detection.impact, detection, language)
-    return _fill(detection, place, language, length=length, impact=impact, is_over=ended is not None)
+    interval = (detection.started_at, detection.ended_at)
+    return _fill(detection, place, language, interval=interval, impact=impact)
 
 
 def recommend(detection: Detection, place: Place, language: str) -> str:
@@ -67,13 +65,21 @@ def _key(detection: Detection, profile: Profile) -> str:
 
 
 def _fill(
-    detection: Detection, place: Place, language: str, *, length: timedelta, impact: str, is_over: bool
+    detection: Detection,
+    place: Place,
+    language: str,
+    *,
+    interval: tuple[datetime, datetime | None],
+    impact: str,
 ) -> str:
-    def when(instant_name: str) -> str:
-        return moment(getattr(detection, instant_name), place.zone, language, step=place.step)
+    def when(instant: datetime) -> str:
+        return moment(instant, place.zone, language, step=place.step)
 
-    shown = span(max(length, place.step or timedelta(0)), language, step=place.step)
-    key = "sentence.lasted" if is_over else "sentence.lasting"
+    step = place.step or timedelta(0)
+    started_at, ended_at = interval
+    length = (ended_at or detection.last_at + step) - started_at
+    shown = span(max(length, step), language, step=place.step)
+    key = "sentence.lasted" if ended_at is not None else "sentence.lasting"
     return sentence(
         f"{_key(detection, place.profile)}.sentence",
         language,
@@ -81,8 +87,8 @@ def _fill(
         signal=place.profile.signal(detection.signals[0]).label(language),
         observed=quantity(detection.observed, detection.unit, language),
         expected=quantity(detection.expected, detection.unit, language),
-        lasting=sentence(key, language, start=when("started_at"), span=shown),
-        peak=when("peak_at"),
+        lasting=sentence(key, language, start=when(started_at), span=shown),
+        peak=when(detection.peak_at),
         rows=detection.n_rows,
         impact=impact,
     )
