@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sereno.domain.errors import HistoryTooShort, ModelMissing, NoReadings
+from sereno.domain.errors import HistoryTooShort, ModelCorrupt, ModelMissing, NoReadings
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
 from sereno.domain.signals import Profile
@@ -17,11 +17,12 @@ from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup
 from sereno.flows.models import TrainedModel, load_model, save_model
 from sereno.flows.train import TrainingPlan, train_profile
-from sereno.store import Store, StoredAsset
+from sereno.store import Store, StoredAsset, StoredModel
 
 __all__ = ["ModelShelf", "train_workspace"]
 
 MODEL_SUFFIX = ".sereno"
+_NOT_THE_ONE = "it is another training than the one that the store knows by this name"
 
 
 class ModelShelf:
@@ -41,9 +42,15 @@ class ModelShelf:
         if profile not in self._loaded:
             with self._store.read() as tx:
                 stored = tx.active_model(profile)
-            path = None if stored is None else self._setup.folder / stored.path
-            self._loaded[profile] = None if path is None else load_model(path, self._setup.profiles)
+            self._loaded[profile] = None if stored is None else self._load(stored)
         return self._loaded[profile]
+
+    def _load(self, stored: StoredModel) -> TrainedModel:
+        path = self._setup.folder / stored.path
+        model = load_model(path, self._setup.profiles)
+        if model.card.digest != stored.card.digest:
+            raise ModelCorrupt(file=str(path), detail=_NOT_THE_ONE)
+        return model
 
     def use(self, model: TrainedModel) -> None:
         """Let a model judge its profile without the store knowing it."""
