@@ -99,7 +99,7 @@ def test_english_writes_decimals_with_a_point() -> None:
 def test_incident_of_several_detections_tells_its_whole_length_and_loss() -> None:
     text = describe_incident(an_incident(a_detection(0, 3), a_detection(6, 4)), DAILY, "en")
 
-    assert "10 days" in text
+    assert "10 days from 1 Jan 2025" in text
     assert "67.5 kWh less" in text
 
 
