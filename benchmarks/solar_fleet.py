@@ -32,6 +32,7 @@ _FRESH_DAYS = 20
 """Days after the last one that records are made for."""
 _ABNORMAL_EVERY = 8
 _SPREAD = 0.05
+_WEEK_DAYS = 7
 _FEW_ROWS = 21
 
 
@@ -99,11 +100,11 @@ def _described(workspace: Workspace) -> Fleet:
 def _next_days(
     own: np.ndarray, site: str, last: np.datetime64, rng: np.random.Generator
 ) -> list[Mapping[str, object]]:
-    """The days after the last one: like one of the last days, or with a fault."""
-    recent = own[-_FRESH_DAYS:]
+    """The days after the last one: like the same weekday of the weeks before, or with a fault."""
     records = []
     for day in range(_FRESH_DAYS):
-        generation, consumption, own_use, *_ = recent[rng.integers(len(recent))] * rng.normal(1.0, _SPREAD)
+        ago = _WEEK_DAYS * int(rng.integers(1, 3)) - (day + 2) % _WEEK_DAYS
+        generation, consumption, own_use, *_ = own[-1 - ago] * rng.normal(1.0, _SPREAD)
         if (day + len(site)) % _ABNORMAL_EVERY == 0:
             generation, own_use, consumption = (
                 (0.0, 0.0, consumption) if day % 2 else (generation, own_use, 9 * consumption)
