@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sereno.domain.incidents import EventKind
+from sereno.domain.incidents import EventKind, Incident
 from sereno.domain.judgement import Detection, Memory
 from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import Profile
@@ -15,7 +15,7 @@ from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
 from sereno.flows.judge import Judgement, judge_window
 from sereno.flows.models import TrainedModel
-from sereno.incidents.grouping import plan_steps, reopen_window
+from sereno.incidents.grouping import group_key, plan_steps, reopen_window
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
 __all__ = ["AssetOutcome", "score_asset"]
@@ -157,6 +157,9 @@ def _tell_incidents(
     reach = min([*begun, *(d.started_at for d in gone)])
     widest = max(reopen_window(d, asset.step) for d in (*found, *gone))
     known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
+    if _has_changed_cause(found, known):
+        reach = min(d.started_at for d in (*found, *gone))
+        known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
     steps = plan_steps(found, gone, known, step=asset.step, now=now)
     for step in steps:
         if step.event.kind is EventKind.OPENED:
@@ -164,3 +167,9 @@ def _tell_incidents(
         else:
             tx.append_event(step.incident_id, step.event)
     return sum(step.event.kind is EventKind.OPENED for step in steps)
+
+
+def _has_changed_cause(found: Sequence[Detection], known: Sequence[Incident]) -> bool:
+    """Whether what goes on turns out to be other trouble than it seemed: it may belong to an older incident."""
+    told = {(d.check, d.started_at): group_key(d) for incident in known for d in incident.evidence}
+    return any(told.get((d.check, d.started_at), group_key(d)) != group_key(d) for d in found)
