@@ -42,7 +42,9 @@ FailOn = Annotated[
 @app.callback()
 def common(
     context: typer.Context,
-    workspace: Annotated[Path, typer.Option(help="Folder of the workspace; created on first use.")] = Path(),
+    workspace: Annotated[
+        Path, typer.Option(help="Folder of the workspace; created on first use.", readable=False)
+    ] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     lang: Annotated[str | None, typer.Option(help="Language of sentences: es or en.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -59,7 +61,7 @@ def common(
 @app.command()
 def check(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    files: Annotated[list[Path], typer.Argument(help="Files or folders.", readable=False)],
     timezone: Timezone = None,
     profile: ProfileName = None,
     decimal: Decimal = None,
@@ -80,7 +82,7 @@ def check(
 @app.command()
 def ingest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.", readable=False)],
     timezone: Timezone = None,
     profile: ProfileName = None,
     decimal: Decimal = None,
@@ -140,7 +142,9 @@ def train(
 @app.command()
 def score(
     context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Judge this file without storing it.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Judge this file without storing it.", readable=False)
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the judged rows as CSV.")] = None,
     timezone: Timezone = None,
     fail_on: FailOn = None,
@@ -164,7 +168,7 @@ def score(
 def watch(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(help="A folder; otherwise the sources in sereno.yaml.")
+        Path | None, typer.Argument(help="A folder; otherwise the sources in sereno.yaml.", readable=False)
     ] = None,
     pattern: Annotated[str, typer.Option(help="Which file names are taken.")] = "*",
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks.")] = 60.0,

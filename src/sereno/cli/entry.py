@@ -3,7 +3,11 @@
 import errno
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from typer import BadParameter
 
 __all__ = ["hoist_common_options", "main"]
 
@@ -16,22 +20,26 @@ _EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see DESIGN §5 for what each means)."""
     given = hoist_common_options(list(sys.argv[1:] if arguments is None else arguments))
+    from typer import Abort, BadParameter
+
     from sereno.cli.app import app  # after the arguments: an import costs more than parsing them
 
     try:
-        app(given, prog_name="sereno")
+        code = app(given, prog_name="sereno", standalone_mode=False)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Abort):
         return _EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # whoever read us has gone: nothing to say and nobody to say it to
         return 0
+    except cast("type[BadParameter]", BadParameter.__base__) as error:  # all that the parser refuses
+        return _explain_usage(error, given)
     except Exception as error:
         if "--debug" in given:
             raise
         return _explain(error, given)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def hoist_common_options(arguments: list[str]) -> list[str]:
@@ -51,6 +59,13 @@ def hoist_common_options(arguments: list[str]) -> list[str]:
     return [*front, *rest, *arguments[end:]]
 
 
+def _explain_usage(error: "BadParameter", given: Sequence[str]) -> int:
+    error.show()
+    if "--json" in given:
+        _show_error("usage", error.format_message(), {})
+    return error.exit_code
+
+
 def _explain(error: Exception, given: Sequence[str]) -> int:
     """One clear sentence on stderr, and the same as JSON on stdout where that was asked for."""
     from sereno.domain.errors import DiskFull, SerenoError
@@ -66,9 +81,14 @@ def _explain(error: Exception, given: Sequence[str]) -> int:
         code, exit_code, facts = "internal", _EXIT_FAULT, {}
         text = sentence("internal.fault", language, detail=f"{type(error).__name__}: {error}")
     if "--json" in given:
-        sys.stdout.write(json.dumps({"error": {"code": code, "message": text, "facts": facts}}) + "\n")
+        _show_error(code, text, facts)
     sys.stderr.write(f"sereno: {text}\n")
     return exit_code
+
+
+def _show_error(code: str, text: str, facts: Mapping[str, object]) -> None:
+    document = {"error": {"code": code, "message": text, "facts": facts}}
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
 def _option(given: Sequence[str], name: str) -> str | None:

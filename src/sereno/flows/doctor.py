@@ -38,7 +38,11 @@ def _installation() -> list[Finding]:
 def _workspace(setup: Setup) -> list[Finding]:
     free = shutil.disk_usage(setup.folder if setup.folder.exists() else ".").free
     findings = [
-        _finding("workspace", str(setup.folder.resolve())),
+        _finding(
+            "workspace",
+            str(setup.folder.resolve()),
+            is_well=setup.folder.is_dir() or not setup.folder.exists(),
+        ),
         _finding("free disk", f"{free / 2**30:.1f} GiB", is_well=free > _LOW_DISK_BYTES),
         _finding("timezone", setup.settings.timezone or "not declared: the machine's"),
         _finding("language", setup.language),

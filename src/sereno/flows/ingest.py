@@ -133,7 +133,8 @@ def ingest_file(path: Path, into: Ingestion) -> FileResult:
             known = tx.file(digest)
         if known is not None and known.status == "done":
             entry = {**known.report, "file": str(path), "readings_new": 0}
-            return FileResult(with_messages(entry, language), is_refused=False, is_known=True)
+            is_refused = known.report["verdict"] == "refused"
+            return FileResult(with_messages(entry, language), is_refused, is_known=True)
         plan = inspect_file(path, into.setup.profiles, into.options)
         report, n_new = _store_batches(plan, into, n_before=0 if known is None else known.n_new)
     except DataError as error:

@@ -31,7 +31,7 @@ def has(key: str) -> bool:
     return key in _catalogue()
 
 
-def sentence(key: str, language: str, **facts: object) -> str:
+def sentence(key: str, language: str, /, **facts: object) -> str:
     """The sentence of a key, filled with facts."""
     return _catalogue()[key][language].format_map(_Facts(facts))
 
