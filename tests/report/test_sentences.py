@@ -135,8 +135,8 @@ def test_standstill_is_a_vital_signal_at_nothing(changes: dict[str, object], exp
 
 
 def test_sum_is_not_told_when_it_contradicts_the_sentence() -> None:
-    text = describe_incident(
-        an_incident(a_detection(cause="behaviour.high", observed=30.0, impact=-157.0)), DAILY, "en"
-    )
+    found = a_detection(cause="behaviour.high", observed=30.0, impact=-157.0)
+
+    text = describe_incident(an_incident(found), DAILY, "en")
 
     assert "less" not in text

@@ -170,6 +170,6 @@ def _tell_incidents(
 
 
 def _has_changed_cause(found: Sequence[Detection], known: Sequence[Incident]) -> bool:
-    """Whether what goes on turns out to be other trouble than it seemed: it may belong to an older incident."""
+    """Whether what goes on turns out to be other trouble than it seemed, perhaps of an older incident."""
     told = {(d.check, d.started_at): group_key(d) for incident in known for d in incident.evidence}
     return any(told.get((d.check, d.started_at), group_key(d)) != group_key(d) for d in found)
