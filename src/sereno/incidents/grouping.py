@@ -123,7 +123,7 @@ class _Plan:
         }
 
     def homes(self, groups: Sequence[Sequence[Detection]]) -> dict[_Place, tuple[str, Detection]]:
-        """The incident of each detection, by id: the one that has it, or had an earlier form, or a new one."""
+        """The incident of each detection, by id: the one that has it or had an earlier form, or a new one."""
         taken: set[str] = set()
         found = {}
         for group in groups:
