@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sereno.domain.errors import HistoryTooShort, ModelCorrupt, ModelMissing, NoReadings
+from sereno.domain.errors import FileMissing, HistoryTooShort, ModelCorrupt, ModelMissing, NoReadings
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
 from sereno.domain.signals import Profile
@@ -22,6 +22,7 @@ from sereno.store import Store, StoredAsset, StoredModel
 __all__ = ["ModelShelf", "train_workspace"]
 
 MODEL_SUFFIX = ".sereno"
+_GONE = "the file is gone"
 _NOT_THE_ONE = "it is another training than the one that the store knows by this name"
 
 
@@ -47,7 +48,10 @@ class ModelShelf:
 
     def _load(self, stored: StoredModel) -> TrainedModel:
         path = self._setup.folder / stored.path
-        model = load_model(path, self._setup.profiles)
+        try:
+            model = load_model(path, self._setup.profiles)
+        except FileMissing as error:
+            raise ModelCorrupt(file=str(path), detail=_GONE) from error
         if model.card.digest != stored.card.digest:
             raise ModelCorrupt(file=str(path), detail=_NOT_THE_ONE)
         return model
