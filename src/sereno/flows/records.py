@@ -21,7 +21,7 @@ from sereno.flows.judge import judge_window, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.store import Store
 
-__all__ = ["AssetContext", "RowJudgement", "asset_context", "judge_readings"]
+__all__ = ["AssetContext", "RowJudgement", "asset_context", "judge_readings", "rows_by_asset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,17 @@ def judge_readings(
 ) -> list[RowJudgement]:
     """Every row of a batch, in its order; gaps between the rows are not held against them."""
     judged: dict[int, RowJudgement] = {}
-    for index, key in enumerate(readings.assets):
-        rows = np.flatnonzero(readings.asset_index == index)
-        rows = rows[np.argsort(readings.time[rows], kind="stable")]
+    for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
         window = _window(readings, rows, key, contexts[key])
         evidence, _, _ = weigh_window(window, profile, model, contexts[key].memory)
         judged.update(zip(rows.tolist(), _verdicts(window, evidence, profile), strict=True))
     return [judged[row] for row in range(len(readings))]
+
+
+def rows_by_asset(readings: Readings) -> list[np.ndarray]:
+    """The rows of each asset of a batch, in time order."""
+    order = np.lexsort((readings.time, readings.asset_index))
+    return np.split(order, np.searchsorted(readings.asset_index[order], np.arange(1, len(readings.assets))))
 
 
 def _unstored(key: AssetKey, model: TrainedModel | None, zone: str) -> AssetContext:

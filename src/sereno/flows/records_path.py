@@ -12,7 +12,7 @@ from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.build import FileHints, Setup, read_options
 from sereno.flows.learning import ModelShelf
 from sereno.flows.models import TrainedModel
-from sereno.flows.records import AssetContext, RowJudgement, asset_context, judge_readings
+from sereno.flows.records import AssetContext, RowJudgement, asset_context, judge_readings, rows_by_asset
 from sereno.ingest import inspect_file, read_batches, rows_from_records
 from sereno.report.sentences import Place, describe_detection
 from sereno.store import Store
@@ -79,13 +79,11 @@ class RecordPath:
     def _judge(self, readings: Readings) -> list[RowJudgement]:
         profile = self._setup.profiles[readings.profile]
         model = self._shelf.get(profile.name)
-        first = {key: self._first(readings, index) for index, key in enumerate(readings.assets)}
-        contexts = {key: self._context(key, profile, model, instant) for key, instant in first.items()}
+        contexts = {
+            key: self._context(key, profile, model, readings.time[rows[0]])
+            for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True)
+        }
         return judge_readings(readings, profile, model, contexts)
-
-    def _first(self, readings: Readings, index: int) -> np.datetime64:
-        instant: np.datetime64 = readings.time[readings.asset_index == index].min()
-        return instant
 
     def _context(
         self, key: AssetKey, profile: Profile, model: TrainedModel | None, first: np.datetime64
