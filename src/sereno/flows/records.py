@@ -93,6 +93,8 @@ def judge_readings(
 
 def rows_by_asset(readings: Readings) -> list[np.ndarray]:
     """The rows of each asset of a batch, in time order."""
+    if not readings.assets:
+        return []
     order = np.lexsort((readings.time, readings.asset_index))
     return np.split(order, np.searchsorted(readings.asset_index[order], np.arange(1, len(readings.assets))))
 

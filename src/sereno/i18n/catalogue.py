@@ -48,7 +48,7 @@ def issue_sentence(issue: DataIssue, language: str) -> str:
     """What is true about the data, for a person."""
     if not has(issue.code):
         return f"{issue.code}: {issue.where} ({issue.count})"
-    facts = {**issue.facts, "where": issue.where, "count": issue.count}
+    facts: dict[str, object] = {**issue.facts, "where": issue.where, "count": issue.count}
     if language != "en":
         facts = {name: _phrase(value, language) for name, value in facts.items()}
     return " ".join(sentence(issue.code, language, **facts).split())
