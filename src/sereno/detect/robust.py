@@ -176,10 +176,11 @@ class TrainedRobust:
         residuals, after = model.baseline.residuals(
             values, local_time(window.time, window.zone), memory or Memory()
         )
-        deviations = np.nan_to_num(residuals.deviations)
+        is_unknown = np.isnan(residuals.deviations)
+        deviations = np.where(is_unknown, 0.0, residuals.deviations)
         clipped = np.clip(deviations, -CLIP, CLIP)
         along, off, leftover = model.components.measure(clipped)
-        leftover[np.isnan(residuals.deviations)] = 0.0  # what was not read is not guilty
+        leftover[is_unknown] = 0.0  # what was not read is not guilty
         deviations = np.abs(deviations)
         parts = np.stack([deviations.max(axis=1), along, off], axis=1) / model.limits[:3]
         score = parts.max(axis=1)

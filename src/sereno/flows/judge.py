@@ -85,7 +85,7 @@ def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tup
         kind=IncidentKind.BEHAVIOUR,
         exceedance=scores.values / calibration.threshold,
         threshold=calibration.threshold,
-        contributions=np.nan_to_num(scores.contributions),
+        contributions=np.where(np.isnan(scores.contributions), 0.0, scores.contributions),
         expected=scores.expected,
         is_telling=scores.is_telling,
         release=calibration.release,
