@@ -8,12 +8,12 @@ import numpy as np
 from sereno.domain.errors import InvalidRecord
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
-from sereno.domain.time import from_numpy, to_numpy
+from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.flows.build import FileHints, Setup, read_options
 from sereno.flows.learning import ModelShelf
 from sereno.flows.models import TrainedModel
 from sereno.flows.records import AssetContext, RowJudgement, asset_context, judge_readings, rows_by_asset
-from sereno.ingest import inspect_file, read_batches, rows_from_records
+from sereno.ingest import Batch, inspect_file, read_batches, rows_from_records
 from sereno.report.sentences import Place, describe_detection
 from sereno.store import Store
 
@@ -53,21 +53,27 @@ class RecordPath:
             InvalidRecord: A record has no usable time or value.
         """
         batch = rows_from_records(records, self._setup.profiles, read_options(self._setup), units=units)
-        if batch.quarantine:
+        if None in batch.places:
             bad = batch.quarantine[0]
             raise InvalidRecord(detail=f"{bad.reason}: {bad.text}")
-        return self._judge(batch.readings)
+        empty = np.isnan(batch.readings.values).all(axis=1)
+        if empty.any():
+            instant = from_numpy(batch.readings.time[empty][0])
+            raise InvalidRecord(detail=f"it holds no number at {isoformat(instant)}")
+        return [row for row in self._in_order(batch) if row is not None]
 
     def judge_each(
         self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None
     ) -> tuple[Readings, list[RowJudgement | None]]:
         """The readings of all records, and the judgement of each; None for one that cannot be read."""
-        options = read_options(self._setup)
-        readings = rows_from_records(records, self._setup.profiles, options, units=units).readings
-        judged = {(row.asset, row.time): row for row in self._judge(readings)}
-        alone = [rows_from_records([r], self._setup.profiles, options, units=units).readings for r in records]
-        keys = [(one.assets[0], from_numpy(one.time[0])) if len(one) else None for one in alone]
-        return readings, [None if key is None else judged.get(key) for key in keys]
+        batch = rows_from_records(records, self._setup.profiles, read_options(self._setup), units=units)
+        return batch.readings, self._in_order(batch)
+
+    def _in_order(self, batch: Batch) -> list[RowJudgement | None]:
+        """The judgement of each record, as the records came; those that say the same share one."""
+        rows = self._judge(batch.readings)
+        judged = {(row.asset, to_numpy(row.time)): row for row in rows}
+        return [None if place is None else judged[place] for place in batch.places]
 
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""

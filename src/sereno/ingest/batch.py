@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+import numpy as np
+
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
-from sereno.domain.signals import Profile
+from sereno.domain.signals import AssetKey, Profile
 from sereno.ingest.dates import DateStyle
 from sereno.ingest.dialect import Dialect
 from sereno.ingest.layout import Layout
@@ -42,6 +44,7 @@ class Batch:
         quarantine: Rows that could not be used, as they came.
         is_last: Nothing follows.
         totals: Counts of this batch.
+        places: Of records: asset and UTC instant of each, in their order; None for one without.
     """
 
     readings: Readings
@@ -49,6 +52,7 @@ class Batch:
     quarantine: tuple[QuarantinedRow, ...]
     is_last: bool
     totals: Totals = field(default_factory=Totals)
+    places: tuple[tuple[AssetKey, np.datetime64] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

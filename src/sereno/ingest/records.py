@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -126,6 +127,15 @@ def rows_from_records(
     return _Conversion(records, plans, options).batch()
 
 
+class _Row(NamedTuple):
+    """A record as read: instant in microseconds since 1970 UTC, values and flags by signal."""
+
+    asset: AssetKey
+    stamp: int
+    values: list[float]
+    quality: list[int]
+
+
 class _Conversion:
     """State of one call."""
 
@@ -146,45 +156,19 @@ class _Conversion:
         self._shown: Counter[tuple[AssetKey, datetime]] = Counter()
 
     def batch(self) -> Batch:
-        assets: dict[AssetKey, int] = {}
-        rows: list[list[float]] = []
-        flags: list[list[int]] = []
-        stamps: list[int] = []
-        codes: list[int] = []
-        lines: list[int] = []
-        quarantine: list[QuarantinedRow] = []
-        for line, (record, plan) in enumerate(zip(self._records, self._plans, strict=True), start=1):
-            asset = self._asset(record, plan)
-            stamp = self._stamp(record, plan, asset)
-            if isinstance(stamp, str):
-                quarantine.append(QuarantinedRow(line, stamp, repr(dict(record))[:MAX_QUARANTINE_TEXT]))
-                self._asides.count(stamp, SOURCE, 1, [str(line)])
-                continue
-            values, quality = self._values(record, plan)
-            rows.append(values)
-            flags.append(quality)
-            stamps.append(stamp)
-            codes.append(assets.setdefault(asset, len(assets)))
-            lines.append(line)
-        n_signals = len(self._signals)
-        readings = Readings(
-            profile=self._profile.name,
-            assets=tuple(assets),
-            asset_index=np.array(codes, dtype=np.int32),
-            time=np.array(stamps, dtype=np.int64).view("datetime64[us]"),
-            signals=self._signals,
-            values=np.array(rows, dtype=np.float64).reshape(len(rows), n_signals),
-            quality=np.array(flags, dtype=np.int32).reshape(len(rows), n_signals),
-        )
-        n_identical, losers = 0, list[int]()
-        if len(rows) > 1:
-            readings, n_identical, losers = self._unique(readings, lines)
-        quarantine += [
-            QuarantinedRow(
-                n, "quality.duplicate_conflicting", repr(dict(self._records[n - 1]))[:MAX_QUARANTINE_TEXT]
-            )
-            for n in losers
+        """The batch of all records."""
+        found = [self._row(record, plan) for record, plan in zip(self._records, self._plans, strict=True)]
+        quarantine = [
+            self._set_aside(line, one) for line, one in enumerate(found, start=1) if isinstance(one, str)
         ]
+        for row in quarantine:
+            self._asides.count(row.reason, SOURCE, 1, [str(row.line)])
+        good = [(line, one) for line, one in enumerate(found, start=1) if not isinstance(one, str)]
+        readings = self._readings([row for _, row in good])
+        n_identical, losers = 0, list[int]()
+        if len(good) > 1:
+            readings, n_identical, losers = self._unique(readings, [line for line, _ in good])
+        quarantine += [self._set_aside(line, "quality.duplicate_conflicting") for line in losers]
         return Batch(
             readings=readings,
             issues=self._issues(),
@@ -198,6 +182,32 @@ class _Conversion:
                 cells_missing=int(np.count_nonzero(readings.quality & Quality.MISSING)),
                 cells_converted=int(np.count_nonzero(readings.quality & Quality.CONVERTED)),
             ),
+            places=tuple(
+                None if isinstance(one, str) else (one.asset, np.datetime64(one.stamp, "us")) for one in found
+            ),
+        )
+
+    def _row(self, record: Mapping[str, object], plan: RecordPlan) -> "_Row | str":
+        """A record's row, or the reason why there is none."""
+        asset = self._asset(record, plan)
+        stamp = self._stamp(record, plan, asset)
+        return stamp if isinstance(stamp, str) else _Row(asset, stamp, *self._values(record, plan))
+
+    def _set_aside(self, line: int, reason: str) -> QuarantinedRow:
+        return QuarantinedRow(line, reason, repr(dict(self._records[line - 1]))[:MAX_QUARANTINE_TEXT])
+
+    def _readings(self, rows: Sequence["_Row"]) -> Readings:
+        assets: dict[AssetKey, int] = {}
+        codes = [assets.setdefault(row.asset, len(assets)) for row in rows]
+        shape = (len(rows), len(self._signals))
+        return Readings(
+            profile=self._profile.name,
+            assets=tuple(assets),
+            asset_index=np.array(codes, dtype=np.int32),
+            time=np.array([row.stamp for row in rows], dtype=np.int64).view("datetime64[us]"),
+            signals=self._signals,
+            values=np.array([row.values for row in rows], dtype=np.float64).reshape(shape),
+            quality=np.array([row.quality for row in rows], dtype=np.int32).reshape(shape),
         )
 
     def _asset(self, record: Mapping[str, object], plan: RecordPlan) -> AssetKey:
