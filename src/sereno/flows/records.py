@@ -62,7 +62,7 @@ def asset_context(
 ) -> AssetContext:
     """The standing of an asset just before an instant; of an unknown one, what the model knows of it."""
     with store.read() as tx:
-        asset = next((a for a in tx.assets(profile.name) if a.key == key), None)
+        asset = next((a for a in tx.assets(profile.name, sites=[key.site]) if a.key == key), None)
         if asset is None:
             return _unstored(key, model, zone)
         standing = standing_of(tx, asset, model, first)

@@ -1,6 +1,6 @@
 """Records and files that are judged without being stored, with what is needed of the past kept at hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,13 @@ class RecordPath:
         self._shelf = shelf
         self._contexts: dict[AssetKey, AssetContext] = {}
 
-    def forget(self) -> None:
-        """The store has changed."""
-        self._contexts.clear()
+    def forget(self, keys: Iterable[AssetKey] | None = None) -> None:
+        """The store has changed, for these assets or for any."""
+        if keys is None:
+            self._contexts.clear()
+            return
+        for key in keys:
+            self._contexts.pop(key, None)
 
     def judge_file(self, path: Path, timezone: str | None) -> list[RowJudgement]:
         """Every good row of a file.

@@ -79,7 +79,7 @@ class Scoring:
     ) -> None:
         """Judge what a batch added, in the batch's own transaction."""
         touched = {ids[key]: instant for key, instant in appended.first_touched.items()}
-        for asset in tx.assets(profile.name):
+        for asset in tx.assets(profile.name, sites={key.site for key in appended.first_touched}):
             if asset.id in touched:
                 self._score(tx, asset, touched[asset.id])
 

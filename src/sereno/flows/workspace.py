@@ -151,7 +151,7 @@ class Workspace:
         """Store readings that are in memory; returns how many values were new or changed."""
         profile = self.profiles[readings.profile]
         scoring = Scoring(self._setup, self._store, self._models)
-        self._records.forget()
+        self._records.forget(readings.assets)
         with self._store.begin() as tx:
             ids = tx.ensure_assets(readings.assets, profile=profile.name, zone=zone)
             appended = tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)

@@ -1,6 +1,6 @@
 """Sites and assets."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Row, select, update
@@ -37,8 +37,14 @@ class AssetSession(Session):
         self._own_assets.update(found.values())
         return found
 
-    def assets(self, profile: str | None = None) -> list[StoredAsset]:
-        """The assets of one profile or of all, sorted by profile, site and asset."""
+    def assets(
+        self, profile: str | None = None, *, sites: Collection[str] | None = None
+    ) -> list[StoredAsset]:
+        """The assets of one profile or of all, sorted by profile, site and asset.
+
+        Args:
+            sites: Only those of these sites; a fleet is not listed to find one of its members.
+        """
         query = (
             select(asset.c.id, site.c.name, asset.c.name, asset.c.profile, site.c.zone, asset.c.step_us)
             .add_columns(asset.c.is_simulated)
@@ -47,6 +53,8 @@ class AssetSession(Session):
         )
         if profile is not None:
             query = query.where(asset.c.profile == profile)
+        if sites is not None and len(sites) <= MAX_NAMES_IN_QUERY:
+            query = query.where(site.c.name.in_([clean_text(name) for name in sites]))
         found = [_stored_asset(row) for row in self._connection.execute(query)]
         return sorted(found, key=lambda one: (one.profile, one.key))
 
