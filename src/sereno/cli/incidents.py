@@ -173,7 +173,10 @@ def export(
         writer.writeheader()
         writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     partial.replace(output)
-    say(f"{output}: {len(rows)}")
+    if request.as_json:
+        show_json({"file": str(output), "incidents": len(rows)})
+    else:
+        say(f"{output}: {len(rows)}")
 
 
 def _act(context: typer.Context, method: str, incident_id: str, *arguments: object) -> None:

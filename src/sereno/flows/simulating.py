@@ -24,7 +24,8 @@ class SimulationPlan:
 
     Attributes:
         rows, days: Length of the world, one of the two; 90 days without either.
-        seed: Of everything random; without one it is drawn, and the share of abnormal rows with it.
+        seed: Of everything random, the share of abnormal rows included; drawn when absent. Given back within the
+            same hour it makes the same world; later, the same faults on the calendar of then.
         max_rows: Simulated rows of the profile that stay stored; the oldest are deleted.
     """
 
@@ -81,7 +82,7 @@ def reset_simulation(workspace: Workspace) -> int:
 
 def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[int, World]:
     seed = secrets.randbits(_SEED_BITS) if plan.seed is None else plan.seed
-    ratio = None if plan.seed is not None else float(np.random.default_rng(seed).uniform(*_RATIO_BOUNDS))
+    ratio = float(np.random.default_rng(seed).uniform(*_RATIO_BOUNDS))
     first = start or now.replace(minute=0, second=0, microsecond=0) - timedelta(
         days=plan.days or _DEFAULT_DAYS
     )
