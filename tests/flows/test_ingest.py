@@ -39,7 +39,7 @@ def test_same_content_under_another_name_changes_nothing(tmp_path: Path) -> None
     before = stored_readings(workspace)
 
     copy = file.rename(file.with_name("copia.csv"))
-    result = next(workspace.ingest(copy))
+    result = workspace.ingest(copy)[0]
 
     assert result.is_known
     assert stored_readings(workspace) == before

@@ -209,13 +209,23 @@ def test_budget_that_cannot_be_kept_is_refused_when_asked_for(tmp_path: Path) ->
     assert workspace.models() == []
 
 
-def test_budget_of_the_settings_is_lowered_aloud(tmp_path: Path) -> None:
+def test_budget_of_the_settings_is_refused_when_it_cannot_be_kept(tmp_path: Path) -> None:
     workspace = a_workspace(tmp_path, settings="budget: 0.01\n")
     workspace.add(readings_of(a_roof(rows=70)), zone=MADRID)
 
+    with pytest.raises(BudgetTooSmall) as refused:
+        workspace.train()
+
+    assert refused.value.facts["supported"] == pytest.approx(0.2)
+
+
+def test_default_budget_is_lowered_to_what_a_short_history_supports(tmp_path: Path) -> None:
+    workspace = a_workspace(tmp_path)
+    workspace.add(readings_of(a_roof(rows=30)), zone=MADRID)
+
     calibration = workspace.train()[0].calibration
 
-    assert calibration.budget == calibration.supported == pytest.approx(0.2)
+    assert calibration.budget == calibration.supported > 0.25
 
 
 def test_realised_budget_is_within_the_requested_one(judged_daily: Workspace) -> None:

@@ -122,7 +122,7 @@ def test_going_on_is_not_over() -> None:
     ("changes", "expected"),
     [
         ({"observed": 0.0}, True),
-        ({"observed": 0.6}, True),
+        ({"observed": 0.1}, True),
         ({"observed": 1.25}, False),
         ({"observed": 0.0, "signals": ("consumption",)}, False),
         ({"observed": 0.0, "cause": "behaviour.high"}, False),

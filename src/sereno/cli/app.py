@@ -10,6 +10,7 @@ from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.settings import config_app
 
 if TYPE_CHECKING:
+    from sereno.flows.ingest import FileResult
     from sereno.flows.workspace import Workspace
 
 __all__ = ["app"]
@@ -90,18 +91,26 @@ def ingest(
 ) -> None:
     """Read and store files; broken rows go to quarantine, a file read before changes nothing."""
     request: Request = context.obj
-    entries, n_refused = [], 0
+
+    from sereno.i18n.catalogue import machine_language, sentence
+
+    def on_file(result: "FileResult") -> None:
+        as_profile = f" ({result.profile})" if result.profile else ""
+        if result.is_known:
+            as_profile = f" ({sentence('cli.known', request.language or machine_language())})"
+        tell_progress(request, f"{result.entry['file']}{as_profile}: +{result.entry['readings_new']}")
+
     with _open(request) as workspace:
         results = workspace.ingest(
-            *paths, timezone=timezone, profile=profile, decimal=decimal, date_order=date_order
+            *paths,
+            timezone=timezone,
+            profile=profile,
+            decimal=decimal,
+            date_order=date_order,
+            on_file=on_file,
         )
-        for result in results:
-            entries.append(result.entry)
-            n_refused += result.is_refused
-            as_profile = f" ({result.profile})" if result.profile else ""
-            tell_progress(request, f"{result.entry['file']}{as_profile}: +{result.entry['readings_new']}")
-    _show_files(request, entries)
-    if entries and n_refused == len(entries):
+    _show_files(request, [result.entry for result in results])
+    if results and all(result.is_refused for result in results):
         raise typer.Exit(3)
 
 
@@ -137,6 +146,9 @@ def train(
                 realised=number(calibration.realised, language),
             )
         )
+        asked = float(str(card.settings["budget"]))
+        if calibration.budget > asked:
+            say(sentence("cli.budget_lowered", language, asked=number(asked, language)))
 
 
 @app.command()

@@ -68,11 +68,13 @@ def _explain_usage(error: "BadParameter", given: Sequence[str]) -> int:
 
 def _explain(error: Exception, given: Sequence[str]) -> int:
     """One clear sentence on stderr, and the same as JSON on stdout where that was asked for."""
-    from sereno.domain.errors import DiskFull, SerenoError
+    from sereno.domain.errors import DiskFull, SerenoError, SystemRefused
     from sereno.i18n.catalogue import error_sentence, machine_language, sentence
 
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error = DiskFull(store=str(error.filename or "workspace"))
+    elif isinstance(error, OSError):
+        error = SystemRefused(file=str(error.filename or "?"), detail=error.strerror or str(error))
     language = _option(given, "--lang") or machine_language()
     if isinstance(error, SerenoError):
         code, text, exit_code = error.code, error_sentence(error, language), error.exit_code

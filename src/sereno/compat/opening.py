@@ -1,7 +1,6 @@
 """The workspace behind the guide's class: its model, and files without units taken as Wh."""
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,16 @@ _TRACES = ("sereno.yaml", "sereno.db", ".env")
 class GuideWorkspace(Workspace):
     """A workspace that takes energies without a unit as Wh, which is what the guide's files hold."""
 
-    def ingest(self, *paths: str | Path, **options: Any) -> Iterator[FileResult]:  # noqa: ANN401
+    def ingest(self, *paths: str | Path, **options: Any) -> list[FileResult]:  # noqa: ANN401
         """As `Workspace.ingest`; the results name the files as given."""
+        results = []
         for path in paths:
             with tempfile.TemporaryDirectory(prefix="sereno-") as folder:
                 read = with_units(self, Path(path), Path(folder)) if Path(path).is_file() else Path(path)
                 for result in super().ingest(read, **options):
-                    yield (
-                        replace(result, entry={**result.entry, "file": str(path)}) if read != path else result
-                    )
+                    named = replace(result, entry={**result.entry, "file": str(path)})
+                    results.append(result if read == Path(path) else named)
+        return results
 
 
 def open_with_model(path: Path) -> Workspace:

@@ -339,7 +339,8 @@ def _shares(
     deviations: FloatArray, leftover: FloatArray, is_off: BoolArray, is_still: BoolArray
 ) -> FloatArray:
     """What each signal contributes: its squared deviation, or its part of Q where the relation broke."""
-    parts = np.where(is_off[:, None], leftover**2, deviations**2)
+    # A signal near its own expected value is not to blame for a relation that another one broke.
+    parts = np.where(is_off[:, None], leftover**2 * np.minimum(deviations, 1.0), deviations**2)
     total = sum_in_order(parts)[:, None]
     shares = parts / np.where(total > 0, total, 1.0) + _STILL_SHARE * is_still
     shared: FloatArray = shares / np.maximum(sum_in_order(shares)[:, None], 1e-300)

@@ -10,6 +10,7 @@
     ├── StoreError            database, disk, lease, version               exit 5
     │   ├── StoreNewer, StoreUnreachable, DiskFull, EngineRunning
     │   └── NotFound
+    ├── SystemRefused         a path cannot be read or written             exit 5
     └── ModelError            artefacts and training                       exit 5
         ├── ModelMissing, ModelCorrupt, HistoryTooShort
 
@@ -45,6 +46,7 @@ __all__ = [
     "StoreError",
     "StoreNewer",
     "StoreUnreachable",
+    "SystemRefused",
     "UnknownAsset",
     "UnsupportedFormat",
     "UsageError",
@@ -226,6 +228,14 @@ class NotFound(StoreError):
 
     code = "store.not_found"
     template = "There is no {what} '{id}' in this workspace. {hint}"
+
+
+class SystemRefused(SerenoError):
+    """The operating system refuses to read or write a path that somebody named."""
+
+    code = "system.refused"
+    template = "The system refuses '{file}': {detail}. Check the path and its permissions."
+    exit_code = 5
 
 
 class ModelError(SerenoError):

@@ -162,6 +162,18 @@ def _with_evidence(incident: Incident, detection: Detection, *, is_kept: bool) -
     return replace(incident, evidence=evidence, is_withdrawn=False)
 
 
+def _returned(incident: Incident) -> Incident:
+    """Trouble that somebody had closed and that is back is news again."""
+    if incident.state is not HumanState.CLOSED:
+        return incident
+    return replace(incident, state=HumanState.NEW, verdict=None)
+
+
+def _condition(incident: Incident) -> Condition:
+    is_active = incident.ended_at is None and not incident.is_withdrawn
+    return Condition.ACTIVE if is_active else Condition.CLEARED
+
+
 def _fold(incident: Incident, event: IncidentEvent) -> Incident:
     facts = event.facts
     match event.kind:
@@ -172,8 +184,8 @@ def _fold(incident: Incident, event: IncidentEvent) -> Incident:
             | EventKind.CLEARED
             | EventKind.WITHDRAWN
         ):
-            is_active = incident.ended_at is None and not incident.is_withdrawn
-            return replace(incident, condition=Condition.ACTIVE if is_active else Condition.CLEARED)
+            incident = _returned(incident) if event.kind is EventKind.REOPENED else incident
+            return replace(incident, condition=_condition(incident))
         case EventKind.ACKNOWLEDGED:
             return replace(incident, state=HumanState.ACKNOWLEDGED, owner=incident.owner or event.actor)
         case EventKind.COMMENTED:

@@ -18,6 +18,10 @@ __all__ = ["JUDGE", "Standing", "next_window", "standing_of", "whole_window", "w
 JUDGE = "judge"
 _SIGNALS = "signals"
 _MIN_ROWS_FOR_STEP = 4
+_FASTER = 0.75
+"""An interval below this share of the known step contradicts it."""
+_STEP_LOOKBACK = 64
+"""Steps before the last judged row that are looked at for another rhythm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,9 @@ def standing_of(
     """
     model_id = "" if model is None else model.card.id
     state = tx.watch_state(asset.id, JUDGE)
-    found = _with_step(tx, asset)
-    has_new_step = found.step != asset.step
-    asset = found
-    if state is None or state.last_ts is None or state.model != model_id or has_new_step:
+    if state is None or state.last_ts is None or state.model != model_id:
+        return _beginning(tx, asset, model)
+    if _has_other_step(tx, asset, state.last_ts):
         return _beginning(tx, asset, model)
     if first_touched is not None and from_numpy(first_touched) <= state.last_ts:
         state = tx.checkpoint_before(asset.id, JUDGE, from_numpy(first_touched))
@@ -85,17 +88,26 @@ def window_between(standing: Standing, before: np.datetime64) -> Window:
 
 def whole_window(tx: Transaction, asset: StoredAsset) -> Window:
     """All stored rows of an asset, for training."""
-    asset = _with_step(tx, asset)
     rows = tx.rows(asset.id, asset.profile)
-    return _window(asset, _signals_in(rows), rows, 0, None)
+    return _window(_stepped(asset, rows), _signals_in(rows), rows, 0, None)
 
 
-def _with_step(tx: Transaction, asset: StoredAsset) -> StoredAsset:
-    """The asset with its rhythm, once there are rows enough to tell; the caller that writes saves it."""
-    if asset.step is not None:
-        return asset
-    rows = tx.rows(asset.id, asset.profile)
-    return replace(asset, step=infer_step(rows.time)) if len(rows) >= _MIN_ROWS_FOR_STEP else asset
+def _has_other_step(tx: Transaction, asset: StoredAsset, last_at: datetime) -> bool:
+    """Whether the newest rows show a rhythm where there was none, or a faster one than was thought.
+
+    Looks at a bounded stretch before the last judged row, and only when the newest interval contradicts.
+    """
+    rows = tx.rows(asset.id, asset.profile, start=last_at)
+    intervals = np.diff(rows.time)
+    intervals = intervals[intervals > np.timedelta64(0, "us")]
+    if not len(intervals):
+        return False
+    shortest = intervals.min().astype("timedelta64[us]").item()
+    if asset.step is not None and shortest >= _FASTER * asset.step:
+        return False
+    recent = tx.rows(asset.id, asset.profile, start=last_at - _STEP_LOOKBACK * shortest)
+    step = infer_step(recent.time) if len(recent) >= _MIN_ROWS_FOR_STEP else None
+    return step is not None and (asset.step is None or step < asset.step)
 
 
 def _beginning(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) -> Standing:
@@ -104,7 +116,13 @@ def _beginning(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) 
     if model is not None and asset.key in model.detector.assets:
         learnt = model.detector.assets[asset.key].signals
         signals = (*learnt, *(name for name in signals if name not in learnt))
-    return Standing(asset, signals, None, Memory(), rows)
+    return Standing(_stepped(asset, rows), signals, None, Memory(), rows)
+
+
+def _stepped(asset: StoredAsset, rows: StoredRows) -> StoredAsset:
+    """The asset with the rhythm of all its rows; the caller that writes saves it."""
+    step = infer_step(rows.time) if len(rows) >= _MIN_ROWS_FOR_STEP else None
+    return replace(asset, step=step or asset.step)
 
 
 def _signals_in(rows: StoredRows) -> tuple[str, ...]:

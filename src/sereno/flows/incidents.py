@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
-from sereno.domain.judgement import Detection, Severity
+from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 from sereno.report.sentences import Place, describe_incident, recommend
 from sereno.settings.tree import Tariff
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summarise", "worst_first"]
+__all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summarise", "view_of", "worst_first"]
 
 _LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
 """Signals that cost money when they are low; all others cost money when they are high."""
@@ -100,8 +100,16 @@ def find_incidents(
     return worst_first(views)
 
 
+def view_of(
+    tx: Transaction, incident: Incident, profiles: Mapping[str, Profile], tariff: Tariff | None
+) -> IncidentView:
+    """One incident, also one whose evidence was withdrawn since."""
+    asset = next(one for one in tx.assets(sites=[incident.asset.site]) if one.key == incident.asset)
+    return IncidentView(_up_to_date(tx, incident, {asset.key: asset.id}), _place(asset, profiles), tariff)
+
+
 def worst_first(views: Sequence[IncidentView]) -> list[IncidentView]:
-    """Active before cleared, then by severity, then by cost, duration and start."""
+    """By severity, active before cleared, then by cost, duration and start."""
 
     def key(view: IncidentView) -> tuple[object, ...]:
         incident = view.incident
@@ -119,9 +127,13 @@ def worst_first(views: Sequence[IncidentView]) -> list[IncidentView]:
 
 
 def cost_of(incident: Incident, tariff: Tariff | None) -> tuple[float, str] | None:
-    """Money lost (negative: saved) over the incident, and its currency; None without a price for its unit."""
+    """Money lost over the incident, and its currency; None without a price for its unit.
+
+    Only behaviour costs money: a meter that is wrong has an impact on the books, not on the plant. What was
+    saved or gained is no loss and counts as zero.
+    """
     worst = incident.worst
-    if tariff is None or not isfinite(incident.impact):
+    if tariff is None or not isfinite(incident.impact) or incident.kind is not IncidentKind.BEHAVIOUR:
         return None
     signal = worst.signals[0]
     price = tariff.prices.get(worst.impact_unit)
@@ -130,7 +142,7 @@ def cost_of(incident: Incident, tariff: Tariff | None) -> tuple[float, str] | No
     if price is None:
         return None
     lost = -incident.impact if signal in _LOSS_WHEN_LOW else incident.impact
-    return round(lost * price, 2), tariff.currency
+    return round(max(lost, 0.0) * price, 2), tariff.currency
 
 
 def summarise(views: Sequence[IncidentView], *, days: int, until: datetime) -> dict[str, object]:

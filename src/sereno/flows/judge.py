@@ -57,11 +57,11 @@ def weigh_window(
     """The evidence alone: what each check says of each row, without opening anything."""
     rules = _rules(window, model)
     evidence, bad, carried = check_quality(window, profile, rules, memory)
-    physics, flags = check_identities(window, profile)
+    clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
+    physics, flags = check_identities(clean, profile)
     evidence.extend(physics)
     arrays: dict[str, np.ndarray] = dict(carried.arrays)
     if model is not None:
-        clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
         behaviour, learnt = _weigh_behaviour(clean, model, memory)
         evidence.append(behaviour)
         arrays.update(learnt.arrays)

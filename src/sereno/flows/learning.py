@@ -33,6 +33,7 @@ class ModelShelf:
         self._setup = setup
         self._store = store
         self._loaded: dict[str, TrainedModel | None] = {}
+        self._given: set[str] = set()
 
     def get(self, profile: str) -> TrainedModel | None:
         """The model that judges a profile; None before the first training.
@@ -56,9 +57,19 @@ class ModelShelf:
             raise ModelCorrupt(file=str(path), detail=_NOT_THE_ONE)
         return model
 
+    def refresh(self) -> None:
+        """Let go of models that another process has replaced since; those given to `use` stay."""
+        with self._store.read() as tx:
+            for profile, model in list(self._loaded.items()):
+                stored = tx.active_model(profile)
+                is_current = (model and model.card.id) == (stored and stored.card.id)
+                if profile not in self._given and not is_current:
+                    del self._loaded[profile]
+
     def use(self, model: TrainedModel) -> None:
         """Let a model judge its profile without the store knowing it."""
         self._loaded[model.card.profile] = model
+        self._given.add(model.card.profile)
 
     def any(self) -> TrainedModel:
         """Some model, for judging records of unknown profile.
@@ -116,7 +127,7 @@ def _plan(setup: Setup, profile: Profile, budget: float | None) -> TrainingPlan:
     return TrainingPlan(
         profile=profile,
         budget=settings.budget if budget is None else budget,
-        is_budget_firm=budget is not None,
+        is_budget_firm=budget is not None or "budget" in setup.loaded.origins,
         seed=settings.detector.seed,
         n_trees=settings.detector.trees,
         now=setup.clock(),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from sereno.domain.incidents import EventKind, Incident
-from sereno.domain.judgement import Detection, Memory
+from sereno.domain.judgement import Detection, IncidentKind, Memory
 from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import Profile
 from sereno.domain.time import from_numpy
@@ -117,8 +117,11 @@ def _keep_flags(tx: Transaction, asset: StoredAsset, window: Window, chunks: Seq
 def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for chunk in chunks:
-        n_flagged = int(((chunk.judgement.flags & int(Quality.IMBALANCE)) != 0).any(axis=1).sum())
-        counts["physics.imbalance"] += n_flagged
+        flagged = ((chunk.judgement.flags & int(Quality.IMBALANCE)) != 0).any(axis=1)
+        for one in chunk.judgement.evidence:
+            if one.kind is IncidentKind.PHYSICS:
+                flagged &= ~(one.exceedance >= 1.0)
+        counts["physics.imbalance"] += int(flagged.sum())
     return +counts
 
 

@@ -24,8 +24,8 @@ class SimulationPlan:
 
     Attributes:
         rows, days: Length of the world, one of the two; 90 days without either.
-        seed: Of everything random, the share of abnormal rows included; drawn when absent. Given back within the
-            same hour it makes the same world; later, the same faults on the calendar of then.
+        seed: Of everything random, the share of abnormal rows included; drawn when absent. Given back within
+            the same hour it makes the same world; later, the same faults on the calendar of then.
         max_rows: Simulated rows of the profile that stay stored; the oldest are deleted.
     """
 

@@ -58,11 +58,14 @@ class FolderLook:
         ready: list[tuple[int, Path]] = []
         is_waiting = False
         for path in self._candidates():
-            status = path.stat()
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # renamed away between the listing and this look
+                continue
             state = (status.st_size, status.st_mtime_ns)
             if self._taken.get(path) == state:
                 continue
-            rests = now - status.st_mtime >= SETTLE_S
+            rests = abs(now - status.st_mtime) >= SETTLE_S  # a clock may be wrong in either direction
             if rests and self._seen.get(path, state) == state:
                 ready.append((status.st_mtime_ns, path))
             else:

@@ -1,6 +1,6 @@
 """A workspace: a folder with settings, a store and models, and the whole journey as methods."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,14 +9,14 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from sereno.domain.errors import EngineRunning
-from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
+from sereno.domain.errors import EngineRunning, UsageError
+from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.build import FileHints, Setup, open_setup, open_workspace_store, read_options
-from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise
+from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.models import TrainedModel
@@ -124,8 +124,9 @@ class Workspace:
         date_order: str | None = None,
         judge: bool = False,
         is_simulated: bool = False,
-    ) -> Iterator[FileResult]:
-        """Read and store files, one result each as it is done; reading a file again changes nothing.
+        on_file: Callable[[FileResult], None] | None = None,
+    ) -> list[FileResult]:
+        """Read and store files; reading a file again changes nothing.
 
         Args:
             timezone: IANA zone of times written without one; kept in `sereno.yaml` if none is there.
@@ -134,6 +135,7 @@ class Workspace:
             date_order: `dmy` or `mdy`, where a file itself cannot tell.
             judge: Judge each batch in the transaction that stores it, as `watch` does.
             is_simulated: Mark the readings as simulated.
+            on_file: Told about each file as it is done.
         """
         options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order))
         files = expand_paths([Path(p) for p in paths])
@@ -144,8 +146,13 @@ class Workspace:
         after = scoring.judge_touched if judge else None
         into = Ingestion(self._setup, self._store, options, after, is_simulated)
         self._records.forget()
+        self._models.refresh()
+        results = []
         for path in files:
-            yield ingest_file(path, into)
+            results.append(ingest_file(path, into))
+            if on_file is not None:
+                on_file(results[-1])
+        return results
 
     def add(self, readings: Readings, *, zone: str, judge: bool = False, is_simulated: bool = False) -> int:
         """Store readings that are in memory; returns how many values were new or changed."""
@@ -232,8 +239,7 @@ class Workspace:
             NotFound: No incident, or several, begin like that.
         """
         with self._store.read() as tx:
-            full = tx.incident(incident_id).id
-        return next(view for view in self.incidents() if view.incident.id == full)
+            return view_of(tx, tx.incident(incident_id), self.profiles, self.settings.tariff)
 
     def acknowledge(self, incident_id: str, *, actor: str) -> Incident:
         """Say that somebody has seen it."""
@@ -298,7 +304,10 @@ class Workspace:
     def _tell(self, incident_id: str, kind: EventKind, actor: str, **facts: str) -> Incident:
         event = human_event(kind, at=self._setup.clock(), actor=actor, **facts)
         with self._store.begin() as tx:
-            return tx.append_event(tx.incident(incident_id).id, event)
+            incident = tx.incident(incident_id)
+            if incident.state is HumanState.CLOSED and kind is not EventKind.COMMENTED:
+                raise UsageError(detail=f"the incident {incident.id} is closed", command="incidents")
+            return tx.append_event(incident.id, event)
 
     def events(self, incident_id: str) -> list[IncidentEvent]:
         """The log of an incident, oldest first."""

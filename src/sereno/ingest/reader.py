@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sereno.domain.issues import DataIssue, QuarantinedRow
+from sereno.domain.issues import MAX_QUARANTINE_TEXT, DataIssue, QuarantinedRow
 from sereno.domain.readings import Quality, Readings
 from sereno.domain.time import to_numpy
 from sereno.ingest.batch import Batch, FilePlan, Totals
@@ -181,8 +181,9 @@ class _Reader:
             for line in losers:
                 text = pending.texts.get(line, "")
                 quarantine.append(QuarantinedRow(line, "quality.duplicate_conflicting", text))
+            kept, from_the_future = self._without_future(kept)
+            quarantine += from_the_future
             totals = self._totals(kept, n_identical + pending.n_dropped, len(losers), len(quarantine))
-            self._note_future(kept)
             readings = self._readings(kept)
         quarantine.sort(key=lambda row: row.line)
         return Batch(
@@ -216,13 +217,24 @@ class _Reader:
             cells_converted=int(np.count_nonzero(kept.quality & Quality.CONVERTED)),
         )
 
-    def _note_future(self, kept: Rows) -> None:
+    def _without_future(self, kept: Rows) -> tuple[Rows, list[QuarantinedRow]]:
+        """The rows that have happened; a wrong clock must not move what counts as the latest reading."""
         now = self._plan.options.now
-        if now is not None:
-            late = kept.time > to_numpy(now) + FUTURE_TOLERANCE
-            column = self._plan.layout.of_role(Role.TIME)[0].source
-            examples = [str(t)[:16] for t in kept.time[late][:3]]
-            self._asides.count("quality.future", column, int(late.sum()), examples)
+        if now is None:
+            return kept, []
+        late = kept.time > to_numpy(now) + FUTURE_TOLERANCE
+        if not late.any():
+            return kept, []
+        column = self._plan.layout.of_role(Role.TIME)[0].source
+        examples = [str(t)[:16] for t in kept.time[late][:3]]
+        self._asides.count("quality.future", column, int(late.sum()), examples)
+        aside = [
+            QuarantinedRow(int(line), "quality.future", f"{time} {values}"[:MAX_QUARANTINE_TEXT])
+            for line, time, values in zip(
+                kept.lines[late], kept.time[late], kept.values[late].tolist(), strict=True
+            )
+        ]
+        return kept.take(~late), aside
 
     def _readings(self, kept: Rows) -> Readings:
         if self._plan.layout.name == "long":

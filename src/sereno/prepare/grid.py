@@ -13,8 +13,8 @@ __all__ = ["build_window", "infer_step"]
 _MICROSECOND = timedelta(microseconds=1)
 _SHARE_ON_RHYTHM = 0.5
 """Share of the intervals that must repeat before a source counts as regular."""
-_MAX_GRID_GROWTH = 200
-"""A grid this many times longer than its readings is no rhythm but a few scattered stamps."""
+_MAX_GRID_ROWS = 2_000_000
+"""Beyond this a grid would be all gap: scattered stamps, not a rhythm (23 days of seconds)."""
 
 
 def infer_step(time: TimeArray) -> timedelta | None:
@@ -59,7 +59,7 @@ def build_window(
     position = _positions(time, anchor, step, zone)
     first = 0 if after is None else 1
     n_rows = int(position[-1]) - first + 1
-    if n_rows > _MAX_GRID_GROWTH * max(len(time), 50):
+    if n_rows > _MAX_GRID_ROWS:
         return Window(asset, profile, signals, time, values, quality, step, zone)
     if n_rows == len(time) and position[0] == first and bool(np.all(np.diff(position) == 1)):
         return Window(asset, profile, signals, time, values, quality, step, zone)

@@ -12,8 +12,11 @@ from sereno.i18n.numbers import moment, money, quantity, span
 
 __all__ = ["Place", "describe_detection", "describe_incident", "is_standstill", "recommend"]
 
-_STANDSTILL = 0.05
-"""Share of the expected value below which a vital signal has stopped."""
+_STOPPED = 0.01
+"""Share of the expected value below which people say that something stopped, not that it is low."""
+
+
+_WELCOME_WHEN_HIGH = frozenset({"generation", "self_consumption", "export"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ def is_standstill(detection: Detection, profile: Profile) -> bool:
     """Whether a vital signal stopped, rather than merely being low."""
     if detection.cause != "behaviour.low" or not profile.signal(detection.signals[0]).is_vital:
         return False
-    return detection.observed <= _STANDSTILL * detection.expected
+    return detection.observed <= _STOPPED * detection.expected
 
 
 def describe_incident(
@@ -55,7 +58,10 @@ def describe_detection(detection: Detection, place: Place, language: str) -> str
 
 def recommend(detection: Detection, place: Place, language: str) -> str:
     """What to look at first."""
-    return sentence(f"{_key(detection, place.profile)}.recommendation", language)
+    key = _key(detection, place.profile)
+    if key == "behaviour.high" and detection.signals[0] in _WELCOME_WHEN_HIGH:
+        key = "behaviour.more"
+    return sentence(f"{key}.recommendation", language)
 
 
 def _key(detection: Detection, profile: Profile) -> str:
@@ -104,6 +110,6 @@ def _impact(impact: float, detection: Detection, language: str) -> str:
 
 
 def _cost(cost: tuple[float, str] | None, language: str) -> str:
-    if cost is None:
+    if cost is None or not cost[0]:
         return ""
     return sentence("sentence.cost", language, money=money(*cost, language))
