@@ -140,3 +140,20 @@ def test_zone_of_naive_times_is_kept_in_the_settings(tmp_path: Path) -> None:
 
     assert workspace.settings.timezone == "America/Santiago"
     assert "budget: 0.5" in (folder / "sereno.yaml").read_text("utf-8")
+
+
+def test_file_without_units_is_refused_when_the_stored_readings_contradict(tmp_path: Path) -> None:
+    file = write_solar_csv(tmp_path / "in", a_roof(rows=30))
+    header, _, *rows = file.read_text("utf-8").splitlines()
+    (tmp_path / "bare").mkdir()
+    bare = tmp_path / "bare" / file.name
+    bare.write_text("\n".join([header, *rows, ""]), "utf-8")
+    workspace = a_workspace(tmp_path / "w")
+    workspace.ingest(file)
+    before = stored_readings(workspace)
+
+    result = workspace.ingest(bare)[0]
+
+    assert result.is_refused
+    assert [issue["code"] for issue in result.entry["issues"]] == ["read.ambiguous"]
+    assert stored_readings(workspace) == before

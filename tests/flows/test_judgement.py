@@ -161,7 +161,7 @@ def test_data_and_physics_are_judged_before_any_model(tmp_path: Path) -> None:
 
 def test_report_says_that_training_can_begin(tmp_path: Path) -> None:
     workspace = a_workspace(tmp_path)
-    workspace.add(readings_of(a_roof(rows=30)), zone=MADRID)
+    workspace.add(readings_of(a_roof(rows=40)), zone=MADRID)
 
     assert workspace.score().rows_until_behaviour == {"solar": 0}
 
@@ -221,7 +221,7 @@ def test_budget_of_the_settings_is_refused_when_it_cannot_be_kept(tmp_path: Path
 
 def test_default_budget_is_lowered_to_what_a_short_history_supports(tmp_path: Path) -> None:
     workspace = a_workspace(tmp_path)
-    workspace.add(readings_of(a_roof(rows=30)), zone=MADRID)
+    workspace.add(readings_of(a_roof(rows=40)), zone=MADRID)
 
     calibration = workspace.train()[0].calibration
 

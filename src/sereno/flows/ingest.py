@@ -9,6 +9,7 @@ from sereno.domain.errors import DataError, Fact, FileMissing
 from sereno.domain.issues import DataIssue
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
+from sereno.flows.scale import check_scale
 from sereno.i18n.catalogue import error_sentence, issue_sentence
 from sereno.ingest import (
     Batch,
@@ -201,6 +202,8 @@ def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[F
 
 def _store_batch(tx: Transaction, plan: FilePlan, batch: Batch, into: Ingestion) -> int:
     ids = tx.ensure_assets(batch.readings.assets, profile=plan.profile.name, zone=into.options.timezone)
+    if plan.assumed_units:
+        check_scale(tx, batch.readings, ids, plan.assumed_units, file=plan.path.name)
     appended = tx.append(
         batch.readings, plan.profile, ids, at=into.setup.clock(), is_simulated=into.is_simulated
     )

@@ -10,6 +10,7 @@ from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.ingest.dates import DateStyle
 from sereno.ingest.dialect import Dialect
+from sereno.ingest.headers import Role
 from sereno.ingest.layout import Layout
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.repeats import Repeats
@@ -90,3 +91,10 @@ class FilePlan:
     issues: tuple[DataIssue, ...]
     options: ReadOptions
     registers: tuple[str, ...] = ()
+
+    @property
+    def assumed_units(self) -> dict[str, str]:
+        """Column of each energy whose unit nothing in the file states."""
+        columns = self.layout.of_role(Role.SIGNAL)
+        energies = {signal.name for signal in self.profile.signals if signal.quantity == "energy"}
+        return {c.signal: c.source for c in columns if c.is_unit_assumed and c.signal in energies}
