@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 __all__ = [
     "ROOT",
     "Ran",
@@ -36,11 +34,14 @@ _FORKS = multiprocessing.get_context("forkserver")
 # A child then starts in milliseconds, so that kills land in the work and not in imports.
 _FORKS.set_forkserver_preload(
     [
-        "sereno.cli.app",
-        "sereno.cli.judged",
-        "sereno.cli.showing",
-        "sereno.cli.simulating",
-        "sereno.cli.watching",
+        *("sereno.cli.app", "sereno.cli.judged", "sereno.cli.showing", "sereno.cli.simulating"),
+        *(
+            "sereno.cli.watching",
+            "sklearn.ensemble",
+            "sklearn.decomposition",
+            "alembic.command",
+            "rich.console",
+        ),
     ]
 )
 
@@ -177,6 +178,8 @@ def without_privileges() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     if not sys.platform.startswith("linux"):
+        import pytest  # not above: every process that is started imports this module
+
         pytest.skip("root cannot be denied a file here")
     return {"before": _drop_file_privileges}
 
