@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sereno.domain.errors import BudgetTooSmall, HistoryTooShort, NoReadings
-from sereno.domain.judgement import IncidentKind
+from sereno.domain.judgement import Detection, IncidentKind
 from sereno.domain.readings import Window
 from sereno.flows.incidents import IncidentView
 from sereno.flows.workspace import Workspace
+from sereno.simulate import Fault, simulate_world
 from tests.flows.reading_back import stored_detections, stored_readings, told_incidents
 from tests.support.builders import (
     HOUR,
@@ -326,3 +328,23 @@ def test_two_profiles_live_in_one_workspace(tmp_path: Path) -> None:
     assert {card.profile for card in cards} == {"solar", "motor"}
     assert set(report.models.values()) == {card.id for card in cards}
     assert PLANT in workspace.asset_keys()
+
+
+def test_faults_in_the_history_do_not_hide_faults_like_them(tmp_path: Path) -> None:
+    workspace = a_workspace(tmp_path)
+    start = datetime(2024, 3, 4, tzinfo=UTC)
+    world = simulate_world("process", seed=3, start=start, rows=10_000, fault_ratio=0.03)
+    workspace.add(world.readings, zone=world.zone)
+
+    workspace.train()
+    workspace.score()
+
+    found = [view.incident for view in workspace.incidents() if view.incident.kind is IncidentKind.BEHAVIOUR]
+    truth = [fault for fault in world.faults if fault.kind is IncidentKind.BEHAVIOUR]
+    hit = [f for f in truth if any(_meet(d, f) for i in found for d in i.evidence)]
+    assert len(hit) >= len(truth) / 3
+
+
+def _meet(detection: Detection, fault: Fault) -> bool:
+    ended = detection.ended_at or detection.last_at
+    return detection.started_at < fault.ended_at and fault.started_at < ended

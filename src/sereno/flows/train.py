@@ -22,6 +22,9 @@ _FOLDS = 3
 """Blocks of history that are each scored by a detector that did not learn from them."""
 _REPEAT_MARGIN = 1.5
 """A run this much longer than the longest in the history is not natural any more."""
+_CALM_SCORE = 3.0
+"""A held-out row so many times above the calm 99 % quantile is a fault in the history, not a false alarm:
+with it counted, the threshold would rise until faults like it are never found."""
 _FEW_REPEATS = 3.0
 
 
@@ -104,14 +107,16 @@ def _without_bad(window: Window, profile: Profile, repeats: Mapping[str, float])
 
 
 def _held_out_scores(detector: RobustDetector, history: Sequence[Window]) -> list[FloatArray]:
-    """Score of each row by a detector that did not learn from its block, one array (rows,) per window."""
+    """Score of each calm row by a detector that did not learn from its block, (rows,) per window."""
     scores = [np.full(len(window), np.nan) for window in history]
     for fold in range(_FOLDS):
         use = [_block(window) != fold for window in history]
         trained = detector.fit_parts(history, use)
         for window, rows, target in zip(history, use, scores, strict=True):
             if trained.knows(window.asset):
-                target[~rows] = trained.score(window)[0].values[~rows]
+                held_out = trained.score(window)[0].values
+                calm = ~rows & (np.isnan(held_out) | (held_out < _CALM_SCORE))
+                target[calm] = held_out[calm]
     return scores
 
 
