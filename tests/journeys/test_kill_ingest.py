@@ -42,11 +42,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
         list(workspace.ingest(folder / "history"))
         workspace.train()
     write_months(folder / "files", windows, first=3)
-    done = folder / "done"
-    shutil.copytree(start, done)
-    code, seconds = killed_after(None, ingest_and_score, done, folder / "files")
-    assert code == 0
-    return Undisturbed(start, folder / "files", seconds, dump(sqlite_address(done)))
+    done, times = folder / "done", []
+    for copy in (folder / "warm", done):  # the first run pays for what later ones find warm
+        shutil.copytree(start, copy)
+        code, seconds = killed_after(None, ingest_and_score, copy, folder / "files")
+        assert code == 0
+        times.append(seconds)
+    return Undisturbed(start, folder / "files", min(times), dump(sqlite_address(done)))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -122,7 +124,7 @@ def _kill_repeatedly(undisturbed: Undisturbed, workspace: Path, seed: int) -> No
 
     n_midway = _kill(undisturbed, workspace, address, random.Random(seed), kills=KILLS_PER_STORE)
 
-    assert n_midway >= 1
+    assert n_midway >= 2
     assert differences(dump(address), undisturbed.store) == {}
     with closing(sqlite3.connect(workspace / "sereno.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
