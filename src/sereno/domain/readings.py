@@ -68,11 +68,15 @@ class Readings:
     def of_asset(self, index: int) -> "Readings":
         """The rows of one asset, in time order."""
         rows = np.flatnonzero(self.asset_index == index)
-        rows = rows[np.argsort(self.time[rows], kind="stable")]
+        return self.take(rows[np.argsort(self.time[rows], kind="stable")])
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "Readings":
+        """The chosen rows, with the assets that they are of."""
+        present, index = np.unique(self.asset_index[rows], return_inverse=True)
         return Readings(
             profile=self.profile,
-            assets=(self.assets[index],),
-            asset_index=np.zeros(len(rows), dtype=np.int32),
+            assets=tuple(self.assets[one] for one in present.tolist()),
+            asset_index=index.astype(np.int32),
             time=self.time[rows],
             signals=self.signals,
             values=self.values[rows],

@@ -57,16 +57,17 @@ def standing_of(
     state = tx.watch_state(asset.id, JUDGE)
     if state is None or state.last_ts is None or state.model != model_id:
         return _beginning(tx, asset, model)
-    if _has_other_step(tx, asset, state.last_ts):
+    rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
+    if _has_other_step(tx, asset, rows, state.last_ts):
         return _beginning(tx, asset, model)
     if first_touched is not None and from_numpy(first_touched) <= state.last_ts:
         state = tx.checkpoint_before(asset.id, JUDGE, from_numpy(first_touched))
-        if state is None or state.model != model_id:
+        if state is None or state.last_ts is None or state.model != model_id:
             return _beginning(tx, asset, model)
+        rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
     memory = Memory.load(state.memory)
     arrays = dict(memory.arrays)
     signals = tuple(json.loads(arrays.pop(_SIGNALS).tobytes()))
-    rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
     if set(_signals_in(rows)) - set(signals):
         return _beginning(tx, asset, model)
     return Standing(asset, signals, state.last_ts, Memory(arrays), rows)
@@ -92,12 +93,14 @@ def whole_window(tx: Transaction, asset: StoredAsset) -> Window:
     return _window(_stepped(asset, rows), _signals_in(rows), rows, 0, None)
 
 
-def _has_other_step(tx: Transaction, asset: StoredAsset, last_at: datetime) -> bool:
+def _has_other_step(tx: Transaction, asset: StoredAsset, rows: StoredRows, last_at: datetime) -> bool:
     """Whether the newest rows show a rhythm where there was none, or a faster one than was thought.
 
     Looks at a bounded stretch before the last judged row, and only when the newest interval contradicts.
+
+    Args:
+        rows: From the last judged one on.
     """
-    rows = tx.rows(asset.id, asset.profile, start=last_at)
     intervals = np.diff(rows.time)
     intervals = intervals[intervals > np.timedelta64(0, "us")]
     if not len(intervals):

@@ -5,7 +5,7 @@ that lies in the past the memory of the nearest checkpoint is carried forward ov
 record scores exactly as it did in its place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,7 +21,14 @@ from sereno.flows.judge import judge_window, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.store import Store
 
-__all__ = ["AssetContext", "RowJudgement", "asset_context", "judge_readings", "rows_by_asset"]
+__all__ = [
+    "AssetContext",
+    "RowJudgement",
+    "asset_context",
+    "judge_readings",
+    "row_judgements",
+    "rows_by_asset",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ def judge_readings(
     for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
         window = _window(readings, rows, key, contexts[key])
         evidence, _, _ = weigh_window(window, profile, model, contexts[key].memory)
-        judged.update(zip(rows.tolist(), _verdicts(window, evidence, profile), strict=True))
+        judged.update(zip(rows.tolist(), row_judgements(window, evidence, profile), strict=True))
     return [judged[row] for row in range(len(readings))]
 
 
@@ -136,10 +143,13 @@ def _arranged(
     return values, quality
 
 
-def _verdicts(window: Window, evidence: Sequence[Evidence], profile: Profile) -> list[RowJudgement]:
+def row_judgements(
+    window: Window, evidence: Sequence[Evidence], profile: Profile, rows: Iterable[int] | None = None
+) -> list[RowJudgement]:
+    """What the checks said of a window's rows, or of some of them, as one verdict each."""
     behaviour = evidence[-1] if evidence[-1].kind is IncidentKind.BEHAVIOUR else None
     verdicts = []
-    for row in range(len(window)):
+    for row in range(len(window)) if rows is None else rows:
         speaks = next((one for one in evidence if one.exceedance[row] >= 1.0), None)
         shown = speaks or behaviour
         verdicts.append(

@@ -1,6 +1,6 @@
 """Records and files that are judged without being stored, with what is needed of the past kept at hand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,23 @@ from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.flows.build import FileHints, Setup, read_options
 from sereno.flows.learning import ModelShelf
 from sereno.flows.models import TrainedModel
-from sereno.flows.records import AssetContext, RowJudgement, asset_context, judge_readings, rows_by_asset
+from sereno.flows.records import (
+    AssetContext,
+    RowJudgement,
+    asset_context,
+    judge_readings,
+    row_judgements,
+    rows_by_asset,
+)
+from sereno.flows.score import AssetOutcome
 from sereno.ingest import Batch, inspect_file, read_batches, rows_from_records
 from sereno.report.sentences import Place, describe_detection
 from sereno.store import Store
 
-__all__ = ["RecordPath"]
+__all__ = ["RecordPath", "RowPlace", "stored_judgements"]
+
+RowPlace = tuple[AssetKey, np.datetime64]
+"""Asset and UTC instant of a row."""
 
 
 class RecordPath:
@@ -56,7 +67,7 @@ class RecordPath:
         Raises:
             InvalidRecord: A record has no usable time or value.
         """
-        batch = rows_from_records(records, self._setup.profiles, read_options(self._setup), units=units)
+        batch = self.read(records, units)
         if None in batch.places:
             bad = batch.quarantine[0]
             raise InvalidRecord(detail=f"{bad.reason}: {bad.text}")
@@ -64,20 +75,26 @@ class RecordPath:
         if empty.any():
             instant = from_numpy(batch.readings.time[empty][0])
             raise InvalidRecord(detail=f"it holds no number at {isoformat(instant)}")
-        return [row for row in self._in_order(batch) if row is not None]
+        return [row for row in self.in_order(batch) if row is not None]
 
-    def judge_each(
-        self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None
-    ) -> tuple[Readings, list[RowJudgement | None]]:
-        """The readings of all records, and the judgement of each; None for one that cannot be read."""
-        batch = rows_from_records(records, self._setup.profiles, read_options(self._setup), units=units)
-        return batch.readings, self._in_order(batch)
+    def read(self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None) -> Batch:
+        """The readings of records; those that cannot be read have no place in the batch."""
+        return rows_from_records(records, self._setup.profiles, read_options(self._setup), units=units)
 
-    def _in_order(self, batch: Batch) -> list[RowJudgement | None]:
-        """The judgement of each record, as the records came; those that say the same share one."""
-        rows = self._judge(batch.readings)
-        judged = {(row.asset, to_numpy(row.time)): row for row in rows}
-        return [None if place is None else judged[place] for place in batch.places]
+    def in_order(
+        self, batch: Batch, judged: Mapping[RowPlace, RowJudgement] | None = None
+    ) -> list[RowJudgement | None]:
+        """The judgement of each record, as the records came; those that say the same share one.
+
+        Args:
+            judged: What judging stored rows has said already; only the others are judged here.
+        """
+        known = dict(judged or {})
+        readings = batch.readings
+        if known:
+            readings = readings.take(_without(readings, known))
+        known |= {(row.asset, to_numpy(row.time)): row for row in self._judge(readings)}
+        return [None if place is None else known[place] for place in batch.places]
 
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""
@@ -106,3 +123,23 @@ class RecordPath:
         if context.is_latest:
             self._contexts[key] = context
         return context
+
+
+def stored_judgements(
+    outcome: AssetOutcome, profile: Profile, wanted: Collection[RowPlace | None]
+) -> dict[RowPlace, RowJudgement]:
+    """What judging stored rows said of those that are asked about."""
+    found: dict[RowPlace, RowJudgement] = {}
+    for window, evidence in outcome.judged:
+        places = [(window.asset, time) for time in window.time]
+        rows = [row for row, place in enumerate(places) if place in wanted]
+        judged = row_judgements(window, evidence, profile, rows)
+        found |= {places[row]: one for row, one in zip(rows, judged, strict=True)}
+    return found
+
+
+def _without(readings: Readings, known: Container[RowPlace]) -> np.ndarray:
+    """The rows of a batch whose place is not known."""
+    assets = [readings.assets[index] for index in readings.asset_index.tolist()]
+    is_known = [place in known for place in zip(assets, readings.time, strict=True)]
+    return np.flatnonzero(~np.array(is_known, dtype=bool))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from sereno.domain.incidents import EventKind, Incident
-from sereno.domain.judgement import Detection, IncidentKind, Memory
+from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import Profile
 from sereno.domain.time import from_numpy
@@ -35,6 +35,8 @@ class AssetOutcome:
     n_opened: int = 0
     flags: Mapping[str, int] = field(default_factory=dict)
     """Rows that break an identity by more than rounding, by check: flagged, not necessarily incidents."""
+    judged: Sequence[tuple[Window, Sequence[Evidence]]] = ()
+    """The judged rows, in stretches, with what each check said of them."""
 
 
 def score_asset(
@@ -73,13 +75,15 @@ def score_asset(
     for detection in found:
         tx.save_detection(asset.id, detection)
     n_opened = _tell_incidents(tx, standing, found, [stored.detection for stored in gone], now)
-    return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks))
+    judged = [(chunk.window, chunk.judgement.evidence) for chunk in chunks]
+    return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks), judged)
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     """A judged stretch of a window."""
 
+    window: Window
     judgement: Judgement
     memory: Memory
     last_at: datetime
@@ -99,7 +103,7 @@ def _judge_in_chunks(
         judgement = judge_window(part, profile, model, memory)
         age = (age + stop - start) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
-        chunks.append(_Chunk(judgement, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
+        chunks.append(_Chunk(part, judgement, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
         start = stop
     return chunks
 

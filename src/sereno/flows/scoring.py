@@ -1,7 +1,7 @@
 """Judging the whole store, or what a batch touched."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,13 +75,25 @@ class Scoring:
         return report
 
     def judge_touched(
-        self, tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended, profile: Profile
+        self,
+        tx: Transaction,
+        ids: Mapping[AssetKey, int],
+        appended: Appended,
+        profile: Profile,
+        *,
+        told: Callable[[AssetOutcome], None] | None = None,
     ) -> None:
-        """Judge what a batch added, in the batch's own transaction."""
+        """Judge what a batch added, in the batch's own transaction.
+
+        Args:
+            told: Hears the outcome of each asset.
+        """
         touched = {ids[key]: instant for key, instant in appended.first_touched.items()}
         for asset in tx.assets(profile.name, sites={key.site for key in appended.first_touched}):
             if asset.id in touched:
-                self._score(tx, asset, touched[asset.id])
+                outcome = self._score(tx, asset, touched[asset.id])
+                if told is not None:
+                    told(outcome)
 
     def _score(
         self, tx: Transaction, asset: StoredAsset, first_touched: np.datetime64 | None

@@ -21,12 +21,13 @@ from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths,
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.models import TrainedModel
 from sereno.flows.records import RowJudgement
-from sereno.flows.records_path import RecordPath
+from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
+from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.ingest.identity import site_from_file_name
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
-from sereno.store import Store
+from sereno.store import Appended, Store, Transaction
 
 __all__ = ["Workspace"]
 
@@ -142,8 +143,7 @@ class Workspace:
         if self.settings.timezone is None and files:
             save_setting(self.folder, "timezone", options.timezone)
             self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
-        scoring = Scoring(self._setup, self._store, self._models)
-        after = scoring.judge_touched if judge else None
+        after = self._scoring().judge_touched if judge else None
         into = Ingestion(self._setup, self._store, options, after, is_simulated)
         self._records.forget()
         self._models.refresh()
@@ -156,14 +156,10 @@ class Workspace:
 
     def add(self, readings: Readings, *, zone: str, judge: bool = False, is_simulated: bool = False) -> int:
         """Store readings that are in memory; returns how many values were new or changed."""
-        profile = self.profiles[readings.profile]
-        scoring = Scoring(self._setup, self._store, self._models)
-        self._records.forget(readings.assets)
         with self._store.begin() as tx:
-            ids = tx.ensure_assets(readings.assets, profile=profile.name, zone=zone)
-            appended = tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
+            ids, appended = self._append(tx, readings, zone, is_simulated=is_simulated)
             if judge:
-                scoring.judge_touched(tx, ids, appended, profile)
+                self._scoring().judge_touched(tx, ids, appended, self.profiles[readings.profile])
         return appended.n_new + appended.n_changed
 
     def train(
@@ -188,7 +184,7 @@ class Workspace:
     def score(self) -> ScoreReport:
         """Judge every stored row that the current model has not judged yet."""
         self._records.forget()
-        return Scoring(self._setup, self._store, self._models).score_all()
+        return self._scoring().score_all()
 
     def score_file(self, path: str | Path, *, timezone: str | None = None) -> list[RowJudgement]:
         """Judge the rows of a file without storing them."""
@@ -211,10 +207,19 @@ class Workspace:
 
         None stands for a record without a usable time. Records that are stored already change nothing.
         """
-        readings, judged = self._records.judge_each(records, units)
-        if len(readings):
-            self.add(readings, zone=read_options(self._setup).timezone, judge=True)
-        return judged
+        batch = self._records.read(records, units)
+        if not len(batch.readings):
+            return [None] * len(records)
+        profile, wanted = self.profiles[batch.readings.profile], set(batch.places)
+        judged: dict[RowPlace, RowJudgement] = {}
+
+        def keep(outcome: AssetOutcome) -> None:
+            judged.update(stored_judgements(outcome, profile, wanted))
+
+        with self._store.begin() as tx:
+            ids, appended = self._append(tx, batch.readings, read_options(self._setup).timezone)
+            self._scoring().judge_touched(tx, ids, appended, profile, told=keep)
+        return self._records.in_order(batch, judged)
 
     def use_model(self, model: TrainedModel) -> None:
         """Let a model judge its profile as long as this workspace is open, whatever the store says."""
@@ -300,6 +305,18 @@ class Workspace:
         finally:
             path.with_suffix(".holder").unlink(missing_ok=True)
             lock.release()
+
+    def _scoring(self) -> Scoring:
+        return Scoring(self._setup, self._store, self._models)
+
+    def _append(
+        self, tx: Transaction, readings: Readings, zone: str, *, is_simulated: bool = False
+    ) -> tuple[Mapping[AssetKey, int], Appended]:
+        """Readings into the store, and the ids of their assets."""
+        self._records.forget(readings.assets)
+        ids = tx.ensure_assets(readings.assets, profile=readings.profile, zone=zone)
+        profile = self.profiles[readings.profile]
+        return ids, tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
 
     def _tell(self, incident_id: str, kind: EventKind, actor: str, **facts: str) -> Incident:
         event = human_event(kind, at=self._setup.clock(), actor=actor, **facts)

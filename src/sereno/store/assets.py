@@ -56,6 +56,8 @@ class AssetSession(Session):
         if sites is not None and len(sites) <= MAX_NAMES_IN_QUERY:
             query = query.where(site.c.name.in_([clean_text(name) for name in sites]))
         found = [_stored_asset(row) for row in self._connection.execute(query)]
+        self._own_assets.update(one.id for one in found)
+        self._asset_keys |= {one.id: one.key for one in found}
         return sorted(found, key=lambda one: (one.profile, one.key))
 
     def set_step(self, asset_id: int, step: timedelta | None) -> None:

@@ -121,9 +121,11 @@ class IncidentSession(Session):
 
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""
-        known = self.incident(incident_id)
-        query = select(incident).where(incident.c.id == known.id).with_for_update()
-        return incident_of(dict(self._connection.execute(query).mappings().one()))
+        mine = select(incident).where(incident.c.organization_id == self._organization_id).with_for_update()
+        exact = self._connection.execute(mine.where(incident.c.id == incident_id)).mappings().one_or_none()
+        if exact is not None:
+            return incident_of(dict(exact))
+        return self._locked(self.incident(incident_id).id)
 
     def _was_heard(self, incident_id: str, request_key: str) -> bool:
         table = incident_event.c

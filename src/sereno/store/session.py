@@ -1,14 +1,18 @@
 """What every topic of a transaction stands on: the connection and whose data it sees."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sereno.domain.errors import NotFound, StoreError
+from sereno.domain.signals import AssetKey
 from sereno.store import schema
 
-__all__ = ["Session"]
+__all__ = ["Session", "Upsert", "upsert_of"]
+
+Upsert = postgresql.Insert | sqlite.Insert
 
 
 class Session:
@@ -25,6 +29,7 @@ class Session:
         self._organization_id = organization_id
         self._store = store
         self._own_assets: set[int] = set()
+        self._asset_keys: dict[int, AssetKey] = {}
 
     @property
     def _is_postgres(self) -> bool:
@@ -47,10 +52,9 @@ class Session:
         """Insert rows; those whose primary key exists get the new values, except in the columns `keep`."""
         if not rows:
             return
-        key = [column.name for column in table.primary_key]
-        insert = postgresql.insert(table) if self._is_postgres else sqlite.insert(table)
-        fresh = {name: insert.excluded[name] for name in rows[0] if name not in {*key, *keep}}
-        statement = insert.on_conflict_do_update(index_elements=key, set_=fresh)
+        key = tuple(column.name for column in table.primary_key)
+        fresh = tuple(name for name in rows[0] if name not in {*key, *keep})
+        statement = upsert_of(table, key, fresh, is_postgres=self._is_postgres)
         self._connection.execute(statement, [dict(row) for row in rows])
 
     def _insert_missing(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
@@ -62,3 +66,14 @@ class Session:
 
     def _failure(self, detail: str) -> StoreError:
         return StoreError(store=self._store, detail=detail)
+
+
+@lru_cache(maxsize=64)
+def upsert_of(table: Table, key: tuple[str, ...], fresh: tuple[str, ...], *, is_postgres: bool) -> Upsert:
+    """The statement that inserts rows, or gives those whose `key` exists the new values of columns `fresh`.
+
+    Kept: to build it takes longer than to run it.
+    """
+    insert: Upsert = postgresql.insert(table) if is_postgres else sqlite.insert(table)
+    set_ = {name: insert.excluded[name] for name in fresh}
+    return insert.on_conflict_do_update(index_elements=list(key), set_=set_)

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Row, delete, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sereno.domain.judgement import Detection
 from sereno.domain.signals import AssetKey
 from sereno.store.codec import detection_columns, detection_of
 from sereno.store.records import StoredDetection, WatchState
 from sereno.store.schema import asset, detection, site, watch_checkpoint, watch_state
-from sereno.store.session import Session
+from sereno.store.session import Session, upsert_of
 
 __all__ = ["WatchSession"]
 
@@ -79,12 +78,8 @@ class WatchSession(Session):
         self._check_asset(asset_id)
         fresh = detection_columns(found)
         row = {"organization_id": self._organization_id, "asset_id": asset_id} | fresh
-        insert = postgresql.insert(detection) if self._is_postgres else sqlite.insert(detection)
-        statement = insert.values(row).on_conflict_do_update(
-            index_elements=["asset_id", "check", "started_at"],
-            set_={name: insert.excluded[name] for name in fresh},
-        )
-        return int(self._connection.execute(statement.returning(detection.c.id)).scalar_one())
+        statement = upsert_of(detection, _IDENTITY, tuple(fresh), is_postgres=self._is_postgres)
+        return int(self._connection.execute(statement.returning(detection.c.id), row).scalar_one())
 
     def delete_detections(self, ids: Sequence[int]) -> None:
         """Forget detections whose evidence is gone."""
@@ -95,11 +90,15 @@ class WatchSession(Session):
 
     def _asset_key(self, asset_id: int) -> AssetKey:
         self._check_asset(asset_id)
-        query = select(site.c.name, asset.c.name).join_from(asset, site, asset.c.site_id == site.c.id)
-        return AssetKey(*self._connection.execute(query.where(asset.c.id == asset_id)).one())
+        if asset_id not in self._asset_keys:
+            query = select(site.c.name, asset.c.name).join_from(asset, site, asset.c.site_id == site.c.id)
+            found = self._connection.execute(query.where(asset.c.id == asset_id)).one()
+            self._asset_keys[asset_id] = AssetKey(*found)
+        return self._asset_keys[asset_id]
 
 
 MAX_IDS_IN_QUERY = 1000
+_IDENTITY = ("asset_id", "check", "started_at")
 
 
 def _state(row: Row[datetime, bytes, str] | None) -> WatchState | None:
