@@ -21,7 +21,7 @@ from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
 from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
-from sereno.ingest.repeats import MAX_HELD_ROWS, NO_HASHES, NO_REPEATS, RepeatCensus, Repeats, split_repeats
+from sereno.ingest.repeats import MAX_HELD_ROWS, NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
 from sereno.ingest.source_file import SourceFile, TextBlock, examine, text_blocks
 from sereno.ingest.table import ColumnReport, TableReport, TextTable, instant_texts, text_tables
 
@@ -48,6 +48,8 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         UnsupportedFormat: The file is no text table.
         AmbiguousData: Two readings fit; names the option that decides.
         UsageError: `options.profile` is no profile, or `options.timezone` no zone.
+        DiskFull: There is no space for the temporary file that a large file needs.
+        SystemRefused: That file cannot be written.
     """
     path = Path(path)
     if options.profile is not None and options.profile not in profiles:
@@ -59,10 +61,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
     source = examine(path, options)
     dialect = sniff_dialect(_head(source), profiles, path.name)
     layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=path.name)
-    evidence = _Evidence(source, dialect, layout)
-    for lines, table in text_tables(source, dialect, layout):
-        evidence.add(lines, table)
-    evidence.keys.finish()
+    evidence = _gather(source, dialect, layout)
     evidence.check(path.name)
     _refuse_mixed_series(evidence, layout, path.name)
     dates = _decide_dates(evidence, options, path.name)
@@ -96,10 +95,19 @@ def _refuse_unknown_zone(name: str) -> None:
         raise UsageError(detail=f"there is no time zone '{name}'", command="check") from error
 
 
+def _gather(source: SourceFile, dialect: Dialect, layout: Layout) -> "_Evidence":
+    with RepeatCensus(source.n_lines) as keys:
+        evidence = _Evidence(dialect, layout, keys)
+        for lines, table in text_tables(source, dialect, layout):
+            evidence.add(lines, table)
+        keys.finish()
+    return evidence
+
+
 class _Evidence:
     """What the whole file says, gathered block by block."""
 
-    def __init__(self, source: SourceFile, dialect: Dialect, layout: Layout) -> None:
+    def __init__(self, dialect: Dialect, layout: Layout, keys: RepeatCensus) -> None:
         self._dialect = dialect
         self._layout = layout
         self._register = next((str(c.index) for c in layout.of_role(Role.REGISTER)), None)
@@ -110,7 +118,7 @@ class _Evidence:
         self.dates = DateEvidence(declared=dialect.declared_order)
         self.n_rows = 0
         self.n_broken = 0
-        self.keys = RepeatCensus(source.n_lines)
+        self.keys = keys
 
     def add(self, lines: LineBlock, table: TextTable) -> None:
         self.n_broken += int(np.count_nonzero(lines.kinds == LineKind.BROKEN))
@@ -155,7 +163,7 @@ def _head(source: SourceFile) -> list[str]:
 def _refuse_mixed_series(evidence: _Evidence, layout: Layout, file: str) -> None:
     """Many rows of one instant beside a column that is not read: several series under one name."""
     unread = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
-    n_again = evidence.keys.n_rows - len(evidence.keys.keys)
+    n_again = evidence.keys.n_rows - evidence.keys.n_keys
     if unread and n_again > MAX_REPEATED_SHARE * evidence.n_rows:
         listed = ", ".join(f"'{name}'" for name in unread[:5])
         detail = f"{n_again / evidence.n_rows:.0%} ↔ {listed}"
@@ -174,9 +182,9 @@ def _find_repeats(
     if evidence.n_rows <= options.batch_rows:
         return NO_REPEATS
     if evidence.keys.n_rows <= MAX_HELD_ROWS:
-        return Repeats(evidence.keys.keys, NO_HASHES)
+        return Repeats(evidence.keys.keys, LineSet(0))
     tables = (table for _, table in text_tables(source, dialect, layout))
-    return split_repeats(tables, layout, dates, options.timezone, evidence.keys.keys)
+    return split_repeats(tables, layout, dates, options.timezone, source.n_lines)
 
 
 def _decide_dates(evidence: _Evidence, options: ReadOptions, file: str) -> DateStyle:

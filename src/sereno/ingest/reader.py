@@ -20,7 +20,7 @@ from sereno.ingest.batch import Batch, FilePlan, Totals
 from sereno.ingest.duplicates import implausibility, resolve_duplicates
 from sereno.ingest.headers import Role
 from sereno.ingest.lines import LineBlock, LineKind
-from sereno.ingest.repeats import MAX_HELD_ROWS, key_hashes, positions
+from sereno.ingest.repeats import MAX_HELD_ROWS, is_among, key_hashes
 from sereno.ingest.rows import Asides, AssetIndex, Rows, convert_table
 from sereno.ingest.table import TextTable, text_tables
 
@@ -73,7 +73,6 @@ class _Reader:
         self._open = _Pending()
         self._held = _Pending()
         self._n_forward = 0
-        self._is_shown = np.zeros(len(plan.repeats.identical), dtype=np.bool_)
         is_long = plan.layout.name == "long" and plan.n_rows <= MAX_LONG_ROWS
         self._batch_rows = MAX_LONG_ROWS if is_long else max(1, plan.options.batch_rows)
         self._is_whole = plan.n_rows <= self._batch_rows
@@ -111,31 +110,26 @@ class _Reader:
 
         repeats = self._plan.repeats
         if not self._is_whole and len(repeats.held):
-            _, is_held = positions(repeats.held, key_hashes(table, self._plan.layout))
+            is_held = is_among(repeats.held, key_hashes(table, self._plan.layout))
             n_held = int(is_held.sum())
             if n_held and self._held.n_waiting + n_held <= MAX_HELD_ROWS:
                 held = table.filter(is_held).compact()
                 self._held.tables.append(held)
                 self._held.texts |= {line: text_of(line) for line in held.lines.tolist()}
                 table = table.filter(~is_held)
-        if not self._is_whole and len(repeats.identical):
+        if not self._is_whole and not repeats.dropped.is_empty:
             table = self._without_repetitions(table)
         if len(table.lines):
             self._convert(table, text_of)
 
     def _without_repetitions(self, table: TextTable) -> TextTable:
         """The table without rows that another one, here or in an earlier block, equals to the last digit."""
-        at, is_repeated = positions(self._plan.repeats.identical, key_hashes(table, self._plan.layout))
-        rows = np.flatnonzero(is_repeated)
-        keys, first = np.unique(at[rows], return_index=True)
-        is_needed = ~is_repeated
-        is_needed[rows[first[~self._is_shown[keys]]]] = True
-        self._is_shown[keys] = True
+        is_dropped = self._plan.repeats.dropped.has(table.lines)
         n_assets = len({c.asset for c in self._plan.layout.of_role(Role.SIGNAL) if c.asset}) or 1
-        n_dropped = int(np.count_nonzero(~is_needed)) * n_assets
+        n_dropped = int(np.count_nonzero(is_dropped)) * n_assets
         self._open.n_dropped += n_dropped
         self._asides.count("quality.duplicate_identical", self._plan.path.name, n_dropped)
-        return table.filter(is_needed) if n_dropped else table
+        return table.filter(~is_dropped) if n_dropped else table
 
     def _convert(self, table: TextTable, text_of: Callable[[int], str]) -> None:
         converted = convert_table(
