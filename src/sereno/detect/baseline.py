@@ -6,7 +6,7 @@ away. The level follows seasons, enlargements and new habits; a standstill of a 
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import isnan, sinh
@@ -128,13 +128,16 @@ class Baseline:
         deviations = np.empty_like(values)
         expected = np.empty_like(values)
         still = np.zeros(values.shape, dtype=bool)
-        held = np.zeros(len(values), dtype=bool)
+        held = [False] * len(values)
+        columns = [part.T.tolist() for part in (transformed, centre, weight, low, high)]
         for s in np.argsort(~self.is_vital, kind="stable").tolist():
-            column = (transformed[:, s], centre[:, s], weight[:, s], low[:, s], high[:, s], held)
-            deviations[:, s], expected[:, s], still[:, s], level[s], lean[s] = self._follow(
-                s, column, float(level[s]), float(lean[s])
+            column = [part[s] for part in columns]
+            deviations[:, s], expected[:, s], stands, level[s], lean[s] = self._follow(
+                s, [*column, held], float(level[s]), float(lean[s])
             )
-            held = held | still[:, s]
+            if any(stands):
+                still[:, s] = stands
+                held = [one or other for one, other in zip(held, stands, strict=True)]
         active = weight > ACTIVE_WEIGHT
         telling = active | (self.weight <= ACTIVE_WEIGHT).all(axis=0)
         running = (active & ~still & ~np.isnan(values) & self.is_vital).any(axis=1)
@@ -147,7 +150,7 @@ class Baseline:
         return self._transform(expected)
 
     def _follow(
-        self, signal: int, column: tuple[FloatArray | BoolArray, ...], level: float, lean: float
+        self, signal: int, column: Sequence[Sequence[float]], level: float, lean: float
     ) -> tuple[list[float], list[float], list[bool], float, float]:
         """One signal, row by row: the level after a row depends on the level before it.
 
@@ -159,7 +162,7 @@ class Baseline:
         pace, lean_pace = self.pace, min(1.0, self.pace / _LEAN_SHARE)
         is_vital = bool(self.is_vital[signal])
         deviations, expected, still = [], [], []
-        for x, centre, weight, low, high, held in zip(*(part.tolist() for part in column), strict=True):
+        for x, centre, weight, low, high, held in zip(*column, strict=True):
             goal = centre + weight * level
             gap = x - goal
             is_active = weight > ACTIVE_WEIGHT
@@ -184,7 +187,7 @@ class Baseline:
         ratio = self.knee > 0
         if not ratio.any():
             return transformed
-        back = np.sinh(np.where(ratio, np.clip(transformed, -50, 50), 0.0)) * self.knee
+        back = np.sinh(np.where(ratio, np.minimum(np.maximum(transformed, -50.0), 50.0), 0.0)) * self.knee
         return np.where(ratio, back, transformed)
 
     def to_arrays(self) -> dict[str, np.ndarray]:

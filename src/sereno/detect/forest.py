@@ -23,16 +23,16 @@ _FEW_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """Trees laid end to end: node arrays of all trees, children as absolute positions.
+    """Trees laid end to end: node arrays of all trees.
 
-    A leaf points to itself, so that every row may walk `depth` steps. `path` is the depth of a node plus the
-    mean path of the samples left in it (zero for inner nodes, which no walk ends in).
+    `child` is the absolute position of a node's left child; the right one stands behind it. A leaf is its own
+    child and has an infinite threshold, so that every row may walk `depth` steps. `path` is the depth of a
+    node plus the mean path of the samples left in it (zero for inner nodes, which no walk ends in).
     """
 
     feature: np.ndarray
     threshold: FloatArray
-    left: np.ndarray
-    right: np.ndarray
+    child: np.ndarray
     path: FloatArray
     roots: np.ndarray
     depth: int
@@ -59,8 +59,8 @@ class Forest:
         first = np.repeat(np.arange(len(features)) * width, len(self.roots))
         node = np.tile(self.roots, len(features))
         for _ in range(self.depth):
-            below = flat.take(first + self.feature.take(node)) <= self.threshold.take(node)
-            node = np.where(below, self.left.take(node), self.right.take(node))
+            is_right = flat.take(first + self.feature.take(node)) > self.threshold.take(node)
+            node = self.child.take(node) + is_right
         path = self.path.take(node).reshape(len(features), len(self.roots))
         total = path.cumsum(axis=1)[:, -1]  # tree by tree, as a block adds: equal to the last bit
         score: FloatArray = np.exp2(-total / self.normaliser)
@@ -72,8 +72,7 @@ class Forest:
         for root in self.roots.tolist():
             node = np.full(len(features), root)
             for _ in range(self.depth):
-                below = features[rows, self.feature[node]] <= self.threshold[node]
-                node = np.where(below, self.left[node], self.right[node])
+                node = self.child[node] + (features[rows, self.feature[node]] > self.threshold[node])
             total += self.path[node]
         return np.exp2(-total / self.normaliser)
 
@@ -82,8 +81,7 @@ class Forest:
         return {
             "feature": self.feature,
             "threshold": self.threshold,
-            "left": self.left,
-            "right": self.right,
+            "child": self.child,
             "path": self.path,
             "roots": self.roots,
             "shape": np.array([self.depth, self.normaliser]),
@@ -96,8 +94,7 @@ class Forest:
         return cls(
             feature=arrays["feature"],
             threshold=arrays["threshold"],
-            left=arrays["left"],
-            right=arrays["right"],
+            child=arrays["child"],
             path=arrays["path"],
             roots=arrays["roots"],
             depth=int(depth),
@@ -122,13 +119,12 @@ def flatten(fitted: object) -> Forest:
     trees = [estimator.tree_ for estimator in fitted.estimators_]  # type: ignore[attr-defined]
     offsets = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])])
     parts = [_flatten_tree(tree, int(offset)) for tree, offset in zip(trees, offsets[:-1], strict=True)]
-    feature, threshold, left, right, path = (np.concatenate(column) for column in zip(*parts, strict=True))
+    feature, threshold, child, path = (np.concatenate(column) for column in zip(*parts, strict=True))
     n_samples = int(fitted._max_samples)  # type: ignore[attr-defined]
     return Forest(
         feature=feature,
         threshold=threshold,
-        left=left,
-        right=right,
+        child=child,
         path=path,
         roots=offsets[:-1].astype(np.int64),
         depth=max(int(tree.max_depth) for tree in trees),
@@ -138,19 +134,20 @@ def flatten(fitted: object) -> Forest:
 
 def _flatten_tree(tree: object, offset: int) -> tuple[np.ndarray, ...]:
     left, right = tree.children_left, tree.children_right  # type: ignore[attr-defined]
-    nodes = np.arange(len(left))
     is_leaf = left < 0
     depth = np.zeros(len(left))
-    for node in nodes[~is_leaf].tolist():  # children always stand after their parent
+    place = np.zeros(len(left), dtype=np.int64)  # siblings side by side
+    for number, node in enumerate(np.flatnonzero(~is_leaf).tolist()):  # children stand after their parent
         depth[left[node]] = depth[right[node]] = depth[node] + 1
-    path = np.where(is_leaf, depth + _mean_path(tree.n_node_samples), 0.0)  # type: ignore[attr-defined]
-    return (
+        place[left[node]], place[right[node]] = 2 * number + 1, 2 * number + 2
+    columns = (
         np.where(is_leaf, 0, tree.feature).astype(np.int64),  # type: ignore[attr-defined]
         np.where(is_leaf, np.inf, tree.threshold),  # type: ignore[attr-defined]
-        np.where(is_leaf, nodes, left) + offset,
-        np.where(is_leaf, nodes, right) + offset,
-        path,
+        np.where(is_leaf, place, place[left]) + offset,
+        np.where(is_leaf, depth + _mean_path(tree.n_node_samples), 0.0),  # type: ignore[attr-defined]
     )
+    order = np.argsort(place)
+    return tuple(column[order] for column in columns)
 
 
 def _mean_path(n_samples: np.ndarray) -> FloatArray:

@@ -178,7 +178,7 @@ class TrainedRobust:
         )
         is_unknown = np.isnan(residuals.deviations)
         deviations = np.where(is_unknown, 0.0, residuals.deviations)
-        clipped = np.clip(deviations, -CLIP, CLIP)
+        clipped = np.minimum(np.maximum(deviations, -CLIP), CLIP)
         along, off, leftover = model.components.measure(clipped)
         leftover[is_unknown] = 0.0  # what was not read is not guilty
         deviations = np.abs(deviations)

@@ -14,6 +14,8 @@ __all__ = ["DAY", "local_time", "step_end", "to_utc"]
 DAY = timedelta(days=1)
 
 _HOUR_US = 3_600_000_000
+_FEW_ROWS = 32
+"""Up to so many rows a look-up for each is faster than sorting them."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,8 +28,10 @@ def local_time(time: TimeArray, zone: str) -> TimeArray:
     if zone == "UTC" or not len(time):
         return micros.astype("datetime64[us]")
     hours = micros // _HOUR_US
-    if len(hours) == 1:
-        return (micros + _offset_us(zone, int(hours[0]))).astype("datetime64[us]")
+    if len(hours) <= _FEW_ROWS:
+        offsets = [_offset_us(zone, hour) for hour in hours.tolist()]
+        few: TimeArray = (micros + np.array(offsets)).astype("datetime64[us]")
+        return few
     distinct, inverse = np.unique(hours, return_inverse=True)
     local: TimeArray = (micros + _offsets(zone, distinct)[inverse]).astype("datetime64[us]")
     return local

@@ -78,6 +78,9 @@ class Profile:
     ignored: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     @property
     def signal_names(self) -> tuple[str, ...]:
         """Names of the signals in the order of the profile."""

@@ -32,6 +32,7 @@ class Standing:
         signals: Columns of its windows; the memory's arrays follow them.
         last_at: Start of the last judged row; None at the beginning.
         rows: Stored rows from the last judged one on.
+        is_next: It goes on where judging ended; otherwise rows are judged again.
     """
 
     asset: StoredAsset
@@ -39,6 +40,7 @@ class Standing:
     last_at: datetime | None
     memory: Memory
     rows: StoredRows
+    is_next: bool = False
 
     def state(self, memory: Memory, last_at: datetime, model_id: str) -> WatchState:
         """What to store after judging up to a row."""
@@ -60,7 +62,8 @@ def standing_of(
     rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
     if _has_other_step(tx, asset, rows, state.last_ts):
         return _beginning(tx, asset, model)
-    if first_touched is not None and from_numpy(first_touched) <= state.last_ts:
+    is_next = first_touched is None or from_numpy(first_touched) > state.last_ts
+    if not is_next and first_touched is not None:
         state = tx.checkpoint_before(asset.id, JUDGE, from_numpy(first_touched))
         if state is None or state.last_ts is None or state.model != model_id:
             return _beginning(tx, asset, model)
@@ -70,7 +73,7 @@ def standing_of(
     signals = tuple(json.loads(arrays.pop(_SIGNALS).tobytes()))
     if set(_signals_in(rows)) - set(signals):
         return _beginning(tx, asset, model)
-    return Standing(asset, signals, state.last_ts, Memory(arrays), rows)
+    return Standing(asset, signals, state.last_ts, Memory(arrays), rows, is_next)
 
 
 def next_window(standing: Standing) -> Window:

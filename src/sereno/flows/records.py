@@ -7,7 +7,7 @@ record scores exactly as it did in its place.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -148,6 +148,7 @@ def row_judgements(
 ) -> list[RowJudgement]:
     """What the checks said of a window's rows, or of some of them, as one verdict each."""
     behaviour = evidence[-1] if evidence[-1].kind is IncidentKind.BEHAVIOUR else None
+    times = window.time.astype("datetime64[us]").tolist()
     verdicts = []
     for row in range(len(window)) if rows is None else rows:
         speaks = next((one for one in evidence if one.exceedance[row] >= 1.0), None)
@@ -158,7 +159,7 @@ def row_judgements(
                 profile=window.profile,
                 zone=window.zone,
                 step=window.step,
-                time=from_numpy(window.time[row]),
+                time=times[row].replace(tzinfo=UTC),
                 is_abnormal=speaks is not None,
                 score=float("nan") if shown is None else float(shown.exceedance[row]) * shown.threshold,
                 threshold=float("nan") if shown is None else shown.threshold,

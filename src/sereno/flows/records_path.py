@@ -93,7 +93,7 @@ class RecordPath:
         readings = batch.readings
         if known:
             readings = readings.take(_without(readings, known))
-        known |= {(row.asset, to_numpy(row.time)): row for row in self._judge(readings)}
+        known |= dict(zip(_places(readings), self._judge(readings), strict=True))
         return [None if place is None else known[place] for place in batch.places]
 
     def describe(self, row: RowJudgement) -> str:
@@ -140,6 +140,10 @@ def stored_judgements(
 
 def _without(readings: Readings, known: Container[RowPlace]) -> np.ndarray:
     """The rows of a batch whose place is not known."""
-    assets = [readings.assets[index] for index in readings.asset_index.tolist()]
-    is_known = [place in known for place in zip(assets, readings.time, strict=True)]
-    return np.flatnonzero(~np.array(is_known, dtype=bool))
+    return np.flatnonzero([place not in known for place in _places(readings)])
+
+
+def _places(readings: Readings) -> list[RowPlace]:
+    return [
+        (readings.assets[i], at) for i, at in zip(readings.asset_index.tolist(), readings.time, strict=True)
+    ]

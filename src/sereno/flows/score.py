@@ -60,7 +60,8 @@ def score_asset(
     model_id = "" if model is None else model.card.id
     if standing.asset.step != asset.step:
         tx.set_step(asset.id, standing.asset.step)
-    tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
+    if not standing.is_next:
+        tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
     chunks = _judge_in_chunks(standing, window, profile, model)
     tx.save_checkpoints(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]

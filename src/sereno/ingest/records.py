@@ -153,6 +153,8 @@ class _Conversion:
         self._style, self._is_sure = _number_style(records, plans, options)
         self._dates = _date_style(records, plans, options)
         self._zone = _zone(options.timezone)
+        self._stamps: dict[str | None, int] = {}
+        """Instants of texts that were read before: a fleet's records come in rounds."""
         self._shown: Counter[tuple[AssetKey, datetime]] = Counter()
 
     def batch(self) -> Batch:
@@ -218,25 +220,33 @@ class _Conversion:
 
     def _stamp(self, record: Mapping[str, object], plan: RecordPlan, asset: AssetKey) -> int | str:
         """Microseconds since 1970 UTC, or the reason why there are none."""
-        parts = [record[k] for k in plan.time_keys]
+        parts = tuple([record[k] for k in plan.time_keys])
+        text = parts[0] if len(parts) == 1 and isinstance(parts[0], str) else None
+        if text in self._stamps:
+            return self._stamps[text]
         instant = _instant(parts, self._dates)
         if instant is None:
             return "read.broken_row" if self._dates is not None else "quality.ambiguous_date"
+        is_plain = True
         if instant.tzinfo is None:
-            instant = self._localized(instant, asset)
-        return (instant - _UTC_EPOCH) // _MICROSECOND
+            instant, is_plain = self._localized(instant, asset)
+        stamp = (instant - _UTC_EPOCH) // _MICROSECOND
+        if text is not None and is_plain:
+            self._stamps[text] = stamp
+        return stamp
 
-    def _localized(self, naive: datetime, asset: AssetKey) -> datetime:
+    def _localized(self, naive: datetime, asset: AssetKey) -> tuple[datetime, bool]:
+        """The instant of a wall-clock time, and whether no clock change has a part in it."""
         first = naive.replace(tzinfo=self._zone, fold=0)
         second = first.replace(fold=1)
         gap = first.utcoffset(), second.utcoffset()
         if gap[0] == gap[1] or gap[0] is None or gap[1] is None:
-            return first
+            return first, True
         if gap[1] > gap[0]:  # the clock skipped this time: the earlier offset moves it forward
             self._asides.count("quality.ambiguous_date", SOURCE, 1)
-            return first
+            return first, False
         self._shown[asset, naive] += 1
-        return first if self._shown[asset, naive] % 2 else second
+        return (first if self._shown[asset, naive] % 2 else second), False
 
     def _values(self, record: Mapping[str, object], plan: RecordPlan) -> tuple[list[float], list[int]]:
         values = [math.nan] * len(self._signals)

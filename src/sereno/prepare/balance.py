@@ -1,5 +1,7 @@
 """Physics that the readings must obey: the balances that a profile declares."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from sereno.domain.judgement import Evidence, IncidentKind
@@ -19,10 +21,19 @@ ROUNDING_KWH = 0.0005
 
 def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Identity) -> FloatArray | None:
     """Total minus the sum of its parts [unit of the signals], shape (rows,); None if a signal is absent."""
+    columns = _columns(identity, signals)
+    if columns is None:
+        return None
+    total, *parts = (values[:, column] for column in columns)
+    return total - sum(parts)
+
+
+@lru_cache(maxsize=1_024)
+def _columns(identity: Identity, signals: tuple[str, ...]) -> list[int] | None:
+    """Where the identity's signals stand, the total first; None if one is absent."""
     if any(name not in signals for name in identity.signals):
         return None
-    total, *parts = (values[:, signals.index(name)] for name in identity.signals)
-    return total - sum(parts)
+    return [signals.index(name) for name in identity.signals]
 
 
 def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], QualityArray]:
@@ -38,26 +49,28 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
     found = []
     for identity in profile.identities:
         residual = identity_residual(window.values, window.signals, identity)
-        if residual is None:
+        columns = _columns(identity, window.signals)
+        if residual is None or columns is None:
             continue
-        columns = [window.signals.index(name) for name in identity.signals]
         rounding = ROUNDING_KWH * len(columns)
         largest = np.abs(window.values[:, columns]).max(axis=1)
-        with np.errstate(invalid="ignore"):
-            flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
+        flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
         if flagged.any():
             flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
         limit = np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)
-        found.append(_evidence(window, identity, residual, limit))
+        found.append(_evidence(window, identity, columns, (residual, limit)))
     return found, flags
 
 
-def _evidence(window: Window, identity: Identity, residual: FloatArray, limit: FloatArray) -> Evidence:
-    columns = [window.signals.index(name) for name in identity.signals]
+def _evidence(
+    window: Window, identity: Identity, columns: list[int], imbalance: tuple[FloatArray, FloatArray]
+) -> Evidence:
+    residual, limit = imbalance
     expected = np.full(window.values.shape, np.nan)
     expected[:, columns[0]] = window.values[:, columns[0]] - residual
-    shares = np.zeros(len(window.signals))
-    shares[columns] = 1.0 / len(columns)
+    shares = [0.0] * len(window.signals)
+    for column in columns:
+        shares[column] = 1.0 / len(columns)
     shares[columns[0]] += 1e-6  # the total speaks first: its meter is the one the parts contradict
     return Evidence(
         check=f"physics.{identity.name}",

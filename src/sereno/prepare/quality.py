@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def _missing(window: Window, present: BoolArray, rules: QualityRules) -> Evidenc
         kind=IncidentKind.DATA,
         exceedance=absent.astype(float),
         threshold=1.0,
-        contributions=np.repeat(absent[:, None], len(window.signals), axis=1) / max(len(window.signals), 1),
+        contributions=_shared(np.repeat(absent[:, None], len(window.signals), axis=1)),
         expected=np.full(window.values.shape, np.nan),
         on_delay=rules.missing_delay,
     )
@@ -87,21 +88,30 @@ def _missing(window: Window, present: BoolArray, rules: QualityRules) -> Evidenc
 
 def _out_of_range(window: Window, profile: Profile) -> tuple[Evidence, BoolArray]:
     lows, highs = _bounds(window.signals, profile)
-    with np.errstate(invalid="ignore"):
-        bad = (window.values < lows) | (window.values > highs)
-    any_bad = bad.any(axis=1)
-    exceedance = np.where(any_bad, 2.0, 0.0)
+    bad = (window.values < lows) | (window.values > highs)
+    expected = np.full(window.values.shape, np.nan)
+    if bad.any():
+        expected[bad] = np.clip(window.values, lows, highs)[bad]
     evidence = Evidence(
         check=OUT_OF_RANGE,
         kind=IncidentKind.DATA,
-        exceedance=exceedance,
+        exceedance=np.where(bad.any(axis=1), 2.0, 0.0),
         threshold=1.0,
-        contributions=bad / np.maximum(bad.sum(axis=1, keepdims=True), 1),
-        expected=np.where(bad, np.clip(window.values, lows, highs), np.nan),
+        contributions=_shared(bad),
+        expected=expected,
     )
     return evidence, bad
 
 
+def _shared(is_guilty: BoolArray) -> FloatArray:
+    """The signals that are guilty, in equal shares, rows sum to 1 or to 0."""
+    shares = is_guilty.astype(float)
+    if is_guilty.any():
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
+    return shares
+
+
+@lru_cache(maxsize=1_024)
 def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, FloatArray]:
     known = [profile.signal(name) for name in signals]
     lows = np.array([-np.inf if s.minimum is None else s.minimum for s in known])
@@ -118,8 +128,9 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     runs = _run_lengths(repeats, breaks, before)
     since = _run_starts(window, breaks, begun)
     limit = rules.frozen_rows
-    is_frozen = repeats & (runs + 1 > limit)
-    holds = (absent & (runs + 1 > limit)).any(axis=1) & ~is_frozen.any(axis=1)
+    is_long = runs + 1 > limit
+    is_frozen = repeats & is_long
+    holds = (absent & is_long).any(axis=1) & ~is_frozen.any(axis=1)
     ratio = np.where(is_frozen, (runs + 1) / limit, 0.0)
     lead = ratio.argmax(axis=1) if n_signals else np.zeros(n_rows, dtype=int)
     evidence = Evidence(
@@ -127,7 +138,7 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
         kind=IncidentKind.DATA,
         exceedance=np.where(holds, np.nan, ratio.max(axis=1, initial=0.0)),
         threshold=1.0,
-        contributions=is_frozen / np.maximum(is_frozen.sum(axis=1, keepdims=True), 1),
+        contributions=_shared(is_frozen),
         expected=np.full(window.values.shape, np.nan),
         since=since[np.arange(n_rows), lead].astype(np.int64).astype("datetime64[us]") if n_signals else None,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, func, or_, select
+from sqlalchemy import Row, bindparam, delete, func, or_, select
 
 from sereno.domain.judgement import Detection
 from sereno.domain.signals import AssetKey
@@ -21,12 +21,8 @@ class WatchSession(Session):
     def watch_state(self, asset_id: int, detector: str) -> WatchState | None:
         """What a detector remembers of an asset; None before it has judged it."""
         self._check_asset(asset_id)
-        table = watch_state.c
-        query = select(table.last_ts, table.memory, table.model)
-        row = self._connection.execute(
-            query.where(table.asset_id == asset_id, table.detector == detector)
-        ).one_or_none()
-        return _state(row)
+        which = {"asset_id": asset_id, "detector": detector}
+        return _state(self._connection.execute(_WATCH_STATE, which).one_or_none())
 
     def save_watch_state(self, asset_id: int, detector: str, state: WatchState) -> None:
         """Remember how far a detector has come; replaces what it remembered before."""
@@ -62,11 +58,8 @@ class WatchSession(Session):
     def detections(self, asset_id: int, *, since: datetime | None = None) -> list[StoredDetection]:
         """The detections of an asset by start: those that are open, or ended at or after `since`."""
         key = self._asset_key(asset_id)
-        query = select(detection).where(detection.c.asset_id == asset_id)
-        if since is not None:
-            ended = func.coalesce(detection.c.ended_at, detection.c.last_at, type_=detection.c.ended_at.type)
-            query = query.where(or_(detection.c.ended_at.is_(None), ended >= since))
-        found = self._connection.execute(query.order_by(detection.c.started_at, detection.c.id)).mappings()
+        query = _DETECTIONS if since is None else _DETECTIONS_SINCE
+        found = self._connection.execute(query, {"asset_id": asset_id, "since": since}).mappings()
         return [StoredDetection(row["id"], detection_of(dict(row), key)) for row in found]
 
     def save_detection(self, asset_id: int, found: Detection) -> int:
@@ -98,6 +91,18 @@ class WatchSession(Session):
 
 
 MAX_IDS_IN_QUERY = 1000
+# Kept, because to build a statement takes longer than to run it.
+_STATE = select(watch_state.c.last_ts, watch_state.c.memory, watch_state.c.model)
+_WATCH_STATE = _STATE.where(
+    watch_state.c.asset_id == bindparam("asset_id"), watch_state.c.detector == bindparam("detector")
+)
+_DETECTIONS = (
+    select(detection)
+    .where(detection.c.asset_id == bindparam("asset_id"))
+    .order_by(detection.c.started_at, detection.c.id)
+)
+_ended = func.coalesce(detection.c.ended_at, detection.c.last_at, type_=detection.c.ended_at.type)
+_DETECTIONS_SINCE = _DETECTIONS.where(or_(detection.c.ended_at.is_(None), _ended >= bindparam("since")))
 _IDENTITY = ("asset_id", "check", "started_at")
 
 
