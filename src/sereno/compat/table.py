@@ -15,12 +15,31 @@ from sereno.compat.verdict import Verdict
 from sereno.domain.errors import DataError
 from sereno.flows.workspace import Workspace
 
-__all__ = ["Table", "data_frame", "lacks_units", "read_table", "with_units", "with_verdicts", "write_csv"]
+__all__ = [
+    "Table",
+    "data_frame",
+    "lacks_units",
+    "read_table",
+    "refusal",
+    "with_units",
+    "with_verdicts",
+    "write_csv",
+]
 
 RESULT_COLUMNS = ("Es_Anomalia", "Score_Anomalia", "Severidad")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula (OWASP, CSV injection)."""
 _WRITTEN_UNIT = "wh"
+_SETS_ROWS_ASIDE = frozenset(
+    {
+        "quality.ambiguous_date",
+        "quality.duplicate_conflicting",
+        "quality.future",
+        "read.broken_row",
+        "read.total_row",
+    }
+)
+"""Issues of rows that cannot be used; a file that has no other rows is refused for the commonest of them."""
 
 Cell = str | float | bool | None
 
@@ -64,6 +83,18 @@ def lacks_units(found: Mapping[str, Any]) -> bool:
         c["source"] for c in found["columns"] if c["signal"] and fold(c["source"]).endswith(_WRITTEN_UNIT)
     ]
     return found["unit_row"] is None and not named
+
+
+def refusal(entry: Mapping[str, object]) -> str:
+    """Why a file was refused, in one sentence; empty where its entry names nothing.
+
+    Args:
+        entry: The entry of a refused file.
+    """
+    issues: Sequence[Mapping[str, Any]] = entry["issues"]  # type: ignore[assignment]
+    aside = [issue for issue in issues if issue["code"] in _SETS_ROWS_ASIDE]
+    telling = max(aside, key=lambda issue: issue["count"]) if aside else next(iter(issues), None)
+    return "" if telling is None else str(telling["message"])
 
 
 def with_units(workspace: Workspace, path: Path, folder: Path) -> Path:
@@ -122,8 +153,7 @@ def _understood(workspace: Workspace, path: Path) -> dict[str, Any]:
     result = workspace.check(path)[0]
     tables: list[dict[str, Any]] = result.entry["tables"]  # type: ignore[assignment]
     if result.is_refused or not tables:
-        issues: list[dict[str, Any]] = result.entry["issues"]  # type: ignore[assignment]
-        raise DataError(file=path.name, detail=issues[0]["message"] if issues else "no table")
+        raise DataError(file=path.name, detail=refusal(result.entry) or "no table")
     return tables[0]
 
 
