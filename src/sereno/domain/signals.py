@@ -1,9 +1,11 @@
 """What an asset measures: signals, the identities that must balance, and the profile that holds both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+
+from sereno.domain.facts import NO_FACTS, AssetFacts
 
 __all__ = ["AssetKey", "Identity", "Profile", "Signal", "SignalKind"]
 
@@ -16,6 +18,17 @@ class SignalKind(StrEnum):
     """A total over the step that starts at the timestamp."""
     CUMULATIVE = "cumulative"
     """A register that only grows."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AssetKey:
+    """Names an asset as its users do: the site and the asset, as written in the file."""
+
+    site: str
+    asset: str
+
+    def __str__(self) -> str:
+        return self.site if self.site == self.asset else f"{self.site}/{self.asset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,8 @@ class Profile:
 
     `is_open` profiles take every numeric column of a file as a signal of that name. `time_aliases`,
     `site_aliases` and `asset_aliases` are header names that carry the instant and the identity;
-    columns named in `ignored` (row numbers, truth labels) are never signals.
+    columns named in `ignored` (row numbers, truth labels) are never signals. `facts` are what the workspace
+    knows of its assets of this profile.
     """
 
     name: str
@@ -77,6 +91,7 @@ class Profile:
     asset_aliases: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None
+    facts: Mapping[AssetKey, AssetFacts] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -86,20 +101,13 @@ class Profile:
         """Names of the signals in the order of the profile."""
         return tuple(signal.name for signal in self.signals)
 
+    def facts_of(self, asset: AssetKey) -> AssetFacts:
+        """What is known of an asset besides its readings."""
+        return self.facts.get(asset, NO_FACTS)
+
     def signal(self, name: str) -> Signal:
         """The signal of that name; for open profiles, an unbounded one without a unit."""
         for signal in self.signals:
             if signal.name == name:
                 return signal
         return Signal(name=name, quantity="unknown", unit="")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class AssetKey:
-    """Names an asset as its users do: the site and the asset, as written in the file."""
-
-    site: str
-    asset: str
-
-    def __str__(self) -> str:
-        return self.site if self.site == self.asset else f"{self.site}/{self.asset}"

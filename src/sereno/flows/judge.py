@@ -4,7 +4,7 @@ A window goes in with the memory that the rows before it left; detections and th
 record is a window of length one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,7 @@ from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.flows.models import TrainedModel
-from sereno.prepare.balance import check_identities
-from sereno.prepare.quality import QualityRules, check_quality
+from sereno.prepare.checks import NO_REPEATS, Checked, check_window
 
 __all__ = ["Judgement", "judge_window", "weigh_window"]
 
@@ -27,12 +26,14 @@ class Judgement:
     """What judging a window gave.
 
     Attributes:
+        window: The rows as they were judged; its signals are those of the evidence and the flags.
         detections: Those that the window opened, prolonged or ended.
         evidence: What each check said of each row.
         flags: Quality bits to keep beside the raw values, shape (rows, signals).
         memory: For the next window of the asset.
     """
 
+    window: Window
     detections: Sequence[Detection]
     evidence: Sequence[Evidence]
     flags: QualityArray
@@ -41,40 +42,25 @@ class Judgement:
 
 def judge_window(window: Window, profile: Profile, model: TrainedModel | None, memory: Memory) -> Judgement:
     """Data, physics and (with a model) behaviour of one asset's next rows."""
-    evidence, flags, after = weigh_window(window, profile, model, memory)
+    weighed = weigh_window(window, profile, model, memory)
     detections: list[Detection] = []
-    arrays: dict[str, np.ndarray] = dict(after.arrays)
-    for one in evidence:
-        found, state = find_detections(one, window, profile, memory)
+    arrays: dict[str, np.ndarray] = dict(weighed.memory.arrays)
+    for one in weighed.evidence:
+        found, state = find_detections(one, weighed.window, profile, memory)
         detections.extend(found)
         arrays.update(state.arrays)
-    return Judgement(detections, evidence, flags, Memory(arrays))
+    return Judgement(weighed.window, detections, weighed.evidence, weighed.flags, Memory(arrays))
 
 
-def weigh_window(
-    window: Window, profile: Profile, model: TrainedModel | None, memory: Memory
-) -> tuple[list[Evidence], QualityArray, Memory]:
+def weigh_window(window: Window, profile: Profile, model: TrainedModel | None, memory: Memory) -> Checked:
     """The evidence alone: what each check says of each row, without opening anything."""
-    rules = _rules(window, model)
-    evidence, bad, carried = check_quality(window, profile, rules, memory)
-    clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
-    physics, flags = check_identities(clean, profile)
-    evidence.extend(physics)
-    arrays: dict[str, np.ndarray] = dict(carried.arrays)
-    if model is not None:
-        behaviour, learnt = _weigh_behaviour(clean, model, memory)
-        evidence.append(behaviour)
-        arrays.update(learnt.arrays)
-    return evidence, flags, Memory(arrays)
-
-
-def _rules(window: Window, model: TrainedModel | None) -> QualityRules:
-    rules = QualityRules.for_step(window.step, len(window.signals))
-    natural: Mapping[str, float] = {} if model is None else model.natural_repeats.get(window.asset, {})
-    if not natural:
-        return rules
-    frozen = np.array([natural.get(name, 0.0) for name in window.signals])
-    return replace(rules, frozen_rows=np.maximum(rules.frozen_rows, frozen))
+    repeats = NO_REPEATS if model is None else model.natural_repeats.get(window.asset, NO_REPEATS)
+    checked = check_window(window, profile, memory, natural_repeats=repeats)
+    if model is None:
+        return checked
+    behaviour, learnt = _weigh_behaviour(checked.clean, model, memory)
+    arrays = {**checked.memory.arrays, **learnt.arrays}
+    return replace(checked, evidence=[*checked.evidence, behaviour], memory=Memory(arrays))
 
 
 def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tuple[Evidence, Memory]:

@@ -93,8 +93,9 @@ def judge_readings(
     judged: dict[int, RowJudgement] = {}
     for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
         window = _window(readings, rows, key, contexts[key])
-        evidence, _, _ = weigh_window(window, profile, model, contexts[key].memory)
-        judged.update(zip(rows.tolist(), row_judgements(window, evidence, profile), strict=True))
+        weighed = weigh_window(window, profile, model, contexts[key].memory)
+        verdicts = row_judgements(weighed.window, weighed.evidence, profile)
+        judged.update(zip(rows.tolist(), verdicts, strict=True))
     return [judged[row] for row in range(len(readings))]
 
 

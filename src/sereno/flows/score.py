@@ -67,7 +67,8 @@ def score_asset(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
     tx.save_watch_state(asset.id, JUDGE, standing.state(chunks[-1].memory, chunks[-1].last_at, model_id))
-    _keep_flags(tx, standing.asset, window, chunks)
+    for chunk in chunks:
+        _keep_flags(tx, standing.asset, chunk.judgement)
     found = list(
         {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}.values()
     )
@@ -76,7 +77,7 @@ def score_asset(
     for detection in found:
         tx.save_detection(asset.id, detection)
     n_opened = _tell_incidents(tx, standing, found, [stored.detection for stored in gone], now)
-    judged = [(chunk.window, chunk.judgement.evidence) for chunk in chunks]
+    judged = [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
     return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks), judged)
 
 
@@ -84,7 +85,6 @@ def score_asset(
 class _Chunk:
     """A judged stretch of a window."""
 
-    window: Window
     judgement: Judgement
     memory: Memory
     last_at: datetime
@@ -104,14 +104,14 @@ def _judge_in_chunks(
         judgement = judge_window(part, profile, model, memory)
         age = (age + stop - start) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
-        chunks.append(_Chunk(part, judgement, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
+        chunks.append(_Chunk(judgement, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
         start = stop
     return chunks
 
 
-def _keep_flags(tx: Transaction, asset: StoredAsset, window: Window, chunks: Sequence[_Chunk]) -> None:
+def _keep_flags(tx: Transaction, asset: StoredAsset, judgement: Judgement) -> None:
     """Flags found by judging stand beside the raw values that they are about."""
-    flags = np.concatenate([chunk.judgement.flags for chunk in chunks])
+    window, flags = judgement.window, judgement.flags
     rows = np.flatnonzero((flags & ~window.quality).any(axis=1))
     if len(rows):
         tx.add_flags(

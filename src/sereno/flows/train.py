@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,7 +14,8 @@ from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile
 from sereno.flows.models import TrainedModel, step_name
-from sereno.prepare.quality import QualityRules, check_quality, longest_repeats
+from sereno.prepare.checks import check_window
+from sereno.prepare.quality import QualityRules, longest_repeats
 
 __all__ = ["TrainingPlan", "train_profile"]
 
@@ -100,10 +101,7 @@ def _share_of_repeats(values: FloatArray) -> FloatArray:
 
 
 def _without_bad(window: Window, profile: Profile, repeats: Mapping[str, float]) -> Window:
-    rules = QualityRules.for_step(window.step, len(window.signals))
-    rules = replace(rules, frozen_rows=np.array([repeats[name] for name in window.signals]))
-    _, bad, _ = check_quality(window, profile, rules, Memory())
-    return replace(window, values=np.where(bad, np.nan, window.values))
+    return check_window(window, profile, Memory(), natural_repeats=repeats).clean
 
 
 def _held_out_scores(detector: RobustDetector, history: Sequence[Window]) -> list[FloatArray]:

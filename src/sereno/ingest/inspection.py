@@ -21,7 +21,7 @@ from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
 from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
-from sereno.ingest.repeats import MAX_HELD_ROWS, NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
+from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
 from sereno.ingest.source_file import SourceFile, TextBlock, examine, text_blocks
 from sereno.ingest.table import ColumnReport, TableReport, TextTable, instant_texts, text_tables
 
@@ -181,7 +181,7 @@ def _find_repeats(
     """The keys that come more than once; none where one batch sees all rows."""
     if evidence.n_rows <= options.batch_rows:
         return NO_REPEATS
-    if evidence.keys.n_rows <= MAX_HELD_ROWS:
+    if evidence.keys.are_few:
         return Repeats(evidence.keys.keys, LineSet(0))
     tables = (table for _, table in text_tables(source, dialect, layout))
     return split_repeats(tables, layout, dates, options.timezone, source.n_lines)

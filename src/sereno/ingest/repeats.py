@@ -94,7 +94,7 @@ class RepeatCensus:
         n_lines: Lines of the file at most.
 
     Attributes:
-        keys: Hashes of the keys that come more than once, sorted; `MAX_HELD_ROWS` of them at most.
+        keys: Hashes of the keys that come more than once, sorted; none of them unless they `are_few`.
         n_keys: How many such keys there are.
         n_rows: Rows that have them.
     """
@@ -114,6 +114,11 @@ class RepeatCensus:
     ) -> None:
         self._spill.__exit__(kind, error, trace)
 
+    @property
+    def are_few(self) -> bool:
+        """Whether all rows whose keys repeat can wait in memory."""
+        return self.n_rows <= MAX_HELD_ROWS
+
     def add(self, table: TextTable, layout: Layout) -> None:
         """Takes in the rows of a table."""
         if not self._is_counting:
@@ -127,16 +132,15 @@ class RepeatCensus:
 
     def finish(self) -> None:
         """Finds `keys`, `n_keys` and `n_rows`."""
-        found = [NO_HASHES]
+        found: list[Hashes] = []
         for pieces in self._spill.ranges():
-            hashes = np.sort(np.concatenate(pieces or [NO_HASHES], axis=None))
+            hashes = np.sort(np.concatenate([NO_HASHES, *pieces], axis=None))
             is_again = hashes[1:] == hashes[:-1]
             keys = np.unique(hashes[1:][is_again])
             self.n_rows += int(np.count_nonzero(is_again)) + len(keys)
             self.n_keys += len(keys)
-            if self.n_keys <= MAX_HELD_ROWS:
-                found.append(keys)
-        self.keys = np.concatenate(found)
+            found = [*found, keys] if self.are_few else []
+        self.keys = np.concatenate([NO_HASHES, *found])
 
 
 def key_hashes(table: TextTable, layout: Layout) -> Hashes:
@@ -169,7 +173,7 @@ def split_repeats(
         n_lines: Lines of the file at most.
     """
     dropped = LineSet(n_lines)
-    found = [NO_HASHES]
+    found: list[Hashes] = []
     n_held = 0
     with KeySpill(n_lines, len((KEY, CONTENT, LINE))) as spill:
         for table in tables:
@@ -179,7 +183,7 @@ def split_repeats(
             held = _judge_range(pieces, dropped)[: MAX_HELD_ROWS - n_held]
             found.append(held)
             n_held += len(held)
-    return Repeats(np.concatenate(found), dropped)
+    return Repeats(np.concatenate([NO_HASHES, *found]), dropped)
 
 
 def _marks(table: TextTable, layout: Layout, dates: DateStyle, zone: str) -> Numbers:
@@ -199,7 +203,7 @@ def _judge_range(pieces: Sequence[Numbers], dropped: LineSet) -> Hashes:
         pieces: Marks by key, then by line; a later piece has later lines.
         dropped: Is added to.
     """
-    keys = np.unique(np.concatenate([np.unique(piece[:, KEY]) for piece in pieces] or [NO_HASHES]))
+    keys = np.unique(np.concatenate([NO_HASHES, *(np.unique(piece[:, KEY]) for piece in pieces)]))
     first = np.zeros((len(keys), len((KEY, CONTENT, LINE))), dtype=np.uint64)
     is_seen, is_held = (np.zeros(len(keys), dtype=np.bool_) for _ in range(2))
     for piece in pieces:

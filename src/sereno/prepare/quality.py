@@ -1,6 +1,7 @@
 """Data checks: what the rows of a window say about the meter rather than about the plant."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 
@@ -44,6 +45,15 @@ class QualityRules:
             delay = max(3, round(_HOUR / step))
             frozen = max(12.0, 2 * _HOUR / step)
         return cls(missing_delay=delay, frozen_rows=np.full(n_signals, frozen))
+
+    @classmethod
+    def for_window(cls, window: Window, natural_repeats: Mapping[str, float]) -> "QualityRules":
+        """Defaults of the window's step, and longer runs where they were learnt to be natural."""
+        rules = cls.for_step(window.step, len(window.signals))
+        if not natural_repeats:
+            return rules
+        learnt = np.array([natural_repeats.get(name, 0.0) for name in window.signals])
+        return replace(rules, frozen_rows=np.maximum(rules.frozen_rows, learnt))
 
 
 def check_quality(
