@@ -291,7 +291,7 @@ def test_batches_and_row_order_do_not_change_the_result(tmp_path, batch_rows):
 
 
 def test_file_pasted_together_several_times_reads_like_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("sereno.ingest.inspection.MAX_HELD_ROWS", 20)
+    monkeypatch.setattr("sereno.ingest.repeats.MAX_HELD_ROWS", 20)
     lines = [solar_line(s, 0.0, 1.0) for s in hours(60, start="2023-10-28T00")]
     night = lines.index(next(line for line in lines if line.startswith("29.10.2023 02:00")))
     lines.insert(night, lines[night])
