@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sereno.domain.calendar import local_time
@@ -12,6 +14,7 @@ from sereno.domain.errors import DataError, InvalidRecord
 from sereno.domain.readings import Window
 from sereno.domain.time import from_numpy
 from sereno.flows.workspace import Workspace
+from tests.flows.conftest import TRAINED_ROWS
 from tests.support.builders import MADRID, a_roof, a_workspace, write_solar_csv
 
 COLUMNS = ("Generación total", "Consumo total", "Autoconsumo", "Energía suministrada", "Energía obtenida")
@@ -76,6 +79,45 @@ def test_past_record_scores_the_same_in_a_new_process(
     )
 
     assert [float.fromhex(text) for text in json.loads(done.stdout)] == expected
+
+
+def test_stored_records_get_the_verdicts_of_their_place(
+    trained_daily: Callable[[str], Workspace], judged_daily: Workspace, daily_windows: list[Window]
+) -> None:
+    rows = [row for row in range(TRAINED_ROWS, 290) if not np.isnan(daily_windows[2].values[row]).any()]
+    records = [_record(daily_windows[2], row) for row in rows]
+    expected = [judged_daily.score_records([record], units=UNITS)[0] for record in records]
+    workspace = trained_daily("arriving")
+
+    judged = [
+        row
+        for i in range(0, len(records), 7)
+        for row in workspace.add_records(records[i : i + 7], units=UNITS)
+    ]
+
+    assert [row.score for row in judged if row] == [row.score for row in expected]
+    assert [row.is_abnormal for row in judged if row] == [row.is_abnormal for row in expected]
+    assert len(judged) == len(records)
+    assert any(row.is_abnormal for row in expected)
+
+
+def test_records_that_are_stored_already_change_nothing_and_are_judged_all_the_same(
+    trained_daily: Callable[[str], Workspace], daily_windows: list[Window]
+) -> None:
+    workspace = trained_daily("again")
+    records = [_record(daily_windows[2], row) for row in range(TRAINED_ROWS, TRAINED_ROWS + 60)]
+    first = workspace.add_records(records, units=UNITS)
+    with workspace.store.read() as tx:
+        n_rows = tx.n_rows()
+    fresh = _record(daily_windows[2], TRAINED_ROWS + 60)
+
+    again = workspace.add_records([*records[40:], {**records[0], "Fecha": "ayer"}, fresh], units=UNITS)
+
+    assert [row.score for row in again[:20] if row] == [row.score for row in first[40:] if row]
+    assert again[20] is None
+    assert again[21] is not None
+    with workspace.store.read() as tx:
+        assert tx.n_rows() == n_rows + 1
 
 
 def test_records_together_score_as_one_by_one(judged_daily: Workspace, daily_windows: list[Window]) -> None:

@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,7 +13,7 @@ from sereno.compat.alerts import Alert, AlertFiles, make_alert
 from sereno.compat.fields import COMPANY, LANGUAGE, HasItems, Record, as_fields, record_of, shown_energies
 from sereno.compat.opening import PROFILE, open_with_model
 from sereno.compat.summary import date_text, last_data, summarise_alerts
-from sereno.compat.table import Table, data_frame, read_table, with_verdicts, write_csv
+from sereno.compat.table import Table, data_frame, read_table, refusal, with_verdicts, write_csv
 from sereno.compat.verdict import Verdict, verdict_of
 from sereno.domain.errors import FileUnreadable, InvalidRecord, ModelMissing, SerenoError
 from sereno.domain.signals import Profile
@@ -251,8 +251,7 @@ class SistemaAlertasTiempoReal:
         """Alerts of a file that the watch has stored."""
         path = Path(str(result.entry["file"]))
         if result.is_refused:
-            issues: Sequence[Mapping[str, object]] = result.entry["issues"]  # type: ignore[assignment]
-            self._say("compat.file_refused", file=path.name, detail=issues[0]["message"] if issues else "")
+            self._say("compat.file_refused", file=path.name, detail=refusal(result.entry))
             return
         if result.is_known:
             return
