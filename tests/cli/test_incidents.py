@@ -83,7 +83,7 @@ def test_list_for_people_is_one_line_each(judged: Path) -> None:
     lines = sereno("incidents", "list", "--lang", "es", workspace=judged).out.splitlines()
 
     assert len(lines) == 1 + len(_incidents(judged))
-    assert lines[0].split() == ["id", "severity", "condition", "state", "sentence"]
+    assert lines[0].split() == ["id", "gravedad", "condición", "estado", "qué", "ha", "pasado"]
 
 
 def test_export_writes_all_incidents_without_formulas(tmp_path: Path) -> None:
@@ -129,6 +129,16 @@ def test_summary_counts_the_last_days_of_the_data(judged: Path) -> None:
     assert list(all_time["by_severity"]) == ["critical", "high", "medium", "low"]
     assert week["days"] == 7
     assert week["total"] < len(found)
+
+
+def test_summary_for_people_speaks_their_language(judged: Path) -> None:
+    spanish = sereno("summary", "--days", 4000, "--lang", "es", workspace=judged).out
+    english = sereno("summary", "--days", 4000, "--lang", "en", workspace=judged).out
+
+    assert "crítica: " in spanish
+    assert "comportamiento: " in spanish
+    assert "critical" not in spanish
+    assert "critical: " in english
 
 
 def test_summary_of_nothing_has_all_keys(tmp_path: Path) -> None:

@@ -222,9 +222,11 @@ def summary(
     from sereno.i18n.catalogue import sentence
 
     say(sentence("cli.summary", language, total=document["total"], active=document["active"], days=days))
-    for title in ("by_severity", "by_kind", "by_site"):
+    for title, prefix in (("by_severity", "severity."), ("by_kind", "kind."), ("by_site", "")):
         counts: dict[str, int] = document[title]  # type: ignore[assignment]
-        say("  " + ", ".join(f"{name}: {count}" for name, count in counts.items()))
+        names = [sentence(prefix + name, language) if prefix else name for name in counts]
+        if names:
+            say("  " + ", ".join(f"{name}: {n}" for name, n in zip(names, counts.values(), strict=True)))
 
 
 @app.command()

@@ -64,7 +64,8 @@ def list_incidents(
                 "sentence": view.sentence(language),
             }
         )
-    show_table(rows, ["id", "severity", "condition", "state", "sentence"])
+    columns = ["id", "severity", "condition", "state", "sentence"]
+    show_table(rows, columns, [sentence(f"column.{name}", language) for name in columns])
 
 
 @incidents_app.command("show")

@@ -62,7 +62,8 @@ def show_judged_file(
         )
         for line in lines:
             if line["is_abnormal"]:
-                say(f"  [{line['severity']}] {line['sentence']}")
+                severity = sentence(f"severity.{line['severity']}", workspace.language)
+                say(f"  [{severity}] {line['sentence']}")
     return LEVELS[max(detection.severity for detection in abnormal) - 1] if abnormal else None
 
 

@@ -39,9 +39,11 @@ def tell_progress(request: Request, text: str) -> None:
         sys.stderr.write(f"{text}\n")
 
 
-def show_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
-    """Rows under their column names, aligned; the last column may be long."""
-    cells = [list(columns)] + [[_one_line(row.get(name)) for name in columns] for row in rows]
+def show_table(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], headings: Sequence[str] | None = None
+) -> None:
+    """Rows under their headings (their column names without any), aligned; the last column may be long."""
+    cells = [list(headings or columns)] + [[_one_line(row.get(name)) for name in columns] for row in rows]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns) - 1)]
     for line in cells:
         fixed = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
