@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from sereno.domain.errors import FileMissing
+from sereno.ingest import content_sha256
 from tests.flows.reading_back import stored_detections, stored_readings, told_incidents
+from tests.ingest.sheets import gas_sheet, write_xlsx
 from tests.support.builders import a_roof, a_workspace, with_cells, write_solar_csv
 
 
@@ -157,3 +159,35 @@ def test_file_without_units_is_refused_when_the_stored_readings_contradict(tmp_p
     assert result.is_refused
     assert [issue["code"] for issue in result.entry["issues"]] == ["read.ambiguous"]
     assert stored_readings(workspace) == before
+
+
+def test_a_workbook_is_one_file_of_the_ledger_whose_sheets_keep_their_own_rows(tmp_path: Path) -> None:
+    sheets = {name: [*gas_sheet(24, level=level), ["TOTAL", 1.0]] for name, level in (("M1", 16), ("M2", 3))}
+    file = write_xlsx(tmp_path / "libro.xlsx", sheets)
+    workspace = a_workspace(tmp_path / "w")
+
+    first = workspace.ingest(file)[0]
+    again = workspace.ingest(file)[0]
+
+    assert first.entry["totals"]["records_good"] == 48  # type: ignore[index]
+    assert (first.entry["readings_new"], again.entry["readings_new"]) == (2 * 24 * 3, 0)
+    with workspace.store.read() as tx:
+        kept = tx.quarantine(content_sha256(file))
+    assert [row.reason for row in kept] == ["read.total_row"] * 2
+    assert [row.text.split("\t")[0] for row in kept] == [
+        "libro.xlsx » M1 » 26: TOTAL",
+        "libro.xlsx » M2 » 26: TOTAL",
+    ]
+
+
+def test_a_corrupt_workbook_stores_nothing_and_the_next_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    file = write_xlsx(tmp_path / "in" / "a.xlsx", {"M1": gas_sheet(24)})
+    cut = file.with_name("b.xlsx")
+    cut.write_bytes(file.read_bytes()[:3000])
+    workspace = a_workspace(tmp_path / "w")
+
+    results = list(workspace.ingest(cut, file))
+
+    assert [result.is_refused for result in results] == [True, False]
+    assert results[0].entry["issues"][0]["code"] == "read.corrupt"  # type: ignore[index]

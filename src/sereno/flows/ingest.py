@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from sereno.domain.errors import DataError, Fact, FileMissing
-from sereno.domain.issues import DataIssue
+from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
 from sereno.flows.scale import check_scale
@@ -201,16 +201,29 @@ def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[F
 
 
 def _store_batch(tx: Transaction, plan: FilePlan, batch: Batch, into: Ingestion) -> int:
-    ids = tx.ensure_assets(batch.readings.assets, profile=plan.profile.name, zone=into.options.timezone)
-    if plan.assumed_units:
-        check_scale(tx, batch.readings, ids, plan.assumed_units, file=plan.path.name)
+    table = plan.each[batch.table]
+    ids = tx.ensure_assets(batch.readings.assets, profile=table.profile.name, zone=into.options.timezone)
+    if table.assumed_units:
+        check_scale(tx, batch.readings, ids, table.assumed_units, file=table.name)
     appended = tx.append(
-        batch.readings, plan.profile, ids, at=into.setup.clock(), is_simulated=into.is_simulated
+        batch.readings, table.profile, ids, at=into.setup.clock(), is_simulated=into.is_simulated
     )
     if batch.quarantine:
-        tx.add_quarantine(plan.sha256, batch.quarantine)
+        tx.add_quarantine(plan.sha256, _in_file(batch, plan))
     if batch.issues:
         tx.add_issues(plan.sha256, batch.issues)
     if into.after_append is not None:
-        into.after_append(tx, ids, appended, plan.profile)
+        into.after_append(tx, ids, appended, table.profile)
     return appended.n_new + appended.n_changed
+
+
+def _in_file(batch: Batch, plan: FilePlan) -> tuple[QuarantinedRow, ...]:
+    """Rows of one of several tables get a line number of their own in the file and name their place."""
+    if not plan.parts:
+        return batch.quarantine
+    n_before = sum(part.source.n_lines for part in plan.parts[: batch.table])
+    name = plan.parts[batch.table].name
+    return tuple(
+        QuarantinedRow(n_before + row.line, row.reason, f"{name} » {row.line}: {row.text}")
+        for row in batch.quarantine
+    )

@@ -8,6 +8,7 @@ import numpy as np
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
+from sereno.ingest.containers.held import Scratch
 from sereno.ingest.dates import DateStyle
 from sereno.ingest.dialect import Dialect
 from sereno.ingest.headers import Role
@@ -46,6 +47,7 @@ class Batch:
         is_last: Nothing follows.
         totals: Counts of this batch.
         places: Of records: asset and UTC instant of each, in their order; None for one without.
+        table: Position in the plan's `each` of the table that it comes from.
     """
 
     readings: Readings
@@ -54,6 +56,7 @@ class Batch:
     is_last: bool
     totals: Totals = field(default_factory=Totals)
     places: tuple[tuple[AssetKey, np.datetime64] | None, ...] = ()
+    table: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class FilePlan:
         issues: Facts about the file as a whole.
         options: As asked.
         registers: Signals that the rows of a long table speak of.
+        name: For people: the file's, with the sheet or member where there are several.
+        asset: Asset of rows that name none; empty for the site itself.
+        parts: One plan for each table where the file holds several; empty where it is one table.
+        scratch: Keeps the text of what was unpacked as long as somebody may read it.
     """
 
     path: Path
@@ -91,6 +98,15 @@ class FilePlan:
     issues: tuple[DataIssue, ...]
     options: ReadOptions
     registers: tuple[str, ...] = ()
+    name: str = ""
+    asset: str = ""
+    parts: tuple["FilePlan", ...] = ()
+    scratch: Scratch | None = None
+
+    @property
+    def each(self) -> tuple["FilePlan", ...]:
+        """The plans of its tables, in file order."""
+        return self.parts or (self,)
 
     @property
     def assumed_units(self) -> dict[str, str]:

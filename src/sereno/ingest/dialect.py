@@ -66,20 +66,27 @@ def looks_numeric(text: str) -> bool:
     return any(parse_cell(text, style)[1] in (CellKind.GOOD, CellKind.CONVERTED) for style in (_DOT, _COMMA))
 
 
-def sniff_dialect(lines: Sequence[str], profiles: Mapping[str, Profile], file: str) -> Dialect:
+def sniff_dialect(
+    lines: Sequence[str],
+    profiles: Mapping[str, Profile],
+    file: str,
+    *,
+    delimiters: Sequence[str] = DELIMITERS,
+) -> Dialect:
     """The dialect that the first lines speak of.
 
     Args:
         lines: The first lines of the file, without their ends.
         profiles: Whose names make a line a header.
         file: Name for the error.
+        delimiters: Those that may be, the likeliest first.
 
     Raises:
         MissingColumns: No line can be a header.
     """
     numbered = [(i, t) for i, t in enumerate(lines[:N_SNIFFED_LINES], start=1) if t.strip()]
     candidates = []
-    for preference, delimiter in enumerate(DELIMITERS):
+    for preference, delimiter in enumerate(delimiters):
         rows = [(i, split_line(t, delimiter)) for i, t in numbered]
         counts = Counter(len(cells) for _, cells in rows if len(cells) > 1)
         if not counts:

@@ -2,19 +2,21 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from sereno.domain.errors import AmbiguousData, CorruptFile, UsageError
+from sereno.domain.errors import AmbiguousData, CorruptFile, DataError, EmptyFile, MissingColumns, UsageError
 from sereno.domain.issues import DataIssue
 from sereno.domain.signals import Profile
 from sereno.ingest.batch import FilePlan
-from sereno.ingest.dates import DateEvidence, DateStyle
-from sereno.ingest.dialect import Dialect, sniff_dialect
+from sereno.ingest.containers import HeldTable, Opened, open_container
+from sereno.ingest.dates import DateEvidence, DateStyle, time_shape
+from sereno.ingest.dialect import DELIMITERS, Dialect, looks_numeric, sniff_dialect, split_line
 from sereno.ingest.headers import Role, nearest_hint, nearest_names
 from sereno.ingest.identity import clean_name, site_from_file_name
 from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
@@ -22,8 +24,16 @@ from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
-from sereno.ingest.source_file import SourceFile, TextBlock, examine, text_blocks
-from sereno.ingest.table import ColumnReport, TableReport, TextTable, instant_texts, text_tables
+from sereno.ingest.series import SheetName, name_series
+from sereno.ingest.source_file import SourceFile, TextBlock, content_sha256, examine, text_blocks
+from sereno.ingest.table import (
+    ColumnReport,
+    TableReport,
+    TextTable,
+    instant_texts,
+    passed_over,
+    text_tables,
+)
 
 __all__ = ["inspect_file", "layout_issues"]
 
@@ -33,6 +43,9 @@ N_HEAD_LINES = 400
 MIN_NUMERIC_SHARE = 0.5
 MAX_REGISTERS = 10_000
 MAX_REPEATED_SHARE = 0.3
+MIN_READINGS = 3
+"""Lines with an instant and a number that make a sheet more than a cover with a date on it."""
+ASSUMED_ZONE = "quality.assumed_timezone"
 
 
 def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptions) -> FilePlan:
@@ -45,7 +58,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         FileMissing: There is no such file.
         FileUnreadable: The operating system refuses.
         MissingColumns: No column is a signal or a time; the nearest names are suggested.
-        UnsupportedFormat: The file is no text table.
+        UnsupportedFormat: The file is of a kind that is not read.
         AmbiguousData: Two readings fit; names the option that decides.
         UsageError: `options.profile` is no profile, or `options.timezone` no zone.
         DiskFull: There is no space for the temporary file that a large file needs.
@@ -58,34 +71,107 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
             detail=f"there is no profile '{options.profile}', there are {known}", command="check"
         )
     _refuse_unknown_zone(options.timezone)
-    source = examine(path, options)
-    dialect = sniff_dialect(_head(source), profiles, path.name)
-    layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=path.name)
+    opened = open_container(path, options)
+    if opened is None:
+        whole = HeldTable(path.name, "", path, "text")
+        return _inspect_table(whole, profiles, options, site=site_from_file_name(path.name))
+    return _inspect_container(path, opened, profiles, options)
+
+
+def _inspect_table(
+    table: HeldTable, profiles: Mapping[str, Profile], options: ReadOptions, *, site: str
+) -> FilePlan:
+    """The plan of one text table; `site` is what its file's name speaks of."""
+    name = table.name
+    source = examine(table.path, options)
+    delimiters = ("\t",) if table.is_typed else DELIMITERS
+    dialect = sniff_dialect(_head(source), profiles, name, delimiters=delimiters)
+    layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=name)
     evidence = _gather(source, dialect, layout)
-    evidence.check(path.name)
-    _refuse_mixed_series(evidence, layout, path.name)
-    dates = _decide_dates(evidence, options, path.name)
-    layout = _decide_numbers(evidence, layout, options, path.name)
-    site = clean_name(options.site) if options.site else site_from_file_name(path.name)
+    evidence.check(name)
+    _refuse_mixed_series(evidence, layout, name)
+    dates = _decide_dates(evidence, options, name)
+    layout = _decide_numbers(evidence, layout, options, name)
     log.debug(
-        "file inspected", extra={"file": path.name, "rows": evidence.n_rows, "profile": layout.profile.name}
+        "table inspected", extra={"file": name, "rows": evidence.n_rows, "profile": layout.profile.name}
     )
     return FilePlan(
-        path=path,
+        path=table.path,
         sha256=source.sha256,
         profile=layout.profile,
-        tables=(_table_report(path, source, dialect, layout, dates, options),),
+        tables=(_table_report(table, source, dialect, layout, dates, options),),
         source=source,
         dialect=dialect,
         layout=layout,
         dates=dates,
-        site=site,
+        site=clean_name(options.site) if options.site else site,
         n_rows=evidence.n_rows,
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
-        issues=tuple(_file_issues(source, layout, evidence, options)),
+        issues=tuple(_file_issues(name, layout, evidence, options)),
         options=options,
         registers=evidence.registers(),
+        name=name,
     )
+
+
+def _inspect_container(
+    path: Path, opened: Opened, profiles: Mapping[str, Profile], options: ReadOptions
+) -> FilePlan:
+    """The plan of a file that holds tables; those that are none are passed over and named."""
+    sheets: list[SheetName] = []
+    passed = [passed_over(found.name, found.why) for found in opened.passed]
+    issues: list[DataIssue] = []
+    refused: list[DataError] = []
+    for table in opened.tables:
+        try:
+            plan = _inspect_table(table, profiles, options, site=site_from_file_name(path.name))
+        except DataError as error:
+            named = _renamed(error, table)
+            refused.append(named)
+            is_cover = isinstance(error, MissingColumns | EmptyFile) and not _has_readings(table)
+            passed.append(passed_over(table.name, "cover" if is_cover else "refused"))
+            if not is_cover:
+                issues.append(DataIssue(named.code, where=table.name, facts=named.facts))
+            continue
+        sheets.append(SheetName(plan, table.label))
+    if not sheets:
+        raise refused[0]
+    parts = name_series(sheets, clean_name(options.site) if options.site else None)
+    for issue in (i for part in parts for i in part.issues if i.code == ASSUMED_ZONE):
+        issues.append(replace(issue, where=path.name, facts={**issue.facts, "file": path.name}))
+        break
+    own = tuple(
+        replace(part, issues=tuple(i for i in part.issues if i.code != ASSUMED_ZONE)) for part in parts
+    )
+    return replace(
+        own[0],
+        path=path,
+        sha256=content_sha256(path),
+        tables=(*(replace(part.tables[0], asset=part.asset) for part in own), *passed),
+        n_rows=sum(part.n_rows for part in own),
+        issues=tuple(issues),
+        registers=tuple(dict.fromkeys(name for part in own for name in part.registers)),
+        name=path.name,
+        parts=own,
+        scratch=opened.scratch,
+    )
+
+
+def _renamed(error: DataError, table: HeldTable) -> DataError:
+    """The error with the name that people know the table by."""
+    return type(error)(**{**error.facts, "file": table.name}) if "file" in error.facts else error
+
+
+def _has_readings(table: HeldTable) -> bool:
+    """Some lines hold an instant and a number: a table, if not one that can be understood."""
+    with table.path.open(encoding="utf-8", errors="replace") as file:
+        lines = [line.rstrip("\r\n") for line in islice(file, N_HEAD_LINES)]
+    delimiters = ("\t",) if table.is_typed else DELIMITERS
+    return any(sum(_is_reading(split_line(line, d)) for line in lines) >= MIN_READINGS for d in delimiters)
+
+
+def _is_reading(cells: Sequence[str]) -> bool:
+    return any(time_shape(c) == "date" for c in cells) and any(looks_numeric(c) for c in cells)
 
 
 def _refuse_unknown_zone(name: str) -> None:
@@ -225,16 +311,21 @@ def _decide_numbers(evidence: _Evidence, layout: Layout, options: ReadOptions, f
 
 
 def _table_report(
-    path: Path, source: SourceFile, dialect: Dialect, layout: Layout, dates: DateStyle, options: ReadOptions
+    table: HeldTable,
+    source: SourceFile,
+    dialect: Dialect,
+    layout: Layout,
+    dates: DateStyle,
+    options: ReadOptions,
 ) -> TableReport:
     styles = Counter(c.style for c in layout.columns if c.role in (Role.SIGNAL, Role.VALUE))
     style = styles.most_common(1)[0][0] if styles else NumberStyle()
     thousands = next((s.thousands for s in styles if s.decimal == style.decimal and s.thousands), "")
     return TableReport(
-        name=path.name,
+        name=table.name,
         layout=layout.name,
-        encoding=source.encoding,
-        delimiter=dialect.delimiter,
+        encoding=table.form if table.is_typed else source.encoding,
+        delimiter="" if table.is_typed else dialect.delimiter,
         decimal=style.decimal,
         thousands=thousands,
         date_order=dates.order,
@@ -250,16 +341,11 @@ def _column_report(column: Column) -> ColumnReport:
     return ColumnReport(column.source, column.signal if is_read else "", column.unit if is_read else "")
 
 
-def _file_issues(
-    source: SourceFile, layout: Layout, evidence: _Evidence, options: ReadOptions
-) -> Iterator[DataIssue]:
-    name = source.path.name
+def _file_issues(name: str, layout: Layout, evidence: _Evidence, options: ReadOptions) -> Iterator[DataIssue]:
     if evidence.n_rows == 0 and evidence.n_broken == 0:
         yield DataIssue("read.header_only", where=name, facts={"file": name})
     if options.is_timezone_assumed:
-        yield DataIssue(
-            "quality.assumed_timezone", where=name, facts={"file": name, "zone": options.timezone}
-        )
+        yield DataIssue(ASSUMED_ZONE, where=name, facts={"file": name, "zone": options.timezone})
     yield from layout_issues(layout, name)
 
 

@@ -7,7 +7,7 @@ last word, and the totals count what each batch saw.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,13 @@ from sereno.domain.issues import MAX_QUARANTINE_TEXT, DataIssue, QuarantinedRow
 from sereno.domain.readings import Quality, Readings
 from sereno.domain.time import to_numpy
 from sereno.ingest.batch import Batch, FilePlan, Totals
+from sereno.ingest.dialect import split_line
 from sereno.ingest.duplicates import implausibility, resolve_duplicates
 from sereno.ingest.headers import Role
 from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.repeats import MAX_HELD_ROWS, is_among, key_hashes
-from sereno.ingest.rows import Asides, AssetIndex, Rows, convert_table
+from sereno.ingest.report import merge_issues
+from sereno.ingest.rows import Asides, AssetIndex, Rows, convert_table, is_total
 from sereno.ingest.table import TextTable, text_tables
 
 __all__ = ["read_batches"]
@@ -29,14 +31,33 @@ __all__ = ["read_batches"]
 MAX_LONG_ROWS = 4_000_000
 """Long tables up to this size are one batch, so that all registers of an instant meet in one row."""
 EXAMPLE_LENGTH = 30
+N_TITLE_CELLS = 2
+"""Cells of a line of which one may say that the line is a total."""
 FUTURE_TOLERANCE = np.timedelta64(1, "D")
 
 
 def read_batches(plan: FilePlan) -> Iterator[Batch]:
     """The readings of a planned file, batch by batch; the last one carries the issues.
 
-    A file without rows gives one empty batch.
+    A file without rows gives one empty batch; of several tables each gives its batches in turn.
     """
+    issues = list(plan.issues) if plan.parts else []
+    for number, part in enumerate(plan.each):
+        is_last_table = number == len(plan.each) - 1
+        for batch in _table_batches(part):
+            if not batch.is_last:
+                yield replace(batch, table=number)
+                continue
+            issues += batch.issues
+            yield replace(
+                batch,
+                table=number,
+                is_last=is_last_table,
+                issues=tuple(merge_issues(issues)) if is_last_table else (),
+            )
+
+
+def _table_batches(plan: FilePlan) -> Iterator[Batch]:
     reader = _Reader(plan)
     for lines, table in text_tables(plan.source, plan.dialect, plan.layout):
         yield from reader.add(lines, table)
@@ -98,9 +119,12 @@ class _Reader:
     def _set_aside(self, lines: LineBlock) -> None:
         """Lines that are no rows go to quarantine by number."""
         for i in np.flatnonzero(lines.kinds >= LineKind.BROKEN).tolist():
-            row = QuarantinedRow(lines.first_line + i, "read.broken_row", lines.text(i))
+            text = lines.text(i)
+            titles = split_line(text, self._plan.dialect.delimiter)[:N_TITLE_CELLS]
+            reason = "read.total_row" if any(map(is_total, titles)) else "read.broken_row"
+            row = QuarantinedRow(lines.first_line + i, reason, text)
             self._open.quarantine.append(row)
-            self._asides.count(row.reason, self._plan.path.name, 1, [_example(row)])
+            self._asides.count(row.reason, self._plan.name, 1, [_example(row)])
 
     def _take(self, table: TextTable, lines: LineBlock) -> None:
         """Converts the rows of a table, but for those that must wait for their like."""
@@ -128,7 +152,7 @@ class _Reader:
         n_assets = len({c.asset for c in self._plan.layout.of_role(Role.SIGNAL) if c.asset}) or 1
         n_dropped = int(np.count_nonzero(is_dropped)) * n_assets
         self._open.n_dropped += n_dropped
-        self._asides.count("quality.duplicate_identical", self._plan.path.name, n_dropped)
+        self._asides.count("quality.duplicate_identical", self._plan.name, n_dropped)
         return table.filter(~is_dropped) if n_dropped else table
 
     def _convert(self, table: TextTable, text_of: Callable[[int], str]) -> None:
@@ -139,7 +163,7 @@ class _Reader:
             line = int(table.lines[position])
             row = QuarantinedRow(line, reason, text_of(line))
             self._open.quarantine.append(row)
-            self._asides.count(reason, self._plan.path.name, 1, [_example(row)])
+            self._asides.count(reason, self._plan.name, 1, [_example(row)])
         rows = converted.rows
         if not len(rows):
             return
@@ -194,7 +218,7 @@ class _Reader:
         found = resolve_duplicates(self._groups(rows), rows.time, rows.values, points)
         kept = rows.take(found.kept)
         kept.quality[found.differs] |= np.int32(Quality.CONFLICT)
-        name = self._plan.path.name
+        name = self._plan.name
         losers = rows.lines[found.losers].tolist()
         self._asides.count("quality.duplicate_identical", name, found.n_identical)
         examples = [str(line) for line in sorted(losers)[:3]]
@@ -245,7 +269,7 @@ class _Reader:
         )
 
     def _issues(self) -> tuple[DataIssue, ...]:
-        return (*self._plan.issues, *self._asides.issues(self._plan.path.name))
+        return (*self._plan.issues, *self._asides.issues(self._plan.name))
 
 
 def _example(row: QuarantinedRow) -> str:

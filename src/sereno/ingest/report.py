@@ -9,7 +9,7 @@ from sereno.domain.issues import DataIssue
 from sereno.ingest.batch import Batch, FilePlan, Totals
 from sereno.ingest.table import TableReport
 
-__all__ = ["HARMLESS_CODES", "FileReport"]
+__all__ = ["HARMLESS_CODES", "FileReport", "merge_issues"]
 
 HARMLESS_CODES = frozenset({"quality.duplicate_identical", "quality.assumed_timezone", "quality.missing"})
 """Issues that are worth saying and need nobody's attention."""

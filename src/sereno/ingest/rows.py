@@ -21,7 +21,7 @@ from sereno.ingest.table import TextTable, instant_texts
 from sereno.ingest.units import conversion
 from sereno.ingest.zones import to_utc
 
-__all__ = ["Asides", "Rows", "convert_table"]
+__all__ = ["Asides", "Rows", "convert_table", "is_total"]
 
 MAX_EXAMPLES = 3
 TOTAL_WORDS = frozenset(
@@ -194,13 +194,14 @@ def _bad_rows(
             table.cells[names[0]][i],
             *(table.cells[str(c.index)][i] for c in _identity_columns(plan)),
         )
-        if any(text and _is_total(text) for text in firsts):
+        if any(text and is_total(text) for text in firsts):
             reason = "read.total_row"
         found.append((i, reason))
     return found
 
 
-def _is_total(text: str) -> bool:
+def is_total(text: str) -> bool:
+    """True for a cell such as `TOTAL` or `Media:`, which heads a row that is no reading."""
     words = [key_of(w) for w in text.replace(":", " ").split()]
     return bool(words) and (words[0] in TOTAL_WORDS or key_of(text) in TOTAL_WORDS)
 
@@ -215,7 +216,7 @@ def _asset_codes(
     """The asset of each row; rows that name none are of the file's site."""
     has_site = bool(plan.layout.of_role(Role.SITE))
     if not identity.width:
-        return np.full(n_rows, assets.number(AssetKey(plan.site, plan.site)), dtype=np.int64)
+        return np.full(n_rows, assets.number(AssetKey(plan.site, plan.asset or plan.site)), dtype=np.int64)
     joined = identity.select(pl.concat_str(pl.all().fill_null(""), separator="\x1f")).to_series()
     distinct = joined.unique(maintain_order=True)
     numbers = [

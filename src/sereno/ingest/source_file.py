@@ -3,7 +3,6 @@
 import codecs
 import gzip
 import hashlib
-import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,25 +16,20 @@ from sereno.domain.errors import (
     FileMissing,
     FileTooLarge,
     FileUnreadable,
-    UnsupportedFormat,
 )
 from sereno.ingest.options import BYTES_PER_MIB, ReadOptions
 
-__all__ = ["SourceFile", "TextBlock", "TruncatedFile", "content_sha256", "examine", "text_blocks"]
+__all__ = ["SourceFile", "TextBlock", "TruncatedFile", "content_sha256", "examine", "opened", "text_blocks"]
 
 BLOCK_BYTES = 8 * BYTES_PER_MIB
 PROBE_BYTES = 64 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
-ZIP_MAGIC = b"PK\x03\x04"
-OLE_MAGIC = b"\xd0\xcf\x11\xe0"
-PARQUET_MAGIC = b"PAR1"
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-ZIP_SUFFIXES = {".xlsx", ".xlsm", ".ods", ".zip"}
 BOM = "\ufeff"
 # A UTF-16 file of Western text is almost half NUL bytes, all on the same side of each pair.
 UTF16_NUL_SHARE = 0.3
@@ -101,7 +95,7 @@ def content_sha256(path: Path) -> str:
         FileUnreadable: The operating system refuses.
     """
     digest = hashlib.sha256()
-    with _opened(path) as file:
+    with opened(path) as file:
         while chunk := file.read(BLOCK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
@@ -115,13 +109,13 @@ def examine(path: Path, options: ReadOptions) -> SourceFile:
         TruncatedFile: The compressed stream ends too early.
         CorruptFile: The content is not what its name or its first bytes say.
         FileTooLarge: The content or one line exceeds its limit.
-        UnsupportedFormat: A workbook or another container.
         FileMissing: There is no such file.
         FileUnreadable: The operating system refuses.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         head = file.read(PROBE_BYTES)
-    _refuse_containers(path, head)
+    if not head:
+        raise EmptyFile(file=path.name)
     is_gzip = head.startswith(GZIP_MAGIC)
     sha256 = content_sha256(path)
     census = _Census(path, options)
@@ -275,22 +269,9 @@ class _Census:
             self._has_holes |= len(chunk.translate(None, CP1252_HOLES)) < len(chunk)
 
 
-def _refuse_containers(path: Path, head: bytes) -> None:
-    suffix = path.suffix.lower()
-    if not head:
-        raise EmptyFile(file=path.name)
-    if head.startswith(ZIP_MAGIC) or suffix in ZIP_SUFFIXES:
-        if not zipfile.is_zipfile(path):
-            raise CorruptFile(file=path.name, detail="zip")
-        raise UnsupportedFormat(file=path.name, detail=suffix.lstrip(".") or "zip")
-    if head.startswith(OLE_MAGIC):
-        raise UnsupportedFormat(file=path.name, detail="xls")
-    if head.startswith(PARQUET_MAGIC):
-        raise UnsupportedFormat(file=path.name, detail="Parquet")
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file for reading bytes; what the system refuses is a named error."""
     try:
         if path.is_dir():
             raise FileUnreadable(file=str(path), detail="it is a folder")
@@ -305,11 +286,11 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def _expanded(path: Path, *, is_gzip: bool) -> Iterator[IO[bytes]]:
     if not is_gzip:
-        with _opened(path) as file:
+        with opened(path) as file:
             yield file
         return
     try:
-        with _opened(path) as raw, gzip.GzipFile(fileobj=raw) as file:
+        with opened(path) as raw, gzip.GzipFile(fileobj=raw) as file:
             yield cast(IO[bytes], file)
     except EOFError as error:
         raise TruncatedFile(file=path.name, detail="gzip") from error

@@ -13,7 +13,15 @@ from sereno.ingest.layout import Layout
 from sereno.ingest.lines import LineBlock, LineKind, scan_lines
 from sereno.ingest.source_file import SourceFile, text_blocks
 
-__all__ = ["ColumnReport", "TableReport", "TextTable", "instant_texts", "read_text_table", "text_tables"]
+__all__ = [
+    "ColumnReport",
+    "TableReport",
+    "TextTable",
+    "instant_texts",
+    "passed_over",
+    "read_text_table",
+    "text_tables",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,10 @@ class ColumnReport:
 
 @dataclass(frozen=True, slots=True)
 class TableReport:
-    """What was understood of one table, for people; `asdict` of it is JSON."""
+    """What was understood of one table, for people; `asdict` of it is JSON.
+
+    `asset` is whose readings all of its rows are by the name of its sheet; empty where columns say it.
+    """
 
     name: str
     layout: str
@@ -40,6 +51,24 @@ class TableReport:
     header_row: int
     unit_row: int | None
     columns: tuple[ColumnReport, ...]
+    asset: str = ""
+
+
+def passed_over(name: str, why: str) -> TableReport:
+    """The entry of something that is in a file and was not read; its layout says why."""
+    return TableReport(
+        name=name,
+        layout=why,
+        encoding="",
+        delimiter="",
+        decimal="",
+        thousands="",
+        date_order="",
+        timezone="",
+        header_row=0,
+        unit_row=None,
+        columns=(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
