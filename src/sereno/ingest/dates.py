@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from sereno.ingest.hours import HourEvidence, HourStyle, instants_of_hours, split_hours, without_hour
+
 __all__ = ["DateEvidence", "DateStyle", "ParsedTimes", "Style", "parse_instant", "parse_times", "time_shape"]
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
@@ -47,6 +49,7 @@ _MONTH_WORDS = (
     "nov noviembre november", "dic dec diciembre december",
 )  # fmt: skip
 _MONTHS = {word: i for i, words in enumerate(_MONTH_WORDS, start=1) for word in words.split()}
+_CLOCK = re.compile(r"(?:\d{1,2}:\d{2}(?::\d{2})?(?:\s*[APap]\.?\s?[Mm]\.?)?|[HMQ]\d{1,3})\Z")
 _ORDERED = r"^\s*(\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}))(?:\D.*)?$"
 
 
@@ -67,11 +70,13 @@ class DateStyle:
         order: `dmy`, `mdy` or `ymd`: that of most cells.
         orders: Order of each way of writing; None where it contradicts the majority and is not read.
         formats: Formats of the fast path, the commonest first.
+        hours: How numbers of hours are meant; None where there are none.
     """
 
     order: str
     orders: Mapping[Style, str | None] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
+    hours: HourStyle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +126,20 @@ def time_shape(text: str) -> str | None:
     compact = _COMPACT.match(text)
     if compact and FIRST_YEAR <= int(compact["y"]) <= LAST_YEAR and _assemble_compact(compact):
         return "date"
-    return "time" if re.fullmatch(r"\d{1,2}:\d{2}(?::\d{2})?(?:\s*[APap]\.?\s?[Mm]\.?)?", text) else None
+    return "time" if _CLOCK.match(text) else None
 
 
 def parse_times(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     """The instants of a text column, whole: fast where a common format fits, the scalar rules elsewhere."""
+    if style.hours is None:
+        return _parse_texts(texts, style)
+    parts = split_hours(texts)
+    days = _parse_texts(parts.dates, style)
+    local, is_utc = instants_of_hours(days.local, parts, style.hours)
+    return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous)
+
+
+def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     n_rows = len(texts)
     local = np.full(n_rows, MISSING_TIME)
     is_utc = np.zeros(n_rows, dtype=np.bool_)
@@ -157,15 +171,18 @@ class DateEvidence:
         n_cells: By way of writing, cells.
         sample: The first texts, for the fast formats.
         declared: Order that the unit row declares, e.g. `[dd.MM.yyyy]`.
+        hours: Numbers of hours beside the dates.
     """
 
     distinct: dict[Style, set[tuple[int, int, int]]] = field(default_factory=dict)
     n_cells: Counter[Style] = field(default_factory=Counter)
     sample: list[str] = field(default_factory=list)
     declared: str | None = None
+    hours: HourEvidence = field(default_factory=HourEvidence)
 
     def add(self, texts: pl.Series) -> None:
         """Takes in more cells of the column."""
+        self.hours.add(texts)
         if len(self.sample) < N_SAMPLE:
             self.sample += texts.drop_nulls().head(N_SAMPLE - len(self.sample)).to_list()
         dates = texts.str.extract(_ORDERED, 1)
@@ -219,7 +236,8 @@ class DateEvidence:
         order = "ymd" if chosen is None or n_year_first * 2 > len(self.sample) else chosen
         if not self.sample:
             order = asked or ""
-        return DateStyle(order, final, _fast_formats(self.sample, DateStyle(order, final)))
+        sample = [without_hour(t) for t in self.sample]
+        return DateStyle(order, final, _fast_formats(sample, DateStyle(order, final)))
 
 
 def _order_of(style: Style, triples: set[tuple[int, int, int]], now: datetime | None) -> str | None:

@@ -4,12 +4,13 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sereno.domain.errors import MissingColumns
 from sereno.domain.signals import Profile
 from sereno.ingest.dates import DateStyle, parse_instant, time_shape
 from sereno.ingest.headers import Header, Role, match_header, parse_header
+from sereno.ingest.matrix import Matrix, find_matrix, is_matrix_header
 from sereno.ingest.numbers import CellKind, NumberStyle, parse_cell
 from sereno.ingest.units import find_unit
 
@@ -31,9 +32,10 @@ class Dialect:
         header_row: 1-based line of the names.
         unit_row: 1-based line of the units; None where there is none.
         first_data_line: 1-based.
-        headers: One per column, trailing nameless ones left out.
+        headers: One per column of the table of readings, trailing nameless ones left out.
         declared_order: Order of day and month that the unit row declares.
-        sample: Cells of the first data lines, shape (lines, columns).
+        sample: Cells of the first rows of that table, shape (rows, columns).
+        matrix: How lines of one day become rows of one reading; None where a line is a row.
     """
 
     delimiter: str
@@ -43,6 +45,12 @@ class Dialect:
     headers: tuple[Header, ...]
     declared_order: str | None
     sample: tuple[tuple[str, ...], ...]
+    matrix: Matrix | None = None
+
+    @property
+    def n_columns(self) -> int:
+        """Fields of a line."""
+        return len(self.headers) if self.matrix is None else self.matrix.n_columns
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -99,7 +107,7 @@ def sniff_dialect(
     if not candidates:
         raise _no_header(numbered, profiles, file)
     _, delimiter, line, rows = max(candidates)
-    return _complete(delimiter, line, dict(rows))
+    return _with_matrix(_complete(delimiter, line, dict(rows)), profiles)
 
 
 def _fits(n_cells: int, n_header: int) -> bool:
@@ -113,7 +121,11 @@ def _find_header(
     best: tuple[int, int, list[str]] | None = None
     for line, cells in rows[:N_HEADER_LINES]:
         named = [c for c in cells if c.strip()]
-        if len(named) < 2 or _is_data(named) or _is_unit_row(cells):
+        if len(named) < 2 or _is_unit_row(cells):
+            continue
+        if is_matrix_header(named):
+            return (len(named), line, cells)
+        if _is_data(named):
             continue
         headers = [parse_header(c) for c in named]
         score = max(
@@ -169,6 +181,26 @@ def _complete(delimiter: str, header_row: int, rows: dict[int, list[str]]) -> Di
         if i >= first and _fits(len(rows[i]), len(names))
     )
     return Dialect(delimiter, header_row, unit_row, first, headers, orders[0] if orders else None, sample)
+
+
+def _with_matrix(dialect: Dialect, profiles: Mapping[str, Profile]) -> Dialect:
+    """The dialect of the table of readings, where the file has one line per day."""
+    matrix = find_matrix(dialect.headers)
+    if matrix is None:
+        return dialect
+    sample = matrix.unpivot_rows(dialect.sample)[:N_SNIFFED_LINES]
+    # A magnitude beside the steps is of the whole day; it must not stand for each of its hours.
+    beside = (_without_meaning(h) if _is_signal(h, profiles) else h for h in matrix.headers[:-2])
+    headers = (*beside, *matrix.headers[-2:])
+    return replace(dialect, headers=headers, sample=sample, matrix=replace(matrix, headers=headers))
+
+
+def _is_signal(header: Header, profiles: Mapping[str, Profile]) -> bool:
+    return any(match_header(header, p).roles[0] is Role.SIGNAL for p in profiles.values())
+
+
+def _without_meaning(header: Header) -> Header:
+    return replace(header, key="", bare_key="", unit="")
 
 
 def _is_units_below(cells: Sequence[str]) -> bool:

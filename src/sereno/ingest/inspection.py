@@ -18,6 +18,7 @@ from sereno.ingest.containers import HeldTable, Opened, open_container
 from sereno.ingest.dates import DateEvidence, DateStyle, time_shape
 from sereno.ingest.dialect import DELIMITERS, Dialect, looks_numeric, sniff_dialect, split_line
 from sereno.ingest.headers import Role, nearest_hint, nearest_names
+from sereno.ingest.hours import AMBIGUOUS
 from sereno.ingest.identity import clean_name, site_from_file_name
 from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
 from sereno.ingest.lines import LineBlock, LineKind
@@ -221,7 +222,7 @@ class _Evidence:
     def check(self, file: str) -> None:
         """Refuses a file most of whose lines have another number of fields than its header."""
         if self.n_broken > self.n_rows and self.n_broken > 1:
-            expected = len(self._dialect.headers)
+            expected = self._dialect.n_columns
             n_lines = self.n_broken + self.n_rows
             detail = f"{self.n_broken} / {n_lines} lines ≠ {expected} (line {self._dialect.header_row})"
             raise CorruptFile(file=file, detail=detail)
@@ -282,7 +283,12 @@ def _decide_dates(evidence: _Evidence, options: ReadOptions, file: str) -> DateS
             detail=f"'{example}' = dd/MM / MM/dd",
             setting="--date-order dmy or --date-order mdy",
         )
-    return style
+    hours = evidence.dates.hours.decide(options.timezone, options.stamp)
+    if hours is AMBIGUOUS:
+        example = evidence.dates.sample[0]
+        detail = f"'{example}' = 0-23 / 1-24"
+        raise AmbiguousData(file=file, detail=detail, setting="--stamp start or --stamp end")
+    return replace(style, hours=hours)
 
 
 def _decide_numbers(evidence: _Evidence, layout: Layout, options: ReadOptions, file: str) -> Layout:

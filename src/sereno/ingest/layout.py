@@ -21,6 +21,7 @@ N_MANY_COLUMNS = 3
 MIN_SHAPE_SHARE = 0.5
 N_PROBED = 20
 MIN_HOUR_COLUMNS = 20
+_HOUR_NUMBER = re.compile(r"\s*[Hh]?(?:[01]?\d|2[0-5])\s*\Z")
 _HOUR_HEADER = re.compile(r"(?:h|hora)?[\s_]*\d{1,2}(?::\d{2})?(?:\s*[-–a]\s*\d{1,2}:\d{2})?$", re.IGNORECASE)
 
 
@@ -214,12 +215,15 @@ def _assign_time(
     if not dated and not ends:
         dated = [i for i, shape in enumerate(shapes) if shape == "date"]
         dated = dated if len(dated) == 1 else []
-    start = dated or [i for i in named if not has_sample or shapes[i] is None]
+    start = dated or [i for i in named if not has_sample or shapes[i] in (None, "hour")]
     for i in ends:
         roles[i] = Role.END
     if start:
         roles[start[0]] = Role.TIME
     clock = [i for i in named if shapes[i] == "time" and i not in roles]
+    clock += [
+        i for i in named if Role.TIME_OF_DAY in matches[i].roles and shapes[i] == "hour" and i not in roles
+    ]
     if start and clock:
         roles[clock[0]] = Role.TIME_OF_DAY
 
@@ -260,12 +264,14 @@ def _value_column(
 
 
 def _shape(cells: Sequence[str]) -> str | None:
-    """`date` or `time` when most filled cells are one."""
+    """`date` or `time` when most filled cells are one, `hour` when all are numbers from 0 to 25."""
     filled = [c for c in cells if c.strip()][:200]
     shapes = Counter(time_shape(c) for c in filled)
     for shape in ("date", "time"):
         if shapes[shape] > MIN_SHAPE_SHARE * len(filled):
             return shape
+    if filled and all(map(_HOUR_NUMBER.match, filled)):
+        return "hour"
     # Mixed formats of which less than half are known still make a time column; a numeric one does not.
     return "date" if shapes["date"] else None
 

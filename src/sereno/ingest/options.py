@@ -21,6 +21,7 @@ class ReadOptions:
         site: Site of files that name none in a column; None takes it from the file name.
         decimal: `.` or `,` where the file itself cannot tell; None refuses such files.
         date_order: `dmy` or `mdy` where the file itself cannot tell; None refuses such files.
+        stamp: `start` or `end`: what a time says of its step where the file itself cannot tell.
         max_expanded_bytes: Limit on the content after decompression [B].
         max_line_bytes: Limit on one line [B].
         batch_rows: Rows of a batch at most.
@@ -33,6 +34,7 @@ class ReadOptions:
     site: str | None = None
     decimal: str | None = None
     date_order: str | None = None
+    stamp: str | None = None
     max_expanded_bytes: int = DEFAULT_EXPANDED_BYTES
     max_line_bytes: int = BYTES_PER_MIB
     batch_rows: int = DEFAULT_BATCH_ROWS

@@ -192,6 +192,9 @@ def _marks(table: TextTable, layout: Layout, dates: DateStyle, zone: str) -> Num
     lines = table.lines.astype(np.uint64)
     content = _hashes(table, table.cells.columns)
     # In the hour that comes twice no row equals another: its line stands for its content.
+    # One line of a day holds many rows: none of them stands for the line.
+    if len(lines) > 1 and (lines[1:] == lines[:-1]).any():
+        content = lines
     content = np.where(to_utc(times.local, zone).is_repeated & ~times.is_utc, lines, content)
     return np.column_stack((key_hashes(table, layout), content, lines))[~np.isnat(times.local)]
 

@@ -197,6 +197,9 @@ def _bad_rows(
         if any(text and is_total(text) for text in firsts):
             reason = "read.total_row"
         found.append((i, reason))
+    if plan.dialect.matrix is not None:
+        # All readings of a day that cannot be read are one line of the file.
+        found = list({int(table.lines[i]): (i, reason) for i, reason in reversed(found)}.values())[::-1]
     return found
 
 

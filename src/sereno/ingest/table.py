@@ -9,8 +9,10 @@ import polars as pl
 
 from sereno.ingest.dialect import Dialect, split_line
 from sereno.ingest.headers import Role
+from sereno.ingest.hours import join_hours
 from sereno.ingest.layout import Layout
 from sereno.ingest.lines import LineBlock, LineKind, scan_lines
+from sereno.ingest.matrix import Matrix
 from sereno.ingest.source_file import SourceFile, text_blocks
 
 __all__ = [
@@ -122,19 +124,19 @@ def text_tables(
     source: SourceFile, dialect: Dialect, layout: Layout
 ) -> Iterator[tuple[LineBlock, TextTable]]:
     """The file block by block: its lines, and the cells of those that are good."""
-    n_columns = len(dialect.headers)
+    n_columns, matrix = dialect.n_columns, dialect.matrix
+    wanted = _used_columns(layout) if matrix is None else list(range(n_columns))
     for block in text_blocks(source):
         lines = scan_lines(block, dialect.delimiter, n_columns)
-        yield (
-            lines,
-            read_text_table(
-                lines,
-                dialect.delimiter,
-                n_columns,
-                wanted=_used_columns(layout),
-                first_line=dialect.first_data_line,
-            ),
+        table = read_text_table(
+            lines, dialect.delimiter, n_columns, wanted=wanted, first_line=dialect.first_data_line
         )
+        yield lines, table if matrix is None else _readings_of_days(table, matrix, layout)
+
+
+def _readings_of_days(table: TextTable, matrix: Matrix, layout: Layout) -> TextTable:
+    cells, source = matrix.unpivot(table.cells)
+    return TextTable(cells.select([str(i) for i in _used_columns(layout)]), table.lines[source.to_numpy()])
 
 
 def instant_texts(table: TextTable, layout: Layout) -> pl.Series:
@@ -142,7 +144,7 @@ def instant_texts(table: TextTable, layout: Layout) -> pl.Series:
     names = [str(c.index) for role in (Role.TIME, Role.TIME_OF_DAY) for c in layout.of_role(role)]
     if len(names) == 1:
         return table.cells[names[0]]
-    return table.cells.select(pl.concat_str(names, separator=" ")).to_series()
+    return join_hours(table.cells[names[0]], table.cells[names[1]])
 
 
 def _used_columns(layout: Layout) -> list[int]:
