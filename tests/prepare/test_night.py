@@ -96,6 +96,15 @@ def test_declared_place_is_judged_whatever_the_zone_says() -> None:
     assert np.flatnonzero(evidence.exceedance >= 1).tolist() == [MIDNIGHT, MIDNIGHT + 1, MIDNIGHT + 2]
 
 
+def test_plant_with_a_declared_battery_may_deliver_at_night() -> None:
+    window = lit(roof(), 5.0)
+
+    assert (
+        check_night(window, replace(SOLAR, facts={window.asset: AssetFacts(has_battery=True)}), Memory())[0]
+        is None
+    )
+
+
 def test_daily_totals_have_no_night() -> None:
     assert check_night(a_roof(), SOLAR, Memory())[0] is None
     assert check_night(replace(roof(), step=None), SOLAR, Memory())[0] is None

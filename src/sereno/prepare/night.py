@@ -43,7 +43,8 @@ def check_night(window: Window, profile: Profile, memory: Memory) -> tuple[Evide
     The limit is the largest of the meter's resolution, the inverter's own consumption and 1 % of the plant's
     peak: the highest daylight step so far, slowly forgotten. Steps that are not surely dark say nothing, so
     an episode goes on from night to night. Nothing is said before a daylight step was seen, of steps that are
-    longer than `LONGEST_STEP` or have no rhythm, or where neither coordinates nor a zone's city are known.
+    longer than `LONGEST_STEP` or have no rhythm, of a plant whose battery is declared, or where neither
+    coordinates nor a zone's city are known.
 
     Returns:
         The evidence, None where the check does not apply; and the memory for the next window.
@@ -64,6 +65,8 @@ def check_night(window: Window, profile: Profile, memory: Memory) -> tuple[Evide
 def _place(window: Window, profile: Profile) -> tuple[float, float, float] | None:
     """Degrees north and east, and the depth of the sun at which it is surely dark; None where unknown."""
     facts = profile.facts_of(window.asset)
+    if facts.has_battery:
+        return None
     if facts.latitude is not None and facts.longitude is not None:
         return facts.latitude, facts.longitude, DEPTH_DEG
     place, radius = place_of_zone(window.zone), zone_radius(window.zone)
