@@ -1,6 +1,7 @@
 """What a workspace knows of an asset besides its readings."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 
 __all__ = ["NO_FACTS", "AssetFacts"]
 
@@ -12,10 +13,33 @@ class AssetFacts:
     Attributes:
         latitude: Degrees north.
         longitude: Degrees east.
+        altitude_m: Height above the sea [m]: the atmospheric pressure follows from it.
+        has_battery: Whether a battery may deliver through the generation meter at night.
+        phases: Of a motor, 1 or 3.
+        pressure: What a gas pressure is above: `gauge` (the atmosphere) or `absolute` (vacuum).
+        volume: At what conditions a gas volume is: `line` (as it flows) or `corrected` (already at base).
+        base_temperature_c: Temperature of the base conditions [°C], usually 0 or 15.
+        base_pressure_bar: Absolute pressure of the base conditions [bar].
+        compressibility: Constant Z of the gas at line conditions over that at base conditions.
+        composition: Mole fractions of the gas by component; Z follows from it.
     """
 
     latitude: float | None = None
     longitude: float | None = None
+    altitude_m: float | None = None
+    has_battery: bool | None = None
+    phases: int | None = None
+    pressure: str | None = None
+    volume: str | None = None
+    base_temperature_c: float | None = None
+    base_pressure_bar: float | None = None
+    compressibility: float | None = None
+    composition: Mapping[str, float] = field(default_factory=dict)
+
+    def over(self, general: "AssetFacts") -> "AssetFacts":
+        """These facts, and where they say nothing those that hold more generally."""
+        said = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(general, **{name: value for name, value in said.items() if value not in (None, {})})
 
 
 NO_FACTS = AssetFacts()

@@ -7,7 +7,11 @@ from enum import StrEnum
 
 from sereno.domain.facts import NO_FACTS, AssetFacts
 
-__all__ = ["AssetKey", "Identity", "Profile", "Signal", "SignalKind"]
+__all__ = ["ANY", "AssetKey", "Identity", "Profile", "Signal", "SignalKind"]
+
+
+ANY = "*"
+"""Stands for every site or asset where facts are declared."""
 
 
 class SignalKind(StrEnum):
@@ -78,7 +82,7 @@ class Profile:
     `is_open` profiles take every numeric column of a file as a signal of that name. `time_aliases`,
     `site_aliases` and `asset_aliases` are header names that carry the instant and the identity;
     columns named in `ignored` (row numbers, truth labels) are never signals. `facts` are what the workspace
-    knows of its assets of this profile.
+    knows of its assets; an entry for a whole site or for all names them `ANY`.
     """
 
     name: str
@@ -102,8 +106,13 @@ class Profile:
         return tuple(signal.name for signal in self.signals)
 
     def facts_of(self, asset: AssetKey) -> AssetFacts:
-        """What is known of an asset besides its readings."""
-        return self.facts.get(asset, NO_FACTS)
+        """What is known of an asset besides its readings: of itself, else of its site, else of all."""
+        if not self.facts:
+            return NO_FACTS
+        for key in (asset, AssetKey(asset.site, ANY), AssetKey(ANY, ANY)):
+            if key in self.facts:
+                return self.facts[key]
+        return NO_FACTS
 
     def signal(self, name: str) -> Signal:
         """The signal of that name; for open profiles, an unbounded one without a unit."""

@@ -1,19 +1,20 @@
 """Settings become objects here, and nowhere else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tzlocal import get_localzone_name
 
 from sereno.domain.errors import FileMissing, FileUnreadable
-from sereno.domain.signals import Profile
+from sereno.domain.facts import NO_FACTS, AssetFacts
+from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ReadOptions
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import LoadedSettings, load_settings
-from sereno.settings.tree import Settings
+from sereno.settings.tree import AssetSettings, Settings
 from sereno.store import Store, open_store
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "NO_HINTS",
     "FileHints",
     "Setup",
+    "declared_facts",
     "has_store",
     "open_setup",
     "open_workspace_store",
@@ -55,13 +57,31 @@ def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | Non
         SettingsError: Settings or a profile are wrong.
     """
     loaded = load_settings(folder)
+    facts = declared_facts(loaded.tree.assets)
+    profiles = load_profiles(folder / PROFILES_FOLDER)
     return Setup(
         folder=folder,
         loaded=loaded,
-        profiles=load_profiles(folder / PROFILES_FOLDER),
+        profiles={name: replace(profile, facts=facts) for name, profile in profiles.items()},
         clock=clock,
         language=language or loaded.tree.language or machine_language(),
     )
+
+
+def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, AssetFacts]:
+    """The block `assets:` by key; each entry holds what is said of all, of its site and of itself.
+
+    A name stands for a site (and for an asset named as its site), `Site/Asset` for one asset of it.
+    """
+    said = {name: AssetFacts(**settings.model_dump()) for name, settings in assets.items()}
+    common = said.get(ANY, NO_FACTS)
+    facts = {AssetKey(name, ANY): one.over(common) for name, one in said.items()}
+    for name, one in said.items():
+        cuts = [place for place, letter in enumerate(name) if letter == "/"]
+        for cut in cuts:
+            key = AssetKey(name[:cut], name[cut + 1 :])
+            facts[key] = one.over(facts.get(AssetKey(key.site, ANY), common))
+    return facts
 
 
 def has_store(setup: Setup) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from sereno.domain.judgement import Evidence, Memory
 from sereno.domain.readings import QualityArray, Window
 from sereno.domain.signals import Profile
-from sereno.prepare.balance import check_identities
+from sereno.prepare.physics import check_physics
 from sereno.prepare.quality import QualityRules, check_quality
 
 __all__ = ["NO_REPEATS", "Checked", "check_window"]
@@ -52,5 +52,6 @@ def check_window(
     rules = QualityRules.for_window(window, natural_repeats)
     quality, bad, carried = check_quality(window, profile, rules, memory)
     clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
-    physics, flags = check_identities(clean, profile)
-    return Checked(window, clean, [*quality, *physics], flags, carried)
+    physics, flags, seen = check_physics(clean, profile, memory)
+    kept = Memory({**carried.arrays, **seen.arrays}) if seen.arrays else carried
+    return Checked(window, clean, [*quality, *physics], flags, kept)

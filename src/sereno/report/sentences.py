@@ -16,6 +16,8 @@ _STOPPED = 0.01
 """Share of the expected value below which people say that something stopped, not that it is low."""
 
 
+_OWN_SENTENCES = frozenset({"physics.night_generation"})
+"""Causes of physics that are no balance."""
 _WELCOME_WHEN_HIGH = frozenset({"generation", "self_consumption", "export"})
 
 
@@ -66,7 +68,7 @@ def recommend(detection: Detection, place: Place, language: str) -> str:
 
 def _key(detection: Detection, profile: Profile) -> str:
     if detection.kind is IncidentKind.PHYSICS:
-        return "physics.balance"
+        return detection.cause if detection.cause in _OWN_SENTENCES else "physics.balance"
     return "behaviour.standstill" if is_standstill(detection, profile) else detection.cause
 
 

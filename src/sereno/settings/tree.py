@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 __all__ = [
+    "AssetSettings",
     "DetectorSettings",
     "FolderSource",
     "Limits",
@@ -82,6 +83,36 @@ class FolderSource(_Branch):
     interval: Duration = Field(default=timedelta(seconds=60), description="Time between two looks, as 60s.")
 
 
+class AssetSettings(_Branch):
+    """What nobody can read in a file: where an asset is and how its meters count."""
+
+    latitude: float | None = Field(default=None, ge=-90, le=90, description="Degrees north.")
+    longitude: float | None = Field(default=None, ge=-180, le=180, description="Degrees east.")
+    altitude_m: float | None = Field(default=None, ge=-500, le=9000, description="Height above the sea [m].")
+    has_battery: bool | None = Field(
+        default=None, description="Whether a battery may deliver through the generation meter at night."
+    )
+    phases: Literal[1, 3] | None = Field(default=None, description="Phases of a motor, 1 or 3.")
+    pressure: Literal["gauge", "absolute"] | None = Field(
+        default=None, description="What the gas pressure is above: the atmosphere, or vacuum."
+    )
+    volume: Literal["line", "corrected"] | None = Field(
+        default=None, description="The gas volume as it flows, or already at base conditions."
+    )
+    base_temperature_c: float | None = Field(
+        default=None, ge=-20, le=30, description="Temperature of the base conditions [°C], usually 0 or 15."
+    )
+    base_pressure_bar: float | None = Field(
+        default=None, gt=0.8, lt=1.2, description="Absolute pressure of the base conditions [bar]."
+    )
+    compressibility: float | None = Field(
+        default=None, gt=0.2, lt=2, description="Z at line conditions over Z at base conditions, if constant."
+    )
+    composition: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict, description="Mole fractions of the gas: {methane: 0.93, ethane: 0.05, …}."
+    )
+
+
 class Settings(_Branch):
     """The settings of one workspace."""
 
@@ -105,4 +136,8 @@ class Settings(_Branch):
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")
     sources: dict[str, FolderSource] = Field(
         default_factory=dict, description="What `sereno watch` runs, by name."
+    )
+    assets: dict[str, AssetSettings] = Field(
+        default_factory=dict,
+        description="Facts of sites and assets by name: `Site`, `Site/Asset`, or `*` for all.",
     )

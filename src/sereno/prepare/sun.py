@@ -1,0 +1,150 @@
+"""Where the sun stands, and when it is surely down."""
+
+from datetime import timedelta
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+
+from sereno.domain.readings import BoolArray, FloatArray, TimeArray
+
+__all__ = ["is_surely_dark", "place_of_zone", "solar_elevation", "zone_radius"]
+
+_J2000 = np.datetime64("2000-01-01T12:00:00", "us")
+_DAY_US = 86_400_000_000
+_DEGREE_OF_DAY_US = _DAY_US // 360
+"""Time in which the sun moves by one degree of hour angle."""
+_FEW_ROWS = 32
+"""Up to so many rows a look-up for each is faster than an array of distinct days."""
+
+EUROPEAN_RADIUS_DEG = 14.0
+"""Greatest distance of a European zone's border from its city: Oslo to Vardø is 13.4 degrees."""
+COMMON_RADIUS_DEG = 22.0
+"""The same for other zones: Perth to the north of Western Australia is 21.5 degrees."""
+_TOO_WIDE = frozenset({"Asia/Shanghai", "Europe/Moscow", "America/Nuuk"})
+"""Zones that reach farther than that: no darkness is sure without declared coordinates."""
+
+
+def solar_elevation(time_utc: TimeArray, latitude: float, longitude: float) -> FloatArray:
+    """Angle of the sun's centre above the horizon, without refraction [degrees], shape (rows,).
+
+    Source:
+        Low-precision position of the sun, The Astronomical Almanac, page C5 (error below 0.02 degrees from
+        1950 to 2050), as used by Michalsky, Solar Energy 40(3), 1988.
+
+    Args:
+        time_utc: UTC instants, shape (rows,).
+        latitude: Degrees north.
+        longitude: Degrees east.
+    """
+    declination, hour_angle = _declination_and_hour_angle(time_utc, longitude)
+    place = np.radians(latitude)
+    up = np.sin(place) * np.sin(declination) + np.cos(place) * np.cos(declination) * np.cos(hour_angle)
+    elevation: FloatArray = np.degrees(np.arcsin(np.clip(up, -1.0, 1.0)))
+    return elevation
+
+
+def _declination_and_hour_angle(time_utc: TimeArray, longitude: float) -> tuple[FloatArray, FloatArray]:
+    """Declination of the sun and its hour angle at a longitude [radians], each of shape (rows,)."""
+    days = (time_utc.astype("datetime64[us]") - _J2000).astype(np.int64) / _DAY_US
+    mean_longitude = 280.460 + 0.9856474 * days
+    anomaly = np.radians(357.528 + 0.9856003 * days)
+    ecliptic = np.radians(mean_longitude + 1.915 * np.sin(anomaly) + 0.020 * np.sin(2 * anomaly))
+    obliquity = np.radians(23.439 - 4e-7 * days)
+    ascension = np.arctan2(np.cos(obliquity) * np.sin(ecliptic), np.cos(ecliptic))
+    declination = np.arcsin(np.sin(obliquity) * np.sin(ecliptic))
+    sidereal_hours = 18.697374558 + 24.06570982441908 * days
+    hour_angle = np.radians(15.0 * sidereal_hours + longitude) - ascension
+    return declination, hour_angle
+
+
+def is_surely_dark(
+    time_utc: TimeArray, step: timedelta, place: tuple[float, float], depth_deg: float
+) -> BoolArray:
+    """Where the sun stays below a depth for the whole step, whichever end of it the timestamp marks.
+
+    Args:
+        time_utc: Stamps of the steps, shape (rows,).
+        step: Length of a step.
+        place: Degrees north and east.
+        depth_deg: How far below the horizon is dark enough [degrees].
+    """
+    micros = time_utc.astype("datetime64[us]").astype(np.int64)
+    shift = round(place[1] * _DEGREE_OF_DAY_US)
+    days = (micros + shift) // _DAY_US
+    if len(days) <= _FEW_ROWS:
+        light = np.array([_light(day, *place, depth_deg) for day in days.tolist()], dtype=np.int64)
+    else:
+        distinct, inverse = np.unique(days, return_inverse=True)
+        light = np.array([_light(day, *place, depth_deg) for day in distinct.tolist()])[inverse]
+    noon, half_width = light.reshape(-1, 2).T
+    dark: BoolArray = np.abs(micros - noon) - round(step / timedelta(microseconds=1)) > half_width
+    return dark
+
+
+@lru_cache(maxsize=65_536)
+def _light(solar_day: int, latitude: float, longitude: float, depth_deg: float) -> tuple[int, int]:
+    """Instant of a day's solar noon, and how long before and after it the sun is above -depth [µs]."""
+    guess = solar_day * _DAY_US + _DAY_US // 2 - round(longitude * _DEGREE_OF_DAY_US)
+    instant = np.array([guess]).astype("datetime64[us]")
+    declinations, hour_angles = _declination_and_hour_angle(instant, longitude)
+    declination = float(declinations[0])
+    early = (np.degrees(float(hour_angles[0])) + 180.0) % 360.0 - 180.0
+    noon = guess - round(early * _DEGREE_OF_DAY_US)
+    place = np.radians(latitude)
+    level = np.cos(place) * np.cos(declination)
+    cosine = (-np.sin(np.radians(depth_deg)) - np.sin(place) * np.sin(declination)) / max(level, 1e-9)
+    return noon, round(float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))) * _DEGREE_OF_DAY_US)
+
+
+@lru_cache(maxsize=1_024)
+def place_of_zone(zone: str) -> tuple[float, float] | None:
+    """Degrees north and east of the city that a time zone is named after; None for zones without one (UTC).
+
+    An asset of the zone may lie `zone_radius` away from it.
+
+    Source:
+        zone.tab and zone1970.tab of the tz database; older names by the links in tzdata.zi.
+    """
+    places = _places()
+    return places.get(zone) or places.get(_links().get(zone, ""))
+
+
+@lru_cache(maxsize=1_024)
+def zone_radius(zone: str) -> float:
+    """How far an asset of a zone may be from `place_of_zone` [degrees of a great circle].
+
+    The elevation of the sun differs by at most as many degrees between the two.
+    """
+    if zone in _TOO_WIDE or _links().get(zone) in _TOO_WIDE:
+        return float("inf")
+    return EUROPEAN_RADIUS_DEG if zone.startswith("Europe/") else COMMON_RADIUS_DEG
+
+
+def _table(name: str) -> list[str]:
+    text = resources.files("tzdata").joinpath("zoneinfo").joinpath(name).read_text("utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+@lru_cache(maxsize=1)
+def _places() -> dict[str, tuple[float, float]]:
+    places = {}
+    for table in ("zone1970.tab", "zone.tab"):
+        for line in _table(table):
+            _, coordinates, zone, *_ = line.split("\t")
+            cut = max(coordinates.rfind("+"), coordinates.rfind("-"))
+            places[zone] = (_degrees(coordinates[:cut], 2), _degrees(coordinates[cut:], 3))
+    return places
+
+
+@lru_cache(maxsize=1)
+def _links() -> dict[str, str]:
+    """The zone that each older name stands for."""
+    return {alias: zone for _, zone, alias in (row.split() for row in _table("tzdata.zi") if row[:2] == "L ")}
+
+
+def _degrees(text: str, digits: int) -> float:
+    """An angle of ISO 6709 (`+4024`, `-0034100`) of which so many digits are whole degrees."""
+    rest = text[1 + digits :]
+    size = int(text[1 : 1 + digits]) + int(rest[:2]) / 60 + int(rest[2:4] or 0) / 3600
+    return -size if text[0] == "-" else size
