@@ -1,7 +1,7 @@
 """The commands, thin: parse, call the workspace, show."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,8 +30,16 @@ app.add_typer(config_app, name="config")
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")
 ]
-Decimal = Annotated[str | None, typer.Option(help="Decimal sign, . or , where a file itself cannot tell.")]
-DateOrder = Annotated[str | None, typer.Option(help="dmy or mdy, where a file itself cannot tell.")]
+Decimal = Annotated[
+    Literal[".", ","] | None, typer.Option(help="Decimal sign, . or , where a file itself cannot tell.")
+]
+DateOrder = Annotated[
+    Literal["dmy", "mdy"] | None, typer.Option(help="dmy or mdy, where a file itself cannot tell.")
+]
+Stamp = Annotated[
+    Literal["start", "end"] | None,
+    typer.Option(help="start or end of a step, what times mean where a file itself cannot tell."),
+]
 ProfileName = Annotated[
     str | None, typer.Option(help="Profile of the files; otherwise decided by their columns.")
 ]
@@ -67,6 +75,7 @@ def check(
     profile: ProfileName = None,
     decimal: Decimal = None,
     date_order: DateOrder = None,
+    stamp: Stamp = None,
 ) -> None:
     """Say what is understood of files and what is wrong in them; store nothing."""
     from sereno.flows.build import FileHints, open_setup
@@ -74,7 +83,7 @@ def check(
 
     request: Request = context.obj
     setup = open_setup(request.workspace, language=request.language)
-    results = list(check_paths(setup, files, FileHints(timezone, profile, decimal, date_order)))
+    results = list(check_paths(setup, files, FileHints(timezone, profile, decimal, date_order, stamp)))
     _show_files(request, [result.entry for result in results])
     if results and all(result.is_refused for result in results):
         raise typer.Exit(3)
@@ -88,6 +97,7 @@ def ingest(
     profile: ProfileName = None,
     decimal: Decimal = None,
     date_order: DateOrder = None,
+    stamp: Stamp = None,
 ) -> None:
     """Read and store files; broken rows go to quarantine, a file read before changes nothing."""
     request: Request = context.obj
@@ -107,6 +117,7 @@ def ingest(
             profile=profile,
             decimal=decimal,
             date_order=date_order,
+            stamp=stamp,
             on_file=on_file,
         )
     _show_files(request, [result.entry for result in results])
@@ -189,6 +200,7 @@ def watch(  # noqa: PLR0913, PLR0917 - one parameter per option
     profile: ProfileName = None,
     decimal: Decimal = None,
     date_order: DateOrder = None,
+    stamp: Stamp = None,
 ) -> None:
     """Store and judge files as they arrive, until stopped; one bad file never stops it."""
     from sereno.cli.watching import run_watch
@@ -202,7 +214,7 @@ def watch(  # noqa: PLR0913, PLR0917 - one parameter per option
             pattern=pattern,
             interval=interval,
             is_once=once,
-            hints=FileHints(timezone, profile, decimal, date_order),
+            hints=FileHints(timezone, profile, decimal, date_order, stamp),
         )
 
 

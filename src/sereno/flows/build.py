@@ -115,12 +115,14 @@ class FileHints:
         profile: Name of the profile.
         decimal: `.` or `,`.
         date_order: `dmy` or `mdy`.
+        stamp: `start` or `end`: what a time says of its step.
     """
 
     timezone: str | None = None
     profile: str | None = None
     decimal: str | None = None
     date_order: str | None = None
+    stamp: str | None = None
 
 
 NO_HINTS = FileHints()
@@ -136,6 +138,7 @@ def read_options(setup: Setup, hints: FileHints = NO_HINTS) -> ReadOptions:
         profile=hints.profile or settings.profile,
         decimal=hints.decimal,
         date_order=hints.date_order,
+        stamp=hints.stamp,
         max_expanded_bytes=settings.limits.max_expanded_bytes,
         max_line_bytes=settings.limits.max_line_bytes,
         now=setup.clock(),

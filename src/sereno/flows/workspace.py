@@ -111,9 +111,10 @@ class Workspace:
         profile: str | None = None,
         decimal: str | None = None,
         date_order: str | None = None,
+        stamp: str | None = None,
     ) -> list[FileResult]:
         """What sereno understands of files and what is wrong in them; stores nothing."""
-        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order))
+        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp))
         return [check_file(path, self._setup, options) for path in expand_paths([Path(p) for p in paths])]
 
     def ingest(
@@ -123,6 +124,7 @@ class Workspace:
         profile: str | None = None,
         decimal: str | None = None,
         date_order: str | None = None,
+        stamp: str | None = None,
         judge: bool = False,
         is_simulated: bool = False,
         on_file: Callable[[FileResult], None] | None = None,
@@ -134,11 +136,12 @@ class Workspace:
             profile: Profile of the files; otherwise decided by their columns.
             decimal: Decimal sign, `.` or `,`, where a file itself cannot tell.
             date_order: `dmy` or `mdy`, where a file itself cannot tell.
+            stamp: `start` or `end`, what times say of their steps, where a file itself cannot tell.
             judge: Judge each batch in the transaction that stores it, as `watch` does.
             is_simulated: Mark the readings as simulated.
             on_file: Told about each file as it is done.
         """
-        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order))
+        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp))
         files = expand_paths([Path(p) for p in paths])
         if self.settings.timezone is None and files:
             save_setting(self.folder, "timezone", options.timezone)
