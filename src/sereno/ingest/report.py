@@ -73,4 +73,7 @@ def merge_issues(issues: Sequence[DataIssue]) -> list[DataIssue]:
 
 
 def _table_json(table: TableReport) -> dict[str, object]:
-    return {**asdict(table), "columns": [asdict(c) for c in table.columns]}
+    entry = {**asdict(table), "columns": [asdict(c) for c in table.columns]}
+    if not table.asset:
+        del entry["asset"]
+    return entry
