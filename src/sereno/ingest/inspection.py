@@ -107,7 +107,7 @@ def _inspect_table(
         site=clean_name(options.site) if options.site else site,
         n_rows=evidence.n_rows,
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
-        issues=tuple(_file_issues(name, layout, evidence, options)),
+        issues=(*_garbled_issues(name, source), *_file_issues(name, layout, evidence, options)),
         options=options,
         registers=evidence.registers(),
         name=name,
@@ -358,6 +358,11 @@ def _file_issues(name: str, layout: Layout, evidence: _Evidence, options: ReadOp
     if options.is_timezone_assumed:
         yield DataIssue(ASSUMED_ZONE, where=name, facts={"file": name, "zone": options.timezone})
     yield from layout_issues(layout, name)
+
+
+def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
+    if source.n_garbled:
+        yield DataIssue("read.garbled_text", name, source.n_garbled, {"file": name})
 
 
 def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
