@@ -7,6 +7,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sereno.domain.errors import (
     CorruptFile,
@@ -17,7 +19,8 @@ from sereno.domain.errors import (
     UnsupportedFormat,
 )
 from sereno.ingest import FileReport, TruncatedFile, content_sha256, inspect_file
-from tests.ingest.builders import MADRID, profiles, read, solar_lines, solar_text, write, write_gzip
+from sereno.ingest.garbled import count_garbled, repaired
+from tests.ingest.builders import MADRID, hours, profiles, read, solar_lines, solar_text, write, write_gzip
 
 
 def test_compressed_file_reads_like_the_plain_one(tmp_path):
@@ -115,3 +118,30 @@ def test_content_hash_is_of_the_bytes(tmp_path):
     assert content_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     text = write(tmp_path, solar_text(solar_lines(5)))
     assert inspect_file(text, profiles(), MADRID).sha256 == content_sha256(text)
+
+
+@given(st.text(alphabet="áéíóúñÁÉÍÓÚÑüÜçº°³µ€ abcXYZ;,.(12)\n"))
+def test_text_that_was_encoded_twice_is_read_as_it_was_meant(text):
+    twice = "".join(bytes([b]).decode("cp1252", "ignore") or chr(b) for b in text.encode())
+    meant = [c for c in text if 0x80 <= ord(c) < 0x100]
+    assert count_garbled(twice.encode()) == len(meant)
+    if "€" not in text:
+        assert repaired(twice.encode()).decode() == text
+
+
+@pytest.mark.parametrize("text", ["AÇÃO", "MANHÃ", "Ângulo", "Presión (°C) m³", "ÂNGULO À"])
+def test_text_that_was_encoded_once_stays(text):
+    assert count_garbled(text.encode()) == 0
+
+
+def test_columns_of_a_file_that_was_encoded_twice_are_recognised_and_reported(tmp_path):
+    header = "Fecha;Presión (bar);Temperatura (°C);Volumen (m³)"
+    lines = [f"{stamp};16,5;20,25;{i},5" for i, stamp in enumerate(hours(30))]
+    text = "\n".join([header, *lines, ""])
+    path = write(tmp_path, text.encode().decode("cp1252"), name="CALDERA.csv")
+    plan, report, _ = read(path, MADRID)
+    assert [c.source for c in plan.tables[0].columns] == header.split(";")
+    assert [c.signal for c in plan.tables[0].columns] == ["", "pressure", "temperature", "volume"]
+    assert {(i.code, i.where, i.count) for i in report.issues} == {("read.garbled_text", "CALDERA.csv", 3)}
+    assert report.verdict == "ok"
+    assert report.totals.records_good == 30

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,7 +25,7 @@ from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
-from sereno.ingest.series import SheetName, name_series
+from sereno.ingest.series import SheetName, name_series, specific_name
 from sereno.ingest.source_file import SourceFile, TextBlock, content_sha256, examine, text_blocks
 from sereno.ingest.table import (
     ColumnReport,
@@ -74,7 +74,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
     _refuse_unknown_zone(options.timezone)
     opened = open_container(path, options)
     if opened is None:
-        whole = HeldTable(path.name, "", path, "text")
+        whole = HeldTable(path.name, "", path, "text", path.name)
         return _inspect_table(whole, profiles, options, site=site_from_file_name(path.name))
     return _inspect_container(path, opened, profiles, options)
 
@@ -108,7 +108,7 @@ def _inspect_table(
         site=clean_name(options.site) if options.site else site,
         n_rows=evidence.n_rows,
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
-        issues=tuple(_file_issues(name, layout, evidence, options)),
+        issues=(*_garbled_issues(name, source), *_file_issues(name, layout, evidence, options)),
         options=options,
         registers=evidence.registers(),
         name=name,
@@ -121,11 +121,12 @@ def _inspect_container(
     """The plan of a file that holds tables; those that are none are passed over and named."""
     sheets: list[SheetName] = []
     passed = [passed_over(found.name, found.why) for found in opened.passed]
-    issues: list[DataIssue] = []
-    refused: list[DataError] = []
+    passed += [passed_over(place, "refused") for place, _ in opened.refused]
+    issues = [DataIssue(error.code, where=place, facts=error.facts) for place, error in opened.refused]
+    refused = [error for _, error in opened.refused]
     for table in opened.tables:
         try:
-            plan = _inspect_table(table, profiles, options, site=site_from_file_name(path.name))
+            plan = _inspect_table(table, profiles, options, site=_site_of(table, path))
         except DataError as error:
             named = _renamed(error, table)
             refused.append(named)
@@ -134,10 +135,14 @@ def _inspect_container(
             if not is_cover:
                 issues.append(DataIssue(named.code, where=table.name, facts=named.facts))
             continue
-        sheets.append(SheetName(plan, table.label))
+        sheets.append(SheetName(plan, table.label, table.file))
     if not sheets:
         raise refused[0]
-    parts = name_series(sheets, clean_name(options.site) if options.site else None)
+    parts = [
+        plan
+        for _, group in groupby(sheets, key=lambda sheet: sheet.file)
+        for plan in name_series(list(group), clean_name(options.site) if options.site else None)
+    ]
     for issue in (i for part in parts for i in part.issues if i.code == ASSUMED_ZONE):
         issues.append(replace(issue, where=path.name, facts={**issue.facts, "file": path.name}))
         break
@@ -156,6 +161,12 @@ def _inspect_container(
         parts=own,
         scratch=opened.scratch,
     )
+
+
+def _site_of(table: HeldTable, path: Path) -> str:
+    """The site that the name of a member speaks of, or that of its archive where it is but a period."""
+    is_period = not specific_name(Path(table.file).stem)
+    return site_from_file_name(path.name if is_period else table.file)
 
 
 def _renamed(error: DataError, table: HeldTable) -> DataError:
@@ -353,6 +364,11 @@ def _file_issues(name: str, layout: Layout, evidence: _Evidence, options: ReadOp
     if options.is_timezone_assumed:
         yield DataIssue(ASSUMED_ZONE, where=name, facts={"file": name, "zone": options.timezone})
     yield from layout_issues(layout, name)
+
+
+def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
+    if source.n_garbled:
+        yield DataIssue("read.garbled_text", name, source.n_garbled, {"file": name})
 
 
 def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:

@@ -11,7 +11,9 @@ from sereno.ingest.table import TableReport
 
 __all__ = ["HARMLESS_CODES", "FileReport", "merge_issues"]
 
-HARMLESS_CODES = frozenset({"quality.duplicate_identical", "quality.assumed_timezone", "quality.missing"})
+HARMLESS_CODES = frozenset(
+    {"quality.duplicate_identical", "quality.assumed_timezone", "quality.missing", "read.garbled_text"}
+)
 """Issues that are worth saying and need nobody's attention."""
 
 
@@ -73,4 +75,7 @@ def merge_issues(issues: Sequence[DataIssue]) -> list[DataIssue]:
 
 
 def _table_json(table: TableReport) -> dict[str, object]:
-    return {**asdict(table), "columns": [asdict(c) for c in table.columns]}
+    entry = {**asdict(table), "columns": [asdict(c) for c in table.columns]}
+    if not table.asset:
+        del entry["asset"]
+    return entry

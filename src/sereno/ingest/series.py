@@ -39,10 +39,11 @@ _YEAR = re.compile(r"(?:19|20)\d\d$")
 
 @dataclass(frozen=True, slots=True)
 class SheetName:
-    """A part of a file and the sheet that it comes from."""
+    """A part of a file, the sheet that it comes from and the name of the workbook."""
 
     plan: FilePlan
     label: str
+    file: str
 
 
 def specific_name(label: str) -> str:
@@ -73,7 +74,7 @@ def name_series(sheets: Sequence[SheetName], site: str | None) -> tuple[FilePlan
         sheets: In file order.
         site: As the caller wants it; None takes the sheet's name, or the file's where it says nothing.
     """
-    unnamed = [sheet for sheet in sheets if _is_unnamed(sheet.plan)]
+    unnamed = [sheet for sheet in sheets if sheet.label and _is_unnamed(sheet.plan)]
     names = {sheet.label: specific_name(sheet.label) for sheet in unnamed}
     if not any(names.values()) and _are_parallel([sheet.plan for sheet in unnamed]):
         names = {sheet.label: clean_name(sheet.label) for sheet in unnamed}

@@ -17,6 +17,7 @@ from sereno.domain.errors import (
     FileTooLarge,
     FileUnreadable,
 )
+from sereno.ingest.garbled import count_garbled, repaired
 from sereno.ingest.options import BYTES_PER_MIB, ReadOptions
 
 __all__ = ["SourceFile", "TextBlock", "TruncatedFile", "content_sha256", "examine", "opened", "text_blocks"]
@@ -62,6 +63,7 @@ class SourceFile:
         is_cr_only: Lines end in a bare carriage return.
         expanded_bytes: Size of the content after decompression.
         n_lines: Lines at most, whatever they hold.
+        n_garbled: Characters that were encoded twice and are repaired.
     """
 
     path: Path
@@ -72,6 +74,7 @@ class SourceFile:
     is_cr_only: bool
     expanded_bytes: int
     n_lines: int
+    n_garbled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ def examine(path: Path, options: ReadOptions) -> SourceFile:
         is_cr_only=census.is_cr_only,
         expanded_bytes=census.n_bytes,
         n_lines=census.n_lines,
+        n_garbled=census.n_garbled if census.encoding() == "utf-8" else 0,
     )
 
 
@@ -146,10 +150,10 @@ def text_blocks(source: SourceFile) -> Iterator[TextBlock]:
             continue
         data = rest + chunk[:cut]
         rest = chunk[cut:]
-        yield TextBlock(data, line)
+        yield TextBlock(repaired(data) if source.n_garbled else data, line)
         line += data.count(b"\n")
     if rest:
-        yield TextBlock(rest + b"\n", line)
+        yield TextBlock(repaired(rest + b"\n") if source.n_garbled else rest + b"\n", line)
 
 
 def _utf8_chunks(source: SourceFile) -> Iterator[bytes]:
@@ -184,6 +188,7 @@ class _Census:
         self._n_newlines = self._n_returns = 0
         self._line_bytes = 0
         self.n_bytes = 0
+        self.n_garbled = 0
         self.is_blank = True
 
     def add(self, chunk: bytes) -> None:
@@ -260,6 +265,7 @@ class _Census:
         return False
 
     def _add_non_ascii(self, chunk: bytes) -> None:
+        self.n_garbled += count_garbled(chunk)
         text = self._decoder.decode(chunk)
         n_bad = text.count("\ufffd")
         self._n_bad += n_bad

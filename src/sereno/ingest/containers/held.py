@@ -6,6 +6,8 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
+from sereno.domain.errors import DataError
+
 __all__ = ["PLACE_MARK", "HeldTable", "Opened", "PassedOver", "Scratch"]
 
 PLACE_MARK = " » "
@@ -17,7 +19,15 @@ class Scratch:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sereno-"))
+        self._n_rooms = 0
         self._finalizer = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def room(self) -> Path:
+        """An empty folder in it."""
+        self._n_rooms += 1
+        folder = self.folder / str(self._n_rooms)
+        folder.mkdir()
+        return folder
 
     def close(self) -> None:
         """Deletes the folder now; a second call does nothing."""
@@ -30,8 +40,9 @@ class HeldTable:
 
     Attributes:
         name: For people: the file and the sheet or member, joined by `PLACE_MARK`.
-        label: Name of the sheet, or of the member's file; empty where the file is the table.
+        label: Name of the sheet; empty where the file is the table.
         path: The text of the table; numbers with a point, instants in ISO order.
+        file: Name of the file that it is, or is in: that of the member in an archive.
         form: `xlsx`, `xls`, `ods`, `parquet`, or `text` for a member that is a text file as it came.
     """
 
@@ -39,6 +50,7 @@ class HeldTable:
     label: str
     path: Path
     form: str
+    file: str
 
     @property
     def is_typed(self) -> bool:
@@ -61,8 +73,12 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A container's tables in their order."""
+    """A container's tables in their order.
+
+    `refused` are the files in it that cannot be read, each with its error.
+    """
 
     tables: tuple[HeldTable, ...]
     passed: tuple[PassedOver, ...]
+    refused: tuple[tuple[str, DataError], ...]
     scratch: Scratch

@@ -35,13 +35,18 @@ def is_workbook_archive(archive: zipfile.ZipFile) -> bool:
         return file.read(len(_OPEN_DOCUMENT)) == _OPEN_DOCUMENT
 
 
-def open_workbook(path: Path, form: str, name: str, options: ReadOptions) -> Opened:
+def open_workbook(
+    path: Path, form: str, name: str, file: str, options: ReadOptions, scratch: Scratch
+) -> Opened:
     """The sheets of a workbook as text tables.
 
     Args:
         path: The workbook.
         form: `xlsx`, `xls` or `ods`.
         name: The file's name for people.
+        file: Its own name, without that of an archive.
+        options: Its limits are kept.
+        scratch: Where the text goes.
 
     Raises:
         CorruptFile: It cannot be read, or reading it takes the child process down.
@@ -50,19 +55,19 @@ def open_workbook(path: Path, form: str, name: str, options: ReadOptions) -> Ope
     """
     if form != "xls":
         _check_archive(path, name, options)
-    scratch = Scratch()
-    _run_writer(path, scratch.folder, name)
-    found: list[dict[str, str]] = json.loads((scratch.folder / "index.json").read_text("utf-8"))
+    folder = scratch.room()
+    _run_writer(path, folder, name)
+    found: list[dict[str, str]] = json.loads((folder / "index.json").read_text("utf-8"))
     tables, passed = [], []
     for sheet in found:
         place = f"{name}{PLACE_MARK}{sheet['name']}"
         if sheet["kind"] == "sheet":
-            tables.append(HeldTable(place, sheet["name"], scratch.folder / sheet["file"], form))
+            tables.append(HeldTable(place, sheet["name"], folder / sheet["file"], form, file))
         else:
             passed.append(PassedOver(place, sheet["kind"]))
     if not tables:
         raise EmptyFile(file=name)
-    return Opened(tuple(tables), tuple(passed), scratch)
+    return Opened(tuple(tables), tuple(passed), (), scratch)
 
 
 def _check_archive(path: Path, name: str, options: ReadOptions) -> None:
