@@ -31,7 +31,9 @@ MISSING_TIME = np.datetime64("NaT", "us")
 
 _TIME = (
     r"(?:[T\s,]+(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
-    r"(?:\s*(?P<ap>[AaPp])\.?\s?[Mm]\.?)?\s*(?P<tz>Z|UTC|[+-]\d{2}:?\d{2})?)?"
+    r"(?:\s*(?P<ap>[AaPp])\.?\s?[Mm]\.?)?\s*(?:(?P<tz>Z|UTC|[+-]\d{2}:?\d{2})"
+    # Building systems write the city of the zone behind the offset, Java its full name in brackets.
+    r"(?:\s?\[?[A-Z][A-Za-z_]+(?:/[A-Za-z_]+)*\]?)?)?)?"
 )
 _NUMERIC = re.compile(rf"(?P<a>\d{{1,4}})(?P<sep>[./-])(?P<b>\d{{1,2}})(?P=sep)(?P<c>\d{{1,4}}){_TIME}\Z")
 _TEXTUAL = re.compile(
