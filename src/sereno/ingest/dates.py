@@ -44,6 +44,10 @@ _TEXTUAL = re.compile(
 _COMPACT = re.compile(
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T?(?P<h>\d{2})(?P<mi>\d{2})(?P<s>\d{2})?)?(?P<tz>Z)?\Z"
 )
+# Seconds or milliseconds since 1970, from September 2001 to May 2033: all of them have as many digits.
+_EPOCH = re.compile(r"\s*1\d{9}(?:\d{3}|[.,]\d{1,6})?\s*\Z")
+FIRST_MILLISECONDS = 1e12
+US_PER_S, US_PER_MS = 1e6, 1e3
 _MONTH_WORDS = (
     "ene jan enero january", "feb febrero february", "mar marzo march", "abr apr abril april", "may mayo",
     "jun junio june", "jul julio july", "ago aug agosto august",
@@ -73,12 +77,14 @@ class DateStyle:
         orders: Order of each way of writing; None where it contradicts the majority and is not read.
         formats: Formats of the fast path, the commonest first.
         hours: How numbers of hours are meant; None where there are none.
+        is_epoch: Every cell is a number of seconds or milliseconds since 1970, UTC.
     """
 
     order: str
     orders: Mapping[Style, str | None] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
     hours: HourStyle | None = None
+    is_epoch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,18 @@ def parse_times(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous)
 
 
+def _parse_epochs(texts: pl.Series) -> ParsedTimes:
+    is_epoch = texts.str.contains(r"^\s*1\d{9}(?:\d{3}|[.,]\d{1,6})?\s*$").fill_null(value=False)
+    numbers = texts.str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    seconds = numbers.fill_null(0.0).to_numpy()
+    us = np.round(seconds * np.where(seconds >= FIRST_MILLISECONDS, US_PER_MS, US_PER_S)).astype(np.int64)
+    local = np.where(is_epoch.to_numpy(), us.astype("datetime64[us]"), MISSING_TIME)
+    return ParsedTimes(local, np.ones(len(texts), dtype=np.bool_), np.zeros(len(texts), dtype=np.bool_))
+
+
 def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
+    if style.is_epoch:
+        return _parse_epochs(texts)
     n_rows = len(texts)
     local = np.full(n_rows, MISSING_TIME)
     is_utc = np.zeros(n_rows, dtype=np.bool_)
@@ -238,6 +255,8 @@ class DateEvidence:
         order = "ymd" if chosen is None or n_year_first * 2 > len(self.sample) else chosen
         if not self.sample:
             order = asked or ""
+        if self.sample and all(map(_EPOCH.match, self.sample)):
+            return DateStyle("ymd", is_epoch=True)
         sample = [without_hour(t) for t in self.sample]
         return DateStyle(order, final, _fast_formats(sample, DateStyle(order, final)))
 
