@@ -45,7 +45,11 @@ _COMPACT = re.compile(
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T?(?P<h>\d{2})(?P<mi>\d{2})(?P<s>\d{2})?)?(?P<tz>Z)?\Z"
 )
 # Seconds or milliseconds since 1970, from September 2001 to May 2033: all of them have as many digits.
-_EPOCH = re.compile(r"\s*1\d{9}(?:\d{3}|[.,]\d{1,6})?\s*\Z")
+_EPOCH = re.compile(r"^\s*1\d{9}(?:\d{3}|[.,]\d{1,6})?\s*$")
+# Days of a spreadsheet since 1899-12-30, from 1982 to 2064, local time.
+_SERIAL = re.compile(r"^\s*[345]\d{4}(?:[.,]\d+)?\s*$")
+SERIAL_ORIGIN = np.datetime64("1899-12-30", "us")
+S_PER_DAY = 86_400
 FIRST_MILLISECONDS = 1e12
 US_PER_S, US_PER_MS = 1e6, 1e3
 _MONTH_WORDS = (
@@ -78,6 +82,7 @@ class DateStyle:
         formats: Formats of the fast path, the commonest first.
         hours: How numbers of hours are meant; None where there are none.
         is_epoch: Every cell is a number of seconds or milliseconds since 1970, UTC.
+        is_serial: Every cell is a number of days as spreadsheets count them, local time.
     """
 
     order: str
@@ -85,6 +90,7 @@ class DateStyle:
     formats: tuple[str, ...] = ()
     hours: HourStyle | None = None
     is_epoch: bool = False
+    is_serial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +154,33 @@ def parse_times(texts: pl.Series, style: DateStyle) -> ParsedTimes:
 
 
 def _parse_epochs(texts: pl.Series) -> ParsedTimes:
-    is_epoch = texts.str.contains(r"^\s*1\d{9}(?:\d{3}|[.,]\d{1,6})?\s*$").fill_null(value=False)
-    numbers = texts.str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-    seconds = numbers.fill_null(0.0).to_numpy()
+    seconds, is_epoch = _counts(texts, _EPOCH)
     us = np.round(seconds * np.where(seconds >= FIRST_MILLISECONDS, US_PER_MS, US_PER_S)).astype(np.int64)
-    local = np.where(is_epoch.to_numpy(), us.astype("datetime64[us]"), MISSING_TIME)
+    local = np.where(is_epoch, us.astype("datetime64[us]"), MISSING_TIME)
     return ParsedTimes(local, np.ones(len(texts), dtype=np.bool_), np.zeros(len(texts), dtype=np.bool_))
 
 
+def _parse_serials(texts: pl.Series) -> ParsedTimes:
+    """To the second: nobody means the millionths that a fraction of a day leaves."""
+    days, is_serial = _counts(texts, _SERIAL)
+    seconds = np.round(days * S_PER_DAY).astype(np.int64).astype("timedelta64[s]")
+    local = np.where(is_serial, SERIAL_ORIGIN + seconds, MISSING_TIME)
+    is_no = np.zeros(len(texts), dtype=np.bool_)
+    return ParsedTimes(local, is_no, is_no)
+
+
+def _counts(
+    texts: pl.Series, pattern: re.Pattern[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Numbers of a column and which of them have the form that is wanted, shapes (rows,)."""
+    is_fit = texts.str.contains(pattern.pattern).fill_null(value=False).to_numpy()
+    numbers = texts.str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    return np.where(is_fit, numbers.fill_null(0.0).to_numpy(), 0.0), is_fit
+
+
 def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
+    if style.is_serial:
+        return _parse_serials(texts)
     if style.is_epoch:
         return _parse_epochs(texts)
     n_rows = len(texts)
@@ -257,6 +281,8 @@ class DateEvidence:
             order = asked or ""
         if self.sample and all(map(_EPOCH.match, self.sample)):
             return DateStyle("ymd", is_epoch=True)
+        if self.sample and all(map(_SERIAL.match, self.sample)):
+            return DateStyle("ymd", is_serial=True)
         sample = [without_hour(t) for t in self.sample]
         return DateStyle(order, final, _fast_formats(sample, DateStyle(order, final)))
 
