@@ -31,7 +31,9 @@ MISSING_TIME = np.datetime64("NaT", "us")
 
 _TIME = (
     r"(?:[T\s,]+(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
-    r"(?:\s*(?P<ap>[AaPp])\.?\s?[Mm]\.?)?\s*(?P<tz>Z|UTC|[+-]\d{2}:?\d{2})?)?"
+    r"(?:\s*(?P<ap>[AaPp])\.?\s?[Mm]\.?)?\s*(?:(?P<tz>Z|UTC|[+-]\d{2}:?\d{2})"
+    # Building systems write the city of the zone behind the offset, Java its full name in brackets.
+    r"(?:\s?\[?[A-Z][A-Za-z_]+(?:/[A-Za-z_]+)*\]?)?)?)?"
 )
 _NUMERIC = re.compile(rf"(?P<a>\d{{1,4}})(?P<sep>[./-])(?P<b>\d{{1,2}})(?P=sep)(?P<c>\d{{1,4}}){_TIME}\Z")
 _TEXTUAL = re.compile(
@@ -42,6 +44,14 @@ _TEXTUAL = re.compile(
 _COMPACT = re.compile(
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T?(?P<h>\d{2})(?P<mi>\d{2})(?P<s>\d{2})?)?(?P<tz>Z)?\Z"
 )
+# Seconds or milliseconds since 1970, from September 2001 to May 2033: all of them have as many digits.
+_EPOCH = re.compile(r"^\s*1\d{9}(?:\d{3}|[.,]\d{1,6})?\s*$")
+# Days of a spreadsheet since 1899-12-30, from 1982 to 2064, local time.
+_SERIAL = re.compile(r"^\s*[345]\d{4}(?:[.,]\d+)?\s*$")
+SERIAL_ORIGIN = np.datetime64("1899-12-30", "us")
+S_PER_DAY = 86_400
+FIRST_MILLISECONDS = 1e12
+US_PER_S, US_PER_MS = 1e6, 1e3
 _MONTH_WORDS = (
     "ene jan enero january", "feb febrero february", "mar marzo march", "abr apr abril april", "may mayo",
     "jun junio june", "jul julio july", "ago aug agosto august",
@@ -71,12 +81,16 @@ class DateStyle:
         orders: Order of each way of writing; None where it contradicts the majority and is not read.
         formats: Formats of the fast path, the commonest first.
         hours: How numbers of hours are meant; None where there are none.
+        is_epoch: Every cell is a number of seconds or milliseconds since 1970, UTC.
+        is_serial: Every cell is a number of days as spreadsheets count them, local time.
     """
 
     order: str
     orders: Mapping[Style, str | None] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
     hours: HourStyle | None = None
+    is_epoch: bool = False
+    is_serial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +153,36 @@ def parse_times(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous)
 
 
+def _parse_epochs(texts: pl.Series) -> ParsedTimes:
+    seconds, is_epoch = _counts(texts, _EPOCH)
+    us = np.round(seconds * np.where(seconds >= FIRST_MILLISECONDS, US_PER_MS, US_PER_S)).astype(np.int64)
+    local = np.where(is_epoch, us.astype("datetime64[us]"), MISSING_TIME)
+    return ParsedTimes(local, np.ones(len(texts), dtype=np.bool_), np.zeros(len(texts), dtype=np.bool_))
+
+
+def _parse_serials(texts: pl.Series) -> ParsedTimes:
+    """To the second: nobody means the millionths that a fraction of a day leaves."""
+    days, is_serial = _counts(texts, _SERIAL)
+    seconds = np.round(days * S_PER_DAY).astype(np.int64).astype("timedelta64[s]")
+    local = np.where(is_serial, SERIAL_ORIGIN + seconds, MISSING_TIME)
+    is_no = np.zeros(len(texts), dtype=np.bool_)
+    return ParsedTimes(local, is_no, is_no)
+
+
+def _counts(
+    texts: pl.Series, pattern: re.Pattern[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Numbers of a column and which of them have the form that is wanted, shapes (rows,)."""
+    is_fit = texts.str.contains(pattern.pattern).fill_null(value=False).to_numpy()
+    numbers = texts.str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    return np.where(is_fit, numbers.fill_null(0.0).to_numpy(), 0.0), is_fit
+
+
 def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
+    if style.is_serial:
+        return _parse_serials(texts)
+    if style.is_epoch:
+        return _parse_epochs(texts)
     n_rows = len(texts)
     local = np.full(n_rows, MISSING_TIME)
     is_utc = np.zeros(n_rows, dtype=np.bool_)
@@ -236,6 +279,10 @@ class DateEvidence:
         order = "ymd" if chosen is None or n_year_first * 2 > len(self.sample) else chosen
         if not self.sample:
             order = asked or ""
+        if self.sample and all(map(_EPOCH.match, self.sample)):
+            return DateStyle("ymd", is_epoch=True)
+        if self.sample and all(map(_SERIAL.match, self.sample)):
+            return DateStyle("ymd", is_serial=True)
         sample = [without_hour(t) for t in self.sample]
         return DateStyle(order, final, _fast_formats(sample, DateStyle(order, final)))
 

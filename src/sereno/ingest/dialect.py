@@ -14,12 +14,17 @@ from sereno.ingest.matrix import Matrix, find_matrix, is_matrix_header
 from sereno.ingest.numbers import CellKind, NumberStyle, parse_cell
 from sereno.ingest.units import find_unit
 
-__all__ = ["Dialect", "looks_numeric", "sniff_dialect", "split_line"]
+__all__ = ["Dialect", "looks_numeric", "sniff_dialect", "split_line", "suffix_pattern"]
 
 DELIMITERS = (";", "\t", ",", "|")
 N_SNIFFED_LINES = 400
 N_HEADER_LINES = 60
 _DATE_PATTERN = re.compile(r"[\[(]?\s*(?:[dDyYaA]{1,4}|[mM]{1,4})[./-].*[\])]?\s*$")
+# A unit written in fewer cells than these is that of the cell, not of the column.
+MIN_SUFFIXED, MIN_SUFFIX_SHARE = 5, 0.9
+_NUMBER_WITH_UNIT = re.compile(
+    r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?(?P<unit>\s*[^\W\d_%°/].{0,11}|\s*[%°].{0,3})\Z"
+)
 _COMMA, _DOT = NumberStyle(",", "."), NumberStyle(".", ",")
 
 
@@ -35,6 +40,7 @@ class Dialect:
         headers: One per column of the table of readings, trailing nameless ones left out.
         declared_order: Order of day and month that the unit row declares.
         sample: Cells of the first rows of that table, shape (rows, columns).
+        suffixes: Unit that stands behind the number in the cells of a column, by its position in the file.
         matrix: How lines of one day become rows of one reading; None where a line is a row.
     """
 
@@ -45,6 +51,7 @@ class Dialect:
     headers: tuple[Header, ...]
     declared_order: str | None
     sample: tuple[tuple[str, ...], ...]
+    suffixes: tuple[tuple[int, str], ...] = ()
     matrix: Matrix | None = None
 
     @property
@@ -180,7 +187,31 @@ def _complete(delimiter: str, header_row: int, rows: dict[int, list[str]]) -> Di
         for i in following
         if i >= first and _fits(len(rows[i]), len(names))
     )
-    return Dialect(delimiter, header_row, unit_row, first, headers, orders[0] if orders else None, sample)
+    suffixes = tuple(
+        (i, suffix)
+        for i, header in enumerate(headers)
+        if not header.unit and (suffix := _common_suffix([row[i].strip() for row in sample]))
+    )
+    for i, suffix in suffixes:
+        headers = (*headers[:i], parse_header(headers[i].source, suffix), *headers[i + 1 :])
+        sample = tuple((*r[:i], re.sub(suffix_pattern(suffix), r"\1", r[i]), *r[i + 1 :]) for r in sample)
+    return Dialect(
+        delimiter, header_row, unit_row, first, headers, orders[0] if orders else None, sample, suffixes
+    )
+
+
+def suffix_pattern(suffix: str) -> str:
+    """A pattern of the unit and the digit before it; `Wh` must not be cut off `2 kWh`."""
+    return rf"(\d[.,]?)\s*{re.escape(suffix)}\s*$"
+
+
+def _common_suffix(cells: Sequence[str]) -> str:
+    """The unit behind the numbers of a column, known or not; empty where there is none."""
+    found = [m["unit"].strip() for c in cells if (m := _NUMBER_WITH_UNIT.match(c))]
+    if len(found) < MIN_SUFFIXED:
+        return ""
+    suffix, count = Counter(found).most_common(1)[0]
+    return suffix if count >= MIN_SUFFIX_SHARE * sum(bool(c) for c in cells) else ""
 
 
 def _with_matrix(dialect: Dialect, profiles: Mapping[str, Profile]) -> Dialect:

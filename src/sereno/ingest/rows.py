@@ -10,13 +10,14 @@ import polars as pl
 
 from sereno.domain.issues import DataIssue
 from sereno.domain.readings import FloatArray, Quality, QualityArray, TimeArray
-from sereno.domain.signals import AssetKey
+from sereno.domain.signals import AssetKey, Signal
 from sereno.ingest.batch import FilePlan
 from sereno.ingest.dates import ParsedTimes, parse_times
 from sereno.ingest.headers import Role, key_of
 from sereno.ingest.identity import clean_name
 from sereno.ingest.layout import Column, register_signal
 from sereno.ingest.numbers import CellKind, parse_column
+from sereno.ingest.ranges import impossible_cells
 from sereno.ingest.table import TextTable, instant_texts
 from sereno.ingest.units import conversion
 from sereno.ingest.zones import to_utc
@@ -339,6 +340,9 @@ def _long_rows(
     _count_kinds(table, column, kinds, asides)
     targets = [plan.profile.signal(name).unit for name in signals]
     values = _in_canonical_units(values, kinds, table, plan, registers, targets, asides)
+    for position, name in enumerate(signals):
+        own = np.where(registers == position, values, np.nan)
+        _count_impossible(own, table, column, plan.profile.signal(name), asides)
     return Rows(codes, registers, utc, table.lines, values[:, None], QUALITY_OF[kinds][:, None])
 
 
@@ -428,7 +432,17 @@ def _signal_values(
         values = _in_canonical_units(values, kinds, table, plan, registers, [target], asides)
     elif not column.scale.is_identity:
         values = values * column.scale.factor + column.scale.offset
+    _count_impossible(values, table, column, plan.profile.signal(column.signal), asides)
     return values, QUALITY_OF[kinds]
+
+
+def _count_impossible(
+    values: FloatArray, table: TextTable, column: Column, signal: Signal, asides: Asides
+) -> None:
+    if signal.minimum is None and signal.maximum is None:
+        return
+    for code, texts in impossible_cells(values, table.cells[str(column.index)], signal).items():
+        asides.count(code, column.source, len(texts), texts[:50])
 
 
 def _count_kinds(table: TextTable, column: Column, kinds: npt.NDArray[np.uint8], asides: Asides) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from sereno.ingest.dialect import Dialect, split_line
+from sereno.ingest.dialect import Dialect, split_line, suffix_pattern
 from sereno.ingest.headers import Role
 from sereno.ingest.hours import join_hours
 from sereno.ingest.layout import Layout
@@ -131,7 +131,18 @@ def text_tables(
         table = read_text_table(
             lines, dialect.delimiter, n_columns, wanted=wanted, first_line=dialect.first_data_line
         )
+        table = _without_suffixes(table, dialect.suffixes)
         yield lines, table if matrix is None else _readings_of_days(table, matrix, layout)
+
+
+def _without_suffixes(table: TextTable, suffixes: Sequence[tuple[int, str]]) -> TextTable:
+    """The table without the unit that the cells of a column repeat; a cell with another one keeps it."""
+    bare = [
+        pl.col(str(i)).str.replace(suffix_pattern(suffix), "$1")
+        for i, suffix in suffixes
+        if str(i) in table.cells.columns
+    ]
+    return TextTable(table.cells.with_columns(bare), table.lines) if bare else table
 
 
 def _readings_of_days(table: TextTable, matrix: Matrix, layout: Layout) -> TextTable:
