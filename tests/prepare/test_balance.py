@@ -92,3 +92,31 @@ def test_flags_mark_only_the_signals_of_the_broken_identity() -> None:
     named = {SOLAR.signal_names[s] for s in np.flatnonzero(flags[4])}
     assert named == {"consumption", "self_consumption", "import"}
     assert not np.delete(flags, 4, axis=0).any()
+
+
+@pytest.mark.parametrize(
+    ("signal", "guiltiest", "last"),
+    [
+        ("self_consumption", "self_consumption", None),
+        ("consumption", "consumption", "self_consumption"),
+        ("import", "consumption", "self_consumption"),
+        ("generation", "generation", "self_consumption"),
+    ],
+)
+def test_signal_of_both_balances_is_guilty_only_where_both_break(
+    signal: str, guiltiest: str, last: str | None
+) -> None:
+    roof = a_roof(rows=10)
+    true = roof.values[4, SOLAR.signal_names.index(signal)]
+
+    evidence, _ = check_identities(with_cells(roof, 4, signal, 2 * true + 5), SOLAR)
+
+    broken = [one for one in evidence if one.exceedance[4] >= 1]
+    assert len(broken) == (2 if signal == "self_consumption" else 1)
+    for one in broken:
+        order = [SOLAR.signal_names[s] for s in np.argsort(-one.contributions[4]) if one.contributions[4, s]]
+        assert order[0] == guiltiest
+        assert last is None or order[-1] == last
+        assert one.contributions[4].sum() == pytest.approx(1.0, abs=1e-5)
+        if signal == guiltiest:
+            assert one.expected[4, SOLAR.signal_names.index(signal)] == pytest.approx(true)
