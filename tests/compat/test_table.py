@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from sereno.compat.table import read_table, refusal
 from sereno.domain.errors import DataError
@@ -40,3 +41,15 @@ def test_file_of_the_future_says_so_when_its_units_are_open_too(beside: Path, tm
 
     assert "2123-01-14" in str(caught.value)
     assert "Wh" not in str(caught.value)
+
+
+def test_workbook_is_no_csv_and_the_drop_in_says_what_to_do(beside: Path, tmp_path: Path) -> None:
+    path = tmp_path / "datos.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet("NEUROCIENCIAS")
+        sheet.write_row(0, 0, ["Fecha y hora", "Generación total (Wh)", "Consumo total (Wh)"])
+        for row, cells in enumerate(days_of("NEUROCIENCIAS", 5), start=1):
+            sheet.write_row(row, 0, cells[:3])
+
+    with Workspace.open(beside) as workspace, pytest.raises(DataError, match="plain CSV"):
+        read_table(workspace, path)

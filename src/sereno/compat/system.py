@@ -15,7 +15,7 @@ from sereno.compat.opening import PROFILE, open_with_model
 from sereno.compat.summary import date_text, last_data, summarise_alerts
 from sereno.compat.table import Table, data_frame, read_table, refusal, with_verdicts, write_csv
 from sereno.compat.verdict import Verdict, verdict_of
-from sereno.domain.errors import FileUnreadable, InvalidRecord, ModelMissing, SerenoError
+from sereno.domain.errors import DataError, FileUnreadable, InvalidRecord, ModelMissing, SerenoError
 from sereno.domain.signals import Profile
 from sereno.domain.time import system_clock
 from sereno.flows.ingest import FileResult
@@ -255,7 +255,11 @@ class SistemaAlertasTiempoReal:
             return
         if result.is_known:
             return
-        table = read_table(self._opened(), path)
+        try:
+            table = read_table(self._opened(), path)
+        except DataError as error:  # stored and judged all the same: `sereno incidents` has it
+            self._say("compat.file_refused", file=path.name, detail=error_sentence(error, LANGUAGE))
+            return
         _, alerts = self._judge_table(table, self._opened().site_of(path), None)
         known = {_identity(alert) for alert in self._alerts.entries()}
         fresh = [alert for alert in alerts if _identity(alert) not in known]

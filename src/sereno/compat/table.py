@@ -30,6 +30,8 @@ RESULT_COLUMNS = ("Es_Anomalia", "Score_Anomalia", "Severidad")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula (OWASP, CSV injection)."""
 _WRITTEN_UNIT = "wh"
+_CONTAINERS = frozenset({".gz", ".zip"})
+_NO_CSV = "it is no plain CSV: save it as CSV, or use `sereno ingest` and `sereno incidents`"
 _SETS_ROWS_ASIDE = frozenset(
     {
         "quality.ambiguous_date",
@@ -154,6 +156,8 @@ def _understood(workspace: Workspace, path: Path) -> dict[str, Any]:
     tables: list[dict[str, Any]] = result.entry["tables"]  # type: ignore[assignment]
     if result.is_refused or not tables:
         raise DataError(file=path.name, detail=refusal(result.entry) or "no table")
+    if not tables[0]["delimiter"] or path.suffix.lower() in _CONTAINERS:
+        raise DataError(file=path.name, detail=_NO_CSV)
     return tables[0]
 
 
