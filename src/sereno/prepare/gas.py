@@ -54,7 +54,7 @@ def absolute_pressure(pressure_bar: FloatArray, facts: AssetFacts, asset: str) -
         SettingsError: Nobody has declared whether the readings are gauge or absolute.
     """
     if facts.pressure is None:
-        raise _undeclared(asset, "pressure", "gauge or absolute")
+        raise _undeclared(asset, "pressure", "gauge|absolute")
     if facts.pressure == "absolute":
         return pressure_bar
     return pressure_bar + atmospheric_pressure(facts.altitude_m or 0.0)
@@ -115,11 +115,11 @@ def volume_at_base(
             composition cannot be a gas.
     """
     if facts.volume is None:
-        raise _undeclared(asset, "volume", "line or corrected")
+        raise _undeclared(asset, "volume", "line|corrected")
     if facts.volume == "corrected":
         return volume_m3, np.zeros(len(volume_m3))
     if facts.base_temperature_c is None:
-        raise _undeclared(asset, "base_temperature_c", "0 or 15")
+        raise _undeclared(asset, "base_temperature_c", "0|15")
     base = (facts.base_pressure_bar or STANDARD_ATMOSPHERE_BAR, facts.base_temperature_c)
     pressure = absolute_pressure(pressure_bar, facts, asset)
     ratio: FloatArray | float = 1.0
