@@ -15,7 +15,6 @@ class AssetFacts:
         longitude: Degrees east.
         altitude_m: Height above the sea [m]: the atmospheric pressure follows from it.
         has_battery: Whether a battery may deliver through the generation meter at night.
-        phases: Of a motor, 1 or 3.
         pressure: What a gas pressure is above: `gauge` (the atmosphere) or `absolute` (vacuum).
         volume: At what conditions a gas volume is: `line` (as it flows) or `corrected` (already at base).
         base_temperature_c: Temperature of the base conditions [°C], usually 0 or 15.
@@ -28,7 +27,6 @@ class AssetFacts:
     longitude: float | None = None
     altitude_m: float | None = None
     has_battery: bool | None = None
-    phases: int | None = None
     pressure: str | None = None
     volume: str | None = None
     base_temperature_c: float | None = None

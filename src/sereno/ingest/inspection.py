@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -115,37 +115,49 @@ def _inspect_table(
     )
 
 
+@dataclass(slots=True)
+class _Found:
+    """What the tables of a container turned out to be."""
+
+    sheets: list[SheetName] = field(default_factory=list)
+    passed: list[TableReport] = field(default_factory=list)
+    issues: list[DataIssue] = field(default_factory=list)
+    refused: list[DataError] = field(default_factory=list)
+
+    def refuse(self, place: str, error: DataError, *, is_cover: bool = False) -> None:
+        """A table that cannot be read; a cover is only passed over."""
+        self.refused.append(error)
+        self.passed.append(passed_over(place, "cover" if is_cover else "refused"))
+        if not is_cover:
+            self.issues.append(DataIssue(error.code, where=place, facts=error.facts))
+
+
 def _inspect_container(
     path: Path, opened: Opened, profiles: Mapping[str, Profile], options: ReadOptions
 ) -> FilePlan:
     """The plan of a file that holds tables; those that are none are passed over and named."""
-    sheets: list[SheetName] = []
-    passed = [passed_over(found.name, found.why) for found in opened.passed]
-    passed += [passed_over(place, "refused") for place, _ in opened.refused]
-    issues = [DataIssue(error.code, where=place, facts=error.facts) for place, error in opened.refused]
-    refused = [error for _, error in opened.refused]
+    found = _Found(passed=[passed_over(one.name, one.why) for one in opened.passed])
+    for place, error in opened.refused:
+        found.refuse(place, error)
     for table in opened.tables:
         try:
             plan = _inspect_table(table, profiles, options, site=_site_of(table, path))
         except DataError as error:
-            named = _renamed(error, table)
-            refused.append(named)
             is_cover = isinstance(error, MissingColumns | EmptyFile) and not _has_readings(table)
-            passed.append(passed_over(table.name, "cover" if is_cover else "refused"))
-            if not is_cover:
-                issues.append(DataIssue(named.code, where=table.name, facts=named.facts))
+            found.refuse(table.name, _renamed(error, table), is_cover=is_cover)
             continue
-        sheets.append(SheetName(plan, table.label, table.file))
-    if not sheets:
-        raise refused[0]
-    parts = [
-        plan
-        for _, group in groupby(sheets, key=lambda sheet: sheet.file)
-        for plan in name_series(list(group), clean_name(options.site) if options.site else None)
-    ]
-    for issue in (i for part in parts for i in part.issues if i.code == ASSUMED_ZONE):
-        issues.append(replace(issue, where=path.name, facts={**issue.facts, "file": path.name}))
-        break
+        found.sheets.append(SheetName(plan, table.label, table.file))
+    if not found.sheets:
+        raise found.refused[0]
+    return _whole_plan(path, opened, found, clean_name(options.site) if options.site else None)
+
+
+def _whole_plan(path: Path, opened: Opened, found: _Found, site: str | None) -> FilePlan:
+    """One plan of all tables; that the zone is assumed is said once of the whole file."""
+    by_file = groupby(found.sheets, key=lambda sheet: sheet.file)
+    parts = [plan for _, group in by_file for plan in name_series(list(group), site)]
+    assumed = [issue for part in parts for issue in part.issues if issue.code == ASSUMED_ZONE][:1]
+    said = [replace(one, where=path.name, facts={**one.facts, "file": path.name}) for one in assumed]
     own = tuple(
         replace(part, issues=tuple(i for i in part.issues if i.code != ASSUMED_ZONE)) for part in parts
     )
@@ -153,9 +165,9 @@ def _inspect_container(
         own[0],
         path=path,
         sha256=content_sha256(path),
-        tables=(*(replace(part.tables[0], asset=part.asset) for part in own), *passed),
+        tables=(*(replace(part.tables[0], asset=part.asset) for part in own), *found.passed),
         n_rows=sum(part.n_rows for part in own),
-        issues=tuple(issues),
+        issues=(*found.issues, *said),
         registers=tuple(dict.fromkeys(name for part in own for name in part.registers)),
         name=path.name,
         parts=own,

@@ -84,7 +84,10 @@ class FolderSource(_Branch):
 
 
 class AssetSettings(_Branch):
-    """What nobody can read in a file: where an asset is and how its meters count."""
+    """What nobody can read in a file: where an asset is and how its meters count.
+
+    The gas facts are read by the functions of `sereno.prepare.gas`; no check uses them yet.
+    """
 
     latitude: float | None = Field(default=None, ge=-90, le=90, description="Degrees north.")
     longitude: float | None = Field(default=None, ge=-180, le=180, description="Degrees east.")
@@ -92,7 +95,6 @@ class AssetSettings(_Branch):
     has_battery: bool | None = Field(
         default=None, description="Whether a battery may deliver through the generation meter at night."
     )
-    phases: Literal[1, 3] | None = Field(default=None, description="Phases of a motor, 1 or 3.")
     pressure: Literal["gauge", "absolute"] | None = Field(
         default=None, description="What the gas pressure is above: the atmosphere, or vacuum."
     )
