@@ -1,22 +1,28 @@
 """Promise: whatever is wrong, sereno says what and where, in es and en, and leaves nothing half-written."""
 
+import gzip
 import hashlib
+import io
 import json
 import os
 import pickle
 import shutil
 import sqlite3
 import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from sereno.flows.workspace import Workspace
 from sereno.store import open_store
 from tests.journeys.worlds import HEADER, UNITS, declare, ingest_and_score, roofs, write_months, write_rows
-from tests.support.processes import Ran, killed_after, sereno, without_privileges
+from tests.support.processes import Ran, environment, killed_after, sereno, without_privileges
 from tests.support.stores import count, differences, dump, sqlite_address
 
 WINDOW = roofs(months=1, sites=1)[0]
@@ -375,6 +381,43 @@ def test_full_disk_stores_nothing_by_halves_and_work_resumes(small_disk: Path, t
     assert 0 < n_acknowledged <= n_kept < len(list(files.iterdir()))
     assert (resumed.code, scored.code) == (0, 0)
     assert differences(dump(sqlite_address(workspace)), dump(sqlite_address(whole))) == {}
+
+
+@pytest.mark.parametrize("form", ["xlsx", "parquet", "xlsx.gz", "zip"])
+def test_no_space_for_temporary_files_is_no_verdict_on_a_workbook(
+    small_disk: Path, tmp_path: Path, form: str
+) -> None:
+    file = a_table_as(form, tmp_path / f"Planta_1.{form}")
+    (small_disk / "ballast").write_bytes(bytes(_free(small_disk) - 8192))
+    command = [sys.executable, "-m", "sereno", "check", str(file), "--lang", "es"]
+
+    full = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment() | {"TMPDIR": str(small_disk)}
+    )
+    read = sereno("check", file, "--json")
+
+    assert (full.returncode, full.stdout) == (5, "")
+    assert "No queda espacio" in full.stderr
+    assert read.document["files"][0]["totals"]["records_good"] == 500
+
+
+def a_table_as(form: str, path: Path) -> Path:
+    """500 hours of a roof in a container."""
+    hours = [datetime(2025, 1, 1) + timedelta(hours=h) for h in range(500)]  # noqa: DTZ001 - as Excel has it
+    table = pl.DataFrame(
+        {"Fecha y hora": hours, "Generación total (kWh)": [h % 24 + 0.25 for h in range(500)]}
+    )
+    if form == "parquet":
+        table.write_parquet(path)
+        return path
+    book = io.BytesIO()
+    table.write_excel(book)
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("Planta_1.xlsx", book.getvalue())
+        return path
+    path.write_bytes(gzip.compress(book.getvalue()) if form.endswith("gz") else book.getvalue())
+    return path
 
 
 def test_full_disk_while_writing_results_leaves_no_half_file(small_disk: Path, trained: Path) -> None:

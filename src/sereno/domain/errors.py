@@ -203,12 +203,12 @@ class StoreUnreachable(StoreError):
 
 
 class DiskFull(StoreError):
-    """The disk of the store is full."""
+    """The disk of the store, or that of temporary files, is full."""
 
     code = "store.disk_full"
     template = (
-        "There is no space left where the store '{store}' lives. Free some and repeat: what was acknowledged "
-        "is safe, nothing is half-written."
+        "There is no space left at '{store}'. Free some and repeat: what was acknowledged is safe, nothing "
+        "is half-written."
     )
     is_retriable = True
 

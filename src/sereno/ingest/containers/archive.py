@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from sereno.domain.errors import CorruptFile, DiskFull, EmptyFile, FileTooLarge, SystemRefused
+from sereno.domain.errors import CorruptFile, DiskFull, EmptyFile, FileTooLarge
 from sereno.ingest.containers.held import PLACE_MARK
 from sereno.ingest.options import BYTES_PER_MIB, ReadOptions
 
@@ -79,22 +79,24 @@ def copy_bounded(source: IO[bytes], target: Path, limit: int, name: str) -> int:
         FileTooLarge: There are more than `limit`.
     """
     n_bytes = 0
-    with target.open("wb") as file:
+    with _writing(target), target.open("wb") as file:
         while chunk := source.read(_COPY_BYTES):
             n_bytes += len(chunk)
             if n_bytes > limit:
                 raise FileTooLarge(file=name, detail=f"> {max(limit, 0) // BYTES_PER_MIB} MiB")
-            _write(file, chunk)
+            file.write(chunk)
+            file.flush()
     return n_bytes
 
 
-def _write(file: IO[bytes], chunk: bytes) -> None:
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
     try:
-        file.write(chunk)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise DiskFull(store=str(Path(file.name).parent)) from error
-        raise SystemRefused(file=file.name, detail=error.strerror or str(error)) from error
+        yield
+    except OSError as error:  # what is wrong with the source keeps its own name
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DiskFull(store=str(target.parent)) from error
 
 
 @contextmanager

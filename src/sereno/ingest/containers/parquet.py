@@ -4,13 +4,15 @@ from pathlib import Path
 
 import polars as pl
 
-from sereno.domain.errors import CorruptFile, FileTooLarge
+from sereno.domain.errors import CorruptFile, DiskFull, FileTooLarge
 from sereno.ingest.containers.held import HeldTable, Opened, Scratch
 from sereno.ingest.options import BYTES_PER_MIB, ReadOptions
 
 __all__ = ["open_parquet"]
 
 DETAIL_LENGTH = 160
+_NO_SPACE = "os error 28"
+"""How polars names ENOSPC."""
 _THREE_DECIMALS = r"^(-?\d+\.\d{3})$"
 """Could be read as thousands; one more zero says that they are decimals."""
 _CONTROL = r"[\t\r\n\x00]"
@@ -22,6 +24,7 @@ def open_parquet(path: Path, name: str, file: str, options: ReadOptions, scratch
     Raises:
         CorruptFile: It cannot be read.
         FileTooLarge: Its text exceeds the limit on expanded content.
+        DiskFull: There is no space where temporary files are.
     """
     target = scratch.room() / "table.tsv"
     try:
@@ -30,6 +33,8 @@ def open_parquet(path: Path, name: str, file: str, options: ReadOptions, scratch
         cells = [_as_text(column, kind) for column, kind in schema.items() if not kind.is_nested()]
         frame.select(cells).sink_csv(target, separator="\t", quote_style="necessary", null_value="")
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
+        if _NO_SPACE in str(error):
+            raise DiskFull(store=str(target.parent)) from error
         raise CorruptFile(file=name, detail=_first_line(error)) from error
     if target.stat().st_size > options.max_expanded_bytes:
         raise FileTooLarge(file=name, detail=f"> {options.max_expanded_bytes // BYTES_PER_MIB} MiB")

@@ -6,6 +6,7 @@ a hostile workbook can end this process and nothing else. It writes each visible
 read) and macros are not looked at.
 """
 
+import errno
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ SECOND_US = 1_000_000
 SECONDS_PER_HOUR = 3600
 MAX_EXACT_INTEGER = 2**53
 N_THOUSANDS_DIGITS = 3
-TOO_LARGE, CORRUPT = 3, 4
+TOO_LARGE, CORRUPT, DISK_FULL = 3, 4, 5
 """Exit codes that the parent turns into errors."""
 _BLANKS = str.maketrans("\t\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x00", " " * 12)
 
@@ -134,6 +135,8 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         return TOO_LARGE
     except Exception as error:  # noqa: BLE001 - whatever a hostile file does becomes one line
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return DISK_FULL
         sys.stderr.write(str(error).splitlines()[0] if str(error) else type(error).__name__)
         return CORRUPT
 

@@ -6,7 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from sereno.domain.errors import CorruptFile, EmptyFile, FileTooLarge, UnsupportedFormat
+from sereno.domain.errors import CorruptFile, DiskFull, EmptyFile, FileTooLarge, UnsupportedFormat
 from sereno.ingest.containers import sheet_writer
 from sereno.ingest.containers.held import PLACE_MARK, HeldTable, Opened, PassedOver, Scratch
 from sereno.ingest.options import BYTES_PER_MIB, ReadOptions
@@ -99,6 +99,8 @@ def _run_writer(path: Path, folder: Path, name: str) -> None:
         raise FileTooLarge(file=name, detail=f"> {MAX_SECONDS} s") from error
     if not done.returncode:
         return
+    if done.returncode == sheet_writer.DISK_FULL:
+        raise DiskFull(store=str(folder))
     said = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode == sheet_writer.TOO_LARGE or "memory allocation" in said or "MemoryError" in said:
         limits = f"> {MAX_CELLS // 1_000_000} M cells / {MAX_CHILD_BYTES // BYTES_PER_MIB} MiB"
