@@ -54,7 +54,7 @@ def test_stores_opened_at_once_are_created_once(empty_database_url: str) -> None
         assert len(stored(store)) == 4
 
 
-@pytest.mark.parametrize("version", ["0002", "9999", "from_the_future"])
+@pytest.mark.parametrize("version", [f"{SCHEMA + 1:04d}", "9999", "from_the_future"])
 def test_newer_store_is_refused_and_stays_byte_identical(tmp_path: Path, version: str) -> None:
     path = tmp_path / "sereno.db"
     open_store(f"sqlite:///{path}").close()

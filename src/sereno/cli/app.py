@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sereno.cli.corrections import corrections_app
+from sereno.cli.exports import export_app
 from sereno.cli.incidents import incidents_app
 from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.settings import config_app
@@ -25,6 +27,8 @@ app = typer.Typer(
     epilog="--workspace, --json, --lang, --quiet and --debug may stand before or after the command.",
 )
 app.add_typer(incidents_app, name="incidents")
+app.add_typer(corrections_app, name="corrections")
+app.add_typer(export_app, name="export")
 app.add_typer(config_app, name="config")
 
 Timezone = Annotated[

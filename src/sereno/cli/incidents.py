@@ -1,14 +1,17 @@
 """`sereno incidents`: read them and act on them."""
 
-import csv
 import getpass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sereno.cli.exports import Bom, DecimalComma, table_format
 from sereno.cli.output import Request, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from sereno.flows.exports import Cell
 
 __all__ = ["incidents_app"]
 
@@ -17,7 +20,6 @@ incidents_app = typer.Typer(
 )
 
 IncidentId = Annotated[str, typer.Argument(help="Its id, or the first six characters or more.")]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _MAX_SHELVED = timedelta(hours=24)
 
 
@@ -159,21 +161,20 @@ def close(
 @incidents_app.command("export")
 def export(
     context: typer.Context,
-    output: Annotated[Path, typer.Option(help="CSV file to write.")],
+    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    bom: Bom = None,
+    decimal_comma: DecimalComma = None,
 ) -> None:
-    """Write all incidents as CSV; text cannot become a formula."""
+    """Write all incidents as CSV or XLSX; text cannot become a formula."""
+    from sereno.flows.exports import write_table
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
         rows = [view.to_json(workspace.now()) for view in workspace.incidents()]
-    partial = output.with_name(output.name + ".part")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        names = list(rows[0]) if rows else ["id"]
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    partial.replace(output)
+        written = table_format(workspace, bom, decimal_comma)
+    columns = list(rows[0]) if rows else ["id"]
+    write_table(output, columns, ([_cell(value) for value in row.values()] for row in rows), written)
     if request.as_json:
         show_json({"file": str(output), "incidents": len(rows)})
     else:
@@ -193,7 +194,8 @@ def _act(context: typer.Context, method: str, incident_id: str, *arguments: obje
         say(f"{document['id']}: {document['state']}, {document['visibility']}")
 
 
-def _cell(value: object) -> object:
+def _cell(value: object) -> "Cell":
+    """A value of the JSON document as one cell; lists and mappings as text."""
     if isinstance(value, list):
-        value = ", ".join(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+        return ", ".join(value)
+    return value if isinstance(value, str | float | int | bool | None) else str(value)

@@ -1,12 +1,11 @@
 """Showing what judging gave: a run over the store, or the rows of a file."""
 
-import csv
-from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
 from sereno.cli.output import Request, say, show_json
 from sereno.domain.time import isoformat
+from sereno.flows.exports import Cell, write_table
 from sereno.flows.records import RowJudgement
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
@@ -30,7 +29,6 @@ _COLUMNS = (
     "unit",
     "sentence",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show_score(request: Request, workspace: Workspace) -> str | None:
@@ -52,7 +50,7 @@ def show_judged_file(
     rows = workspace.score_file(file, timezone=timezone)
     lines = [_line(row, workspace) for row in rows]
     if output is not None:
-        _write_csv(lines, output)
+        write_table(output, _COLUMNS, (tuple(line.values()) for line in lines))
     abnormal = [row.detection for row in rows if row.detection is not None]
     if request.as_json:
         show_json({"file": str(file), "rows": len(rows), "abnormal": len(abnormal), "judged": lines})
@@ -93,7 +91,7 @@ def _say_score(report: dict[str, object], n_incidents: int, workspace: Workspace
         say(sentence(key, language, profile=profile, rows=rows))
 
 
-def _line(row: RowJudgement, workspace: Workspace) -> dict[str, object]:
+def _line(row: RowJudgement, workspace: Workspace) -> dict[str, Cell]:
     detection = row.detection
     shown = {
         "site": row.asset.site,
@@ -119,20 +117,6 @@ def _line(row: RowJudgement, workspace: Workspace) -> dict[str, object]:
             "sentence": workspace.describe(row),
         }
     )
-
-
-def _write_csv(lines: Sequence[dict[str, object]], output: Path) -> None:
-    partial = output.with_name(output.name + ".part")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows({name: _safe(value) for name, value in line.items()} for line in lines)
-    partial.replace(output)
-
-
-def _safe(value: object) -> object:
-    """Text that a spreadsheet would take for a formula, made plain."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _finite(value: float) -> float | None:

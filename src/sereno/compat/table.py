@@ -3,16 +3,15 @@
 import csv
 import importlib
 import importlib.util
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from typing import Any
 
 from sereno.compat.fields import UNIT, fold, number
 from sereno.compat.verdict import Verdict
 from sereno.domain.errors import DataError
+from sereno.flows.exports import TableFormat, write_table
 from sereno.flows.workspace import Workspace
 
 __all__ = [
@@ -27,8 +26,6 @@ __all__ = [
 ]
 
 RESULT_COLUMNS = ("Es_Anomalia", "Score_Anomalia", "Severidad")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for a formula (OWASP, CSV injection)."""
 _WRITTEN_UNIT = "wh"
 _CONTAINERS = frozenset({".gz", ".zip"})
 _NO_CSV = "it is no plain CSV: save it as CSV, or use `sereno ingest` and `sereno incidents`"
@@ -142,13 +139,8 @@ def data_frame(table: Table) -> Any:  # noqa: ANN401 - pandas where it is instal
 
 def write_csv(table: Table, path: Path) -> None:
     """UTF-8, commas, whole or not at all; a quote before text that a spreadsheet would run as a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_safe(name) for name in table.columns])
-    writer.writerows([_safe(row[name]) for name in table.columns] for row in table.rows)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text.getvalue(), "utf-8")
-    partial.replace(path)
+    rows = ([row[name] for name in table.columns] for row in table.rows)
+    write_table(path, table.columns, rows, TableFormat(line_end="\n"))
 
 
 def _understood(workspace: Workspace, path: Path) -> dict[str, Any]:
@@ -182,15 +174,3 @@ def _distinct(names: Sequence[str]) -> list[str]:
     for name in names:
         found.append(name if name not in found else f"{name}_{len(found)}")
     return found
-
-
-def _safe(cell: Cell) -> Cell:
-    if isinstance(cell, float) and isnan(cell):
-        return ""
-    if not isinstance(cell, str) or not cell.startswith(_FORMULA_STARTS):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell

@@ -2,9 +2,10 @@
 
     SerenoError
     ├── UsageError            the request itself makes no sense            exit 2
+    │   └── InvalidCorrection
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
-    │   ├── MissingColumns, NoReadings, UnknownAsset, AmbiguousData
+    │   ├── MissingColumns, NoReadings, UnknownAsset, UnknownSignal, AmbiguousData
     │   └── InvalidRecord
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
     ├── StoreError            database, disk, lease, version               exit 5
@@ -34,6 +35,7 @@ __all__ = [
     "FileTooLarge",
     "FileUnreadable",
     "HistoryTooShort",
+    "InvalidCorrection",
     "InvalidRecord",
     "MissingColumns",
     "ModelCorrupt",
@@ -48,6 +50,7 @@ __all__ = [
     "StoreUnreachable",
     "SystemRefused",
     "UnknownAsset",
+    "UnknownSignal",
     "UnsupportedFormat",
     "UsageError",
 ]
@@ -79,6 +82,13 @@ class UsageError(SerenoError):
     code = "usage"
     template = "{detail}. See `sereno {command} --help`."
     exit_code = 2
+
+
+class InvalidCorrection(UsageError):
+    """A correction that makes no sense."""
+
+    code = "correction.invalid"
+    template = "The correction cannot be made: {detail}. Nothing was changed."
 
 
 class DataError(SerenoError):
@@ -159,6 +169,13 @@ class UnknownAsset(DataError):
 
     code = "asset.unknown"
     template = "There is no asset '{asset}' here. {hint}"
+
+
+class UnknownSignal(DataError):
+    """The asset has no values of a signal of that name."""
+
+    code = "signal.unknown"
+    template = "'{asset}' has no values of a signal '{signal}'. It has: {known}."
 
 
 class InvalidRecord(DataError):

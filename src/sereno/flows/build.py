@@ -6,15 +6,18 @@ from pathlib import Path
 
 from tzlocal import get_localzone_name
 
+from sereno.domain.cleaning import Cleaning
 from sereno.domain.errors import FileMissing, FileUnreadable
 from sereno.domain.facts import NO_FACTS, AssetFacts
 from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.exports import ExportPlan
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ReadOptions
+from sereno.report.exports import TableFormat
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import LoadedSettings, load_settings
-from sereno.settings.tree import AssetSettings, Settings
+from sereno.settings.tree import AssetSettings, ExportSettings, Settings
 from sereno.store import Store, open_store
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "FileHints",
     "Setup",
     "declared_facts",
+    "export_plan",
     "has_store",
     "open_setup",
     "open_workspace_store",
@@ -82,6 +86,25 @@ def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, Ass
             key = AssetKey(name[:cut], name[cut + 1 :])
             facts[key] = one.over(facts.get(AssetKey(key.site, ANY), common))
     return facts
+
+
+def export_plan(settings: ExportSettings) -> ExportPlan:
+    """What the block `exports:` asks of an export of all assets."""
+    cleaning = Cleaning(
+        imputation=settings.imputation,
+        max_gap=settings.max_gap,
+        outliers=settings.outliers,
+        treatment=settings.outlier_treatment,
+        factor=settings.outlier_factor,
+        normalization=settings.normalization,
+        test_size=settings.test_size,
+        validation_size=settings.validation_size,
+    )
+    return ExportPlan(
+        cleaning=cleaning,
+        with_corrections=settings.with_corrections,
+        table_format=TableFormat(has_bom=settings.bom, has_decimal_comma=settings.decimal_comma),
+    )
 
 
 def has_store(setup: Setup) -> bool:

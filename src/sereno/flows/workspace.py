@@ -15,7 +15,22 @@ from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
-from sereno.flows.build import FileHints, Setup, open_setup, open_workspace_store, read_options
+from sereno.flows.build import (
+    FileHints,
+    Setup,
+    export_plan,
+    open_setup,
+    open_workspace_store,
+    read_options,
+)
+from sereno.flows.corrections import (
+    CorrectionRequest,
+    CorrectionView,
+    add_correction,
+    find_corrections,
+    undo_correction,
+)
+from sereno.flows.exports import ExportPlan, ExportReport, export_preprocessed
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
@@ -281,6 +296,41 @@ class Workspace:
             spans = [tx.span(asset.id) for asset in tx.assets()]
         ends = [span[1] for span in spans if span is not None]
         return max(ends, default=None)
+
+    @property
+    def export_plan(self) -> ExportPlan:
+        """What the settings ask of exports."""
+        return export_plan(self.settings.exports)
+
+    def export_preprocessed(self, output: str | Path, plan: ExportPlan | None = None) -> ExportReport:
+        """Write stored values with features as CSV or XLSX; what is stored and judged stays as it is.
+
+        Args:
+            plan: What is exported and how; otherwise as the settings say.
+        """
+        with self._store.read() as tx:
+            return export_preprocessed(tx, Path(output), plan or self.export_plan, self.profiles)
+
+    def correct(self, request: CorrectionRequest) -> CorrectionView:
+        """Keep a correction beside the raw values; judging stays on the raw ones.
+
+        Raises:
+            InvalidCorrection: It makes no sense.
+        """
+        with self._store.begin() as tx:
+            return add_correction(tx, request, self.profiles, at=self._setup.clock())
+
+    def corrections(self, *, asset: str | None = None, with_undone: bool = False) -> list[CorrectionView]:
+        """The corrections in force, in the order in which they were made."""
+        with self._store.read() as tx:
+            return find_corrections(tx, self.profiles, asset=asset, with_undone=with_undone)
+
+    def undo_correction(self, correction_id: str, *, author: str, reason: str = "") -> CorrectionView:
+        """Take a correction back, by its id or the beginning of it; it stays in the list of all."""
+        with self._store.begin() as tx:
+            return undo_correction(
+                tx, correction_id, self.profiles, at=self._setup.clock(), author=author, reason=reason
+            )
 
     def models(self) -> list[ModelCard]:
         """Cards of all trained models, newest first."""

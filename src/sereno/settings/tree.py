@@ -5,9 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
+
 __all__ = [
     "AssetSettings",
     "DetectorSettings",
+    "ExportSettings",
     "FolderSource",
     "Limits",
     "Settings",
@@ -83,6 +86,46 @@ class FolderSource(_Branch):
     interval: Duration = Field(default=timedelta(seconds=60), description="Time between two looks, as 60s.")
 
 
+class ExportSettings(_Branch):
+    """How exports are written and what is done to their values; what is judged is never touched."""
+
+    imputation: Imputation = Field(
+        default=Imputation.NONE,
+        description="What stands in for missing values: none, interpolation, ffill, bfill or mean.",
+    )
+    max_gap: Duration | None = Field(
+        default=None,
+        description="Longest gap that is filled, as 6h; without one, a day or three steps, the longer.",
+    )
+    outliers: OutlierRule = Field(
+        default=OutlierRule.NONE, description="Which values are outliers: none, iqr or robust_zscore."
+    )
+    outlier_treatment: OutlierTreatment = Field(
+        default=OutlierTreatment.CLIP,
+        description="What becomes of them: clip to the limit, or missing (and then imputed).",
+    )
+    outlier_factor: float | None = Field(
+        default=None, gt=0, description="Multiple in that rule; without one 1.5 (iqr) or 3.5 (robust_zscore)."
+    )
+    normalization: Normalization = Field(
+        default=Normalization.NONE,
+        description="Scale of additional columns, learnt from the training rows: none, standard or min_max.",
+    )
+    test_size: float = Field(
+        default=0.2, ge=0, lt=1, description="Share of an asset's rows, the last ones, that are for testing."
+    )
+    validation_size: float = Field(
+        default=0.15, ge=0, lt=1, description="Share of the other rows, the last, that are for validation."
+    )
+    with_corrections: bool = Field(
+        default=False, description="Whether corrected values stand for the raw ones."
+    )
+    bom: bool = Field(default=False, description="Begin CSV files with the mark by which Excel knows UTF-8.")
+    decimal_comma: bool = Field(
+        default=False, description="Decimal comma and semicolons in CSV files, as Excel in Spanish expects."
+    )
+
+
 class AssetSettings(_Branch):
     """What nobody can read in a file: where an asset is and how its meters count.
 
@@ -138,6 +181,9 @@ class Settings(_Branch):
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")
     sources: dict[str, FolderSource] = Field(
         default_factory=dict, description="What `sereno watch` runs, by name."
+    )
+    exports: ExportSettings = Field(
+        default_factory=ExportSettings, description="What `sereno export` writes and how."
     )
     assets: dict[str, AssetSettings] = Field(
         default_factory=dict,

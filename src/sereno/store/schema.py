@@ -21,6 +21,7 @@ from sereno.store.column_types import CleanText, Instant, StrictJson
 
 __all__ = [
     "asset",
+    "correction",
     "data_issue",
     "detection",
     "file_ledger",
@@ -304,4 +305,24 @@ metric = Table(
     _number("percent"),
     _text("status"),
     Column("at", Instant, nullable=False),
+)
+
+correction = Table(
+    "correction",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    _organization(),
+    _asset(),
+    _text("signal"),
+    _text("kind"),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    _number("amount"),
+    _text("author"),
+    _text("reason"),
+    Column("at", Instant, nullable=False),
+    Column("undone_at", Instant),
+    Column("undone_by", CleanText),
+    Column("undone_reason", CleanText),
+    Index("correction_of_asset", "asset_id", "signal"),
 )

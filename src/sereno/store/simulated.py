@@ -5,6 +5,7 @@ from sqlalchemy import delete, select, text
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.schema import (
     asset,
+    correction,
     detection,
     incident,
     incident_event,
@@ -45,8 +46,8 @@ class SimulatedSession(ColumnSession):
         )
         incidents = select(incident.c.id).where(incident.c.asset_id.in_(assets))
         self._connection.execute(delete(incident_event).where(incident_event.c.incident_id.in_(incidents)))
-        for judged in (incident, detection, watch_state, watch_checkpoint):
-            self._connection.execute(delete(judged).where(judged.c.asset_id.in_(assets)))
+        for about in (incident, detection, watch_state, watch_checkpoint, correction):
+            self._connection.execute(delete(about).where(about.c.asset_id.in_(assets)))
         return n_rows
 
     def _simulated(self, table: ReadingTable) -> str:

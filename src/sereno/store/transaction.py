@@ -1,6 +1,7 @@
 """All that can be done inside one database transaction."""
 
 from sereno.store.assets import AssetSession
+from sereno.store.corrections import CorrectionSession
 from sereno.store.incidents import IncidentSession
 from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
@@ -15,6 +16,7 @@ class Transaction(
     AssetSession,
     ReadingSession,
     SimulatedSession,
+    CorrectionSession,
     LedgerSession,
     WatchSession,
     IncidentSession,

@@ -1,0 +1,133 @@
+"""`sereno export`: tables for other tools."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from sereno.cli.output import Request, say, show_json
+from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
+
+if TYPE_CHECKING:
+    from sereno.flows.exports import ExportReport, TableFormat
+    from sereno.flows.workspace import Workspace
+
+__all__ = ["Bom", "DecimalComma", "export_app", "table_format"]
+
+export_app = typer.Typer(help="Tables for other tools.", no_args_is_help=True, rich_markup_mode=None)
+
+Bom = Annotated[
+    bool | None, typer.Option("--bom/--no-bom", help="Begin a CSV with the mark by which Excel knows UTF-8.")
+]
+DecimalComma = Annotated[
+    bool | None,
+    typer.Option(
+        "--decimal-comma/--decimal-point",
+        help="Decimal comma and semicolons in a CSV, as Excel in Spanish expects.",
+    ),
+]
+Method = TypeVar("Method", Imputation, OutlierRule, OutlierTreatment, Normalization)
+
+
+@export_app.callback()
+def default() -> None:
+    """Tables for other tools; nothing that is stored or judged changes."""
+
+
+@export_app.command("preprocessed")
+def export_preprocessed(  # noqa: PLR0913, PLR0917 - one parameter per option
+    context: typer.Context,
+    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    asset: Annotated[list[str] | None, typer.Option(help="Only this site or asset; may be repeated.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
+    impute: Annotated[
+        str | None, typer.Option(help="Missing values: none, interpolation, ffill, bfill or mean.")
+    ] = None,
+    max_gap: Annotated[str | None, typer.Option(help="Longest gap that is filled, as 6h or 2d.")] = None,
+    outliers: Annotated[str | None, typer.Option(help="Rule: none, iqr or robust_zscore.")] = None,
+    treatment: Annotated[
+        str | None, typer.Option("--outlier-treatment", help="Outliers: clip or missing.")
+    ] = None,
+    factor: Annotated[
+        float | None, typer.Option("--outlier-factor", min=0.1, help="Multiple in the rule; 1.5 or 3.5.")
+    ] = None,
+    normalize: Annotated[
+        str | None, typer.Option(help="Scaled columns besides: none, standard or min_max.")
+    ] = None,
+    corrected: Annotated[
+        bool | None, typer.Option("--corrected/--raw", help="Corrected values, or those that came.")
+    ] = None,
+    bom: Bom = None,
+    decimal_comma: DecimalComma = None,
+) -> None:
+    """Write stored values on their grid with calendar features; judging stays on the raw ones.
+
+    What is not given is as the block `exports:` of sereno.yaml says.
+    """
+    from sereno.flows.workspace import Workspace
+
+    request: Request = context.obj
+    changes = {
+        "imputation": _method(Imputation, impute, "--impute"),
+        "max_gap": _duration(max_gap),
+        "outliers": _method(OutlierRule, outliers, "--outliers"),
+        "treatment": _method(OutlierTreatment, treatment, "--outlier-treatment"),
+        "factor": factor,
+        "normalization": _method(Normalization, normalize, "--normalize"),
+    }
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        plan = workspace.export_plan
+        plan = replace(
+            plan,
+            profile=profile,
+            assets=tuple(asset or ()),
+            cleaning=replace(plan.cleaning, **_given(changes)),
+            with_corrections=plan.with_corrections if corrected is None else corrected,
+            table_format=table_format(workspace, bom, decimal_comma),
+        )
+        report = workspace.export_preprocessed(output, plan)
+        language = workspace.language
+    if request.as_json:
+        show_json(report.to_json())
+    else:
+        _say_report(report, language)
+
+
+def table_format(workspace: "Workspace", bom: bool | None, decimal_comma: bool | None) -> "TableFormat":
+    """How a CSV is written: as given, else as the settings say."""
+    given = _given({"has_bom": bom, "has_decimal_comma": decimal_comma})
+    return replace(workspace.export_plan.table_format, **given)
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _method(kind: type[Method], given: str | None, option: str) -> Method | None:
+    """The method of that name, or of one that it has in Spanish or elsewhere."""
+    if given is None:
+        return None
+    try:
+        return kind(given)
+    except ValueError as error:
+        raise typer.BadParameter(", ".join(kind), param_hint=option) from error
+
+
+def _duration(given: str | None) -> object:
+    from sereno.settings.tree import parse_duration
+
+    try:
+        return parse_duration(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--max-gap") from error
+
+
+def _say_report(report: "ExportReport", language: str) -> None:
+    from sereno.i18n.catalogue import error_sentence, sentence
+
+    say(sentence("cli.exported", language, file=report.file, rows=report.n_rows, assets=report.n_assets))
+    for signal, counts in report.values.items():
+        say(sentence("cli.exported_values", language, signal=signal, **counts))
+    for error in report.problems.values():
+        say("  " + error_sentence(error, language))
