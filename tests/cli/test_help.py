@@ -8,6 +8,8 @@ COMMANDS = [
     *("check", "ingest", "train", "score", "watch", "summary", "simulate", "demo", "doctor"),
     *("incidents", "incidents list", "incidents show", "incidents ack", "incidents comment"),
     *("incidents assign", "incidents shelve", "incidents close", "incidents export"),
+    *("corrections", "corrections add", "corrections list", "corrections undo"),
+    *("export", "export preprocessed"),
     *("config", "config check", "config explain", "config schema"),
 ]
 HEAVY = ("numpy", "polars", "sklearn", "sqlalchemy", "scipy", "watchfiles", "alembic")
@@ -29,7 +31,16 @@ def test_every_command_explains_itself_and_its_options(command: str) -> None:
     assert len(done.out.splitlines()) > 4
 
 
-@pytest.mark.parametrize("words", [["--help"], ["score", "--help"], ["incidents", "--help"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["score", "--help"],
+        ["incidents", "--help"],
+        ["export", "preprocessed", "--help"],
+        ["nonsense"],
+    ],
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\n"
