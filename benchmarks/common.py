@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ import numpy as np
 import sereno
 
 __all__ = [
+    "BYTES_PER_MB",
     "Goal",
     "Options",
     "child_environment",
     "machine",
     "milliseconds",
+    "own_peak_mb",
     "parse_options",
     "publish",
     "tell",
@@ -29,6 +32,9 @@ __all__ = [
 DATA_VARIABLE = "SERENO_DATA"
 MS_PER_S = 1000.0
 BYTES_PER_GIB = 1024**3
+BYTES_PER_MB = 1_000_000
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""What `ru_maxrss` counts in [B]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,16 @@ def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
     return {
         name: _short(float(np.quantile(seconds, q)) * MS_PER_S) for name, q in (("p50", 0.5), ("p99", 0.99))
     }
+
+
+def own_peak_mb() -> float:
+    """Most memory that this process has held so far [MB]."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / BYTES_PER_MB
+    # Not `ru_maxrss`: on Linux a child starts with the peak of the process that started it.
+    peak = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024 / BYTES_PER_MB
 
 
 def child_environment() -> dict[str, str]:

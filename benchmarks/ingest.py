@@ -6,7 +6,6 @@ incidents and all. Memory: peak of a process that stores a big file beside one t
 """
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from benchmarks.common import Goal, Options, child_environment, parse_options, publish, tell
+from benchmarks.common import (
+    BYTES_PER_MB,
+    Goal,
+    Options,
+    child_environment,
+    own_peak_mb,
+    parse_options,
+    publish,
+    tell,
+)
 from benchmarks.solar_export import Export, write_export, write_large_export
 from benchmarks.solar_fleet import ZONE
 from sereno import Workspace
@@ -34,9 +42,6 @@ TENTH = 10
 PLAIN_PER_S = 100_000.0
 JUDGED_PER_S = 50_000.0
 FLAT_RATIO = 1.25
-BYTES_PER_MB = 1_000_000
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""What `ru_maxrss` counts in [B]."""
 
 _INGEST = "from benchmarks.ingest import ingest_alone; ingest_alone()"
 
@@ -54,16 +59,7 @@ def ingest_alone() -> None:
     folder, file = sys.argv[1:]
     with Workspace.open(folder) as workspace:
         list(workspace.ingest(file))
-    print(_own_peak_mb())
-
-
-def _own_peak_mb() -> float:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / BYTES_PER_MB
-    # Not `ru_maxrss`: on Linux a child starts with the peak of the process that started it.
-    peak = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:"))
-    return int(peak.split()[1]) * 1024 / BYTES_PER_MB
+    print(own_peak_mb())
 
 
 def _figures(scratch: Path, options: Options) -> dict[str, object]:

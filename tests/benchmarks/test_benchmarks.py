@@ -7,6 +7,8 @@ import pytest
 from benchmarks.common import Goal, child_environment
 
 RATES = {"first_per_s", "repeat_per_s", "judged_per_s"}
+MAX_QUICK_PEAK_MB = 500
+"""Half of what the big files may take: these are a hundredth of them, and most of it is imports."""
 COMMON = {"goals", "machine", "quick"}
 
 
@@ -38,6 +40,22 @@ def test_ingest_says_how_many_readings_are_stored_and_the_memory_that_took():
     assert set(document["sqlite"]) == RATES
     assert document["postgres"] is None or set(document["postgres"]) == RATES
     assert set(document["memory"]) == {"file_bytes", "peak_mb", "peak_mb_at_tenth"}
+
+
+def test_reader_says_what_was_read_right_beside_polars_and_pandas():
+    document = _run("reader")
+
+    assert set(document) >= COMMON | {"csv", "xlsx"}
+    for figures in (document["csv"], document["xlsx"]):
+        assert figures["sereno_check"]["error"] is None
+        assert figures["sereno_ingest"]["values_right"]
+        assert figures["sereno_ingest"]["times_right"]
+        assert figures["sereno_ingest"]["peak_mb"] < MAX_QUICK_PEAK_MB
+        for peer in filter(None, (figures["polars"], figures["pandas"])):
+            assert (peer["by_hand"]["values_right"], peer["by_hand"]["times_right"]) == (True, True)
+            assert not peer["unaided"]["values_right"]
+        for name, ratio in figures["ratios"].items():
+            assert (ratio is None) == (figures[name.partition("_")[0]] is None)
 
 
 def test_startup_compares_help_with_a_bare_interpreter():
