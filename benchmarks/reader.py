@@ -94,7 +94,7 @@ def read_alone() -> None:
     begun = perf_counter()
     try:
         found = read(Path(file), Path(folder))
-        told |= {"seconds": perf_counter() - begun, "peak_mb": own_peak_mb()}
+        told |= {"seconds": perf_counter() - begun, "peak_mb": own_peak_mb(), "is_read": True}
         if found is not None:
             total, *times = found()
             told |= {"total": total, "times": [None if one is None else one.isoformat() for one in times]}
@@ -154,7 +154,7 @@ def _measured(reader: str, export: SpanishExport, scratch: Path) -> dict[str, An
     found = json.loads(told)
     entry = {
         "seconds": round(found["seconds"], 3),
-        "rows_per_s": round(export.n_rows / found["seconds"]),
+        "rows_per_s": round(export.n_rows / found["seconds"]) if "is_read" in found else None,
         "peak_mb": round(max(found["peak_mb"], peak_bytes / BYTES_PER_MB), 1),
         **_verdict(found, export),
         "error": found.get("error"),

@@ -192,3 +192,18 @@ def test_every_option_is_described() -> None:
         described
     )
     assert all(text.endswith(".") for text in described.values())
+
+
+def test_methods_of_exports_have_their_spanish_names_too(tmp_path: Path) -> None:
+    text = "exports: {imputation: media_cliente, normalization: min_max_scaler}\n"
+
+    exports = _load(tmp_path, text).tree.exports
+
+    assert (exports.imputation.value, exports.normalization.value) == ("mean", "min_max")
+
+
+def test_unknown_method_of_exports_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    facts = _refused(tmp_path, "exports:\n  outliers: 3sigma\n")
+
+    assert facts["where"] == f"{tmp_path / 'sereno.yaml'}:2"
+    assert "robust_zscore" in str(facts["detail"])
