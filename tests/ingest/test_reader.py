@@ -212,7 +212,7 @@ def test_thousands_are_never_guessed(tmp_path):
 
 def test_written_unit_of_another_quantity_is_not_read_as_the_signal(tmp_path):
     rows = "\n".join(f"{s};1,5;2,5" for s in hours(5))
-    _, report, batches = read(write(tmp_path, "Fecha;Generación total (kWh);Consumo total (kW)\n" + rows))
+    _, report, batches = read(write(tmp_path, "Fecha;Generación total (kWh);Consumo total (°C)\n" + rows))
     assert batches[-1].readings.signals == ("generation",)
     assert codes(report)["read.unknown_columns"] == 1
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from sereno.domain.signals import Profile, Signal
-from sereno.ingest.units import conversion, find_unit
+from sereno.ingest.units import are_kin, conversion, find_unit
 
 __all__ = [
     "Header",
@@ -174,7 +174,7 @@ def match_header(header: Header, profile: Profile) -> Match:
     stripped = _TRAILING_UNIT.match(_BRACKETED.sub(" ", header.source).strip())
     if stripped and find_unit(stripped.group(2)):
         signal = names.signals.get(key_of(stripped.group(1)))
-        if signal and conversion(stripped.group(2), signal.unit):
+        if signal and _is_fit(stripped.group(2), signal.unit):
             return Match((Role.SIGNAL,), signal, header.unit or stripped.group(2))
     return _wide_match(header, profile, names)
 
@@ -249,17 +249,16 @@ def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
     if not unit:
         trailing = _TRAILING_UNIT.match(header.source)
         word = trailing.group(2) if trailing else header.source
-        if find_unit(word) and conversion(word, signal.unit):
+        if find_unit(word) and _is_fit(word, signal.unit):
             unit = word
-    if unit and find_unit(unit) and not conversion(unit, signal.unit) and not _is_near(unit, signal.unit):
+    if unit and find_unit(unit) and not _is_fit(unit, signal.unit):
         return None
     return Match((Role.SIGNAL, *_other_roles(key)), signal, unit)
 
 
-def _is_near(unit: str, target: str) -> bool:
-    """Normal volume where volume is asked: kept as it is and reported, never converted in silence."""
-    a, b = find_unit(unit), find_unit(target)
-    return a is not None and b is not None and {a.quantity, b.quantity} == {"volume", "normal_volume"}
+def _is_fit(unit: str, target: str) -> bool:
+    """Units of one quantity, or of two that one column may be meant in: then the reader settles which."""
+    return conversion(unit, target) is not None or are_kin(unit, target)
 
 
 def _other_roles(key: str) -> tuple[Role, ...]:

@@ -26,6 +26,7 @@ from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
 from sereno.ingest.series import SheetName, name_series, specific_name
+from sereno.ingest.settling import sampled_step, settle_rates, unit_issues
 from sereno.ingest.source_file import SourceFile, TextBlock, content_sha256, examine, text_blocks
 from sereno.ingest.table import (
     ColumnReport,
@@ -92,7 +93,9 @@ def _inspect_table(
     evidence.check(name)
     _refuse_mixed_series(evidence, layout, name)
     dates = _decide_dates(evidence, options, name)
-    layout = _decide_numbers(evidence, layout, options, name)
+    step_s = sampled_step(layout, dialect.sample, dates)
+    layout, settled = settle_rates(_decide_numbers(evidence, layout, options, name), step_s, name)
+    site = clean_name(options.site) if options.site else site
     log.debug(
         "table inspected", extra={"file": name, "rows": evidence.n_rows, "profile": layout.profile.name}
     )
@@ -105,10 +108,14 @@ def _inspect_table(
         dialect=dialect,
         layout=layout,
         dates=dates,
-        site=clean_name(options.site) if options.site else site,
+        site=site,
         n_rows=evidence.n_rows,
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
-        issues=(*_garbled_issues(name, source), *_file_issues(name, layout, evidence, options)),
+        issues=(
+            *_garbled_issues(name, source),
+            *_file_issues(name, layout, evidence, options, site),
+            *settled,
+        ),
         options=options,
         registers=evidence.registers(),
         name=name,
@@ -370,12 +377,14 @@ def _column_report(column: Column) -> ColumnReport:
     return ColumnReport(column.source, column.signal if is_read else "", column.unit if is_read else "")
 
 
-def _file_issues(name: str, layout: Layout, evidence: _Evidence, options: ReadOptions) -> Iterator[DataIssue]:
+def _file_issues(
+    name: str, layout: Layout, evidence: _Evidence, options: ReadOptions, site: str
+) -> Iterator[DataIssue]:
     if evidence.n_rows == 0 and evidence.n_broken == 0:
         yield DataIssue("read.header_only", where=name, facts={"file": name})
     if options.is_timezone_assumed:
         yield DataIssue(ASSUMED_ZONE, where=name, facts={"file": name, "zone": options.timezone})
-    yield from layout_issues(layout, name)
+    yield from layout_issues(layout, name, site)
 
 
 def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
@@ -383,7 +392,7 @@ def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
         yield DataIssue("read.garbled_text", name, source.n_garbled, {"file": name})
 
 
-def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
+def layout_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
     """What the columns lack, hold beyond the profile, or leave open."""
     has = {c.signal for c in layout.columns if c.role is Role.SIGNAL}
     missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
@@ -398,23 +407,4 @@ def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
         near = nearest_hint(nearest_names(unknown[:20], layout.profile))
         facts = {"file": file, "profile": layout.profile.name, "columns": listed, "near": near}
         yield DataIssue("read.unknown_columns", where=file, count=len(unknown), facts=facts)
-    yield from _unit_issues(layout, file)
-
-
-def _unit_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
-    """Units that nothing states: written so that the sentence reads alike in every language."""
-    energies = {s.name for s in layout.profile.signals if s.quantity == "energy"}
-    assumed = [c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and c.signal in energies]
-    if assumed:
-        unit = layout.profile.signal(assumed[0].signal).unit
-        listed = ", ".join(f"'{c.source}'" for c in assumed)
-        other = "Wh" if unit != "Wh" else "kWh"
-        facts = {"file": file, "detail": f"{listed} = {unit} / {other} → {unit}", "setting": f"'… ({unit})'"}
-        yield DataIssue("read.ambiguous", where=file, count=len(assumed), facts=facts)
-    for column in layout.columns:
-        if column.doubt and column.role is Role.SIGNAL:
-            unit = layout.profile.signal(column.signal).unit
-            detail = f"'{column.source}' = {column.doubt} / {unit} → {column.doubt}"
-            yield DataIssue(
-                "read.ambiguous", column.source, 1, {"file": file, "detail": detail, "setting": unit}
-            )
+    yield from unit_issues(layout, file, site)
