@@ -85,6 +85,7 @@ def merge_issues(issues: Sequence[DataIssue]) -> list[DataIssue]:
 
 def _table_json(table: TableReport) -> dict[str, object]:
     entry = {**asdict(table), "columns": [asdict(c) for c in table.columns]}
-    if not table.asset:
-        del entry["asset"]
+    for name in ("asset", "mapping"):
+        if not entry[name]:
+            del entry[name]
     return entry

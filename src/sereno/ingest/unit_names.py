@@ -158,7 +158,7 @@ UNITS: tuple[Entry, ...] = (
     ),
     *_of("normal_flow", ("Nm³/h", "normal_cubic_meter / hour", "nm3/h", "m3(n)/h", "m3n/h")),
     *_of("standard_flow", ("Sm³/h", "standard_cubic_meter / hour", "sm3/h", "m3(s)/h")),
-    *_of("mass", ("kg", "kilogram", "kg", "kilogramo", "kilogramos"), ("ton", "tonne", "tonelada", "toneladas"),
+    *_of("mass", ("kg", "kilogram", "kg", "kilogramo", "kilogramos"), ("ton", "tonne", "tonelada"),
          ("lb", "pound", "lb", "lbs", "libra", "libras")),
     *_of("mass_flow", ("kg/h", "kilogram / hour", "kg/h"), ("kg/s", "kilogram / second", "kg/s"),
          ("t/h", "tonne / hour", "t/h")),
