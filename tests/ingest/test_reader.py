@@ -65,9 +65,13 @@ def test_report_is_json_with_the_promised_fields(tmp_path):
         "name", "layout", "encoding", "delimiter", "decimal", "thousands", "date_order", "timezone",
         "header_row", "unit_row", "columns",
     }  # fmt: skip
-    assert entry["tables"][0]["columns"][1] == {
-        "source": "Generación total (kWh)", "signal": "generation", "unit": "kWh",
-    }  # fmt: skip
+    column = entry["tables"][0]["columns"][1]
+    assert (column["source"], column["signal"], column["unit"]) == (
+        "Generación total (kWh)",
+        "generation",
+        "kWh",
+    )
+    assert [reason["code"] for reason in column["reasons"]][:2] == ["reason.signal", "reason.unit_written"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"])

@@ -64,15 +64,12 @@ class Mapped:
         columns = {_name_key(name): one for name, one in self.mapping.columns.items()}
         if not self.mapping.is_portal:
             self._refuse_misfit(dialect.headers, profiles[profile] if profile else None, file)
-        headers = tuple(
-            _declared(header, columns.get(header.key) or columns.get(header.bare_key))
-            for header in dialect.headers
-        )
+        headers = tuple(_declared(header, columns) for header in dialect.headers)
         matrix = dialect.matrix and replace(dialect.matrix, headers=headers)
         return replace(dialect, headers=headers, matrix=matrix)
 
     def _refuse_misfit(self, headers: Sequence[Header], profile: Profile | None, file: str) -> None:
-        present = {key for header in headers for key in (header.key, header.bare_key)}
+        present = {key for header in headers for key in _keys(header)}
         for name, column in self.mapping.columns.items():
             if _name_key(name) not in present and column.role != "ignored":
                 found = _listed(header.source for header in headers)
@@ -218,14 +215,20 @@ def _keyed(
     for number, line in enumerate(lines[:N_HEAD_LINES], start=1):
         for delimiter in allowed:
             headers = [parse_header(cell) for cell in split_line(line, delimiter)]
-            yield number, delimiter, {key for header in headers for key in (header.key, header.bare_key)}
+            yield number, delimiter, {key for header in headers for key in _keys(header)}
 
 
 def _name_key(name: str) -> str:
     return key_of(" ".join(repair_text(name).split()))
 
 
-def _declared(header: Header, column: ColumnMapping | None) -> Header:
+def _keys(header: Header) -> tuple[str, ...]:
+    """What a name in a mapping may be to mean this column: with its unit in brackets, or without."""
+    return (_name_key(header.source), header.key, header.bare_key)
+
+
+def _declared(header: Header, columns: Mapping[str, ColumnMapping]) -> Header:
+    column = next((columns[key] for key in _keys(header) if key in columns), None)
     if column is None:
         return header
     unit = column.unit or header.unit
