@@ -333,3 +333,11 @@ def test_own_mapping_wins_over_the_portal_of_the_same_files(tmp_path):
     )
 
     assert report.tables[0].mapping == "mia"
+
+
+def test_of_two_mappings_only_the_one_that_is_used_must_fit(tmp_path):
+    general = replace(PLANT, name="general", fingerprint=("Fecha",), header_row=7)
+
+    _, report, _ = read(plant_file(tmp_path), replace(MADRID, mappings=(general, PLANT)))
+
+    assert report.tables[0].mapping == "planta"

@@ -106,8 +106,9 @@ def find_mapping(
         MappingMisfit: The mapping asked for, or one whose file pattern fits, does not fit the table.
         UsageError: There is no mapping of the name that is asked for.
     """
+    head = _head(lines)
     if options.mapping is not None:
-        return _asked(lines, table, options, delimiters)
+        return _asked(head, table, options, delimiters)
     found = []
     for mapping in options.mappings:
         has_pattern = bool(mapping.pattern) and fnmatch.fnmatch(
@@ -115,13 +116,13 @@ def find_mapping(
         )
         if mapping.pattern and not has_pattern:
             continue
-        place = _place(lines, mapping, delimiters)
+        place = _place(head, mapping, delimiters)
         if place is not None:
             rank = (not mapping.is_portal, has_pattern, len(mapping.fingerprint))
-            found.append((rank, _checked(Mapped(mapping, *place), table.name)))
+            found.append((rank, Mapped(mapping, *place)))
         elif has_pattern and mapping.reads_sheet(table.label):
-            raise _unplaced(lines, mapping, table.name, delimiters)
-    return max(found, key=lambda pair: pair[0])[1] if found else None
+            raise _unplaced(head, mapping, table.name, delimiters)
+    return _checked(max(found, key=lambda pair: pair[0])[1], table.name) if found else None
 
 
 def selecting_mapping(tables: Sequence[HeldTable], options: ReadOptions) -> FileMapping | None:
@@ -140,17 +141,31 @@ def near_miss(
     lines: Sequence[str], options: ReadOptions, delimiters: Sequence[str]
 ) -> tuple[str, str] | None:
     """Name of a mapping of the workspace that nearly fits, and the columns that it misses."""
-    for mapping in options.mappings:
-        if mapping.is_portal or not mapping.fingerprint:
-            continue
-        best, missing = _closest(lines, mapping, delimiters)
+    own = [mapping for mapping in options.mappings if mapping.fingerprint and not mapping.is_portal]
+    head = _head(lines) if own else []
+    for mapping in own:
+        best, missing = _closest(head, mapping, delimiters)
         if best >= NEAR_SHARE:
             return mapping.name, _listed(missing)
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line among the first, and all its letters and digits, folded: what a name in it must be a part of."""
+
+    number: int
+    text: str
+    key: str
+
+
+def _head(lines: Sequence[str]) -> list[_Line]:
+    numbered = enumerate(lines[:N_HEAD_LINES], start=1)
+    return [_Line(number, text, key_of.__wrapped__(repair_text(text))) for number, text in numbered]
+
+
 def _asked(
-    lines: Sequence[str], table: HeldTable, options: ReadOptions, delimiters: Sequence[str]
+    head: Sequence[_Line], table: HeldTable, options: ReadOptions, delimiters: Sequence[str]
 ) -> Mapped | None:
     mapping = next((one for one in options.mappings if one.name == options.mapping), None)
     if mapping is None:
@@ -160,9 +175,9 @@ def _asked(
         )
     if not mapping.reads_sheet(table.label):
         return None
-    place = _place(lines, mapping, delimiters)
+    place = _place(head, mapping, delimiters)
     if place is None:
-        raise _unplaced(lines, mapping, table.name, delimiters)
+        raise _unplaced(head, mapping, table.name, delimiters)
     return _checked(Mapped(mapping, *place), table.name)
 
 
@@ -174,30 +189,32 @@ def _checked(mapped: Mapped, file: str) -> Mapped:
 
 
 def _unplaced(
-    lines: Sequence[str], mapping: FileMapping, file: str, delimiters: Sequence[str]
+    head: Sequence[_Line], mapping: FileMapping, file: str, delimiters: Sequence[str]
 ) -> MappingMisfit:
-    _, missing = _closest(lines, mapping, delimiters)
+    _, missing = _closest(head, mapping, delimiters)
     written = "" if not mapping.delimiter else f"; delimiter: {mapping.delimiter!r}"
     return MappingMisfit(
         mapping=mapping.name, file=file, detail=f"match.columns: {_listed(missing)} ∉{written}"
     )
 
 
-def _place(lines: Sequence[str], mapping: FileMapping, delimiters: Sequence[str]) -> tuple[str, int] | None:
+def _place(head: Sequence[_Line], mapping: FileMapping, delimiters: Sequence[str]) -> tuple[str, int] | None:
     """Delimiter and line of the header, where all names of the fingerprint stand."""
     wanted = _wanted(mapping)
-    for number, delimiter, keys in _keyed(lines, mapping, delimiters):
-        if wanted and wanted <= keys:
+    hopeful = [line for line in head if wanted and all(key in line.key for key in wanted)]
+    for number, delimiter, keys in _keyed(hopeful, mapping, delimiters):
+        if wanted <= keys:
             return delimiter, number
     return None
 
 
 def _closest(
-    lines: Sequence[str], mapping: FileMapping, delimiters: Sequence[str]
+    head: Sequence[_Line], mapping: FileMapping, delimiters: Sequence[str]
 ) -> tuple[float, list[str]]:
     """Largest share of the fingerprint on one line, and the names that are missing there."""
     wanted = _wanted(mapping)
-    best = max((keys & wanted for _, _, keys in _keyed(lines, mapping, delimiters)), key=len, default=set())
+    hopeful = [line for line in head if any(key in line.key for key in wanted)]
+    best = max((keys & wanted for _, _, keys in _keyed(hopeful, mapping, delimiters)), key=len, default=set())
     names = mapping.fingerprint or tuple(mapping.columns)
     return len(best) / max(1, len(wanted)), [name for name in names if _name_key(name) not in best]
 
@@ -207,15 +224,16 @@ def _wanted(mapping: FileMapping) -> set[str]:
 
 
 def _keyed(
-    lines: Sequence[str], mapping: FileMapping, delimiters: Sequence[str]
+    head: Sequence[_Line], mapping: FileMapping, delimiters: Sequence[str]
 ) -> Iterator[tuple[int, str, set[str]]]:
+    """What the cells of each line may be called, under each delimiter that is allowed."""
     allowed = [
         d for d in delimiters if not mapping.delimiter or len(delimiters) == 1 or d == mapping.delimiter
     ]
-    for number, line in enumerate(lines[:N_HEAD_LINES], start=1):
+    for line in head:
         for delimiter in allowed:
-            headers = [parse_header(cell) for cell in split_line(line, delimiter)]
-            yield number, delimiter, {key for header in headers for key in _keys(header)}
+            headers = [parse_header(cell) for cell in split_line(line.text, delimiter)]
+            yield line.number, delimiter, {key for header in headers for key in _keys(header)}
 
 
 def _name_key(name: str) -> str:
