@@ -88,7 +88,7 @@ def test_files_have_the_documented_keys(judged: Path, tmp_path: Path, command: s
     assert set(entry) == ENTRY_KEYS | extra
     assert set(entry["totals"]) == TOTALS
     assert set(entry["tables"][0]) == TABLE_KEYS
-    assert {"source", "signal", "unit"} == set(entry["tables"][0]["columns"][0])
+    assert {"source", "signal", "unit", "reason"} == set(entry["tables"][0]["columns"][0])
     assert all({"code", "where", "count", "message"} == set(issue) for issue in entry["issues"])
 
 

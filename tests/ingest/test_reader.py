@@ -65,9 +65,13 @@ def test_report_is_json_with_the_promised_fields(tmp_path):
         "name", "layout", "encoding", "delimiter", "decimal", "thousands", "date_order", "timezone",
         "header_row", "unit_row", "columns",
     }  # fmt: skip
-    assert entry["tables"][0]["columns"][1] == {
-        "source": "Generación total (kWh)", "signal": "generation", "unit": "kWh",
-    }  # fmt: skip
+    column = entry["tables"][0]["columns"][1]
+    assert (column["source"], column["signal"], column["unit"]) == (
+        "Generación total (kWh)",
+        "generation",
+        "kWh",
+    )
+    assert [reason["code"] for reason in column["reasons"]][:2] == ["reason.signal", "reason.unit_written"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"])
@@ -212,7 +216,7 @@ def test_thousands_are_never_guessed(tmp_path):
 
 def test_written_unit_of_another_quantity_is_not_read_as_the_signal(tmp_path):
     rows = "\n".join(f"{s};1,5;2,5" for s in hours(5))
-    _, report, batches = read(write(tmp_path, "Fecha;Generación total (kWh);Consumo total (kW)\n" + rows))
+    _, report, batches = read(write(tmp_path, "Fecha;Generación total (kWh);Consumo total (°C)\n" + rows))
     assert batches[-1].readings.signals == ("generation",)
     assert codes(report)["read.unknown_columns"] == 1
 

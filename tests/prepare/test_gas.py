@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sereno.domain.atmosphere import atmospheric_pressure
 from sereno.domain.errors import SettingsError
 from sereno.domain.facts import AssetFacts
 from sereno.prepare.gas import (
     absolute_pressure,
     amount_of_gas,
-    atmospheric_pressure,
     base_volume,
     compressibility,
     ideal_gas_error,

@@ -12,6 +12,7 @@ from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.settings import config_app
 
 if TYPE_CHECKING:
+    from sereno.flows.build import FileHints, Setup
     from sereno.flows.ingest import FileResult
     from sereno.flows.workspace import Workspace
 
@@ -44,6 +45,10 @@ Stamp = Annotated[
     Literal["start", "end"] | None,
     typer.Option(help="start or end of a step, what times mean where a file itself cannot tell."),
 ]
+MappingName = Annotated[
+    str | None,
+    typer.Option("--mapping", help="Mapping of sereno.yaml, or portal, that the files must be read by."),
+]
 ProfileName = Annotated[
     str | None, typer.Option(help="Profile of the files; otherwise decided by their columns.")
 ]
@@ -72,7 +77,7 @@ def common(
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Files or folders.", readable=False)],
     timezone: Timezone = None,
@@ -80,6 +85,10 @@ def check(
     decimal: Decimal = None,
     date_order: DateOrder = None,
     stamp: Stamp = None,
+    mapping: MappingName = None,
+    save_mapping: Annotated[
+        str | None, typer.Option(help="Save how the file is read under this name in sereno.yaml.")
+    ] = None,
 ) -> None:
     """Say what is understood of files and what is wrong in them; store nothing."""
     from sereno.flows.build import FileHints, open_setup
@@ -87,10 +96,13 @@ def check(
 
     request: Request = context.obj
     setup = open_setup(request.workspace, language=request.language)
-    results = list(check_paths(setup, files, FileHints(timezone, profile, decimal, date_order, stamp)))
+    hints = FileHints(timezone, profile, decimal, date_order, stamp, mapping)
+    results = list(check_paths(setup, files, hints))
     _show_files(request, [result.entry for result in results])
     if results and all(result.is_refused for result in results):
         raise typer.Exit(3)
+    if save_mapping is not None:
+        _save_mapping(request, setup, files, save_mapping, hints)
 
 
 @app.command()
@@ -102,6 +114,7 @@ def ingest(
     decimal: Decimal = None,
     date_order: DateOrder = None,
     stamp: Stamp = None,
+    mapping: MappingName = None,
 ) -> None:
     """Read and store files; broken rows go to quarantine, a file read before changes nothing."""
     request: Request = context.obj
@@ -122,6 +135,7 @@ def ingest(
             decimal=decimal,
             date_order=date_order,
             stamp=stamp,
+            mapping=mapping,
             on_file=on_file,
         )
     _show_files(request, [result.entry for result in results])
@@ -290,6 +304,17 @@ def doctor(context: typer.Context) -> None:
     from sereno.cli.showing import run_doctor
 
     run_doctor(context.obj)
+
+
+def _save_mapping(request: Request, setup: "Setup", files: list[Path], name: str, hints: "FileHints") -> None:
+    from sereno.domain.errors import UsageError
+    from sereno.flows.mappings import save_file_mapping
+    from sereno.i18n.catalogue import sentence
+
+    if len(files) != 1 or not files[0].is_file():
+        raise UsageError(detail="a mapping is saved from one file", command="check")
+    path = save_file_mapping(setup, files[0], name, hints)
+    tell_progress(request, sentence("cli.mapping_saved", setup.language, mapping=name, file=str(path)))
 
 
 def _open(request: Request) -> "Workspace":

@@ -16,6 +16,7 @@ def show_file(entry: dict[str, object]) -> None:
     tables: list[dict[str, object]] = entry["tables"]  # type: ignore[assignment]
     for table in tables:
         decided = (
+            "mapping",
             "layout",
             "encoding",
             "delimiter",
@@ -23,13 +24,15 @@ def show_file(entry: dict[str, object]) -> None:
             "thousands",
             "date_order",
             "timezone",
+            "header_row",
             "unit_row",
         )
         say("  " + ", ".join(f"{name}={table[name]!r}" for name in decided if table.get(name) is not None))
         columns: list[dict[str, str | None]] = table["columns"]  # type: ignore[assignment]
         for column in columns[:_MAX_COLUMNS]:
             unit = f" [{column['unit']}]" if column["unit"] else ""
-            say(f"    {column['source']} → {column['signal'] or '–'}{unit}")
+            reason = f" ({column['reason']})" if column["reason"] else ""
+            say(f"    {column['source']} → {column['signal'] or '–'}{unit}{reason}")
         if len(columns) > _MAX_COLUMNS:
             say(f"    … +{len(columns) - _MAX_COLUMNS}")
     issues: list[dict[str, object]] = entry["issues"]  # type: ignore[assignment]

@@ -5,7 +5,8 @@
     │   └── InvalidCorrection
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
-    │   ├── MissingColumns, NoReadings, UnknownAsset, UnknownSignal, AmbiguousData
+    │   ├── MissingColumns, MappingMisfit, NoReadings
+    │   ├── UnknownAsset, UnknownSignal, AmbiguousData
     │   └── InvalidRecord
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
     ├── StoreError            database, disk, lease, version               exit 5
@@ -37,6 +38,7 @@ __all__ = [
     "HistoryTooShort",
     "InvalidCorrection",
     "InvalidRecord",
+    "MappingMisfit",
     "MissingColumns",
     "ModelCorrupt",
     "ModelError",
@@ -148,6 +150,16 @@ class MissingColumns(DataError):
 
     code = "read.missing_columns"
     template = "No column of {file} is a signal of profile '{profile}': found {found}. {hint}"
+
+
+class MappingMisfit(DataError):
+    """A saved mapping says something of the file that is not so."""
+
+    code = "read.mapping_misfit"
+    template = (
+        "Mapping '{mapping}' does not fit {file}: {detail}. Correct it under `mappings` in sereno.yaml, or "
+        "read the file without it."
+    )
 
 
 class NoReadings(DataError):

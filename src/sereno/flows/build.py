@@ -1,7 +1,7 @@
 """Settings become objects here, and nowhere else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from tzlocal import get_localzone_name
@@ -13,8 +13,9 @@ from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.exports import ExportPlan
 from sereno.i18n.catalogue import machine_language
-from sereno.ingest import ReadOptions
+from sereno.ingest import ColumnMapping, FileMapping, ReadOptions
 from sereno.report.exports import TableFormat
+from sereno.settings.mappings import MappingSettings, load_portals
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import LoadedSettings, load_settings
 from sereno.settings.tree import AssetSettings, ExportSettings, Settings
@@ -139,6 +140,7 @@ class FileHints:
         decimal: `.` or `,`.
         date_order: `dmy` or `mdy`.
         stamp: `start` or `end`: what a time says of its step.
+        mapping: Name of the mapping that the files must be read by.
     """
 
     timezone: str | None = None
@@ -146,6 +148,7 @@ class FileHints:
     decimal: str | None = None
     date_order: str | None = None
     stamp: str | None = None
+    mapping: str | None = None
 
 
 NO_HINTS = FileHints()
@@ -164,5 +167,47 @@ def read_options(setup: Setup, hints: FileHints = NO_HINTS) -> ReadOptions:
         stamp=hints.stamp,
         max_expanded_bytes=settings.limits.max_expanded_bytes,
         max_line_bytes=settings.limits.max_line_bytes,
+        mappings=_file_mappings(settings.mappings, load_portals()),
+        mapping=hints.mapping,
+        said=frozenset(one.name for one in fields(hints) if getattr(hints, one.name) is not None),
         now=setup.clock(),
+    )
+
+
+def _file_mappings(
+    own: Mapping[str, MappingSettings], portals: Mapping[str, MappingSettings]
+) -> tuple[FileMapping, ...]:
+    """The mappings of the workspace, then those of the portals that it does not replace by name."""
+    found = [_file_mapping(name, one, is_portal=False) for name, one in own.items()]
+    found += [_file_mapping(name, one, is_portal=True) for name, one in portals.items() if name not in own]
+    return tuple(found)
+
+
+def _file_mapping(name: str, said: MappingSettings, *, is_portal: bool) -> FileMapping:
+    return FileMapping(
+        name=name,
+        fingerprint=tuple(said.match.columns),
+        pattern=said.match.file or "",
+        columns={
+            source: ColumnMapping(
+                role=column.role or "",
+                signal=column.signal or "",
+                unit=column.unit or "",
+                asset=column.asset or "",
+                is_register=column.kind == "register",
+            )
+            for source, column in said.columns.items()
+        },
+        profile=said.profile or "",
+        delimiter=said.delimiter or "",
+        header_row=said.header_row,
+        decimal=said.decimal or "",
+        thousands=said.thousands,
+        date_order=said.date_order or "",
+        timezone=said.timezone or "",
+        stamp=said.stamp or "",
+        site=said.site or "",
+        step_s=said.step.total_seconds() if said.step else None,
+        sheets=tuple(said.sheets),
+        is_portal=is_portal,
     )

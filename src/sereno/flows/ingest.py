@@ -10,7 +10,7 @@ from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
 from sereno.flows.scale import check_scale
-from sereno.i18n.catalogue import error_sentence, issue_sentence
+from sereno.i18n.catalogue import error_sentence, issue_sentence, sentence
 from sereno.ingest import (
     Batch,
     FilePlan,
@@ -155,9 +155,25 @@ def _entry(report: FileReport) -> dict[str, object]:
 
 
 def with_messages(entry: Mapping[str, object], language: str) -> dict[str, object]:
-    """The entry with a sentence for each issue in place of the facts that it was made of."""
+    """The entry with a sentence for each issue and column in place of the facts that it was made of."""
     issues: list[Mapping[str, object]] = entry["issues"]  # type: ignore[assignment]
-    return {**entry, "issues": [_with_message(issue, language) for issue in issues]}
+    tables: list[Mapping[str, object]] = entry["tables"]  # type: ignore[assignment]
+    return {
+        **entry,
+        "tables": [_with_reasons(table, language) for table in tables],
+        "issues": [_with_message(issue, language) for issue in issues],
+    }
+
+
+def _with_reasons(table: Mapping[str, object], language: str) -> dict[str, object]:
+    columns: list[Mapping[str, object]] = table["columns"]  # type: ignore[assignment]
+    return {**table, "columns": [_with_reason(column, language) for column in columns]}
+
+
+def _with_reason(column: Mapping[str, object], language: str) -> dict[str, object]:
+    reasons: Sequence[Mapping[str, Mapping[str, object]]] = column.get("reasons", ())  # type: ignore[assignment]
+    said = [sentence(str(one["code"]), language, **one["facts"]) for one in reasons]
+    return {**{key: column[key] for key in ("source", "signal", "unit")}, "reason": "; ".join(said)}
 
 
 def _with_message(issue: Mapping[str, object], language: str) -> dict[str, object]:
@@ -202,7 +218,7 @@ def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[F
 
 def _store_batch(tx: Transaction, plan: FilePlan, batch: Batch, into: Ingestion) -> int:
     table = plan.each[batch.table]
-    ids = tx.ensure_assets(batch.readings.assets, profile=table.profile.name, zone=into.options.timezone)
+    ids = tx.ensure_assets(batch.readings.assets, profile=table.profile.name, zone=table.options.timezone)
     if table.assumed_units:
         check_scale(tx, batch.readings, ids, table.assumed_units, file=table.name)
     appended = tx.append(

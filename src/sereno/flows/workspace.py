@@ -127,12 +127,13 @@ class Workspace:
         decimal: str | None = None,
         date_order: str | None = None,
         stamp: str | None = None,
+        mapping: str | None = None,
     ) -> list[FileResult]:
         """What sereno understands of files and what is wrong in them; stores nothing."""
-        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp))
+        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp, mapping))
         return [check_file(path, self._setup, options) for path in expand_paths([Path(p) for p in paths])]
 
-    def ingest(
+    def ingest(  # noqa: PLR0913 - one parameter per option
         self,
         *paths: str | Path,
         timezone: str | None = None,
@@ -140,6 +141,7 @@ class Workspace:
         decimal: str | None = None,
         date_order: str | None = None,
         stamp: str | None = None,
+        mapping: str | None = None,
         judge: bool = False,
         is_simulated: bool = False,
         on_file: Callable[[FileResult], None] | None = None,
@@ -152,11 +154,12 @@ class Workspace:
             decimal: Decimal sign, `.` or `,`, where a file itself cannot tell.
             date_order: `dmy` or `mdy`, where a file itself cannot tell.
             stamp: `start` or `end`, what times say of their steps, where a file itself cannot tell.
+            mapping: Name of the mapping, or portal, that the files must be read by.
             judge: Judge each batch in the transaction that stores it, as `watch` does.
             is_simulated: Mark the readings as simulated.
             on_file: Told about each file as it is done.
         """
-        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp))
+        options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp, mapping))
         files = expand_paths([Path(p) for p in paths])
         if self.settings.timezone is None and files:
             save_setting(self.folder, "timezone", options.timezone)

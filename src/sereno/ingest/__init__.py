@@ -1,7 +1,9 @@
 """Files and records to readings: dialect, units, time zone and identity, each decided by evidence."""
 
 from sereno.ingest.batch import Batch, FilePlan, Totals
+from sereno.ingest.file_mapping import ColumnMapping, FileMapping
 from sereno.ingest.inspection import inspect_file
+from sereno.ingest.learnt import mapping_of
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.reader import read_batches
 from sereno.ingest.records import RecordPlan, plan_record, rows_from_records
@@ -11,7 +13,9 @@ from sereno.ingest.table import ColumnReport, TableReport
 
 __all__ = [
     "Batch",
+    "ColumnMapping",
     "ColumnReport",
+    "FileMapping",
     "FilePlan",
     "FileReport",
     "ReadOptions",
@@ -21,6 +25,7 @@ __all__ = [
     "TruncatedFile",
     "content_sha256",
     "inspect_file",
+    "mapping_of",
     "plan_record",
     "read_batches",
     "rows_from_records",

@@ -215,6 +215,7 @@ class DateEvidence:
         sample: The first texts, for the fast formats.
         declared: Order that the unit row declares, e.g. `[dd.MM.yyyy]`.
         hours: Numbers of hours beside the dates.
+        forced: Order that a mapping says, over all evidence.
     """
 
     distinct: dict[Style, set[tuple[int, int, int]]] = field(default_factory=dict)
@@ -222,6 +223,7 @@ class DateEvidence:
     sample: list[str] = field(default_factory=list)
     declared: str | None = None
     hours: HourEvidence = field(default_factory=HourEvidence)
+    forced: str | None = None
 
     def add(self, texts: pl.Series) -> None:
         """Takes in more cells of the column."""
@@ -263,7 +265,9 @@ class DateEvidence:
             asked: Order that the caller declares, for what the column cannot tell.
             now: The current instant: dates beyond it speak against an order.
         """
-        orders: dict[Style, str | None] = {s: _order_of(s, t, now) for s, t in self.distinct.items()}
+        orders: dict[Style, str | None] = {
+            s: self.forced or _order_of(s, t, now) for s, t in self.distinct.items()
+        }
         weights: Counter[str] = Counter()
         for style, order in orders.items():
             if order is not None:

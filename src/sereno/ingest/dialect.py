@@ -87,6 +87,7 @@ def sniff_dialect(
     file: str,
     *,
     delimiters: Sequence[str] = DELIMITERS,
+    header_row: int | None = None,
 ) -> Dialect:
     """The dialect that the first lines speak of.
 
@@ -95,11 +96,15 @@ def sniff_dialect(
         profiles: Whose names make a line a header.
         file: Name for the error.
         delimiters: Those that may be, the likeliest first.
+        header_row: 1-based line of the names where it is known, with the only delimiter; None finds it.
 
     Raises:
         MissingColumns: No line can be a header.
     """
     numbered = [(i, t) for i, t in enumerate(lines[:N_SNIFFED_LINES], start=1) if t.strip()]
+    if header_row is not None:
+        known = {i: split_line(t, delimiters[0]) for i, t in numbered}
+        return _with_matrix(_complete(delimiters[0], header_row, known), profiles)
     candidates = []
     for preference, delimiter in enumerate(delimiters):
         rows = [(i, split_line(t, delimiter)) for i, t in numbered]

@@ -13,9 +13,10 @@ from enum import StrEnum
 from functools import lru_cache
 
 from sereno.domain.signals import Profile, Signal
-from sereno.ingest.units import conversion, find_unit
+from sereno.ingest.units import are_kin, conversion, find_unit
 
 __all__ = [
+    "Declared",
     "Header",
     "Match",
     "Role",
@@ -45,6 +46,15 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """What a mapping says that a column is; `signal` and `asset` are empty for other roles."""
+
+    role: Role
+    signal: str = ""
+    asset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """A header text taken apart.
 
@@ -54,6 +64,7 @@ class Header:
         bare_key: The same without the bracketed part.
         unit: What stands in the brackets or in the unit row; empty when nothing does.
         is_unit_explicit: The unit stands apart (brackets, unit row) and so must be understood.
+        declared: What a mapping says of it; None leaves that to the names.
     """
 
     source: str
@@ -61,6 +72,7 @@ class Header:
     bare_key: str
     unit: str = ""
     is_unit_explicit: bool = False
+    declared: Declared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,8 @@ def parse_header(text: str, unit_cell: str = "") -> Header:
 
 def match_header(header: Header, profile: Profile) -> Match:
     """What a header means under a profile; role `UNKNOWN` when it says nothing."""
+    if header.declared is not None:
+        return _declared_match(header, header.declared, profile)
     names = _names_of(profile)
     for key in dict.fromkeys((header.key, header.bare_key)):
         if key in names.signals:
@@ -174,9 +188,17 @@ def match_header(header: Header, profile: Profile) -> Match:
     stripped = _TRAILING_UNIT.match(_BRACKETED.sub(" ", header.source).strip())
     if stripped and find_unit(stripped.group(2)):
         signal = names.signals.get(key_of(stripped.group(1)))
-        if signal and conversion(stripped.group(2), signal.unit):
+        if signal and _is_fit(stripped.group(2), signal.unit):
             return Match((Role.SIGNAL,), signal, header.unit or stripped.group(2))
     return _wide_match(header, profile, names)
+
+
+def _declared_match(header: Header, declared: Declared, profile: Profile) -> Match:
+    if declared.role is not Role.SIGNAL:
+        return Match((declared.role,), unit=header.unit)
+    if not profile.is_open and declared.signal not in profile.signal_names:
+        return Match((Role.UNKNOWN,), unit=header.unit)
+    return Match((Role.SIGNAL,), profile.signal(declared.signal), header.unit, declared.asset)
 
 
 def nearest_names(found: Sequence[str], profile: Profile, *, n_names: int = 3) -> list[tuple[str, str]]:
@@ -249,17 +271,16 @@ def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
     if not unit:
         trailing = _TRAILING_UNIT.match(header.source)
         word = trailing.group(2) if trailing else header.source
-        if find_unit(word) and conversion(word, signal.unit):
+        if find_unit(word) and _is_fit(word, signal.unit):
             unit = word
-    if unit and find_unit(unit) and not conversion(unit, signal.unit) and not _is_near(unit, signal.unit):
+    if unit and find_unit(unit) and not _is_fit(unit, signal.unit):
         return None
     return Match((Role.SIGNAL, *_other_roles(key)), signal, unit)
 
 
-def _is_near(unit: str, target: str) -> bool:
-    """Normal volume where volume is asked: kept as it is and reported, never converted in silence."""
-    a, b = find_unit(unit), find_unit(target)
-    return a is not None and b is not None and {a.quantity, b.quantity} == {"volume", "normal_volume"}
+def _is_fit(unit: str, target: str) -> bool:
+    """Units of one quantity, or of two that one column may be meant in: then the reader settles which."""
+    return conversion(unit, target) is not None or are_kin(unit, target)
 
 
 def _other_roles(key: str) -> tuple[Role, ...]:

@@ -22,13 +22,15 @@ from sereno.ingest.hours import AMBIGUOUS
 from sereno.ingest.identity import clean_name, site_from_file_name
 from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
 from sereno.ingest.lines import LineBlock, LineKind
+from sereno.ingest.mappings import Mapped, find_mapping, selecting_mapping
 from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
+from sereno.ingest.reasons import Asked, explain_columns, mapping_issues
 from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
 from sereno.ingest.series import SheetName, name_series, specific_name
+from sereno.ingest.settling import sampled_step, settle_rates, unit_issues
 from sereno.ingest.source_file import SourceFile, TextBlock, content_sha256, examine, text_blocks
 from sereno.ingest.table import (
-    ColumnReport,
     TableReport,
     TextTable,
     instant_texts,
@@ -86,13 +88,28 @@ def _inspect_table(
     name = table.name
     source = examine(table.path, options)
     delimiters = ("\t",) if table.is_typed else DELIMITERS
-    dialect = sniff_dialect(_head(source), profiles, name, delimiters=delimiters)
+    head = _head(source)
+    mapped = find_mapping(head, table, options, delimiters)
+    if mapped is None:
+        dialect = sniff_dialect(head, profiles, name, delimiters=delimiters)
+    else:
+        options = mapped.options(options)
+        dialect = mapped.read_dialect(head, profiles, options.profile, name)
     layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=name)
-    evidence = _gather(source, dialect, layout)
+    evidence = _gather(source, dialect, layout, mapped)
     evidence.check(name)
     _refuse_mixed_series(evidence, layout, name)
+    if mapped is not None:
+        mapped.refuse_impossible_dates(evidence.dates, name)
     dates = _decide_dates(evidence, options, name)
-    layout = _decide_numbers(evidence, layout, options, name)
+    step_s = mapped.mapping.step_s if mapped else None
+    layout, settled = settle_rates(
+        _decide_numbers(evidence, layout, options, name, mapped.mapping.number_style if mapped else None),
+        step_s or sampled_step(layout, dialect.sample, dates),
+        name,
+    )
+    said = mapping_issues(mapped, head, layout, Asked(profiles, options, delimiters, name), evidence.votes())
+    site = clean_name(options.site) if options.site else site
     log.debug(
         "table inspected", extra={"file": name, "rows": evidence.n_rows, "profile": layout.profile.name}
     )
@@ -100,15 +117,26 @@ def _inspect_table(
         path=table.path,
         sha256=source.sha256,
         profile=layout.profile,
-        tables=(_table_report(table, source, dialect, layout, dates, options),),
+        tables=(
+            replace(
+                _table_report(table, source, dialect, layout, dates, options),
+                columns=explain_columns(layout, dialect, dates, evidence.numbers, mapped),
+                mapping=mapped.mapping.name if mapped else "",
+            ),
+        ),
         source=source,
         dialect=dialect,
         layout=layout,
         dates=dates,
-        site=clean_name(options.site) if options.site else site,
+        site=site,
         n_rows=evidence.n_rows,
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
-        issues=(*_garbled_issues(name, source), *_file_issues(name, layout, evidence, options)),
+        issues=(
+            *_garbled_issues(name, source),
+            *_file_issues(name, layout, evidence, options, site),
+            *settled,
+            *said,
+        ),
         options=options,
         registers=evidence.registers(),
         name=name,
@@ -139,7 +167,11 @@ def _inspect_container(
     found = _Found(passed=[passed_over(one.name, one.why) for one in opened.passed])
     for place, error in opened.refused:
         found.refuse(place, error)
+    selection = selecting_mapping(opened.tables, options)
     for table in opened.tables:
+        if selection is not None and not selection.reads_sheet(table.label):
+            found.passed.append(passed_over(table.name, "not_selected"))
+            continue
         try:
             plan = _inspect_table(table, profiles, options, site=_site_of(table, path))
         except DataError as error:
@@ -205,9 +237,11 @@ def _refuse_unknown_zone(name: str) -> None:
         raise UsageError(detail=f"there is no time zone '{name}'", command="check") from error
 
 
-def _gather(source: SourceFile, dialect: Dialect, layout: Layout) -> "_Evidence":
+def _gather(source: SourceFile, dialect: Dialect, layout: Layout, mapped: Mapped | None) -> "_Evidence":
     with RepeatCensus(source.n_lines) as keys:
         evidence = _Evidence(dialect, layout, keys)
+        if mapped is not None and mapped.mapping.date_order in ("dmy", "mdy"):
+            evidence.dates.forced = mapped.mapping.date_order
         for lines, table in text_tables(source, dialect, layout):
             evidence.add(lines, table)
         keys.finish()
@@ -241,6 +275,13 @@ class _Evidence:
         if self._register is not None and len(self._registers) < MAX_REGISTERS:
             self._registers.update(table.cells[self._register].drop_nulls().unique().to_list())
         self.keys.add(table, self._layout)
+
+    def votes(self) -> "Counter[str]":
+        """Cells of all columns that can only be read with `.`, or with `,`, as decimal sign."""
+        votes: Counter[str] = Counter()
+        for found in self.numbers.values():
+            votes += found.votes
+        return votes
 
     def check(self, file: str) -> None:
         """Refuses a file most of whose lines have another number of fields than its header."""
@@ -314,10 +355,10 @@ def _decide_dates(evidence: _Evidence, options: ReadOptions, file: str) -> DateS
     return replace(style, hours=hours)
 
 
-def _decide_numbers(evidence: _Evidence, layout: Layout, options: ReadOptions, file: str) -> Layout:
-    votes: Counter[str] = Counter()
-    for found in evidence.numbers.values():
-        votes += found.votes
+def _decide_numbers(
+    evidence: _Evidence, layout: Layout, options: ReadOptions, file: str, forced: NumberStyle | None
+) -> Layout:
+    votes = evidence.votes()
     fallback = max(votes, key=lambda s: votes[s]) if votes else options.decimal
     columns: list[Column] = []
     for column in layout.columns:
@@ -325,7 +366,7 @@ def _decide_numbers(evidence: _Evidence, layout: Layout, options: ReadOptions, f
         if numbers is None:
             columns.append(column)
             continue
-        style = numbers.decide(fallback)
+        style = forced or numbers.decide(fallback)
         if style is None:
             raise AmbiguousData(
                 file=file,
@@ -361,21 +402,18 @@ def _table_report(
         timezone=options.timezone,
         header_row=dialect.header_row,
         unit_row=dialect.unit_row,
-        columns=tuple(_column_report(c) for c in layout.columns),
+        columns=(),
     )
 
 
-def _column_report(column: Column) -> ColumnReport:
-    is_read = column.role is Role.SIGNAL
-    return ColumnReport(column.source, column.signal if is_read else "", column.unit if is_read else "")
-
-
-def _file_issues(name: str, layout: Layout, evidence: _Evidence, options: ReadOptions) -> Iterator[DataIssue]:
+def _file_issues(
+    name: str, layout: Layout, evidence: _Evidence, options: ReadOptions, site: str
+) -> Iterator[DataIssue]:
     if evidence.n_rows == 0 and evidence.n_broken == 0:
         yield DataIssue("read.header_only", where=name, facts={"file": name})
     if options.is_timezone_assumed:
         yield DataIssue(ASSUMED_ZONE, where=name, facts={"file": name, "zone": options.timezone})
-    yield from layout_issues(layout, name)
+    yield from layout_issues(layout, name, site)
 
 
 def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
@@ -383,7 +421,7 @@ def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
         yield DataIssue("read.garbled_text", name, source.n_garbled, {"file": name})
 
 
-def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
+def layout_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
     """What the columns lack, hold beyond the profile, or leave open."""
     has = {c.signal for c in layout.columns if c.role is Role.SIGNAL}
     missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
@@ -398,23 +436,4 @@ def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
         near = nearest_hint(nearest_names(unknown[:20], layout.profile))
         facts = {"file": file, "profile": layout.profile.name, "columns": listed, "near": near}
         yield DataIssue("read.unknown_columns", where=file, count=len(unknown), facts=facts)
-    yield from _unit_issues(layout, file)
-
-
-def _unit_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
-    """Units that nothing states: written so that the sentence reads alike in every language."""
-    energies = {s.name for s in layout.profile.signals if s.quantity == "energy"}
-    assumed = [c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and c.signal in energies]
-    if assumed:
-        unit = layout.profile.signal(assumed[0].signal).unit
-        listed = ", ".join(f"'{c.source}'" for c in assumed)
-        other = "Wh" if unit != "Wh" else "kWh"
-        facts = {"file": file, "detail": f"{listed} = {unit} / {other} → {unit}", "setting": f"'… ({unit})'"}
-        yield DataIssue("read.ambiguous", where=file, count=len(assumed), facts=facts)
-    for column in layout.columns:
-        if column.doubt and column.role is Role.SIGNAL:
-            unit = layout.profile.signal(column.signal).unit
-            detail = f"'{column.source}' = {column.doubt} / {unit} → {column.doubt}"
-            yield DataIssue(
-                "read.ambiguous", column.source, 1, {"file": file, "detail": detail, "setting": unit}
-            )
+    yield from unit_issues(layout, file, site)

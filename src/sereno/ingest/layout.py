@@ -11,7 +11,7 @@ from sereno.ingest.dates import time_shape
 from sereno.ingest.dialect import looks_numeric
 from sereno.ingest.headers import Header, Match, Role, match_header, nearest_hint, nearest_names, parse_header
 from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
-from sereno.ingest.units import IDENTITY, Conversion, conversion, find_unit
+from sereno.ingest.units import IDENTITY, Conversion, are_kin, conversion, find_unit
 
 __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"]
 
@@ -104,7 +104,7 @@ def choose_layout(
 
 def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], profile: Profile) -> Layout:
     """What each column is under a profile."""
-    matches = [match_header(h, profile) for h in headers]
+    matches = _without_rivals([match_header(h, profile) for h in headers])
     shapes = [_shape([row[i] for row in sample]) for i in range(len(headers))]
     roles = _assign_roles(matches, shapes, sample, profile)
     is_long = Role.REGISTER in roles.values()
@@ -130,6 +130,17 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
         columns = [_open_column(c, sample) for c in columns]
     name = "long" if is_long else "wide" if any(c.asset for c in columns) else "table"
     return Layout(profile, name, tuple(columns))
+
+
+def _without_rivals(matches: Sequence[Match]) -> list[Match]:
+    """The matches, without those in a kindred unit (kW for kWh) of a signal that comes in its own, too."""
+    own = {(m.signal.name, m.asset) for m in matches if m.signal and not are_kin(m.unit, m.signal.unit)}
+    return [
+        Match((Role.UNKNOWN,), unit=m.unit)
+        if m.signal and (m.signal.name, m.asset) in own and are_kin(m.unit, m.signal.unit)
+        else m
+        for m in matches
+    ]
 
 
 def register_signal(text: str, profile: Profile) -> Signal | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sereno.ingest.file_mapping import FileMapping
+
 __all__ = ["BYTES_PER_MIB", "ReadOptions"]
 
 BYTES_PER_MIB = 1024 * 1024
@@ -25,6 +27,9 @@ class ReadOptions:
         max_expanded_bytes: Limit on the content after decompression [B].
         max_line_bytes: Limit on one line [B].
         batch_rows: Rows of a batch at most.
+        mappings: Saved readings of files, and those of portals.
+        mapping: Name of the one that must be used; None lets the file decide.
+        said: Names of the options above that the caller himself says; a mapping leaves them alone.
         now: The current instant, for readings that claim to come from the future; None skips that check.
     """
 
@@ -38,4 +43,7 @@ class ReadOptions:
     max_expanded_bytes: int = DEFAULT_EXPANDED_BYTES
     max_line_bytes: int = BYTES_PER_MIB
     batch_rows: int = DEFAULT_BATCH_ROWS
+    mappings: tuple[FileMapping, ...] = ()
+    mapping: str | None = None
+    said: frozenset[str] = frozenset()
     now: datetime | None = None

@@ -21,6 +21,7 @@ from sereno.ingest.dialect import split_line
 from sereno.ingest.duplicates import implausibility, resolve_duplicates
 from sereno.ingest.headers import Role
 from sereno.ingest.lines import LineBlock, LineKind
+from sereno.ingest.pressures import refer_pressures
 from sereno.ingest.repeats import MAX_HELD_ROWS, is_among, key_hashes
 from sereno.ingest.report import merge_issues
 from sereno.ingest.rows import Asides, AssetIndex, Rows, convert_table, is_total
@@ -167,6 +168,7 @@ class _Reader:
         rows = converted.rows
         if not len(rows):
             return
+        refer_pressures(rows, self._plan, self._signals, self._assets.keys, self._asides)
         steps = np.diff(rows.time.astype(np.int64))
         self._n_forward += int(np.count_nonzero(steps > 0)) - int(np.count_nonzero(steps < 0))
         self._open.parts.append(rows)

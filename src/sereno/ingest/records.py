@@ -28,6 +28,8 @@ from sereno.ingest.layout import Column, choose_layout
 from sereno.ingest.numbers import MAX_MAGNITUDE, CellKind, NumberStyle, is_ambiguous, parse_cell
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.rows import Asides
+from sereno.ingest.settling import pressure_offset, settle_rates
+from sereno.ingest.units import find_unit
 
 __all__ = ["RecordPlan", "plan_record", "rows_from_records"]
 
@@ -50,6 +52,7 @@ class RecordPlan:
         site_key: Key of the site; None where the record names none.
         asset_key: Key of the asset.
         issues: What the keys lack or leave open.
+        referred: Columns of pressures whose unit says what they are above.
     """
 
     profile: Profile
@@ -59,6 +62,7 @@ class RecordPlan:
     site_key: str | None
     asset_key: str | None
     issues: tuple[DataIssue, ...]
+    referred: tuple[Column, ...] = ()
 
 
 _PlanKey = tuple[tuple[str, ...], str | None, tuple[tuple[str, str], ...], int]
@@ -193,7 +197,21 @@ class _Conversion:
         """A record's row, or the reason why there is none."""
         asset = self._asset(record, plan)
         stamp = self._stamp(record, plan, asset)
-        return stamp if isinstance(stamp, str) else _Row(asset, stamp, *self._values(record, plan))
+        if isinstance(stamp, str):
+            return stamp
+        values, quality = self._values(record, plan)
+        for column in plan.referred:
+            self._refer(values, column, asset)
+        return _Row(asset, stamp, values, quality)
+
+    def _refer(self, values: list[float], column: Column, asset: AssetKey) -> None:
+        """The pressure above what the asset declares; as written where nothing tells."""
+        facts = self._profile.facts_of(asset)
+        offset = pressure_offset(column.unit, self._profile.signal(column.signal).unit, facts)
+        if offset is None:
+            self._asides.count("read.pressure_contradicted", column.source, 1, [f"{asset}: {column.unit}"])
+        else:
+            values[self._position[column.signal]] += offset
 
     def _set_aside(self, line: int, reason: str) -> QuarantinedRow:
         return QuarantinedRow(line, reason, repr(dict(self._records[line - 1]))[:MAX_QUARANTINE_TEXT])
@@ -337,7 +355,8 @@ def _plan(
     keys = list(record)
     headers = [parse_header(key, units.get(key, "")) for key in keys]
     sample = [[_text(record[key]) for key in keys]]
-    layout = choose_layout(headers, sample, profiles, asked=profile, file=SOURCE)
+    chosen = choose_layout(headers, sample, profiles, asked=profile, file=SOURCE)
+    layout, settled = settle_rates(chosen, None, SOURCE)
     found = layout.of_role(Role.SIGNAL)
     order = {name: i for i, name in enumerate(layout.profile.signal_names)}
     signals = tuple(sorted({c.signal for c in found}, key=lambda name: (order.get(name, len(order)), name)))
@@ -351,7 +370,10 @@ def _plan(
         ),
         site_key=keys[sites[0].index] if sites else None,
         asset_key=keys[assets[0].index] if assets else None,
-        issues=tuple(layout_issues(layout, SOURCE)),
+        issues=(*layout_issues(layout, SOURCE, DEFAULT_SITE), *settled),
+        referred=tuple(
+            c for c in found if not c.asset and (unit := find_unit(c.unit)) is not None and unit.reference
+        ),
     )
 
 

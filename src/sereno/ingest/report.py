@@ -12,7 +12,16 @@ from sereno.ingest.table import TableReport
 __all__ = ["HARMLESS_CODES", "FileReport", "merge_issues"]
 
 HARMLESS_CODES = frozenset(
-    {"quality.duplicate_identical", "quality.assumed_timezone", "quality.missing", "read.garbled_text"}
+    {
+        "quality.assumed_timezone",
+        "quality.duplicate_identical",
+        "quality.missing",
+        "read.garbled_text",
+        "read.mapping_used",
+        "read.pressure_converted",
+        "read.pressure_undeclared",
+        "read.rate_converted",
+    }
 )
 """Issues that are worth saying and need nobody's attention."""
 
@@ -76,6 +85,7 @@ def merge_issues(issues: Sequence[DataIssue]) -> list[DataIssue]:
 
 def _table_json(table: TableReport) -> dict[str, object]:
     entry = {**asdict(table), "columns": [asdict(c) for c in table.columns]}
-    if not table.asset:
-        del entry["asset"]
+    for name in ("asset", "mapping"):
+        if not entry[name]:
+            del entry[name]
     return entry

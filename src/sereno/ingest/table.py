@@ -1,6 +1,6 @@
 """What was understood of a table, and its good lines as columns of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from sereno.ingest.source_file import SourceFile, text_blocks
 
 __all__ = [
     "ColumnReport",
+    "Reason",
     "TableReport",
     "TextTable",
     "instant_texts",
@@ -27,12 +28,21 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something of a column was decided: a key of the catalogue and what fills its sentence."""
+
+    code: str
+    facts: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnReport:
     """One column as it was understood; `signal` is empty for a column that is not read."""
 
     source: str
     signal: str
     unit: str
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class TableReport:
     """What was understood of one table, for people; `asdict` of it is JSON.
 
     `asset` is whose readings all of its rows are by the name of its sheet; empty where columns say it.
+    `mapping` is the saved mapping, or that of a portal, that it was read by; empty for none.
     """
 
     name: str
@@ -54,6 +65,7 @@ class TableReport:
     unit_row: int | None
     columns: tuple[ColumnReport, ...]
     asset: str = ""
+    mapping: str = ""
 
 
 def passed_over(name: str, why: str) -> TableReport:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sereno.domain.atmosphere import STANDARD_ATMOSPHERE_BAR, atmospheric_pressure
 from sereno.domain.errors import SettingsError
 from sereno.domain.facts import AssetFacts
 from sereno.domain.readings import FloatArray
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "absolute_pressure",
     "amount_of_gas",
-    "atmospheric_pressure",
     "base_volume",
     "compressibility",
     "ideal_gas_error",
@@ -25,7 +25,6 @@ __all__ = [
 GAS_CONSTANT = 8.31446261815324
 """Molar gas constant [kJ/(kmol·K)] (SI 2019)."""
 ZERO_C_K = 273.15
-STANDARD_ATMOSPHERE_BAR = 1.01325
 _KPA_PER_BAR = 100.0
 
 PRESSURE_GRID_BAR, TEMPERATURE_GRID_K = 0.005, 0.05
@@ -34,15 +33,6 @@ IDEAL_ERROR_PER_BAR = 0.004
 """Most that 1/Z of a natural gas departs from 1, per absolute bar at 0 °C (a rich gas of ISO 12213-2)."""
 IDEAL_ERROR_POWER = 3.0
 """How fast the departure falls as gas warms: with the third power of the absolute temperature."""
-
-
-def atmospheric_pressure(altitude_m: float) -> float:
-    """Mean atmospheric pressure at a height above the sea [bar].
-
-    Source:
-        ISO 2533 (standard atmosphere): p = 1.01325 (1 - 2.25577e-5 h)^5.25588, for the troposphere.
-    """
-    return float(STANDARD_ATMOSPHERE_BAR * (1.0 - 2.25577e-5 * altitude_m) ** 5.25588)
 
 
 def absolute_pressure(pressure_bar: FloatArray, facts: AssetFacts, asset: str) -> FloatArray:

@@ -13,10 +13,17 @@ import yaml
 from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from sereno.domain.errors import SettingsError
+from sereno.domain.errors import SettingsError, SystemRefused
 from sereno.settings.tree import Settings
 
-__all__ = ["SETTINGS_FILE", "LoadedSettings", "describe_settings", "load_settings", "save_setting"]
+__all__ = [
+    "SETTINGS_FILE",
+    "LoadedSettings",
+    "describe_settings",
+    "load_settings",
+    "save_entry",
+    "save_setting",
+]
 
 SETTINGS_FILE = "sereno.yaml"
 _PREFIX = "SERENO__"
@@ -60,7 +67,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         tree = Settings.model_validate(data)
     except ValidationError as error:
         raise _as_settings_error(error, origins, path) from error
-    _check_zone(tree, origins, path)
+    _check_zones(tree, origins, path)
     return LoadedSettings(tree, origins)
 
 
@@ -69,8 +76,74 @@ def save_setting(folder: Path, key: str, value: str) -> None:
     path = folder / SETTINGS_FILE
     text = path.read_text("utf-8") if path.is_file() else ""
     separator = "" if not text or text.endswith("\n") else "\n"
+    _replace(path, f"{text}{separator}{key}: {value}\n")
+
+
+def save_entry(folder: Path, branch: str, name: str, entry: Mapping[str, object]) -> Path:
+    """Add an entry to a top-level branch of `sereno.yaml`; existing text is kept as it stands.
+
+    Raises:
+        SettingsError: The branch is written in one line (`{…}`), or the file would no longer be valid.
+        SystemRefused: The file cannot be written; it is as it was.
+    """
+    path = folder / SETTINGS_FILE
+    text = path.read_text("utf-8") if path.is_file() else ""
+    added = yaml.safe_dump(
+        {name: entry}, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    )
+    block = "".join(f"  {line}\n" for line in added.splitlines())
+    changed = _with_block(text, branch, block, str(path))
+    data, lines = _parse(changed, str(path))
+    try:
+        Settings.model_validate(data)
+    except ValidationError as error:
+        raise _as_settings_error(error, {k: f"{path}:{n}" for k, n in lines.items()}, path) from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(path, changed)
+    except OSError as error:
+        raise SystemRefused(file=str(path), detail=error.strerror or str(error)) from error
+    return path
+
+
+def _with_block(text: str, branch: str, block: str, where: str) -> str:
+    """The text with indented lines added at the end of a branch, which is begun where there is none."""
+    _parse(text, where)
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    found = next(((key, value) for key, value in pairs if key.value == branch), None)
+    if found is None:
+        separator = "" if not text or text.endswith("\n") else "\n"
+        return f"{text}{separator}{branch}:\n{block}"
+    key, value = found
+    line = key.start_mark.line
+    lines = text.splitlines(keepends=True)
+    if isinstance(value, yaml.MappingNode) and not value.flow_style:
+        line = max(_last_line(inner) for pair in value.value for inner in pair)
+        indent = value.value[0][0].start_mark.column
+        block = "".join(f"{' ' * indent}{one[2:]}" for one in block.splitlines(keepends=True))
+    elif not (isinstance(value, yaml.ScalarNode) and value.tag.endswith(":null") and not value.value):
+        raise SettingsError(
+            where=f"{where}:{line + 1}", detail=f"'{branch}' is not written as a block of lines", hint=""
+        )
+    if not lines[line].endswith("\n"):
+        lines[line] += "\n"
+    return "".join([*lines[: line + 1], block, *lines[line + 1 :]])
+
+
+def _last_line(node: yaml.Node) -> int:
+    """The last line that a node has text on; the end mark of a block is where the next one begins."""
+    if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
+        return max(_last_line(inner) for pair in node.value for inner in pair)
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
+        return max(_last_line(inner) for inner in node.value)
+    is_block_text = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
+    return node.end_mark.line - 1 if is_block_text else node.end_mark.line
+
+
+def _replace(path: Path, text: str) -> None:
     partial = path.with_suffix(".yaml.part")
-    partial.write_text(f"{text}{separator}{key}: {value}\n", "utf-8")
+    partial.write_text(text, "utf-8")
     partial.replace(path)
 
 
@@ -147,9 +220,14 @@ def _as_settings_error(error: ValidationError, origins: Mapping[str, str], path:
 
 def _known_keys(branch: list[str]) -> list[str]:
     model: type[BaseModel] | None = Settings
+    is_name = False
     for part in branch:
-        if model is not None and part in model.model_fields:
-            model = _branch_model(model.model_fields[part].annotation)
+        if is_name or model is None:  # the name of an entry may be that of a field
+            is_name = False
+            continue
+        field = model.model_fields.get(part)
+        if field is not None:
+            model, is_name = _branch_model(field.annotation), get_origin(field.annotation) is dict
     return list(model.model_fields) if model is not None else []
 
 
@@ -162,13 +240,19 @@ def _branch_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - 
     return None
 
 
-def _check_zone(tree: Settings, origins: Mapping[str, str], path: Path) -> None:
-    zone = tree.timezone
-    if zone is None or zone in available_timezones():
+def _check_zones(tree: Settings, origins: Mapping[str, str], path: Path) -> None:
+    zones = {"timezone": tree.timezone}
+    zones |= {f"mappings.{name}.timezone": one.timezone for name, one in tree.mappings.items()}
+    for key, zone in zones.items():
+        if zone is not None:
+            _check_zone_name(zone, origins.get(key, str(path)))
+
+
+def _check_zone_name(zone: str, where: str) -> None:
+    if zone in available_timezones():
         return
     near = difflib.get_close_matches(zone, available_timezones(), n=1)
     hint = f"Did you mean '{near[0]}'?" if near else "Use an IANA name such as Europe/Madrid."
-    where = origins.get("timezone", str(path))
     raise SettingsError(where=where, detail=f"unknown time zone '{zone}'", hint=hint)
 
 

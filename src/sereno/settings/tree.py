@@ -3,9 +3,11 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
+from sereno.settings.branch import Branch, Duration
+from sereno.settings.mappings import MappingSettings
 
 __all__ = [
     "AssetSettings",
@@ -16,31 +18,10 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "Tariff",
-    "parse_duration",
 ]
 
-_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
-
-def parse_duration(text: object) -> object:
-    """A duration written as people do (`15min`, `1.5h`, `7d`); other values pass to pydantic unchanged."""
-    if not isinstance(text, str):
-        return text
-    for unit in sorted(_UNITS, key=len, reverse=True):
-        number = text.strip().removesuffix(unit)
-        if text.strip().endswith(unit) and number.strip().replace(".", "", 1).isdigit():
-            return timedelta(seconds=float(number) * _UNITS[unit])
-    raise ValueError("a duration is a number and one of s, min, h, d, w: for example 15min")
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-
-
-class _Branch(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StoreSettings(_Branch):
+class StoreSettings(Branch):
     """Where readings and incidents live."""
 
     url: SecretStr | None = Field(
@@ -50,7 +31,7 @@ class StoreSettings(_Branch):
     )
 
 
-class DetectorSettings(_Branch):
+class DetectorSettings(Branch):
     """How behaviour is learnt."""
 
     kind: Literal["robust"] = Field(default="robust", description="Detector used for behaviour.")
@@ -58,7 +39,7 @@ class DetectorSettings(_Branch):
     trees: int = Field(default=100, ge=10, le=1000, description="Trees of the isolation forest.")
 
 
-class Tariff(_Branch):
+class Tariff(Branch):
     """What energy costs, so that incidents have a price."""
 
     currency: str = Field(default="EUR", min_length=3, max_length=3, description="ISO 4217 code.")
@@ -68,7 +49,7 @@ class Tariff(_Branch):
     export_price: float | None = Field(default=None, ge=0, description="Price of one exported unit.")
 
 
-class Limits(_Branch):
+class Limits(Branch):
     """What a single file may cost before it is refused."""
 
     max_expanded_bytes: int = Field(
@@ -77,7 +58,7 @@ class Limits(_Branch):
     max_line_bytes: int = Field(default=2**20, gt=0, description="Length of one line [bytes].")
 
 
-class FolderSource(_Branch):
+class FolderSource(Branch):
     """A folder that other systems write files into."""
 
     kind: Literal["folder"] = Field(default="folder", description="Kind of source.")
@@ -86,7 +67,7 @@ class FolderSource(_Branch):
     interval: Duration = Field(default=timedelta(seconds=60), description="Time between two looks, as 60s.")
 
 
-class ExportSettings(_Branch):
+class ExportSettings(Branch):
     """How exports are written and what is done to their values; what is judged is never touched."""
 
     imputation: Imputation = Field(
@@ -126,7 +107,7 @@ class ExportSettings(_Branch):
     )
 
 
-class AssetSettings(_Branch):
+class AssetSettings(Branch):
     """What nobody can read in a file: where an asset is and how its meters count.
 
     The gas facts are read by the functions of `sereno.prepare.gas`; no check uses them yet.
@@ -158,7 +139,7 @@ class AssetSettings(_Branch):
     )
 
 
-class Settings(_Branch):
+class Settings(Branch):
     """The settings of one workspace."""
 
     language: Literal["es", "en"] | None = Field(
@@ -184,6 +165,9 @@ class Settings(_Branch):
     )
     exports: ExportSettings = Field(
         default_factory=ExportSettings, description="What `sereno export` writes and how."
+    )
+    mappings: dict[str, MappingSettings] = Field(
+        default_factory=dict, description="How files of one shape are read, by name."
     )
     assets: dict[str, AssetSettings] = Field(
         default_factory=dict,
