@@ -9,6 +9,7 @@ __all__ = [
     "AssetSettings",
     "DetectorSettings",
     "FolderSource",
+    "IdentitySettings",
     "Limits",
     "Settings",
     "StoreSettings",
@@ -115,6 +116,25 @@ class AssetSettings(_Branch):
     )
 
 
+class IdentitySettings(_Branch):
+    """A balance that the signals of a profile must keep: the total is the sum of the parts."""
+
+    total: str = Field(description="Signal that the parts must add up to, named as in the profile or file.")
+    parts: list[str] = Field(min_length=1, description="Signals that add up to the total.")
+    factors: dict[str, float] = Field(
+        default_factory=dict, description="What a part is multiplied by, where it is not 1: {returned: -1}."
+    )
+    tolerance: float = Field(
+        default=0.02,
+        gt=0,
+        lt=1,
+        description="Imbalance that opens an incident, as share of the largest term.",
+    )
+    resolution: float = Field(
+        default=0.001, gt=0, description="Smallest step that the meters show, in the unit of the signals."
+    )
+
+
 class Settings(_Branch):
     """The settings of one workspace."""
 
@@ -142,4 +162,8 @@ class Settings(_Branch):
     assets: dict[str, AssetSettings] = Field(
         default_factory=dict,
         description="Facts of sites and assets by name: `Site`, `Site/Asset`, or `*` for all.",
+    )
+    identities: dict[str, dict[str, IdentitySettings]] = Field(
+        default_factory=dict,
+        description="Balances by profile and name; each is judged as `physics.<name>`.",
     )
