@@ -7,11 +7,23 @@ from enum import StrEnum
 
 from sereno.domain.facts import NO_FACTS, AssetFacts
 
-__all__ = ["ANY", "AssetKey", "Identity", "Profile", "Signal", "SignalKind"]
-
+__all__ = ["ANY", "PHYSICS_CHECKS", "AssetKey", "Identity", "Profile", "Signal", "SignalKind"]
 
 ANY = "*"
 """Stands for every site or asset where facts are declared."""
+PHYSICS_CHECKS = frozenset(
+    {
+        "night_generation",
+        "active_power",
+        "voltage_unbalance",
+        "current_unbalance",
+        "thermal",
+        "pressure_kind",
+        "base_volume",
+        "twin_meter",
+    }
+)
+"""Names of `physics.<name>` that are no balance, so that no balance may be called so."""
 
 
 class SignalKind(StrEnum):

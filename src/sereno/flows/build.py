@@ -12,6 +12,7 @@ from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ReadOptions
+from sereno.prepare.gas import check_composition
 from sereno.settings.identities import with_identities
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import LoadedSettings, load_settings
@@ -73,8 +74,14 @@ def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, Ass
     """The block `assets:` by key; each entry holds what is said of all, of its site and of itself.
 
     A name stands for a site (and for an asset named as its site), `Site/Asset` for one asset of it.
+
+    Raises:
+        SettingsError: A composition cannot be a gas.
     """
     said = {name: AssetFacts(**settings.model_dump()) for name, settings in assets.items()}
+    for name, one in said.items():
+        if one.composition:
+            check_composition(one.composition, name)
     common = said.get(ANY, NO_FACTS)
     facts = {AssetKey(name, ANY): one.over(common) for name, one in said.items()}
     for name, one in said.items():

@@ -17,6 +17,7 @@ __all__ = [
     "amount_of_gas",
     "atmospheric_pressure",
     "base_volume",
+    "check_composition",
     "compressibility",
     "ideal_gas_error",
     "volume_at_base",
@@ -181,6 +182,15 @@ def compressibility(
             hint="They must add up to 1.",
         ) from error
     return _factors(detail, pressure_bar, temperature_c)
+
+
+def check_composition(composition: Mapping[str, float], asset: str) -> None:
+    """Refuse what cannot be a gas, before anything is judged with it.
+
+    Raises:
+        SettingsError: A component is unknown or the fractions do not add up to 1.
+    """
+    compressibility(np.empty(0), np.empty(0), composition, asset)
 
 
 def _factors(detail: "pyaga8.Detail", pressure_bar: FloatArray, temperature_c: FloatArray) -> FloatArray:

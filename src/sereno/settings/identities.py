@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sereno.domain.errors import SettingsError
-from sereno.domain.signals import Identity, Profile
+from sereno.domain.signals import PHYSICS_CHECKS, Identity, Profile
 from sereno.settings.reading import SETTINGS_FILE, LoadedSettings
 from sereno.settings.tree import IdentitySettings
 
@@ -52,6 +52,8 @@ def _check(settings: IdentitySettings, profile: Profile, loaded: LoadedSettings,
     name = key.rpartition(".")[2]
     if not _NAME.fullmatch(name):
         raise _wrong(loaded, key, f"'{name}' is not a name of lower-case letters, digits and _")
+    if name in PHYSICS_CHECKS:
+        raise _wrong(loaded, key, f"'{name}' is the name of a check that is no balance")
     signals = [settings.total, *settings.parts]
     for signal in signals:
         where = f"{key}.total" if signal == settings.total else f"{key}.parts"
