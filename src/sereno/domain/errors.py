@@ -2,6 +2,7 @@
 
     SerenoError
     ├── UsageError            the request itself makes no sense            exit 2
+    │   └── ExtraMissing
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, NoReadings, UnknownAsset, AmbiguousData
@@ -29,6 +30,7 @@ __all__ = [
     "DiskFull",
     "EmptyFile",
     "EngineRunning",
+    "ExtraMissing",
     "Fact",
     "FileMissing",
     "FileTooLarge",
@@ -79,6 +81,13 @@ class UsageError(SerenoError):
     code = "usage"
     template = "{detail}. See `sereno {command} --help`."
     exit_code = 2
+
+
+class ExtraMissing(UsageError):
+    """What was asked for needs an optional part that is not installed."""
+
+    code = "extra.missing"
+    template = "{feature} needs the extra '{extra}'. Install it: pip install 'sereno[{extra}]'."
 
 
 class DataError(SerenoError):
