@@ -130,12 +130,18 @@ def _check_power(machine: _Machine, memory: Memory) -> _Found:
     peaks, kept = forgotten_peaks(machine.window.time, apparent, memory, _POWER_PEAK)
     power = machine["active_power"]
     factor, share = _power_factor(machine)
-    exceedance, expected = _beyond_bounds(np.abs(power), apparent, peaks, _wirings(machine))
-    if factor is not None:
-        known = _wirings(machine), factor, share
-        product, exact = _off_product(np.abs(power), apparent, peaks, known)
-        is_known = ~np.isnan(factor)
-        exceedance, expected = np.where(is_known, product, exceedance), np.where(is_known, exact, expected)
+    size, wirings = np.abs(power), _wirings(machine)
+    if factor is None:
+        exceedance, expected = _beyond_bounds(size, apparent, peaks, wirings)
+    else:
+        exceedance, expected = _off_product(size, apparent, peaks, (wirings, factor, share))
+    if factor is not None and np.isnan(factor).any():
+        bounds, nearest = _beyond_bounds(size, apparent, peaks, wirings)
+        is_unknown = np.isnan(factor)
+        exceedance, expected = (
+            np.where(is_unknown, bounds, exceedance),
+            np.where(is_unknown, nearest, expected),
+        )
     signs = np.where(power < 0, -1.0, 1.0)
     guilt = [([machine.columns["active_power"]], 0.5), (current[1], 0.3), (voltage[1], 0.2)]
     evidence = _evidence(machine.window, ACTIVE_POWER, exceedance, guilt)
