@@ -2,9 +2,11 @@
 
 import csv
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 
 from sereno.cli.output import Request, say, show_json, show_table
+from sereno.flows.physics import AssetPhysics
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import number
@@ -30,20 +32,21 @@ def run_physics(request: Request, *, days: int, output: Path | None) -> None:
     if not found:
         say(sentence("cli.no_physics", language))
     for one in found:
-        say(f"{one.asset} ({one.profile})")
-        figures = one.to_json()["figures"]
-        lines = [
-            {
-                "figure": sentence(f"figure.{name}", language),
-                "value": "–" if value is None else number(value, language),
-            }
-            for name, value in figures.items()  # type: ignore[attr-defined]
-        ]
-        show_table(
-            lines, ["figure", "value"], [sentence(f"column.{name}", language) for name in ("figure", "value")]
-        )
-        for note in one.notes:
-            say(f"  {note}")
+        _say_asset(one, language)
+
+
+def _say_asset(one: AssetPhysics, language: str) -> None:
+    say(f"{one.asset} ({one.profile})")
+    lines = [
+        {"figure": sentence(f"figure.{name}", language), "value": number(value, language)}
+        for name, value in one.figures.items()
+        if isfinite(value)
+    ]
+    columns = ["figure", "value"]
+    if lines:
+        show_table(lines, columns, [sentence(f"column.{name}", language) for name in columns])
+    for note in one.notes:
+        say(f"  {note}")
 
 
 def _write_csv(rows: Iterable[Mapping[str, object]], output: Path) -> None:

@@ -45,7 +45,8 @@ LEAST_POWER_FACTOR, LEAST_LOAD = 0.02, 0.3
 LONGEST_PRODUCT = timedelta(minutes=1)
 """The mean of a product is the product of means only while the load is steady."""
 VOLTAGE_LIMIT_PERCENT = 2.0
-"""What a supply may show (EN 50160, 4.2.10); a motor then carries 95 % of its load (NEMA MG 1, 14.36)."""
+"""What a supply may show of its ten-minute means (EN 50160); a motor then carries 95 % of its rated load
+(NEMA MG 1, 14.36)."""
 CURRENT_LIMIT_PERCENT = 10.0
 """What 1 to 2 % of voltage unbalance causes: six to ten times as much of the currents (NEMA MG 1, 14.36)."""
 LEAST_VOLTAGE, LEAST_CURRENT = 0.1, 0.3

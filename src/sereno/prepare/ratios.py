@@ -32,8 +32,8 @@ def self_use(generation: FloatArray, consumption: FloatArray, self_consumption: 
     """Self-consumption and self-sufficiency over the steps in which nothing is missing.
 
     Source:
-        Luthander et al., Photovoltaic self-consumption in buildings, Applied Energy 142 (2015), equations 2
-        and 3: the energy used on site over that generated, and over that consumed.
+        Luthander et al., Photovoltaic self-consumption in buildings: a review, Applied Energy 142 (2015): the
+        energy used on site over that generated, and over that consumed.
 
     Args:
         generation: Energy generated [kWh per step], shape (rows,).
