@@ -260,6 +260,20 @@ def summary(
 
 
 @app.command()
+def physics(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, help="Last days of the data.")] = 30,
+    output: Annotated[
+        Path | None, typer.Option(help="Write base volume and amount of gas of each row as CSV.")
+    ] = None,
+) -> None:
+    """Show what physics gives: self-use, peers, gas at base conditions, twins, unbalance."""
+    from sereno.cli.physics import run_physics
+
+    run_physics(context.obj, days=days, output=output)
+
+
+@app.command()
 def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     profile: Annotated[str, typer.Argument(help="solar, motor, process, gas or load.")],

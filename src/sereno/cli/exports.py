@@ -115,7 +115,7 @@ def _method(kind: type[Method], given: str | None, option: str) -> Method | None
 
 
 def _duration(given: str | None) -> object:
-    from sereno.settings.tree import parse_duration
+    from sereno.settings.branch import parse_duration
 
     try:
         return parse_duration(given)

@@ -2,7 +2,7 @@
 
     SerenoError
     ├── UsageError            the request itself makes no sense            exit 2
-    │   └── InvalidCorrection
+    │   └── InvalidCorrection, ExtraMissing
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
@@ -31,6 +31,7 @@ __all__ = [
     "DiskFull",
     "EmptyFile",
     "EngineRunning",
+    "ExtraMissing",
     "Fact",
     "FileMissing",
     "FileTooLarge",
@@ -91,6 +92,13 @@ class InvalidCorrection(UsageError):
 
     code = "correction.invalid"
     template = "The correction cannot be made: {detail}. Nothing was changed."
+
+
+class ExtraMissing(UsageError):
+    """What was asked for needs an optional part that is not installed."""
+
+    code = "extra.missing"
+    template = "{feature} needs the extra '{extra}'. Install it: pip install 'sereno[{extra}]'."
 
 
 class DataError(SerenoError):

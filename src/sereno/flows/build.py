@@ -14,7 +14,9 @@ from sereno.domain.time import Clock, system_clock
 from sereno.flows.exports import ExportPlan
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ColumnMapping, FileMapping, ReadOptions
+from sereno.prepare.gas import check_composition
 from sereno.report.exports import TableFormat
+from sereno.settings.identities import with_identities
 from sereno.settings.mappings import MappingSettings, load_portals
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import LoadedSettings, load_settings
@@ -63,7 +65,7 @@ def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | Non
     """
     loaded = load_settings(folder)
     facts = declared_facts(loaded.tree.assets)
-    profiles = load_profiles(folder / PROFILES_FOLDER)
+    profiles = with_identities(load_profiles(folder / PROFILES_FOLDER), loaded)
     return Setup(
         folder=folder,
         loaded=loaded,
@@ -77,8 +79,14 @@ def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, Ass
     """The block `assets:` by key; each entry holds what is said of all, of its site and of itself.
 
     A name stands for a site (and for an asset named as its site), `Site/Asset` for one asset of it.
+
+    Raises:
+        SettingsError: A composition cannot be a gas.
     """
     said = {name: AssetFacts(**settings.model_dump()) for name, settings in assets.items()}
+    for name, one in said.items():
+        if one.composition:
+            check_composition(one.composition, name)
     common = said.get(ANY, NO_FACTS)
     facts = {AssetKey(name, ANY): one.over(common) for name, one in said.items()}
     for name, one in said.items():

@@ -13,7 +13,7 @@ from sereno.flows.learning import ModelShelf
 __all__ = ["Finding", "diagnose"]
 
 _PARTS = ("numpy", "polars", "scikit-learn", "sqlalchemy", "alembic", "pydantic", "typer", "watchfiles")
-_EXTRAS = {"postgres": "psycopg"}
+_EXTRAS = {"postgres": "psycopg", "solar": "pvlib"}
 _LOW_DISK_BYTES = 2 * 2**30
 
 Finding = dict[str, object]

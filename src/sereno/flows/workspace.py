@@ -35,6 +35,7 @@ from sereno.flows.incidents import IncidentView, find_incidents, human_event, su
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.models import TrainedModel
+from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.score import AssetOutcome
@@ -292,6 +293,23 @@ class Workspace:
         """Counts of incidents over the last days of the data."""
         views = self.incidents()
         return summarise(views, days=days, until=self.last_reading_at() or self._setup.clock())
+
+    def physics(self, *, days: int = 30) -> list[AssetPhysics]:
+        """What physics gives of each asset over the last days of the data.
+
+        Self-consumption, self-sufficiency and performance against peers of plants; base volume, amount and
+        error bound of gas; ratio of declared twins; unbalance and derating of motors.
+        """
+        with self._store.read() as tx:
+            return physics_of(tx, self._setup, self._since(days))
+
+    def each_gas_row(self, use: Callable[[Iterator[Mapping[str, object]]], None], *, days: int = 30) -> None:
+        """Give the derived rows of gas clients over the last days of the data to `use`, one by one."""
+        with self._store.read() as tx:
+            use(gas_rows(tx, self._setup, self._since(days)))
+
+    def _since(self, days: int) -> datetime:
+        return (self.last_reading_at() or self.now()) - timedelta(days=days)
 
     def last_reading_at(self) -> datetime | None:
         """The latest instant that any asset has a reading of."""

@@ -1,4 +1,4 @@
-"""Physics that the readings must obey: the balances that a profile declares."""
+"""Physics that the readings must obey: the balances that a profile or a workspace declares."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,8 +18,8 @@ INCIDENT_SHARE = 0.02
 _LEAST_ROUNDINGS = 10.0
 _GUILTY, _CLEARED = 4.0, 0.5
 """Weight of a signal that explains two broken balances, and of one whose other balance closes."""
-ROUNDING_KWH = 0.0005
-"""Half the usual resolution of a register, 1 Wh [kWh]: what rounding may take from each term."""
+RESOLUTION_KWH = 0.001
+"""The usual resolution of a register, 1 Wh [kWh]: rounding may take half of it from each term."""
 
 
 def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Identity) -> FloatArray | None:
@@ -27,8 +27,10 @@ def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Id
     columns = _columns(identity, signals)
     if columns is None:
         return None
-    total, *parts = (values[:, column] for column in columns)
-    return total - sum(parts)
+    total, *parts = (
+        values[:, column] * factor for column, factor in zip(columns, identity.coefficients, strict=True)
+    )
+    return total + sum(parts)
 
 
 @lru_cache(maxsize=1_024)
@@ -41,19 +43,29 @@ def _columns(identity: Identity, signals: tuple[str, ...]) -> list[int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Balance:
-    """One identity over a window: where its signals stand (the total first), residual and limit (rows,)."""
+    """One identity over a window.
+
+    Attributes:
+        factors: Coefficient of each signal's column, the total's first.
+        residual, limit: Shape (rows,).
+    """
 
     identity: Identity
-    columns: list[int]
+    factors: dict[int, float]
     residual: FloatArray
     limit: FloatArray
+
+    def miss(self, column: int) -> tuple[FloatArray, FloatArray]:
+        """What the signal of a column would be off by were it the guilty one, and how far that is unsure."""
+        return self.residual / self.factors[column], self.limit / abs(self.factors[column])
 
 
 def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], QualityArray]:
     """Evidence of broken balances, and the flags of all rows that break one by more than rounding.
 
     A few watt-hours are flagged, not raised: the limit of an incident is what meters of the usual class
-    cannot explain, in proportion to the row's largest term.
+    cannot explain, in proportion to the row's largest term. A balance with a tolerance of its own flags
+    beyond that only.
 
     Returns:
         One evidence per identity that the window can check; `Quality.IMBALANCE` bits (rows, signals).
@@ -65,29 +77,32 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
         columns = _columns(identity, window.signals)
         if residual is None or columns is None:
             continue
-        rounding = ROUNDING_KWH * len(columns)
-        largest = np.abs(window.values[:, columns]).max(axis=1)
-        flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
+        rounding = (identity.resolution or RESOLUTION_KWH) / 2 * len(columns)
+        largest = np.abs(window.values[:, columns] * np.array(identity.coefficients)).max(axis=1)
+        share = INCIDENT_SHARE if identity.tolerance is None else identity.tolerance
+        limit = np.maximum(share * largest, _LEAST_ROUNDINGS * rounding)
+        noticed = np.maximum(FLAG_SHARE * largest, rounding) if identity.tolerance is None else limit
+        flagged = np.abs(residual) > noticed
         if flagged.any():
             flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
-        limit = np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)
-        balances.append(_Balance(identity, columns, residual, limit))
+        factors = dict(zip(columns, identity.coefficients, strict=True))
+        balances.append(_Balance(identity, factors, residual, limit))
     return [_evidence(window, one, balances) for one in balances], flags
 
 
 def _evidence(window: Window, balance: _Balance, balances: list[_Balance]) -> Evidence:
-    columns = balance.columns
+    total, *_ = columns = list(balance.factors)
     expected = np.full(window.values.shape, np.nan)
-    expected[:, columns[0]] = window.values[:, columns[0]] - balance.residual
+    expected[:, total] = window.values[:, total] - balance.residual
     exceedance = np.abs(balance.residual) / balance.limit
     shares = [0.0] * len(window.signals)
     for column in columns:
         shares[column] = 1.0 / len(columns)
-    shares[columns[0]] += 1e-6  # the total speaks first: its meter is the one the parts contradict
+    shares[total] += 1e-6  # the total speaks first: its meter is the one the parts contradict
     contributions = np.full(window.values.shape, shares)
     if len(balances) > 1 and (exceedance >= 1.0).any():
         _weigh_shared(contributions, balance, balances)
-        _expect_parts(expected, contributions, window, balance)
+        _expect_guiltiest(expected, contributions, window, balance)
     return Evidence(
         check=f"physics.{balance.identity.name}",
         kind=IncidentKind.PHYSICS,
@@ -107,18 +122,21 @@ def _weigh_shared(contributions: FloatArray, balance: _Balance, balances: list[_
     for other in balances:
         if other is balance:
             continue
-        for column in set(balance.columns[1:]) & set(other.columns[1:]):
-            is_same = np.abs(balance.residual - other.residual) <= balance.limit + other.limit
-            is_broken = np.abs(other.residual) >= other.limit
-            closes = np.abs(other.residual) < other.limit
+        is_broken = np.abs(other.residual) >= other.limit
+        closes = np.abs(other.residual) < other.limit
+        for column in set(balance.factors) & set(other.factors):
+            (own, doubt), (theirs, more) = balance.miss(column), other.miss(column)
+            is_same = np.abs(own - theirs) <= doubt + more
             factor = np.where(is_broken & is_same, _GUILTY, np.where(closes, _CLEARED, 1.0))
             contributions[:, column] *= factor
     contributions /= contributions.sum(axis=1, keepdims=True)
 
 
-def _expect_parts(expected: FloatArray, contributions: FloatArray, window: Window, balance: _Balance) -> None:
-    """What a part should read where it, not the total, is the guiltiest; in place."""
+def _expect_guiltiest(
+    expected: FloatArray, contributions: FloatArray, window: Window, balance: _Balance
+) -> None:
+    """What the guiltiest signal should read, where it is not the total; in place."""
     guiltiest = contributions.argmax(axis=1)
-    for column in balance.columns[1:]:
+    for column in balance.factors:
         rows = guiltiest == column
-        expected[rows, column] = window.values[rows, column] + balance.residual[rows]
+        expected[rows, column] = window.values[rows, column] - balance.miss(column)[0][rows]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sereno.domain.atmosphere import STANDARD_ATMOSPHERE_BAR
 from sereno.domain.calendar import local_time
 from sereno.domain.cleaning import Normalization
 from sereno.domain.errors import SettingsError
 from sereno.domain.facts import AssetFacts
 from sereno.domain.readings import FloatArray, TimeArray
 from sereno.prepare.gas import (
-    STANDARD_ATMOSPHERE_BAR,
     absolute_pressure,
     amount_of_gas,
     compressibility,

@@ -15,9 +15,12 @@ VOLTAGE_UNBALANCE_LIMIT = 1.0
 """Unbalance of voltages up to which a motor may carry its rated load [%] (NEMA MG 1, 14.36)."""
 VOLTAGE_UNBALANCE_STOP = 5.0
 """Unbalance of voltages beyond which a motor should not run at all [%] (NEMA MG 1, 14.36)."""
-_DERATING = ((0.0, 1.0), (1.0, 1.0), (2.0, 0.95), (3.0, 0.88), (4.0, 0.82), (5.0, 0.75))
-"""Unbalance [%] and the share of the rated load that is left: figure 14-1 of NEMA MG 1, read at whole
-percents."""
+_DERATING = (
+    (0.0, 1.0), (1.0, 1.0), (1.5, 0.97), (2.0, 0.95), (2.5, 0.93), (3.0, 0.89), (3.5, 0.85), (4.0, 0.82),
+    (4.5, 0.78), (5.0, 0.76),
+)  # fmt: skip
+"""Unbalance [%] and the share of the rated load that is left: the curve of NEMA MG 1, figure 14-1, as The
+Engineering ToolBox reads it (motor voltage imbalance, d_648); others read up to 0.02 more or less."""
 
 
 def electric_power(

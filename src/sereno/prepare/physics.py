@@ -1,9 +1,13 @@
-"""Everything physics says of a window: balances, and what cannot happen at night."""
+"""Everything physics says of a window: balances, dark nights, machines and gas."""
+
+import numpy as np
 
 from sereno.domain.judgement import Evidence, Memory
 from sereno.domain.readings import QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.balance import check_identities
+from sereno.prepare.gas_checks import check_gas
+from sereno.prepare.motor_checks import check_motor
 from sereno.prepare.night import check_night
 
 __all__ = ["check_physics"]
@@ -21,7 +25,13 @@ def check_physics(
         window.
     """
     found, flags = check_identities(window, profile)
-    if profile.name != _NIGHT_PROFILE:
-        return found, flags, Memory()
-    night, carried = check_night(window, profile, memory)
-    return (found if night is None else [*found, night]), flags, carried
+    kept: dict[str, np.ndarray] = {}
+    if profile.name == _NIGHT_PROFILE:
+        night, carried = check_night(window, profile, memory)
+        found += [] if night is None else [night]
+        kept |= carried.arrays
+    for check in (check_motor, check_gas):
+        more, carried = check(window, profile, memory)
+        found += more
+        kept |= carried.arrays
+    return found, flags, Memory(kept)

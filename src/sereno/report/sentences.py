@@ -6,9 +6,9 @@ from math import isnan
 
 from sereno.domain.incidents import Incident
 from sereno.domain.judgement import Detection, IncidentKind
-from sereno.domain.signals import Profile
+from sereno.domain.signals import PHYSICS_CHECKS, Profile
 from sereno.i18n.catalogue import sentence
-from sereno.i18n.numbers import moment, money, quantity, span
+from sereno.i18n.numbers import moment, money, number, quantity, span
 
 __all__ = ["Place", "describe_detection", "describe_incident", "is_standstill", "recommend"]
 
@@ -16,8 +16,7 @@ _STOPPED = 0.01
 """Share of the expected value below which people say that something stopped, not that it is low."""
 
 
-_OWN_SENTENCES = frozenset({"physics.night_generation"})
-"""Causes of physics that are no balance."""
+_ENERGY_UNITS = frozenset({"kWh", "kW"})
 _WELCOME_WHEN_HIGH = frozenset({"generation", "self_consumption", "export"})
 
 
@@ -68,7 +67,8 @@ def recommend(detection: Detection, place: Place, language: str) -> str:
 
 def _key(detection: Detection, profile: Profile) -> str:
     if detection.kind is IncidentKind.PHYSICS:
-        return detection.cause if detection.cause in _OWN_SENTENCES else "physics.balance"
+        balance = "physics.balance" if detection.unit in _ENERGY_UNITS else "physics.identity"
+        return balance if detection.cause.removeprefix("physics.") not in PHYSICS_CHECKS else detection.cause
     return "behaviour.standstill" if is_standstill(detection, profile) else detection.cause
 
 
@@ -92,6 +92,8 @@ def _fill(
         f"{_key(detection, place.profile)}.sentence",
         language,
         asset=detection.asset,
+        check=detection.check.partition(".")[2],
+        score=number(detection.score, language),
         signal=place.profile.signal(detection.signals[0]).label(language),
         observed=quantity(detection.observed, detection.unit, language),
         expected=quantity(detection.expected, detection.unit, language),
