@@ -17,9 +17,10 @@ from benchmarks.faults.injecting import FAULTS
 from benchmarks.faults.isolation import RULE
 from benchmarks.faults.known import Known, known_trouble
 from benchmarks.faults.placing import TRAIN_SHARE, Event, Planner, n_slots, rest_of
-from benchmarks.faults.rounds import Base, Round, learn_history, run_round
+from benchmarks.faults.rounds import DAILY_PIECES, FINE_PIECES, Base, Round, learn_history, run_round
 from benchmarks.faults.scoring import Outcome, false_incidents, judge_event, rates, site_months
 from benchmarks.faults.series import Series, Skip, find_series
+from benchmarks.faults.simulated import write_simulated
 from sereno import Workspace
 from sereno.detect.robust import MIN_ROWS
 
@@ -55,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise SystemExit(f"no solar or gas series in {data}: " + "; ".join(s.why for s in plan.skips))
         tell(f"learning the history of {len(plan.series)} series")
         base = learn_history(Path(scratch), plan.series)
-        untouched, rounds = _run_all(base, plan)
-    outcomes = _outcomes(plan, untouched, rounds)
+        untouched, rounds = _run_all(base, plan, in_pieces=not options.is_quick)
+    outcomes = _outcomes(plan, untouched, rounds, are_pieces=not options.is_quick)
     figures = _figures(plan, untouched, rounds, outcomes)
     if detail is not None:
         detail.write_text(_detail(plan, untouched, outcomes), "utf-8")
@@ -112,26 +113,33 @@ def _options(arguments: Sequence[str] | None) -> tuple[Options, int, Path | None
 
 
 def _simulated(folder: Path, seed: int) -> Path:
-    from benchmarks.faults.simulated import write_simulated
-
     tell("no data given: simulating some")
     return write_simulated(folder, seed)
 
 
-def _run_all(base: Base, plan: Plan) -> tuple[Round, list[Round]]:
+def _run_all(base: Base, plan: Plan, *, in_pieces: bool) -> tuple[Round, list[Round]]:
     """The untouched copy, and each round, on all cores."""
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tell(f"{len(plan.rounds)} rounds on {workers} cores")
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(run_round, base, n, events) for n, events in enumerate([(), *plan.rounds])]
+        jobs = [
+            pool.submit(run_round, base, n, events, in_pieces=in_pieces)
+            for n, events in enumerate([(), *plan.rounds])
+        ]
         untouched, *rounds = [job.result() for job in jobs]
     return untouched, rounds
 
 
-def _outcomes(plan: Plan, untouched: Round, rounds: Sequence[Round]) -> list[Outcome]:
+def _outcomes(plan: Plan, untouched: Round, rounds: Sequence[Round], *, are_pieces: bool) -> list[Outcome]:
     by_name = {one.name: one for one in plan.series}
     return [
-        judge_event(event, by_name[event.series], found.incidents, untouched.incidents)
+        judge_event(
+            event,
+            by_name[event.series],
+            found.incidents,
+            untouched.incidents,
+            read=found.read if are_pieces else None,
+        )
         for events, found in zip(plan.rounds, rounds, strict=True)
         for event in events
     ]
@@ -161,7 +169,11 @@ def _figures(
     }
 
 
-DELAY = "steps from the start of the fault to the start that the incident is dated, never below 0"
+DELAY = (
+    "delay_steps: rows of the fault that had been read when its incident was there, measured by feeding "
+    f"{DAILY_PIECES} rows of it (daily) or {FINE_PIECES} (finer), not in quick runs; dated_late_steps: from "
+    "the start of the fault to the start that the incident is dated, never below 0"
+)
 
 
 def _by(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> Mapping[str, object]:

@@ -19,6 +19,8 @@ BALANCE_SHARE = 0.02
 """Two class B meters, 1 % each (EN 50470-3)."""
 BALANCE_KWH = 0.005
 HALF = 0.5
+FIRST_WEEKS = 15
+"""Rows of daily series: the first one and two weeks."""
 GAP = 1.5
 """Distance of two rows, in steps, from which something is missing between them."""
 _DAY = np.timedelta64(1, "D")
@@ -52,17 +54,26 @@ class Known:
         }
 
 
+_ENLARGED = ("behaviour.high", "quality.step")
 _LISTED: Mapping[str, tuple[tuple[str, str, tuple[str, ...], str], ...]] = {
     "solar_daily/PLANTA_10": (
         (
-            "2025-03-01",
-            "2025-12-31",
-            ("behaviour.high",),
-            "the plant was enlarged twice in 2025: quarterly median generation 11.8, 22.6, 52.7 kWh a day",
+            "2025-08-17",
+            "2025-09-26",
+            _ENLARGED,
+            "enlarged: never over 40 kWh a day before, about 50 on most days from 26 Aug 2025",
+        ),
+    ),
+    "solar_daily/PLANTA_08": (
+        (
+            "2025-02-12",
+            "2025-03-15",
+            _ENLARGED,
+            "enlarged: never over 387 kWh a day before, 580 and 560 kWh on 13 and 14 Feb 2025",
         ),
     ),
 }
-"""By series: period, causes and evidence of what single rows cannot prove."""
+"""By series: the month after a change, its causes and evidence, where single rows cannot prove it."""
 
 
 def known_trouble(series: Series, profile: Profile) -> list[Known]:
@@ -71,7 +82,8 @@ def known_trouble(series: Series, profile: Profile) -> list[Known]:
         Known(series.name, np.datetime64(first), np.datetime64(last), causes, why)
         for first, last, causes, why in _LISTED.get(series.name, ())
     ]
-    return [*_gaps(series), *_broken_balances(series, profile), *_dead_days(series), *listed]
+    found = [*_gaps(series), *_broken_balances(series, profile), *_dead_days(series), *_part_of_a_day(series)]
+    return [*found, *listed]
 
 
 def is_known(known: Sequence[Known], *, cause: str, first: np.datetime64, last: np.datetime64) -> bool:
@@ -123,6 +135,17 @@ def _dead_days(series: Series) -> Iterator[Known]:
     for start, stop in _runs(dead):
         why = f"generation is 0 in all {stop - start} rows of whole days"
         yield Known(series.name, *_span(series, start, stop), causes, why)
+
+
+def _part_of_a_day(series: Series) -> Iterator[Known]:
+    """A first row that holds a part of its day: the meter began to count in it."""
+    if not series.is_daily or len(series.time) < FIRST_WEEKS:
+        return
+    usual = np.nanmedian(series.values[1:FIRST_WEEKS], axis=0)
+    share = series.values[0, usual > 0] / usual[usual > 0]
+    if share.size and np.nanmax(share) < HALF:
+        why = f"the first row has at most {share.max():.0%} of what any signal shows in the two weeks after"
+        yield Known(series.name, *_span(series, 0, 1), ("behaviour.low",), why)
 
 
 def _runs(mask: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -17,6 +17,8 @@ __all__ = ["FAR", "Found", "Outcome", "false_incidents", "judge_event", "rates",
 
 FAR = np.datetime64("9999-01-01", "us")
 DAYS_PER_MONTH = 30.4375
+OLD_SHARE = 0.5
+"""Share of an incident's time in an event that one of the same cause covers on the untouched copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Outcome:
     Attributes:
         incidents: New incidents that overlap it, worst first.
         speaker: The one that counts: the worst with a right cause, otherwise the worst; None if not found.
-        delay: Steps from the start of the fault to the start that the speaker is dated; not below 0.
+        dated_late: Steps from the start of the fault to the start that the speaker is dated; not below 0.
+        delay: Rows of the fault that had been read when the speaker was there; None where not measured.
     """
 
     event: Event
@@ -83,8 +86,9 @@ class Outcome:
     is_kind_right: bool
     is_cause_exact: bool
     is_signal_right: bool
-    is_signal_exact: bool
-    delay: float | None
+    is_lead_right: bool
+    dated_late: float | None
+    delay: int | None
 
     def to_json(self) -> dict[str, object]:
         """The line of the detail file."""
@@ -94,20 +98,28 @@ class Outcome:
             "kind_right": self.is_kind_right,
             "cause_exact": self.is_cause_exact,
             "signal_right": self.is_signal_right,
+            "lead_right": self.is_lead_right,
             "delay_steps": self.delay,
+            "dated_late_steps": self.dated_late,
             "speaker": None if self.speaker is None else self.speaker.to_json(),
             "incidents": [one.to_json() for one in self.incidents],
         }
 
 
 def judge_event(
-    event: Event, series: Series, incidents: Iterable[Found], untouched: Iterable[Found]
+    event: Event,
+    series: Series,
+    incidents: Iterable[Found],
+    untouched: Iterable[Found],
+    *,
+    read: Mapping[str, int] | None = None,
 ) -> Outcome:
     """What incidents say of an event, without those that the untouched copy has at that place.
 
     Args:
         incidents: Of the copy with the fault, worst first.
         untouched: Of the copy without any.
+        read: Row of the series up to which had been read when an incident was first there, by its id.
     """
     place = (series.key.site, series.key.asset)
     before = [
@@ -118,13 +130,13 @@ def judge_event(
         for one in incidents
         if (one.site, one.asset) == place
         and one.overlaps(event.first, event.last)
-        and not _is_old(one, before)
+        and not _is_old(one, before, event)
     )
     fault = FAULTS[event.fault]
     right = [one for one in new if _matches(one.cause, fault.causes)]
     speaker = next(iter(right or new), None)
     if speaker is None:
-        return Outcome(event, new, None, False, False, False, False, None)  # noqa: FBT003 - not found
+        return Outcome(event, new, None, *[False] * 4, None, None)
     return Outcome(
         event=event,
         incidents=new,
@@ -132,8 +144,9 @@ def judge_event(
         is_kind_right=bool(right),
         is_cause_exact=any(_matches(one.cause, fault.exact) for one in right),
         is_signal_right=named_right(speaker.signals, event.altered, event.allowed),
-        is_signal_exact=named_right(speaker.signals, event.altered, event.altered),
-        delay=max(0.0, round(float((speaker.first - event.first) / series.step), 2)),
+        is_lead_right=speaker.signals[0] in event.allowed,
+        dated_late=max(0.0, round(float((speaker.first - event.first) / series.step), 2)),
+        delay=None if read is None else max(1, read[speaker.id] - event.start),
     )
 
 
@@ -147,8 +160,9 @@ def rates(outcomes: Sequence[Outcome]) -> dict[str, object]:
         "kind_right": _share(sum(one.is_kind_right for one in found), len(found)),
         "cause_exact": _share(sum(one.is_cause_exact for one in found), len(found)),
         "signal_right": _share(sum(one.is_signal_right for one in found), len(found)),
-        "signal_exact": _share(sum(one.is_signal_exact for one in found), len(found)),
-        "delay_steps_median": median(one.delay or 0.0 for one in found) if found else None,
+        "lead_right": _share(sum(one.is_lead_right for one in found), len(found)),
+        "delay_steps_median": _median([one.delay for one in found]),
+        "dated_late_steps_median": _median([one.dated_late for one in found]),
         "incidents_per_found": _share(sum(len(one.incidents) for one in found), len(found)),
     }
 
@@ -169,9 +183,11 @@ def site_months(series: Series) -> float:
     return len(series.time) / series.rows_per_day / DAYS_PER_MONTH
 
 
-def _is_old(one: Found, before: Iterable[Found]) -> bool:
-    """Whether the untouched copy says the same there."""
-    return any(one.id == other.id or one.cause == other.cause for other in before)
+def _is_old(one: Found, before: Iterable[Found], event: Event) -> bool:
+    """Whether the untouched copy says the same for most of what an incident says of the event."""
+    first, last = max(one.first, event.first), min(one.last, event.last)
+    same = (other for other in before if other.cause == one.cause)
+    return any(min(other.last, last) - max(other.first, first) > OLD_SHARE * (last - first) for other in same)
 
 
 def _matches(cause: str, patterns: Sequence[str]) -> bool:
@@ -180,6 +196,11 @@ def _matches(cause: str, patterns: Sequence[str]) -> bool:
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
+
+
+def _median(delays: Sequence[float | None]) -> float | None:
+    known = [one for one in delays if one is not None]
+    return median(known) if known else None
 
 
 def _instant(text: str) -> np.datetime64:
