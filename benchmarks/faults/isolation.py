@@ -12,9 +12,9 @@ __all__ = ["RULE", "isolate", "named_right", "residuals", "smallest_sets"]
 RULE = (
     "An error of one signal leaves a direction of residuals over the balances that the present signals "
     "keep (absent signals eliminated). Signals whose errors leave the same direction cannot be told apart: "
-    "they are the smallest set; a signal without a balance is its own set. One altered signal: the first named one "
-    "must be in its set. Several: all named must be in the union of their sets where the fault breaks a "
-    "balance, among the altered ones where all balances hold."
+    "they are the smallest set; a signal without a balance is its own set. One altered signal: the "
+    "first named one must be in its set. Several: all named must be in the union of their sets where the "
+    "fault breaks a balance, among the altered ones where all balances hold."
 )
 
 _PIVOT = 1e-9

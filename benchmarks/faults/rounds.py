@@ -25,6 +25,8 @@ DAILY_PIECES = (1, 2, 3, 5, 8, 13, 21)
 FINE_PIECES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """The same of a finer one."""
 REPEATED_ROWS = 31
+WRITTEN = 1e-6
+"""Decimals that a file holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +149,5 @@ def _is_stored(workspace: Workspace, series: Series, values: np.ndarray) -> bool
     return (
         len(own) == int(kept.sum())
         and bool((stored.time.astype("datetime64[us]") == series.time[kept]).all())
-        and bool(np.allclose(own, values[kept], rtol=1e-9, atol=1e-9, equal_nan=True))
+        and bool(np.allclose(own, values[kept], rtol=WRITTEN, atol=WRITTEN, equal_nan=True))
     )

@@ -78,7 +78,7 @@ def _write_hourly(world: World, folder: Path) -> None:
         "export": "Exported to Grid (Wh)",
         "import": "Imported from Grid (Wh)",
     }
-    frame = (values.select(names) * WH_PER_KWH).select(pl.all().round(0)).rename(names)
+    frame = (values.select(*names) * WH_PER_KWH).select(pl.all().round(0)).rename(names)
     frame.insert_column(0, local.alias("Date/Time")).write_parquet(folder / "nl_house_hourly.parquet")
 
 

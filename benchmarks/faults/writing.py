@@ -14,8 +14,8 @@ __all__ = ["write_series"]
 
 _DATES = {"dmy": "%d.%m.%Y", "mdy": "%m/%d/%Y", "ymd": "%Y-%m-%d"}
 _UNIT_DATES = {"dmy": "[dd.MM.yyyy]", "mdy": "[MM/dd/yyyy]", "ymd": "[yyyy-MM-dd]"}
-_DECIMALS = 9
-"""Enough for a watt-hour in kWh; takes off what the conversion of units adds to the last digits."""
+_DECIMALS = 6
+"""Written in every cell, as exporters do: a lone `5.606` among integers might be five thousand."""
 
 
 def write_series(series: Series, rows: slice, values: np.ndarray, profile: Profile, folder: Path) -> Path:
@@ -79,6 +79,7 @@ def _write_text(series: Series, local: pl.Series, columns: dict[str, pl.Series],
                 separator=delimiter,
                 decimal_comma=dialect.decimal == ",",
                 float_scientific=False,
+                float_precision=_DECIMALS,
             )
         )
     return path.rename(path.with_suffix(".csv"))
