@@ -24,7 +24,8 @@ DAILY_PIECES = (1, 2, 3, 5, 8, 13, 21)
 """Rows of a fault after which a daily series is judged."""
 FINE_PIECES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """The same of a finer one."""
-REPEATED_ROWS = 31
+REPEATED_DAYS = 31
+"""A piece begins so much earlier than its news: a handful of rows does not show a file's unit."""
 WRITTEN = 1e-6
 """Decimals that a file holds."""
 
@@ -110,7 +111,8 @@ class _Feed:
     def rows(self, step: int) -> slice:
         """The rows of a piece."""
         first = rest_of(self.series) if step == 0 else self.ends[step - 1]
-        return slice(max(0, first - REPEATED_ROWS if step else first), self.ends[step])
+        repeated = REPEATED_DAYS * self.series.rows_per_day if step else 0
+        return slice(first - min(first, repeated), self.ends[step])
 
 
 def _feed(workspace: Workspace, feeds: Sequence[_Feed], step: int, folder: Path) -> set[str]:
