@@ -133,7 +133,7 @@ def _hold(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
     true = values[:, column].copy()
     typical = stretch.typical[column]
     moves = np.abs(true - last) > VISIBLE_IMBALANCE * typical
-    if not last >= MIN_STUCK_SHARE * typical or moves.mean() < 0.5 or np.isnan(true).any():
+    if not last >= MIN_STUCK_SHARE * typical > 0 or moves.mean() < 0.5 or np.isnan(true).any():
         return None
     values[:, column] = last
     return Change(values, signals, f"holds {last:.6g}")
@@ -145,7 +145,7 @@ def _spike(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
     factor = round(float(stretch.rng.uniform(20, 100)), 1)
     values = stretch.values
     spiked = values[0, column] * factor
-    if not spiked >= SPIKE_OVER_MAXIMUM * stretch.largest[column]:
+    if not spiked > 0 or spiked < SPIKE_OVER_MAXIMUM * stretch.largest[column]:
         return None
     values[0, column] = spiked
     return Change(values, signals, f"x {factor:g}")
@@ -260,7 +260,8 @@ def _is_active(stretch: Stretch, column: int) -> bool:
     values = stretch.values[:, column]
     n_days = max(1, len(values) // stretch.series.rows_per_day)
     heights = [np.nanmax(day, initial=0.0) for day in np.array_split(values, n_days)]
-    return bool(np.mean(np.array(heights) >= MIN_ACTIVE_SHARE * stretch.typical[column]) > 0.5)
+    is_at_work = np.array(heights) >= MIN_ACTIVE_SHARE * stretch.typical[column]
+    return bool(stretch.typical[column] > 0 and is_at_work.mean() > 0.5)
 
 
 def _balance(series: Series) -> Sequence[tuple[str, ...]] | str:
