@@ -220,7 +220,8 @@ def _is_always_zero_at_that_hour(stretch: Stretch, column: int) -> np.ndarray:
     dark = np.array(
         [sum(made[(s + d) % per_day] for d in range(-hour, hour + 1)) == 0 for s in range(per_day)]
     )
-    return dark[slot[stretch.start - first : stretch.stop - first]]
+    is_dark: np.ndarray = dark[slot[stretch.start - first : stretch.stop - first]]
+    return is_dark
 
 
 def _shift(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:

@@ -82,13 +82,13 @@ class Outcome:
 
     event: Event
     incidents: tuple[Found, ...]
-    speaker: Found | None
-    is_kind_right: bool
-    is_cause_exact: bool
-    is_signal_right: bool
-    is_lead_right: bool
-    dated_late: float | None
-    delay: int | None
+    speaker: Found | None = None
+    is_kind_right: bool = False
+    is_cause_exact: bool = False
+    is_signal_right: bool = False
+    is_lead_right: bool = False
+    dated_late: float | None = None
+    delay: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """The line of the detail file."""
@@ -136,7 +136,7 @@ def judge_event(
     right = [one for one in new if _matches(one.cause, fault.causes)]
     speaker = next(iter(right or new), None)
     if speaker is None:
-        return Outcome(event, new, None, *[False] * 4, None, None)
+        return Outcome(event, new)
     return Outcome(
         event=event,
         incidents=new,

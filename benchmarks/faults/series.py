@@ -68,7 +68,8 @@ class Series:
     def step(self) -> np.timedelta64:
         """The usual distance of two rows, by the mode."""
         distances, counts = np.unique(np.diff(self.time), return_counts=True)
-        return distances[counts.argmax()]
+        usual: np.timedelta64 = distances[counts.argmax()]
+        return usual
 
     @property
     def is_daily(self) -> bool:
