@@ -2,7 +2,7 @@
 
 A round feeds each series in pieces that end ever later after the start of a fault, so that it is known how
 much of the fault had been read when its incident was there. A piece repeats the rows before it, as the
-rolling exports of portals do.
+rolling exports of portals do, and is judged as it is stored, as `watch` does.
 """
 
 import shutil
@@ -22,7 +22,7 @@ __all__ = ["DAILY_PIECES", "FINE_PIECES", "Base", "Round", "learn_history", "run
 
 DAILY_PIECES = (1, 2, 3, 5, 8, 13, 21)
 """Rows of a fault after which a daily series is judged."""
-FINE_PIECES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+FINE_PIECES = (1, 3, 8, 24, 72, 216, 432)
 """The same of a finer one."""
 REPEATED_DAYS = 31
 """A piece begins so much earlier than its news: a handful of rows does not show a file's unit."""
@@ -82,6 +82,7 @@ def run_round(base: Base, number: int, events: Sequence[Event], *, in_pieces: bo
             for step in range(max(len(feed.ends) for feed in feeds)):
                 refused |= _feed(workspace, feeds, step, folder / f"rest-{step}")
                 _note_new(workspace, feeds, step, read)
+            workspace.score()
             now = workspace.now()
             found = tuple(Found.of(view.to_json(now)) for view in workspace.incidents())
             is_faithful = all(_is_stored(workspace, feed.series, feed.values) for feed in feeds)
@@ -119,10 +120,11 @@ def _feed(workspace: Workspace, feeds: Sequence[_Feed], step: int, folder: Path)
     """Read and judge one piece of each series that has so many; the series that were refused."""
     refused = set()
     for place, feed in enumerate(feeds):
-        is_due = step < len(feed.ends)
-        if is_due and not _ingest(workspace, feed.series, feed.rows(step), feed.values, folder / str(place)):
+        if step >= len(feed.ends):
+            continue
+        path = folder / str(place)
+        if not _ingest(workspace, feed.series, feed.rows(step), feed.values, path, judge=True):
             refused.add(feed.series.name)
-    workspace.score()
     return refused
 
 
@@ -132,10 +134,18 @@ def _note_new(workspace: Workspace, feeds: Sequence[_Feed], step: int, read: dic
         read.setdefault(view.incident.id, ends[view.incident.asset])
 
 
-def _ingest(workspace: Workspace, series: Series, rows: slice, values: np.ndarray, folder: Path) -> bool:
+def _ingest(
+    workspace: Workspace,
+    series: Series,
+    rows: slice,
+    values: np.ndarray,
+    folder: Path,
+    *,
+    judge: bool = False,
+) -> bool:
     """Write some rows as a file and read it; whether it was accepted."""
     path = write_series(series, rows, values[rows], workspace.profiles[series.profile], folder)
-    (result,) = workspace.ingest(path, timezone=series.zone, profile=series.profile)
+    (result,) = workspace.ingest(path, timezone=series.zone, profile=series.profile, judge=judge)
     return not result.is_refused
 
 
