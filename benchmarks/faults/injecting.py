@@ -265,11 +265,6 @@ def _is_active(stretch: Stretch, column: int) -> bool:
     return bool(stretch.typical[column] > 0 and is_at_work.mean() > 0.5)
 
 
-def _balance(series: Series) -> Sequence[tuple[str, ...]] | str:
-    """Signals that take part in a balance; `placing` keeps to those that the profile's identities hold."""
-    return [(name,) for name in series.signals] if len(series.signals) > 2 else "no balance holds its signals"
-
-
 FAULTS: Mapping[str, Fault] = {
     "stuck": Fault(
         "a signal holds its last value, not zero, while it really moves",
@@ -331,7 +326,7 @@ FAULTS: Mapping[str, Fault] = {
         ("physics.*balance*",),
         (5, 14),
         (72, 240),
-        _balance,
+        _each,
         _misread,
     ),
     "night_generation": Fault(

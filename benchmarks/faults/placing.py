@@ -121,6 +121,7 @@ class Planner:
         return "" if targets else "no balance holds its signals"
 
     def _targets(self, name: str, fault: Fault) -> Sequence[tuple[str, ...]] | str:
+        """What it can strike; a broken balance only what a balance holds."""
         targets = fault.targets(self._series)
         if isinstance(targets, str) or name != "broken_balance":
             return targets
@@ -166,8 +167,9 @@ class Planner:
         steps = round(float((last - first) / series.step))
         is_whole = steps == stop - start and not np.isnan(series.values[start - 1 : stop]).any()
         away = _AWAY_FROM_TROUBLE
-        listed = (k for k in self._known)
-        return is_whole and not any(k.first - away < last and first < k.last + away for k in listed)
+        return is_whole and not any(
+            one.first - away < last and first < one.last + away for one in self._known
+        )
 
     def _event(self, name: str, stretch: Stretch, change: Change) -> Event:
         series = self._series

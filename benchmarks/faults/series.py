@@ -109,17 +109,8 @@ def find_series(data: Path) -> tuple[list[Series], list[Skip]]:
             continue
         with TemporaryDirectory(prefix="sereno-faults-") as scratch, Workspace.open(scratch) as workspace:
             skips += _ingest(workspace, data / name, name)
-            found += skips_apart(_series_of(workspace, data / name, name), skips)
+            found += _series_among(_series_of(workspace, data / name, name), skips)
     return found, skips
-
-
-def skips_apart(items: Iterator[Series | Skip], skips: list[Skip]) -> Iterator[Series]:
-    """The series among the items; the skips go where skips go."""
-    for item in items:
-        if isinstance(item, Skip):
-            skips.append(item)
-        else:
-            yield item
 
 
 def _ingest(workspace: Workspace, folder: Path, name: str) -> list[Skip]:
@@ -193,6 +184,15 @@ def _series_of(workspace: Workspace, folder: Path, name: str) -> Iterator[Series
                 values=stored.values[:, used],
                 dialect=dialect,
             )
+
+
+def _series_among(items: Iterator[Series | Skip], skips: list[Skip]) -> Iterator[Series]:
+    """The series among the items; the skips go where skips go."""
+    for item in items:
+        if isinstance(item, Skip):
+            skips.append(item)
+        else:
+            yield item
 
 
 def _dialects(workspace: Workspace, folder: Path) -> Mapping[tuple[str, tuple[str, ...]], Dialect]:

@@ -12,8 +12,8 @@ from sereno.simulate.world import World
 __all__ = ["write_simulated"]
 
 ZONE = "Europe/Amsterdam"
-DAILY_SITES = 3
-DAILY, HOURLY, GAS = timedelta(days=500), timedelta(days=240), timedelta(days=70)
+DAILY_SITES = 2
+DAILY, HOURLY, GAS = timedelta(days=300), timedelta(days=200), timedelta(days=60)
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _START = datetime(2023, 1, 31, 23, tzinfo=UTC)
 
