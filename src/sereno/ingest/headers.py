@@ -39,6 +39,7 @@ class Role(StrEnum):
     REGISTER = "register"
     VALUE = "value"
     UNIT = "unit"
+    QUALITY = "quality"
     SIGNAL = "signal"
     IGNORED = "ignored"
     UNKNOWN = "unknown"
@@ -106,6 +107,9 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
     ),
     Role.REGISTER: (
         "registro", "register", "variable", "magnitud", "señal", "signal", "tag", "parámetro",
+        "tag name", "nombre del tag", "nombre de tag", "point", "point name", "point id", "punto",
+        "nombre del punto",
+        "item", "item name", "item id", "sensor", "sensor name", "punto de medida", "etiqueta", "tags",
         "parameter", "concepto", "medida", "measure", "measurement", "canal", "channel",
     ),
     Role.VALUE: (
@@ -113,6 +117,23 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
         "energy", "consumo", "consumption", "medida", "val",
     ),
     Role.UNIT: ("unidad", "unidades", "unit", "units", "uom", "unidad de medida"),
+    Role.QUALITY: (
+        "quality", "calidad", "status", "estado", "good bad questionable", "confidence", "confianza",
+        "quality code",
+        "código de calidad", "value quality", "calidad del dato", "data quality", "opc quality",
+        "calidad opc",
+        "quality detail", "is good", "good", "valid", "válido", "validez", "bad", "questionable",
+        "substituted",
+        "real/estimado", "real estimado", "real o estimado", "r/e", "estimado", "estimada", "estimated",
+        "is estimated",
+        "lectura estimada", "lectura real", "dato estimado", "consumo estimado", "estimated reading",
+        "método de obtención", "método obtención", "metodo obtencion", "obtain method",
+        "forma de obtención", "tipo",
+        "tipo lectura", "tipo de lectura", "tipo dato", "tipo de dato", "tipo medida", "tipo de medida",
+        "tipo consumo", "tipo de consumo", "reading type", "type", "origen", "origen del dato",
+        "origen lectura", "procedencia",
+        "situación", "marca", "flag", "bandera", "validación", "state",
+    ),
 }  # fmt: skip
 MIN_LIKENESS = 0.7
 MAX_KNOWN_PROFILES = 256

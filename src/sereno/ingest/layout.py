@@ -10,7 +10,9 @@ from sereno.domain.signals import Profile, Signal
 from sereno.ingest.dates import time_shape
 from sereno.ingest.dialect import looks_numeric
 from sereno.ingest.headers import Header, Match, Role, match_header, nearest_hint, nearest_names, parse_header
+from sereno.ingest.marks import MarkStyle, is_state, speaks_of_marks
 from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
+from sereno.ingest.tags import split_tag
 from sereno.ingest.units import IDENTITY, Conversion, conversion, find_unit
 
 __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"]
@@ -19,7 +21,10 @@ __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"
 MIN_EXPLAINED_SHARE = 0.34
 N_MANY_COLUMNS = 3
 MIN_SHAPE_SHARE = 0.5
-N_PROBED = 20
+N_PROBED = 60
+MIN_NUMBER_SHARE = 0.5
+# A column that says what it measures (`Consumo`) holds that, whatever a column beside it is called.
+NEUTRAL_VALUES = frozenset(["valor", "value", "val", "lectura", "reading", "medida", "cantidad", "amount"])
 MIN_HOUR_COLUMNS = 20
 _HOUR_NUMBER = re.compile(r"\s*[Hh]?(?:[01]?\d|2[0-5])\s*\Z")
 _HOUR_HEADER = re.compile(r"(?:h|hora)?[\s_]*\d{1,2}(?::\d{2})?(?:\s*[-–a]\s*\d{1,2}:\d{2})?$", re.IGNORECASE)
@@ -40,6 +45,7 @@ class Column:
         style: Signs of its numbers.
         is_unit_assumed: Nothing says the unit.
         doubt: What about its unit or name a person should check; empty for nothing.
+        marks: How its marks of quality are written.
     """
 
     index: int
@@ -52,6 +58,7 @@ class Column:
     style: NumberStyle = POINT_DECIMAL
     is_unit_assumed: bool = False
     doubt: str = ""
+    marks: MarkStyle = MarkStyle.WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,13 @@ class Layout:
 
     Attributes:
         name: `table` (a column per signal), `wide` (columns per asset) or `long` (a row per register).
+        tag_separator: Sign between asset and signal in the cells of the register column; empty for none.
     """
 
     profile: Profile
     name: str
     columns: tuple[Column, ...]
+    tag_separator: str = ""
 
     def of_role(self, role: Role) -> tuple[Column, ...]:
         """The columns of a role, in file order."""
@@ -106,7 +115,7 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
     """What each column is under a profile."""
     matches = [match_header(h, profile) for h in headers]
     shapes = [_shape([row[i] for row in sample]) for i in range(len(headers))]
-    roles = _assign_roles(matches, shapes, sample, profile)
+    roles = _assign_roles(headers, matches, shapes, sample, profile)
     is_long = Role.REGISTER in roles.values()
     columns, taken = [], set[tuple[str, str]]()
     repeated = _repeated_assets(matches)
@@ -132,8 +141,12 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
     return Layout(profile, name, tuple(columns))
 
 
-def register_signal(text: str, profile: Profile) -> Signal | None:
+def register_signal(text: str, layout: Layout) -> Signal | None:
     """The signal that a cell of a register column names."""
+    return _named_signal(split_tag(text, layout.tag_separator)[1], layout.profile)
+
+
+def _named_signal(text: str, profile: Profile) -> Signal | None:
     match = match_header(parse_header(text), profile)
     if match.signal is None and profile.is_open and text.strip():
         return Signal(name=parse_header(text).source, quantity="unknown", unit="")
@@ -187,6 +200,7 @@ def _open_column(column: Column, sample: Sequence[Sequence[str]]) -> Column:
 
 
 def _assign_roles(
+    headers: Sequence[Header],
     matches: Sequence[Match],
     shapes: Sequence[str | None],
     sample: Sequence[Sequence[str]],
@@ -194,7 +208,9 @@ def _assign_roles(
 ) -> dict[int, Role]:
     roles: dict[int, Role] = {}
     _assign_time(matches, shapes, roles, has_sample=bool(sample))
-    _assign_register(matches, sample, profile, roles)
+    neutral = {i for i, h in enumerate(headers) if not profile.is_open or h.bare_key in NEUTRAL_VALUES}
+    _assign_register(matches, sample, profile, roles, values=neutral)
+    _assign_quality(headers, matches, sample, roles)
     for i, match in enumerate(matches):
         if i in roles:
             continue
@@ -229,15 +245,20 @@ def _assign_time(
 
 
 def _assign_register(
-    matches: Sequence[Match], sample: Sequence[Sequence[str]], profile: Profile, roles: dict[int, Role]
+    matches: Sequence[Match],
+    sample: Sequence[Sequence[str]],
+    profile: Profile,
+    roles: dict[int, Role],
+    *,
+    values: set[int],
 ) -> None:
     """A long table: one column names the signal, another holds the value, perhaps a third the unit."""
     for i, match in enumerate(matches):
         if Role.REGISTER not in match.roles or i in roles:
             continue
         texts = Counter(row[i].strip() for row in sample if row[i].strip())
-        n_known = sum(n for t, n in texts.items() if register_signal(t, profile) is not None)
-        value = _value_column(matches, sample, roles, besides=i)
+        n_known = sum(n for t, n in texts.items() if _named_signal(t, profile) is not None)
+        value = _value_column(matches, sample, roles, among=values - {i})
         if texts and n_known * 2 > sum(texts.values()) and value is not None:
             roles[i], roles[value] = Role.REGISTER, Role.VALUE
             units = [k for k, m in enumerate(matches) if Role.UNIT in m.roles and k not in roles]
@@ -246,19 +267,34 @@ def _assign_register(
             return
 
 
+def _assign_quality(
+    headers: Sequence[Header],
+    matches: Sequence[Match],
+    sample: Sequence[Sequence[str]],
+    roles: dict[int, Role],
+) -> None:
+    """The first column of marks; a finer one beside it says nothing more."""
+    is_long = Role.REGISTER in roles.values()
+    found = [
+        i
+        for i, match in enumerate(matches)
+        if Role.QUALITY in match.roles
+        and i not in roles
+        and speaks_of_marks(headers[i].source, [row[i] for row in sample], is_historian=is_long)
+    ]
+    found.sort(key=lambda i: "detail" in headers[i].key)
+    roles.update(zip(found, [Role.QUALITY, *[Role.IGNORED] * len(found)], strict=False))
+
+
 def _value_column(
-    matches: Sequence[Match], sample: Sequence[Sequence[str]], roles: dict[int, Role], *, besides: int
+    matches: Sequence[Match], sample: Sequence[Sequence[str]], roles: dict[int, Role], *, among: set[int]
 ) -> int | None:
-    for i, match in enumerate(matches):
-        cells = [row[i] for row in sample if row[i].strip()]
-        is_value = Role.VALUE in match.roles
-        if (
-            i not in roles
-            and i != besides
-            and is_value
-            and cells
-            and all(map(looks_numeric, cells[:N_PROBED]))
-        ):
+    for i in sorted(among - roles.keys()):
+        if Role.VALUE not in matches[i].roles:
+            continue
+        cells = [row[i] for row in sample if row[i].strip() and not is_state(row[i])]
+        n_numbers = sum(map(looks_numeric, cells[:N_PROBED]))
+        if n_numbers > MIN_NUMBER_SHARE * len(cells[:N_PROBED]):
             return i
     return None
 

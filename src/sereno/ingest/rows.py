@@ -16,9 +16,11 @@ from sereno.ingest.dates import ParsedTimes, parse_times
 from sereno.ingest.headers import Role, key_of
 from sereno.ingest.identity import clean_name
 from sereno.ingest.layout import Column, register_signal
+from sereno.ingest.marks import Mark, flags_of
 from sereno.ingest.numbers import CellKind, parse_column
 from sereno.ingest.ranges import impossible_cells
 from sereno.ingest.table import TextTable, instant_texts
+from sereno.ingest.tags import split_tag
 from sereno.ingest.units import conversion
 from sereno.ingest.zones import to_utc
 
@@ -49,6 +51,12 @@ QUALITY_OF = np.zeros(len(CellKind), dtype=np.int32)
 QUALITY_OF[CellKind.CONVERTED] = Quality.CONVERTED
 QUALITY_OF[CellKind.MISSING] = Quality.MISSING
 QUALITY_OF[CellKind.NOT_A_NUMBER] = Quality.MISSING
+QUALITY_OF[CellKind.STATE] = Quality.MISSING
+CODE_OF_MARK = {
+    Mark.ESTIMATED: "quality.estimated",
+    Mark.BAD: "quality.source_bad",
+    Mark.UNKNOWN: "quality.unknown_mark",
+}
 
 
 @dataclass(slots=True)
@@ -165,7 +173,7 @@ def convert_table(
     texts = instant_texts(table, plan.layout)
     times = parse_times(texts, plan.dates)
     bad = _bad_rows(table, texts, times, plan)
-    identity = table.cells.select([str(c.index) for c in _identity_columns(plan)])
+    identity = _identity_cells(table, plan)
     registers, known = _registers(table, plan, signals)
     is_usable = ~np.isnat(times.local) & known
     bad += [(int(i), "read.broken_row") for i in np.flatnonzero(~known & ~np.isnat(times.local))]
@@ -180,6 +188,7 @@ def convert_table(
     if plan.layout.name == "wide":
         rows, repeat = _split_assets(rows, kept, plan, signals, assets, asides)
         source = np.tile(source, repeat)
+    _mark_rows(rows, kept, plan, asides)
     return Converted(rows, source, tuple(bad))
 
 
@@ -212,6 +221,20 @@ def is_total(text: str) -> bool:
 
 def _identity_columns(plan: FilePlan) -> tuple[Column, ...]:
     return (*plan.layout.of_role(Role.SITE), *plan.layout.of_role(Role.ASSET))
+
+
+def _identity_cells(table: TextTable, plan: FilePlan) -> pl.DataFrame:
+    """The texts that name the site and the asset of each row."""
+    names = [pl.col(str(c.index)) for c in _identity_columns(plan)]
+    separator = plan.layout.tag_separator
+    if not separator:
+        return table.cells.select(names)
+    tags = table.cells[str(plan.layout.of_role(Role.REGISTER)[0].index)].fill_null("")
+    distinct = tags.unique().to_list()
+    owners = tags.replace_strict(
+        distinct, [split_tag(t, separator)[0] for t in distinct], return_dtype=pl.String
+    )
+    return table.cells.select(*names, owners.alias("tag"))
 
 
 def _asset_codes(
@@ -254,7 +277,7 @@ def _registers(
     cells = table.cells[str(columns[0].index)].fill_null("")
     position = {}
     for text in cells.unique().to_list():
-        signal = register_signal(text, plan.profile)
+        signal = register_signal(text, plan.layout)
         position[text] = signals.index(signal.name) if signal and signal.name in signals else -1
     found = np.array([position[t] for t in cells.to_list()], dtype=np.int64)
     return np.maximum(found, 0), found >= 0
@@ -396,6 +419,17 @@ def _table_rows(
     return Rows(codes, np.zeros(n_rows, dtype=np.int64), utc, table.lines, values, quality)
 
 
+def _mark_rows(rows: Rows, table: TextTable, plan: FilePlan, asides: Asides) -> None:
+    """Flags the values of rows that their source calls estimated or bad; the values stay."""
+    for column in plan.layout.of_role(Role.QUALITY):
+        flags, found = flags_of(table.cells[str(column.index)], column.marks)
+        flags = np.tile(flags, len(rows) // max(1, len(flags)))
+        rows.quality |= np.where(np.isnan(rows.values), 0, flags[:, None])
+        for mark, texts in found.items():
+            n_rows = sum(count for _, count in texts)
+            asides.count(CODE_OF_MARK[mark], column.source, n_rows, [text for text, _ in texts])
+
+
 def _split_assets(
     shared: Rows, table: TextTable, plan: FilePlan, signals: Sequence[str], assets: AssetIndex, asides: Asides
 ) -> tuple[Rows, int]:
@@ -453,6 +487,7 @@ def _count_kinds(table: TextTable, column: Column, kinds: npt.NDArray[np.uint8],
         (CellKind.CONVERTED, "quality.converted_text"),
         (CellKind.NOT_A_NUMBER, "quality.not_a_number"),
         (CellKind.MISSING, "quality.missing"),
+        (CellKind.STATE, "quality.source_bad"),
     ):
         rows = np.flatnonzero(kinds == kind)
         if len(rows):

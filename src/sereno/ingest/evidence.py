@@ -1,0 +1,179 @@
+"""What a whole table says about how it is to be read, and what is decided from it."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from sereno.domain.errors import AmbiguousData, CorruptFile
+from sereno.ingest.dates import DateEvidence, DateStyle
+from sereno.ingest.dialect import Dialect
+from sereno.ingest.headers import Role
+from sereno.ingest.hours import AMBIGUOUS
+from sereno.ingest.layout import Column, Layout, register_signal
+from sereno.ingest.lines import LineBlock, LineKind
+from sereno.ingest.marks import choose_marks
+from sereno.ingest.numbers import NumberEvidence
+from sereno.ingest.options import ReadOptions
+from sereno.ingest.repeats import RepeatCensus
+from sereno.ingest.table import TextTable, instant_texts
+from sereno.ingest.tags import tag_separator
+
+__all__ = ["Evidence", "decide_columns", "decide_dates", "refuse_mixed_series"]
+
+MIN_NUMERIC_SHARE = 0.5
+MAX_REGISTERS = 10_000
+MAX_MARKS = 1000
+MAX_REPEATED_SHARE = 0.3
+MARK_HEADERS = "'OPC Quality' / 'Confidence' / 'Good' / 'Bad' / 'Estimada'"
+"""Names of a column of marks that say what a bare code in it means."""
+
+
+class Evidence:
+    """What the whole file says, gathered block by block.
+
+    Args:
+        dialect: Delimiter and header.
+        layout: What each column seems to be.
+        keys: Counts instants that come more than once.
+
+    Attributes:
+        numbers: Of each column of values, by position.
+        dates: Of the column of instants.
+        marks: Distinct texts of the column of marks, by its position.
+        n_rows: Good lines.
+        n_broken: Lines with another number of fields.
+    """
+
+    def __init__(self, dialect: Dialect, layout: Layout, keys: RepeatCensus) -> None:
+        self._dialect = dialect
+        self._layout = layout
+        self._register = next((str(c.index) for c in layout.of_role(Role.REGISTER)), None)
+        self._registers: set[str] = set()
+        self.numbers = {
+            c.index: NumberEvidence() for c in layout.columns if c.role in (Role.SIGNAL, Role.VALUE)
+        }
+        self.dates = DateEvidence(declared=dialect.declared_order)
+        self.marks: dict[int, set[str]] = {c.index: set() for c in layout.of_role(Role.QUALITY)}
+        self.n_rows = 0
+        self.n_broken = 0
+        self.keys = keys
+
+    def add(self, lines: LineBlock, table: TextTable) -> None:
+        """Takes in the rows of a block."""
+        self.n_broken += int(np.count_nonzero(lines.kinds == LineKind.BROKEN))
+        self.n_rows += len(table.lines)
+        if not len(table.lines):
+            return
+        self.dates.add(instant_texts(table, self._layout))
+        for index, evidence in self.numbers.items():
+            evidence.add(table.cells[str(index)])
+        for index, seen in self.marks.items():
+            if len(seen) < MAX_MARKS:
+                seen.update(table.cells[str(index)].drop_nulls().unique().to_list())
+        if self._register is not None and len(self._registers) < MAX_REGISTERS:
+            self._registers.update(table.cells[self._register].drop_nulls().unique().to_list())
+        self.keys.add(table, self._layout)
+
+    def check(self, file: str) -> None:
+        """Refuses a file most of whose lines have another number of fields than its header."""
+        if self.n_broken > self.n_rows and self.n_broken > 1:
+            expected = self._dialect.n_columns
+            n_lines = self.n_broken + self.n_rows
+            detail = f"{self.n_broken} / {n_lines} lines ≠ {expected} (line {self._dialect.header_row})"
+            raise CorruptFile(file=file, detail=detail)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What the cells of the register column say."""
+        return frozenset(self._registers)
+
+    def registers(self, layout: Layout) -> tuple[str, ...]:
+        """The signals that a long table's rows speak of, in the profile's order."""
+        profile = layout.profile
+        found = {s.name for t in sorted(self._registers) if (s := register_signal(t, layout)) is not None}
+        known = [name for name in profile.signal_names if name in found]
+        return (*known, *sorted(found.difference(known)))
+
+
+def refuse_mixed_series(evidence: Evidence, layout: Layout, file: str) -> None:
+    """Many rows of one instant beside a column that is not read: several series under one name."""
+    unread = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
+    n_again = evidence.keys.n_rows - evidence.keys.n_keys
+    if unread and n_again > MAX_REPEATED_SHARE * evidence.n_rows:
+        listed = ", ".join(f"'{name}'" for name in unread[:5])
+        detail = f"{n_again / evidence.n_rows:.0%} ↔ {listed}"
+        raise AmbiguousData(file=file, detail=detail, setting="asset_aliases (profiles/*.yaml)")
+
+
+def decide_dates(evidence: Evidence, options: ReadOptions, file: str) -> DateStyle:
+    """How the instants are written.
+
+    Raises:
+        AmbiguousData: Two readings fit; names the option that decides.
+    """
+    style = evidence.dates.decide(options.date_order, options.now)
+    if style is None:
+        example = evidence.dates.sample[0]
+        raise AmbiguousData(
+            file=file,
+            detail=f"'{example}' = dd/MM / MM/dd",
+            setting="--date-order dmy or --date-order mdy",
+        )
+    hours = evidence.dates.hours.decide(options.timezone, options.stamp)
+    if hours is AMBIGUOUS:
+        example = evidence.dates.sample[0]
+        detail = f"'{example}' = 0-23 / 1-24"
+        raise AmbiguousData(file=file, detail=detail, setting="--stamp start or --stamp end")
+    return replace(style, hours=hours)
+
+
+def decide_columns(evidence: Evidence, layout: Layout, options: ReadOptions, file: str) -> Layout:
+    """The layout with the signs of its numbers, the meaning of its marks and the parts of its tags.
+
+    Raises:
+        AmbiguousData: Two readings fit; names what decides.
+    """
+    layout = _decide_marks(evidence, _decide_numbers(evidence, layout, options, file), file)
+    has_asset = bool(layout.of_role(Role.ASSET))
+    separator = "" if has_asset or not layout.profile.is_open else tag_separator(evidence.tags)
+    return replace(layout, tag_separator=separator)
+
+
+def _decide_marks(evidence: Evidence, layout: Layout, file: str) -> Layout:
+    styles = {}
+    for column in layout.of_role(Role.QUALITY):
+        texts = evidence.marks[column.index]
+        style = choose_marks(column.source, texts)
+        if style is None:
+            shown = ", ".join(sorted(t.strip() for t in texts)[:5])
+            detail = f"'{column.source}' = {shown}"
+            raise AmbiguousData(file=file, detail=detail, setting=MARK_HEADERS)
+        styles[column.index] = style
+    columns = (replace(c, marks=styles[c.index]) if c.index in styles else c for c in layout.columns)
+    return replace(layout, columns=tuple(columns))
+
+
+def _decide_numbers(evidence: Evidence, layout: Layout, options: ReadOptions, file: str) -> Layout:
+    votes: Counter[str] = Counter()
+    for found in evidence.numbers.values():
+        votes += found.votes
+    fallback = max(votes, key=lambda s: votes[s]) if votes else options.decimal
+    columns: list[Column] = []
+    for column in layout.columns:
+        numbers = evidence.numbers.get(column.index)
+        if numbers is None:
+            columns.append(column)
+            continue
+        style = numbers.decide(fallback)
+        if style is None:
+            raise AmbiguousData(
+                file=file,
+                detail=f"'{column.source}': 80.000 = 80 / 80000",
+                setting="--decimal . or --decimal ,",
+            )
+        is_numeric = numbers.numeric_share >= MIN_NUMERIC_SHARE or not layout.profile.is_open
+        columns.append(
+            replace(column, style=style) if is_numeric else replace(column, role=Role.UNKNOWN, signal="")
+        )
+    return replace(layout, columns=tuple(columns))
