@@ -37,6 +37,7 @@ class Role(StrEnum):
     SITE = "site"
     ASSET = "asset"
     REGISTER = "register"
+    POINT = "point"
     VALUE = "value"
     UNIT = "unit"
     QUALITY = "quality"
@@ -107,10 +108,12 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
     ),
     Role.REGISTER: (
         "registro", "register", "variable", "magnitud", "señal", "signal", "tag", "parámetro",
+        "parameter", "concepto", "medida", "measure", "measurement", "canal", "channel",
+    ),
+    Role.POINT: (
         "tag name", "nombre del tag", "nombre de tag", "point", "point name", "point id", "punto",
         "nombre del punto",
         "item", "item name", "item id", "sensor", "sensor name", "punto de medida", "etiqueta", "tags",
-        "parameter", "concepto", "medida", "measure", "measurement", "canal", "channel",
     ),
     Role.VALUE: (
         "valor", "value", "lectura", "reading", "volumen", "volume", "cantidad", "amount", "energía",

@@ -254,7 +254,7 @@ def _assign_register(
 ) -> None:
     """A long table: one column names the signal, another holds the value, perhaps a third the unit."""
     for i, match in enumerate(matches):
-        if Role.REGISTER not in match.roles or i in roles:
+        if not {Role.REGISTER, Role.POINT} & set(match.roles) or i in roles:
             continue
         texts = Counter(row[i].strip() for row in sample if row[i].strip())
         n_known = sum(n for t, n in texts.items() if _named_signal(t, profile) is not None)
