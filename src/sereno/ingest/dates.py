@@ -30,7 +30,7 @@ LAST_HOUR = 24
 MISSING_TIME = np.datetime64("NaT", "us")
 
 _TIME = (
-    r"(?:[T\s,]+(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
+    r"(?:[T\s,]+(?P<h>\d{1,2})(?P<half>[AaBb])?:(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
     r"(?:\s*(?P<ap>[AaPp])\.?\s?[Mm]\.?)?\s*(?:(?P<tz>Z|UTC|[+-]\d{2}:?\d{2})"
     # Building systems write the city of the zone behind the offset, Java its full name in brackets.
     r"(?:\s?\[?[A-Z][A-Za-z_]+(?:/[A-Za-z_]+)*\]?)?)?)?"
@@ -59,7 +59,8 @@ _MONTH_WORDS = (
     "nov noviembre november", "dic dec diciembre december",
 )  # fmt: skip
 _MONTHS = {word: i for i, words in enumerate(_MONTH_WORDS, start=1) for word in words.split()}
-_CLOCK = re.compile(r"(?:\d{1,2}:\d{2}(?::\d{2})?(?:\s*[APap]\.?\s?[Mm]\.?)?|[HMQ]\d{1,3})\Z")
+_CLOCK = re.compile(r"(?:\d{1,2}[ABab]?:\d{2}(?::\d{2})?(?:\s*[APap]\.?\s?[Mm]\.?)?|[HMQ]\d{1,3}[ABab]?)\Z")
+_HALF = re.compile(r"\d([ABab]):\d\d")
 _ORDERED = r"^\s*(\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}))(?:\D.*)?$"
 
 
@@ -101,11 +102,14 @@ class ParsedTimes:
         local: Naive local time, or UTC where `is_utc`, datetime64[us], shape (rows,); NaT where unreadable.
         is_utc: The text names its offset, shape (rows,).
         is_ambiguous: The text contradicts the order of the majority, shape (rows,).
+        half: Of an hour that the clock shows twice: 1 or 2 where the text says so (`2A:00`), else 0,
+            shape (rows,).
     """
 
     local: npt.NDArray[np.datetime64]
     is_utc: npt.NDArray[np.bool_]
     is_ambiguous: npt.NDArray[np.bool_]
+    half: npt.NDArray[np.int8]
 
 
 def parse_instant(text: str, style: DateStyle) -> datetime | None:
@@ -150,14 +154,15 @@ def parse_times(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     parts = split_hours(texts)
     days = _parse_texts(parts.dates, style)
     local, is_utc = instants_of_hours(days.local, parts, style.hours)
-    return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous)
+    return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous, days.half)
 
 
 def _parse_epochs(texts: pl.Series) -> ParsedTimes:
     seconds, is_epoch = _counts(texts, _EPOCH)
     us = np.round(seconds * np.where(seconds >= FIRST_MILLISECONDS, US_PER_MS, US_PER_S)).astype(np.int64)
     local = np.where(is_epoch, us.astype("datetime64[us]"), MISSING_TIME)
-    return ParsedTimes(local, np.ones(len(texts), dtype=np.bool_), np.zeros(len(texts), dtype=np.bool_))
+    is_utc, is_no = np.ones(len(texts), dtype=np.bool_), np.zeros(len(texts), dtype=np.bool_)
+    return ParsedTimes(local, is_utc, is_no, is_no.astype(np.int8))
 
 
 def _parse_serials(texts: pl.Series) -> ParsedTimes:
@@ -166,7 +171,7 @@ def _parse_serials(texts: pl.Series) -> ParsedTimes:
     seconds = np.round(days * S_PER_DAY).astype(np.int64).astype("timedelta64[s]")
     local = np.where(is_serial, SERIAL_ORIGIN + seconds, MISSING_TIME)
     is_no = np.zeros(len(texts), dtype=np.bool_)
-    return ParsedTimes(local, is_no, is_no)
+    return ParsedTimes(local, is_no, is_no, is_no.astype(np.int8))
 
 
 def _counts(
@@ -187,6 +192,7 @@ def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     local = np.full(n_rows, MISSING_TIME)
     is_utc = np.zeros(n_rows, dtype=np.bool_)
     is_ambiguous = np.zeros(n_rows, dtype=np.bool_)
+    half = np.zeros(n_rows, dtype=np.int8)
     is_open = texts.is_not_null().to_numpy().copy()
     for form in style.formats:
         if not is_open.any():
@@ -197,12 +203,12 @@ def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
         is_utc[is_hit] = has_offset
         is_open &= ~is_hit
     rows = np.flatnonzero(is_open)
-    known: dict[str, tuple[np.datetime64, bool, bool]] = {}
+    known: dict[str, tuple[np.datetime64, bool, bool, int]] = {}
     for row, text in zip(rows.tolist(), texts.gather(rows).to_list(), strict=True):
         if text not in known:
             known[text] = _slow(text, style)
-        local[row], is_utc[row], is_ambiguous[row] = known[text]
-    return ParsedTimes(local, is_utc, is_ambiguous)
+        local[row], is_utc[row], is_ambiguous[row], half[row] = known[text]
+    return ParsedTimes(local, is_utc, is_ambiguous, half)
 
 
 @dataclass(slots=True)
@@ -348,7 +354,7 @@ def _fast_formats(sample: list[str], style: DateStyle) -> tuple[str, ...]:
 def _format_of(text: str, style: DateStyle) -> str | None:
     """The strptime format of a text that the fast path can read; `%z` stands for any offset."""
     match = _NUMERIC.match(text)
-    if match is None or match["f"] or match["tz"] not in (None, "Z"):
+    if match is None or match["f"] or match["half"] or match["tz"] not in (None, "Z"):
         return None
     sep = match["sep"]
     if len(match["a"]) == len("yyyy"):
@@ -384,7 +390,8 @@ def _fast(texts: pl.Series, form: str) -> tuple[npt.NDArray[np.datetime64], bool
     return local, form.endswith("Z")
 
 
-def _slow(text: str, style: DateStyle) -> tuple[np.datetime64, bool, bool]:
+def _slow(text: str, style: DateStyle) -> tuple[np.datetime64, bool, bool, int]:
+    """Instant, whether it is UTC, whether its order is refused, and which of two hours it names."""
     instant = parse_instant(text, style)
     if instant is None:
         match = _NUMERIC.match(text.strip())
@@ -392,10 +399,11 @@ def _slow(text: str, style: DateStyle) -> tuple[np.datetime64, bool, bool]:
         if match and len(match["a"]) != len("yyyy"):
             way = Style(match["sep"], len(match["c"]), bool(match["ap"]))
             refused = way in style.orders and style.orders[way] is None
-        return MISSING_TIME, False, refused
+        return MISSING_TIME, False, refused, 0
     if instant.tzinfo is not None:
-        return np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us"), True, False
-    return np.datetime64(instant, "us"), False, False
+        return np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us"), True, False, 0
+    half = _HALF.search(text)
+    return np.datetime64(instant, "us"), False, False, "AB".index(half[1].upper()) + 1 if half else 0
 
 
 def _numeric_parts(match: re.Match[str], style: DateStyle) -> tuple[int, int, int] | None:

@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 
 from sereno.domain.errors import AmbiguousData, CorruptFile
-from sereno.ingest.dates import DateEvidence, DateStyle
+from sereno.ingest.dates import DateEvidence, DateStyle, parse_times
 from sereno.ingest.dialect import Dialect
 from sereno.ingest.headers import Role
-from sereno.ingest.hours import AMBIGUOUS
+from sereno.ingest.hours import AMBIGUOUS, AMBIGUOUS_STEP
 from sereno.ingest.layout import Column, Layout, register_signal
 from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.marks import choose_marks
@@ -84,6 +85,11 @@ class Evidence:
             raise CorruptFile(file=file, detail=detail)
 
     @property
+    def step_name(self) -> str:
+        """Header of the column of times of day; empty where there is none."""
+        return next((c.source for c in self._layout.of_role(Role.TIME_OF_DAY)), "")
+
+    @property
     def tags(self) -> frozenset[str]:
         """What the cells of the register column say."""
         return frozenset(self._registers)
@@ -120,9 +126,19 @@ def decide_dates(evidence: Evidence, options: ReadOptions, file: str) -> DateSty
             detail=f"'{example}' = dd/MM / MM/dd",
             setting="--date-order dmy or --date-order mdy",
         )
-    hours = evidence.dates.hours.decide(options.timezone, options.stamp)
+    hours = evidence.dates.hours.decide(
+        options.timezone,
+        options.stamp,
+        lambda dates: parse_times(pl.Series(dates, dtype=pl.String), style).local,
+        evidence.step_name,
+    )
+    example = evidence.dates.sample[0] if evidence.dates.sample else ""
+    if hours is AMBIGUOUS_STEP:
+        detail = f"'{example}' = 15 min / 30 min"
+        raise AmbiguousData(
+            file=file, detail=detail, setting="'Cuarto' / 'Quarter', 'Media hora' / 'Half hour'"
+        )
     if hours is AMBIGUOUS:
-        example = evidence.dates.sample[0]
         detail = f"'{example}' = 0-23 / 1-24"
         raise AmbiguousData(file=file, detail=detail, setting="--stamp start or --stamp end")
     return replace(style, hours=hours)

@@ -33,6 +33,7 @@ class Role(StrEnum):
 
     TIME = "time"
     TIME_OF_DAY = "time_of_day"
+    STEP = "step"
     END = "end"
     SITE = "site"
     ASSET = "asset"
@@ -92,6 +93,13 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
         "periodo", "momento", "fecha lectura", "fecha de lectura", "local time", "utc", "time",
     ),
     Role.TIME_OF_DAY: ("hora", "hour", "time", "desde hora", "hora local", "time of day"),
+    Role.STEP: (
+        "periodo", "period", "intervalo", "interval", "cuarto", "cuarto de hora", "cuarto hora",
+        "cuarto horario",
+        "cuartohorario", "quarter", "quarter hour", "qh", "media hora", "half hour", "nº hora",
+        "número de hora",
+        "num hora", "hora del día", "hour of day", "hour number", "hour ending", "he", "periodo horario",
+    ),
     Role.END: (
         "hasta", "hasta fecha", "hasta hora", "fin", "fecha fin", "fecha de fin", "hora fin", "end",
         "end time", "to", "period end",

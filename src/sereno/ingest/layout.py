@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sereno.domain.errors import MissingColumns, UnsupportedFormat
@@ -26,7 +26,11 @@ MIN_NUMBER_SHARE = 0.5
 # A column that says what it measures (`Consumo`) holds that, whatever a column beside it is called.
 NEUTRAL_VALUES = frozenset(["valor", "value", "val", "lectura", "reading", "medida", "cantidad", "amount"])
 MIN_HOUR_COLUMNS = 20
-_HOUR_NUMBER = re.compile(r"\s*[Hh]?(?:[01]?\d|2[0-5])\s*\Z")
+_HOUR_NUMBER = re.compile(r"\s*[Hh]?(?P<k>[01]?\d|2[0-5])\s*[ABab]?\s*\Z")
+_STEP_NUMBER = re.compile(r"\s*(?P<k>\d{1,2}|100)\s*\Z")
+_CLOCK_TIME = re.compile(r"\d:\d\d(?<!0:00)")
+LAST_OF_DAY = 23
+"""The least number that the last step of a day can have."""
 _HOUR_HEADER = re.compile(r"(?:h|hora)?[\s_]*\d{1,2}(?::\d{2})?(?:\s*[-–a]\s*\d{1,2}:\d{2})?$", re.IGNORECASE)
 
 
@@ -207,7 +211,8 @@ def _assign_roles(
     profile: Profile,
 ) -> dict[int, Role]:
     roles: dict[int, Role] = {}
-    _assign_time(matches, shapes, roles, has_sample=bool(sample))
+    clocks = {i for i in range(len(headers)) if any(_CLOCK_TIME.search(row[i]) for row in sample[:N_PROBED])}
+    _assign_time(matches, shapes, roles, has_sample=bool(sample), with_clock=clocks)
     neutral = {i for i, h in enumerate(headers) if not profile.is_open or h.bare_key in NEUTRAL_VALUES}
     _assign_register(matches, sample, profile, roles, values=neutral)
     _assign_quality(headers, matches, sample, roles)
@@ -223,7 +228,12 @@ def _assign_roles(
 
 
 def _assign_time(
-    matches: Sequence[Match], shapes: Sequence[str | None], roles: dict[int, Role], *, has_sample: bool
+    matches: Sequence[Match],
+    shapes: Sequence[str | None],
+    roles: dict[int, Role],
+    *,
+    has_sample: bool,
+    with_clock: Collection[int],
 ) -> None:
     named = [i for i, m in enumerate(matches) if {Role.TIME, Role.TIME_OF_DAY} & set(m.roles)]
     ends = [i for i, m in enumerate(matches) if m.roles[0] is Role.END]
@@ -231,14 +241,22 @@ def _assign_time(
     if not dated and not ends:
         dated = [i for i, shape in enumerate(shapes) if shape == "date"]
         dated = dated if len(dated) == 1 else []
-    start = dated or [i for i in named if not has_sample or shapes[i] in (None, "hour")]
+    start = dated or [i for i in named if not has_sample or shapes[i] in (None, "hour", "day")]
     for i in ends:
         roles[i] = Role.END
     if start:
         roles[start[0]] = Role.TIME
+    has_clock = bool(start) and start[0] in with_clock
     clock = [i for i in named if shapes[i] == "time" and i not in roles]
     clock += [
-        i for i in named if Role.TIME_OF_DAY in matches[i].roles and shapes[i] == "hour" and i not in roles
+        i
+        for i, match in enumerate(matches)
+        if i not in roles
+        and (
+            (Role.TIME_OF_DAY in match.roles and shapes[i] in ("hour", "day"))
+            # A period may also be one of a tariff: it is an hour where it counts to the end of the day.
+            or (Role.STEP in match.roles and shapes[i] == "day" and start and not has_clock)
+        )
     ]
     if start and clock:
         roles[clock[0]] = Role.TIME_OF_DAY
@@ -300,14 +318,20 @@ def _value_column(
 
 
 def _shape(cells: Sequence[str]) -> str | None:
-    """`date` or `time` when most filled cells are one, `hour` when all are numbers from 0 to 25."""
+    """`date` or `time` when most filled cells are one, `hour` when all are numbers up to 25.
+
+    Numbers up to 100 among which is the last step of a day are a `day`.
+    """
     filled = [c for c in cells if c.strip()][:200]
     shapes = Counter(time_shape(c) for c in filled)
     for shape in ("date", "time"):
         if shapes[shape] > MIN_SHAPE_SHARE * len(filled):
             return shape
-    if filled and all(map(_HOUR_NUMBER.match, filled)):
-        return "hour"
+    for pattern in (_HOUR_NUMBER, _STEP_NUMBER):
+        found = [pattern.match(c) for c in filled]
+        if filled and all(found):
+            is_day = max(int(m["k"]) for m in found if m) >= LAST_OF_DAY
+            return "day" if is_day else "hour" if pattern is _HOUR_NUMBER else None
     # Mixed formats of which less than half are known still make a time column; a numeric one does not.
     return "date" if shapes["date"] else None
 

@@ -303,6 +303,11 @@ def _instants(
     time_column = plan.layout.of_role(Role.TIME)[0].source
     skipped = local[first.is_skipped & ~is_utc]
     asides.count("quality.ambiguous_date", time_column, len(skipped), _clock(skipped))
+    half = times.half[source]
+    is_told = doubtful & (half > 0)
+    if is_told.any():
+        utc[is_told] = to_utc(local[is_told], plan.options.timezone, half[is_told] > 1).utc
+        doubtful &= ~is_told
     if doubtful.any():
         rows = np.flatnonzero(doubtful)
         second, is_single = _second_occurrence(
