@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sereno.ingest.hours import HourEvidence, HourStyle, instants_of_hours, split_hours, without_hour
+from sereno.ingest.stamps import StampEvidence
 
 __all__ = ["DateEvidence", "DateStyle", "ParsedTimes", "Style", "parse_instant", "parse_times", "time_shape"]
 
@@ -27,6 +28,7 @@ N_FAST_FORMATS = 3
 MAX_DISTINCT_DATES = 200_000
 NOON = 12
 LAST_HOUR = 24
+ONE_DAY = np.timedelta64(1, "D")
 MISSING_TIME = np.datetime64("NaT", "us")
 
 _TIME = (
@@ -84,6 +86,9 @@ class DateStyle:
         hours: How numbers of hours are meant; None where there are none.
         is_epoch: Every cell is a number of seconds or milliseconds since 1970, UTC.
         is_serial: Every cell is a number of days as spreadsheets count them, local time.
+        end_step: Length of the step that ends at each instant; None where one starts there.
+        end_reason: What says so.
+        closes_day: A midnight ends the date that it is written with.
     """
 
     order: str
@@ -92,6 +97,14 @@ class DateStyle:
     hours: HourStyle | None = None
     is_epoch: bool = False
     is_serial: bool = False
+    end_step: np.timedelta64 | None = None
+    end_reason: str = ""
+    closes_day: bool = False
+
+    @property
+    def end_minutes(self) -> str:
+        """Length of the step that ends at each instant [min]; empty where one starts there."""
+        return "" if self.end_step is None else f"{self.end_step / np.timedelta64(1, 'm'):g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +163,17 @@ def time_shape(text: str) -> str | None:
 def parse_times(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     """The instants of a text column, whole: fast where a common format fits, the scalar rules elsewhere."""
     if style.hours is None:
-        return _parse_texts(texts, style)
+        times = _parse_texts(texts, style)
+        return _with_closing_midnights(times) if style.closes_day else times
     parts = split_hours(texts)
     days = _parse_texts(parts.dates, style)
     local, is_utc = instants_of_hours(days.local, parts, style.hours)
     return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous, days.half)
+
+
+def _with_closing_midnights(times: ParsedTimes) -> ParsedTimes:
+    is_midnight = (times.local == times.local.astype("datetime64[D]")) & ~times.is_utc
+    return replace(times, local=np.where(is_midnight, times.local + ONE_DAY, times.local))
 
 
 def _parse_epochs(texts: pl.Series) -> ParsedTimes:
@@ -221,6 +240,7 @@ class DateEvidence:
         sample: The first texts, for the fast formats.
         declared: Order that the unit row declares, e.g. `[dd.MM.yyyy]`.
         hours: Numbers of hours beside the dates.
+        stamps: What the times of day say about the steps.
     """
 
     distinct: dict[Style, set[tuple[int, int, int]]] = field(default_factory=dict)
@@ -228,10 +248,12 @@ class DateEvidence:
     sample: list[str] = field(default_factory=list)
     declared: str | None = None
     hours: HourEvidence = field(default_factory=HourEvidence)
+    stamps: StampEvidence = field(default_factory=StampEvidence)
 
     def add(self, texts: pl.Series) -> None:
         """Takes in more cells of the column."""
         self.hours.add(texts)
+        self.stamps.add(texts)
         if len(self.sample) < N_SAMPLE:
             self.sample += texts.drop_nulls().head(N_SAMPLE - len(self.sample)).to_list()
         dates = texts.str.extract(_ORDERED, 1)

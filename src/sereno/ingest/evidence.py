@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 
 from sereno.domain.errors import AmbiguousData, CorruptFile
+from sereno.domain.readings import TimeArray
+from sereno.domain.signals import SignalKind
 from sereno.ingest.dates import DateEvidence, DateStyle, parse_times
 from sereno.ingest.dialect import Dialect
 from sereno.ingest.headers import Role
@@ -17,14 +19,17 @@ from sereno.ingest.marks import choose_marks
 from sereno.ingest.numbers import NumberEvidence
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.repeats import RepeatCensus
+from sereno.ingest.stamps import common_step
 from sereno.ingest.table import TextTable, instant_texts
 from sereno.ingest.tags import tag_separator
+from sereno.ingest.units import find_unit
 
 __all__ = ["Evidence", "decide_columns", "decide_dates", "refuse_mixed_series"]
 
 MIN_NUMERIC_SHARE = 0.5
 MAX_REGISTERS = 10_000
 MAX_MARKS = 1000
+ONE_DAY = np.timedelta64(1, "D")
 MAX_REPEATED_SHARE = 0.3
 MARK_HEADERS = "'OPC Quality' / 'Confidence' / 'Good' / 'Bad' / 'Estimada'"
 """Names of a column of marks that say what a bare code in it means."""
@@ -85,6 +90,26 @@ class Evidence:
             raise CorruptFile(file=file, detail=detail)
 
     @property
+    def is_matrix(self) -> bool:
+        """One line holds a day: its steps are known by their columns."""
+        return self._dialect.matrix is not None
+
+    @property
+    def end_name(self) -> str:
+        """Header of the column of instants where it says that they are ends."""
+        return next((c.source for c in self._layout.columns if c.is_end), "")
+
+    @property
+    def has_sums(self) -> bool:
+        """Some signal is summed over its step, such as energy; a state has no step to end."""
+        profile = self._layout.profile
+        named = {c.signal for c in self._layout.of_role(Role.SIGNAL)} | set(self.registers(self._layout))
+        if any(s.name in named and s.kind is SignalKind.INTERVAL for s in profile.signals):
+            return True
+        words = [w for c in self._layout.of_role(Role.SIGNAL) for w in (c.unit, *c.source.split("_"))]
+        return any(unit.quantity == "energy" for word in words if (unit := find_unit(word)) is not None)
+
+    @property
     def step_name(self) -> str:
         """Header of the column of times of day; empty where there is none."""
         return next((c.source for c in self._layout.of_role(Role.TIME_OF_DAY)), "")
@@ -141,7 +166,48 @@ def decide_dates(evidence: Evidence, options: ReadOptions, file: str) -> DateSty
     if hours is AMBIGUOUS:
         detail = f"'{example}' = 0-23 / 1-24"
         raise AmbiguousData(file=file, detail=detail, setting="--stamp start or --stamp end")
-    return replace(style, hours=hours)
+    return _with_stamp(evidence, replace(style, hours=hours), options, file)
+
+
+def _with_stamp(evidence: Evidence, style: DateStyle, options: ReadOptions, file: str) -> DateStyle:
+    """The style with the step that ends at each instant, where anything says that they are ends."""
+    if style.hours is not None or evidence.is_matrix:
+        return style
+    instants = parse_times(pl.Series(evidence.dates.sample, dtype=pl.String), style).local
+    step = common_step(instants)
+    reason = _reason_for_ends(evidence, style, instants, step, options.stamp)
+    if not reason or (step is not None and step >= ONE_DAY):
+        return style
+    if step is None:
+        detail = f"'{evidence.dates.sample[0]}' = {reason}"
+        raise AmbiguousData(file=file, detail=detail, setting="--stamp start, 'Inicio' + 'Fin'")
+    closes_day = evidence.dates.stamps.closes_own_day
+    return replace(style, end_step=step, end_reason=reason, closes_day=closes_day)
+
+
+def _reason_for_ends(
+    evidence: Evidence,
+    style: DateStyle,
+    instants: TimeArray,
+    step: np.timedelta64 | None,
+    stamp: str | None,
+) -> str:
+    """What says that the instants end their steps; empty for nothing."""
+    stamps = evidence.dates.stamps
+    if stamp is not None or not stamps.days:
+        return "--stamp end" if stamp == "end" and stamps.days else ""
+    if evidence.end_name:
+        return f"'{evidence.end_name}'"
+    if stamps.says_24:
+        return "24:00"
+    if stamps.closes_own_day:
+        return "23:… → 00:00"
+    if not evidence.has_sums or step is None or step >= ONE_DAY:
+        return ""
+    starts = parse_times(pl.Series(list(stamps.days), dtype=pl.String), style).local
+    first = np.sort(instants)[0]  # NaT is last
+    is_filled = stamps.fills_days_by_ends(starts, first, step)
+    return f"{str(first)[11:16]} … 00:00" if is_filled else ""
 
 
 def decide_columns(evidence: Evidence, layout: Layout, options: ReadOptions, file: str) -> Layout:

@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sereno.domain.errors import DataError, EmptyFile, MissingColumns, UsageError
+from sereno.domain.errors import DataError, EmptyFile, Fact, MissingColumns, UsageError
 from sereno.domain.issues import DataIssue
 from sereno.domain.signals import Profile
 from sereno.ingest.batch import FilePlan
@@ -100,7 +100,7 @@ def _inspect_table(
         site=clean_name(options.site) if options.site else site,
         n_rows=evidence.n_rows,
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
-        issues=(*_garbled_issues(name, source), *_file_issues(name, layout, evidence, options)),
+        issues=(*_garbled_issues(name, source), *_file_issues(name, layout, evidence, dates, options)),
         options=options,
         registers=evidence.registers(layout),
         name=name,
@@ -266,12 +266,17 @@ def _column_report(column: Column) -> ColumnReport:
     return ColumnReport(column.source, column.signal if is_read else "", column.unit if is_read else "")
 
 
-def _file_issues(name: str, layout: Layout, evidence: Evidence, options: ReadOptions) -> Iterator[DataIssue]:
+def _file_issues(
+    name: str, layout: Layout, evidence: Evidence, dates: DateStyle, options: ReadOptions
+) -> Iterator[DataIssue]:
     if evidence.n_rows == 0 and evidence.n_broken == 0:
         yield DataIssue("read.header_only", where=name, facts={"file": name})
     if options.is_timezone_assumed:
         yield DataIssue(ASSUMED_ZONE, where=name, facts={"file": name, "zone": options.timezone})
     yield from layout_issues(layout, name)
+    if dates.end_step is not None:
+        facts: dict[str, Fact] = {"file": name, "detail": dates.end_reason, "minutes": dates.end_minutes}
+        yield DataIssue("read.interval_end", where=name, facts=facts)
 
 
 def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:

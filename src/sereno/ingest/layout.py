@@ -50,6 +50,7 @@ class Column:
         is_unit_assumed: Nothing says the unit.
         doubt: What about its unit or name a person should check; empty for nothing.
         marks: How its marks of quality are written.
+        is_end: Its name says that its times end their steps.
     """
 
     index: int
@@ -63,6 +64,7 @@ class Column:
     is_unit_assumed: bool = False
     doubt: str = ""
     marks: MarkStyle = MarkStyle.WORDS
+    is_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
     for i, (header, match) in enumerate(zip(headers, matches, strict=True)):
         role = roles.get(i, Role.UNKNOWN)
         asset = match.asset if match.asset in repeated else ""
-        column = Column(i, header.source, role, unit=header.unit, asset=asset)
+        is_end = role in (Role.TIME, Role.TIME_OF_DAY) and match.roles[0] is Role.END
+        column = Column(i, header.source, role, unit=header.unit, asset=asset, is_end=is_end)
         if role is Role.SIGNAL and match.signal is not None:
             is_free = (match.signal.name, asset) not in taken and (bool(asset) or not match.asset)
             column = (
@@ -242,8 +245,10 @@ def _assign_time(
         dated = [i for i, shape in enumerate(shapes) if shape == "date"]
         dated = dated if len(dated) == 1 else []
     start = dated or [i for i in named if not has_sample or shapes[i] in (None, "hour", "day")]
+    if not start and not dated:
+        start = [i for i in ends if shapes[i] == "date"]
     for i in ends:
-        roles[i] = Role.END
+        roles[i] = Role.END if shapes[i] == "date" else Role.IGNORED
     if start:
         roles[start[0]] = Role.TIME
     has_clock = bool(start) and start[0] in with_clock
@@ -258,6 +263,8 @@ def _assign_time(
             or (Role.STEP in match.roles and shapes[i] == "day" and start and not has_clock)
         )
     ]
+    if start and not clock and not has_clock:
+        clock = [i for i in ends if shapes[i] == "time"]
     if start and clock:
         roles[clock[0]] = Role.TIME_OF_DAY
 

@@ -12,7 +12,13 @@ from sereno.ingest.table import TableReport
 __all__ = ["HARMLESS_CODES", "FileReport", "merge_issues"]
 
 HARMLESS_CODES = frozenset(
-    {"quality.duplicate_identical", "quality.assumed_timezone", "quality.missing", "read.garbled_text"}
+    {
+        "quality.duplicate_identical",
+        "quality.assumed_timezone",
+        "quality.missing",
+        "read.garbled_text",
+        "read.interval_end",
+    }
 )
 """Issues that are worth saying and need nobody's attention."""
 

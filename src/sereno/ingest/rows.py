@@ -52,6 +52,7 @@ QUALITY_OF[CellKind.CONVERTED] = Quality.CONVERTED
 QUALITY_OF[CellKind.MISSING] = Quality.MISSING
 QUALITY_OF[CellKind.NOT_A_NUMBER] = Quality.MISSING
 QUALITY_OF[CellKind.STATE] = Quality.MISSING
+CLOCK_CHANGE = np.timedelta64(1, "h")
 CODE_OF_MARK = {
     Mark.ESTIMATED: "quality.estimated",
     Mark.BAD: "quality.source_bad",
@@ -175,6 +176,7 @@ def convert_table(
     bad = _bad_rows(table, texts, times, plan)
     identity = _identity_cells(table, plan)
     registers, known = _registers(table, plan, signals)
+    known &= ~_end_before_start(table, times, plan)
     is_usable = ~np.isnat(times.local) & known
     bad += [(int(i), "read.broken_row") for i in np.flatnonzero(~known & ~np.isnat(times.local))]
     source = np.flatnonzero(is_usable)
@@ -211,6 +213,20 @@ def _bad_rows(
         # All readings of a day that cannot be read are one line of the file.
         found = list({int(table.lines[i]): (i, reason) for i, reason in reversed(found)}.values())[::-1]
     return found
+
+
+def _end_before_start(table: TextTable, times: ParsedTimes, plan: FilePlan) -> npt.NDArray[np.bool_]:
+    """Rows whose end lies before their start by more than a clock change explains, shape (rows,)."""
+    is_reversed = np.zeros(len(table.lines), dtype=np.bool_)
+    if plan.layout.of_role(Role.TIME_OF_DAY):
+        return is_reversed
+    for column in plan.layout.of_role(Role.END):
+        cells = table.cells[str(column.index)]
+        ends = parse_times(cells, plan.dates)
+        has_clock = cells.str.contains(":", literal=True).fill_null(value=False).to_numpy()
+        is_before = (ends.local + CLOCK_CHANGE < times.local) & (ends.is_utc == times.is_utc)
+        is_reversed |= is_before & has_clock
+    return is_reversed
 
 
 def is_total(text: str) -> bool:
@@ -295,8 +311,11 @@ def _instants(
 ) -> TimeArray:
     """UTC instants of the usable rows; of a repeated local time the second row is the second hour."""
     local, is_utc = times.local[source], times.is_utc[source]
+    step = plan.dates.end_step
     if is_utc.all() and len(source):
-        return local
+        return local if step is None else local - step
+    if step is not None and _ends_by_name(local, is_utc, codes, registers[source], plan):
+        local, step = np.where(is_utc, local, local - step), None
     first = to_utc(local, plan.options.timezone)
     doubtful = first.is_repeated & ~is_utc
     utc = np.where(is_utc, local, first.utc)
@@ -316,7 +335,27 @@ def _instants(
         utc[rows] = to_utc(local[rows], plan.options.timezone, second).utc
         single = local[rows[is_single]]
         asides.count("quality.ambiguous_date", time_column, len(single), _clock(single))
-    return utc
+    return utc if step is None else np.subtract(utc, step)
+
+
+def _ends_by_name(
+    local: TimeArray,
+    is_utc: npt.NDArray[np.bool_],
+    codes: npt.NDArray[np.int64],
+    registers: npt.NDArray[np.int64],
+    plan: FilePlan,
+) -> bool:
+    """Whether ends are starts plus a step by name (`03:00` twice in autumn), not by the clock (`02:00`).
+
+    Only an end that comes twice tells; elsewhere both ways give the same instants.
+    """
+    step, zone = plan.dates.end_step, plan.options.timezone
+    if step is None or step >= np.timedelta64(1, "D"):
+        return True
+    is_told = to_utc(local - step, zone).is_repeated & ~to_utc(local, zone).is_repeated & ~is_utc
+    keys = np.stack([codes[is_told], registers[is_told], local[is_told].astype(np.int64)])
+    distinct = {tuple(key) for key in keys.T.tolist()}
+    return len(distinct) < int(is_told.sum())
 
 
 def _clock(local: TimeArray) -> list[str]:
