@@ -16,7 +16,7 @@ MAX_DAYS = 200_000
 MIN_STEP_SHARE = 0.5
 MIN_LAST_SHARE = 0.9
 _DATE = r"^\s*(\d{1,4}[./-]\d{1,2}[./-]\d{1,4})[T\s]"
-_CLOCK = r"[T\s]\s*(\d{1,2}:\d{2})"
+FULL_DATE = len("dd/mm/yyyy")
 _MIDNIGHT = (
     r"[T\s](?:0?0:00(?::00(?:[.,]0+)?)?|12:00(?::00)?\s*[Aa]\.?\s?[Mm]\.?)\s*(?:Z|[+-]\d{2}:?\d{2})?\s*$"
 )
@@ -52,19 +52,13 @@ class StampEvidence:
 
     def add(self, texts: pl.Series) -> None:
         """Takes in more instants of the file."""
-        dates = texts.str.extract(_DATE, 1)
+        dates = _dates_of(texts)
         if dates.null_count() == len(dates) or len(self.days) > MAX_DAYS:
             return
-        clocks = texts.str.extract(_CLOCK, 1).str.zfill(len("00:00"))
-        frame = pl.DataFrame(
-            {"date": dates, "clock": clocks, "midnight": texts.str.contains(_MIDNIGHT)}
-        ).with_columns(pl.col("midnight").fill_null(value=False))
+        frame = pl.DataFrame({"text": texts, "date": dates, "midnight": _are_midnights(texts)})
         self._add_order(frame)
-        counts = (
-            frame.drop_nulls("date")
-            .group_by("date")
-            .agg(pl.len(), pl.col("midnight").sum(), (pl.col("clock") == "24:00").sum().alias("last"))
-        )
+        last = pl.col("text").str.contains("24:00", literal=True).sum().alias("last")
+        counts = frame.drop_nulls("date").group_by("date").agg(pl.len(), pl.col("midnight").sum(), last)
         for date, n_rows, n_midnight, n_last in counts.iter_rows():
             day = self.days.setdefault(date, DayCounts())
             day.n_rows += n_rows
@@ -75,7 +69,8 @@ class StampEvidence:
         is_same = pl.col("date") == pl.col("date").shift(1)
         here, before = pl.col("midnight"), pl.col("midnight").shift(1)
         pair = is_same & ~here & ~before
-        rises, falls = pl.col("clock") > pl.col("clock").shift(1), pl.col("clock") < pl.col("clock").shift(1)
+        # On one date the texts are in the order of their times, but for `9:45` and `10:00`.
+        rises, falls = pl.col("text") > pl.col("text").shift(1), pl.col("text") < pl.col("text").shift(1)
         after, first, runs, up, down = frame.select(
             (is_same & here & ~before).sum().alias("after"),
             (is_same & ~here & before).sum().alias("first"),
@@ -123,6 +118,26 @@ class StampEvidence:
         is_closed = head.n_midnight == 0 and 0 < tail.n_rows == tail.n_midnight
         is_whole = head.n_rows == n_series * (int(_DAY / step) - 1) or first == starts[order[0]] + step
         return is_closed and is_whole and all(day.n_midnight for day in inner)
+
+
+def _dates_of(texts: pl.Series) -> pl.Series:
+    """The date of each text with a time of day; null for the others."""
+    lengths = texts.str.len_bytes()
+    example = texts.drop_nulls().head(1).str.extract(_DATE, 1).to_list()
+    is_plain = len(example) == 1 and len(example[0] or "") == FULL_DATE
+    if is_plain and lengths.min() == lengths.max() and not texts.null_count():
+        return texts.str.head(FULL_DATE)
+    return texts.str.extract(_DATE, 1)
+
+
+def _are_midnights(texts: pl.Series) -> pl.Series:
+    may_be = (texts.str.contains("0:00", literal=True) | texts.str.contains("12:00", literal=True)).fill_null(
+        value=False
+    )
+    found = np.zeros(len(texts), dtype=np.bool_)
+    rows = np.flatnonzero(may_be.to_numpy())
+    found[rows] = texts.gather(rows).str.contains(_MIDNIGHT).to_numpy()
+    return pl.Series(found)
 
 
 def common_step(instants: npt.NDArray[np.datetime64]) -> np.timedelta64 | None:
