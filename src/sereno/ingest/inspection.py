@@ -97,7 +97,7 @@ def _inspect_table(
         dialect=dialect,
         layout=layout,
         dates=dates,
-        site=clean_name(options.site) if options.site else site,
+        site=clean_name(options.site or dialect.site or site),
         n_rows=evidence.n_rows,
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
         issues=(*_garbled_issues(name, source), *_file_issues(name, layout, evidence, dates, options)),

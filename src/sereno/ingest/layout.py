@@ -143,7 +143,7 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
     if not is_long:
         columns = _with_unit_column(columns, matches, sample, profile)
     if profile.is_open and not is_long:
-        columns = [_open_column(c, sample) for c in columns]
+        columns = _told_apart([_open_column(c, sample) for c in columns])
     name = "long" if is_long else "wide" if any(c.asset for c in columns) else "table"
     return Layout(profile, name, tuple(columns))
 
@@ -204,6 +204,19 @@ def _open_column(column: Column, sample: Sequence[Sequence[str]]) -> Column:
     if sample and not any(looks_numeric(c) for c in cells):
         return column
     return replace(column, role=Role.SIGNAL, signal=column.source)
+
+
+def _told_apart(columns: Sequence[Column]) -> list[Column]:
+    """Columns of one name as signals of their own: the second is `name 2`."""
+    seen: Counter[str] = Counter()
+    result = []
+    for column in columns:
+        is_signal = column.role is Role.SIGNAL and not column.asset
+        seen[column.signal] += is_signal
+        is_again = is_signal and seen[column.signal] > 1
+        name = f"{column.signal} {seen[column.signal]}" if is_again else column.signal
+        result.append(replace(column, signal=name))
+    return result
 
 
 def _assign_roles(

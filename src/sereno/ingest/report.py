@@ -18,6 +18,7 @@ HARMLESS_CODES = frozenset(
         "quality.missing",
         "read.garbled_text",
         "read.interval_end",
+        "read.note_row",
     }
 )
 """Issues that are worth saying and need nobody's attention."""

@@ -21,6 +21,7 @@ from sereno.ingest.numbers import CellKind, parse_column
 from sereno.ingest.ranges import impossible_cells
 from sereno.ingest.table import TextTable, instant_texts
 from sereno.ingest.tags import split_tag
+from sereno.ingest.titles import is_note
 from sereno.ingest.units import conversion
 from sereno.ingest.zones import to_utc
 
@@ -208,6 +209,8 @@ def _bad_rows(
         )
         if any(text and is_total(text) for text in firsts):
             reason = "read.total_row"
+        elif is_note([cell or "" for cell in table.cells.row(i)]):
+            reason = "read.note_row"
         found.append((i, reason))
     if plan.dialect.matrix is not None:
         # All readings of a day that cannot be read are one line of the file.
