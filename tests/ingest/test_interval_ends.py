@@ -165,3 +165,9 @@ def test_states_at_instants_are_not_moved(tmp_path):
     _, report, batches = read(write(tmp_path, table("Fecha;Nivel del tanque", lines)))
     assert min(time for _, time in joined(batches)) == "2024-06-09T23:00:00.000000"
     assert "read.interval_end" not in codes(report)
+
+
+def test_24_minutes_are_not_the_end_of_a_day(tmp_path):
+    lines = [f"2025-01-{d} 14:24:00;{d}" for d in range(10, 30)]
+    _, report, _ = read(write(tmp_path, table("Fecha;Consumo (kWh)", lines)))
+    assert "read.interval_end" not in codes(report)

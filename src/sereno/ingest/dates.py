@@ -19,7 +19,16 @@ import polars as pl
 from sereno.ingest.hours import HourEvidence, HourStyle, instants_of_hours, split_hours, without_hour
 from sereno.ingest.stamps import StampEvidence
 
-__all__ = ["DateEvidence", "DateStyle", "ParsedTimes", "Style", "parse_instant", "parse_times", "time_shape"]
+__all__ = [
+    "DateEvidence",
+    "DateStyle",
+    "ParsedTimes",
+    "Style",
+    "parse_count",
+    "parse_instant",
+    "parse_times",
+    "time_shape",
+]
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 CENTURY = 2000
@@ -147,6 +156,22 @@ def parse_instant(text: str, style: DateStyle) -> datetime | None:
     if match:
         return _assemble_compact(match)
     return None
+
+
+def parse_count(text: str) -> datetime | None:
+    """The instant of a number: seconds or milliseconds since 1970 (aware), or days of a spreadsheet (naive).
+
+    Example:
+        >>> parse_count("1735689600").isoformat(), parse_count("45658,5").isoformat()
+        ('2025-01-01T00:00:00+00:00', '2025-01-01T12:00:00')
+    """
+    series = pl.Series([text], dtype=pl.String)
+    found: datetime | None = None
+    if _EPOCH.match(text):
+        found = _parse_epochs(series).local[0].item().replace(tzinfo=UTC)
+    elif _SERIAL.match(text):
+        found = _parse_serials(series).local[0].item()
+    return found
 
 
 def time_shape(text: str) -> str | None:

@@ -178,7 +178,7 @@ def convert_table(
     identity = _identity_cells(table, plan)
     registers, known = _registers(table, plan, signals)
     known &= ~_end_before_start(table, times, plan)
-    is_usable = ~np.isnat(times.local) & known
+    is_usable = ~np.isnat(times.local) & known & ~_are_fillers(table, times, plan)
     bad += [(int(i), "read.broken_row") for i in np.flatnonzero(~known & ~np.isnat(times.local))]
     source = np.flatnonzero(is_usable)
     codes = _asset_codes(identity, len(table.lines), plan, assets)[source]
@@ -216,6 +216,19 @@ def _bad_rows(
         # All readings of a day that cannot be read are one line of the file.
         found = list({int(table.lines[i]): (i, reason) for i, reason in reversed(found)}.values())[::-1]
     return found
+
+
+def _are_fillers(table: TextTable, times: ParsedTimes, plan: FilePlan) -> npt.NDArray[np.bool_]:
+    """Zeros in the column of an hour that the clock skips: no day has it, the table only needs a cell."""
+    if plan.dialect.matrix is None:
+        return np.zeros(len(table.lines), dtype=np.bool_)
+    is_skipped = to_utc(times.local, plan.options.timezone).is_skipped & ~times.is_utc
+    if not is_skipped.any():
+        return is_skipped
+    cells = table.cells[table.cells.columns[-1]]
+    is_zero = cells.str.contains(r"^\s*[-+]?0+(?:[.,]0*)?\s*$").fill_null(value=False).to_numpy()
+    is_filler: npt.NDArray[np.bool_] = is_skipped & is_zero
+    return is_filler
 
 
 def _end_before_start(table: TextTable, times: ParsedTimes, plan: FilePlan) -> npt.NDArray[np.bool_]:

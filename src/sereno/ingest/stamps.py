@@ -57,7 +57,7 @@ class StampEvidence:
             return
         frame = pl.DataFrame({"text": texts, "date": dates, "midnight": _are_midnights(texts)})
         self._add_order(frame)
-        last = pl.col("text").str.contains("24:00", literal=True).sum().alias("last")
+        last = pl.col("text").str.contains(r"[T\s]24:00").sum().alias("last")
         counts = frame.drop_nulls("date").group_by("date").agg(pl.len(), pl.col("midnight").sum(), last)
         for date, n_rows, n_midnight, n_last in counts.iter_rows():
             day = self.days.setdefault(date, DayCounts())
