@@ -221,3 +221,15 @@ def test_values_stay_what_they_were(tmp_path):
     lines += [f"2023-06-{d + 1:02d}," + ",".join(map(str, row)) for d, row in enumerate(values.tolist())]
     _, _, batches = read(write(tmp_path, "\n".join(lines) + "\n"))
     assert batches[-1].readings.values[:, 0].tolist() == values.ravel().tolist()
+
+
+@pytest.mark.parametrize("filler", ["", "0", "0,000"])
+def test_the_cell_of_the_hour_that_spring_skips_is_no_reading(tmp_path, filler):
+    days = curve_of("2023-03-24", 4, "Europe/Madrid")
+    lines = ["Fecha;" + ";".join(f"{h:02d}:00" for h in range(24))]
+    for day, steps in days.items():
+        cells = [f"{v:.4f}".replace(".", ",") for _, v in steps]
+        lines.append(";".join([day, *(cells if len(cells) == 24 else [*cells[:2], filler, *cells[2:]])]))
+    path = write(tmp_path, "\n".join(lines) + "\n")
+    assert found_in(path, MADRID) == expected(days)
+    assert "quality.ambiguous_date" not in codes(read(path)[1])

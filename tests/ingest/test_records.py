@@ -141,3 +141,51 @@ def test_one_record_takes_a_fraction_of_a_millisecond():
         timings.append(best)
     assert timings[0] < 0.25e-3
     assert timings[1] < 3e-3
+
+
+COUNTED = {
+    "seconds": ("1735689600", "2025-01-01T00:00:00"),
+    "milliseconds": ("1735689600500", "2025-01-01T00:00:00.500"),
+    "seconds as a number": (1735689600, "2025-01-01T00:00:00"),
+    "days of a spreadsheet": ("45658.5", "2025-01-01T11:00:00"),
+    "days with a comma": ("45658,25", "2025-01-01T05:00:00"),
+    "days as a number": (45658.5, "2025-01-01T11:00:00"),
+}
+
+
+@pytest.mark.parametrize(("stamp", "expected"), COUNTED.values(), ids=list(COUNTED))
+def test_instants_that_are_counts_are_read_as_in_files(stamp, expected):
+    batch = rows_from_records([{**RECORD, "Fecha y hora": stamp}], PROFILES, MADRID, units=WH)
+    assert batch.readings.time[0] == np.datetime64(expected, "us")
+
+
+def hour_record(day, hour):
+    return {"Fecha": day, "Hora": hour, **{k: v for k, v in RECORD.items() if k != "Fecha y hora"}}
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "expected"),
+    [
+        ("26/10/2025", "24", "2025-10-26T22:00"),
+        ("26/10/2025", "0", "2025-10-25T22:00"),
+        ("26/10/2025", "25", "2025-10-26T22:00"),
+        ("26/10/2025", 25, "2025-10-26T22:00"),
+        ("26/10/2025", "H25", "2025-10-26T22:00"),
+        ("2025-06-15", "24", "2025-06-15T21:00"),
+    ],
+)
+def test_numbered_hours_of_records_are_read_as_in_files(day, hour, expected):
+    batch = rows_from_records([hour_record(day, hour)], PROFILES, MADRID, units=WH)
+    assert batch.readings.time[0] == np.datetime64(expected, "us")
+
+
+def test_an_hour_that_fits_two_readings_is_set_aside_until_the_caller_says():
+    records = [hour_record("26/06/2025", "5")]
+    assert (
+        rows_from_records(records, PROFILES, MADRID, units=WH).quarantine[0].reason
+        == "quality.ambiguous_date"
+    )
+    for stamp, hour in (("start", 3), ("end", 2)):
+        options = dataclasses.replace(MADRID, stamp=stamp)
+        batch = rows_from_records(records, PROFILES, options, units=WH)
+        assert batch.readings.time[0] == np.datetime64(f"2025-06-26T{hour:02d}:00", "us")

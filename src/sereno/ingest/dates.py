@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
@@ -17,8 +17,18 @@ import numpy.typing as npt
 import polars as pl
 
 from sereno.ingest.hours import HourEvidence, HourStyle, instants_of_hours, split_hours, without_hour
+from sereno.ingest.stamps import StampEvidence
 
-__all__ = ["DateEvidence", "DateStyle", "ParsedTimes", "Style", "parse_instant", "parse_times", "time_shape"]
+__all__ = [
+    "DateEvidence",
+    "DateStyle",
+    "ParsedTimes",
+    "Style",
+    "parse_count",
+    "parse_instant",
+    "parse_times",
+    "time_shape",
+]
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 CENTURY = 2000
@@ -27,10 +37,11 @@ N_FAST_FORMATS = 3
 MAX_DISTINCT_DATES = 200_000
 NOON = 12
 LAST_HOUR = 24
+ONE_DAY = np.timedelta64(1, "D")
 MISSING_TIME = np.datetime64("NaT", "us")
 
 _TIME = (
-    r"(?:[T\s,]+(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
+    r"(?:[T\s,]+(?P<h>\d{1,2})(?P<half>[AaBb])?:(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
     r"(?:\s*(?P<ap>[AaPp])\.?\s?[Mm]\.?)?\s*(?:(?P<tz>Z|UTC|[+-]\d{2}:?\d{2})"
     # Building systems write the city of the zone behind the offset, Java its full name in brackets.
     r"(?:\s?\[?[A-Z][A-Za-z_]+(?:/[A-Za-z_]+)*\]?)?)?)?"
@@ -59,7 +70,8 @@ _MONTH_WORDS = (
     "nov noviembre november", "dic dec diciembre december",
 )  # fmt: skip
 _MONTHS = {word: i for i, words in enumerate(_MONTH_WORDS, start=1) for word in words.split()}
-_CLOCK = re.compile(r"(?:\d{1,2}:\d{2}(?::\d{2})?(?:\s*[APap]\.?\s?[Mm]\.?)?|[HMQ]\d{1,3})\Z")
+_CLOCK = re.compile(r"(?:\d{1,2}[ABab]?:\d{2}(?::\d{2})?(?:\s*[APap]\.?\s?[Mm]\.?)?|[HMQ]\d{1,3}[ABab]?)\Z")
+_HALF = re.compile(r"\d([ABab]):\d\d")
 _ORDERED = r"^\s*(\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}))(?:\D.*)?$"
 
 
@@ -83,6 +95,9 @@ class DateStyle:
         hours: How numbers of hours are meant; None where there are none.
         is_epoch: Every cell is a number of seconds or milliseconds since 1970, UTC.
         is_serial: Every cell is a number of days as spreadsheets count them, local time.
+        end_step: Length of the step that ends at each instant; None where one starts there.
+        end_reason: What says so.
+        closes_day: A midnight ends the date that it is written with.
     """
 
     order: str
@@ -91,6 +106,14 @@ class DateStyle:
     hours: HourStyle | None = None
     is_epoch: bool = False
     is_serial: bool = False
+    end_step: np.timedelta64 | None = None
+    end_reason: str = ""
+    closes_day: bool = False
+
+    @property
+    def end_minutes(self) -> str:
+        """Length of the step that ends at each instant [min]; empty where one starts there."""
+        return "" if self.end_step is None else f"{self.end_step / np.timedelta64(1, 'm'):g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +124,14 @@ class ParsedTimes:
         local: Naive local time, or UTC where `is_utc`, datetime64[us], shape (rows,); NaT where unreadable.
         is_utc: The text names its offset, shape (rows,).
         is_ambiguous: The text contradicts the order of the majority, shape (rows,).
+        half: Of an hour that the clock shows twice: 1 or 2 where the text says so (`2A:00`), else 0,
+            shape (rows,).
     """
 
     local: npt.NDArray[np.datetime64]
     is_utc: npt.NDArray[np.bool_]
     is_ambiguous: npt.NDArray[np.bool_]
+    half: npt.NDArray[np.int8]
 
 
 def parse_instant(text: str, style: DateStyle) -> datetime | None:
@@ -132,6 +158,22 @@ def parse_instant(text: str, style: DateStyle) -> datetime | None:
     return None
 
 
+def parse_count(text: str) -> datetime | None:
+    """The instant of a number: seconds or milliseconds since 1970 (aware), or days of a spreadsheet (naive).
+
+    Example:
+        >>> parse_count("1735689600").isoformat(), parse_count("45658,5").isoformat()
+        ('2025-01-01T00:00:00+00:00', '2025-01-01T12:00:00')
+    """
+    series = pl.Series([text], dtype=pl.String)
+    found: datetime | None = None
+    if _EPOCH.match(text):
+        found = _parse_epochs(series).local[0].item().replace(tzinfo=UTC)
+    elif _SERIAL.match(text):
+        found = _parse_serials(series).local[0].item()
+    return found
+
+
 def time_shape(text: str) -> str | None:
     """The order and shape of a date text, `time` for a lone time of day, None for no date at all."""
     text = text.strip()
@@ -146,18 +188,25 @@ def time_shape(text: str) -> str | None:
 def parse_times(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     """The instants of a text column, whole: fast where a common format fits, the scalar rules elsewhere."""
     if style.hours is None:
-        return _parse_texts(texts, style)
+        times = _parse_texts(texts, style)
+        return _with_closing_midnights(times) if style.closes_day else times
     parts = split_hours(texts)
     days = _parse_texts(parts.dates, style)
     local, is_utc = instants_of_hours(days.local, parts, style.hours)
-    return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous)
+    return ParsedTimes(local, days.is_utc | is_utc, days.is_ambiguous, days.half)
+
+
+def _with_closing_midnights(times: ParsedTimes) -> ParsedTimes:
+    is_midnight = (times.local == times.local.astype("datetime64[D]")) & ~times.is_utc
+    return replace(times, local=np.where(is_midnight, times.local + ONE_DAY, times.local))
 
 
 def _parse_epochs(texts: pl.Series) -> ParsedTimes:
     seconds, is_epoch = _counts(texts, _EPOCH)
     us = np.round(seconds * np.where(seconds >= FIRST_MILLISECONDS, US_PER_MS, US_PER_S)).astype(np.int64)
     local = np.where(is_epoch, us.astype("datetime64[us]"), MISSING_TIME)
-    return ParsedTimes(local, np.ones(len(texts), dtype=np.bool_), np.zeros(len(texts), dtype=np.bool_))
+    is_utc, is_no = np.ones(len(texts), dtype=np.bool_), np.zeros(len(texts), dtype=np.bool_)
+    return ParsedTimes(local, is_utc, is_no, is_no.astype(np.int8))
 
 
 def _parse_serials(texts: pl.Series) -> ParsedTimes:
@@ -166,7 +215,7 @@ def _parse_serials(texts: pl.Series) -> ParsedTimes:
     seconds = np.round(days * S_PER_DAY).astype(np.int64).astype("timedelta64[s]")
     local = np.where(is_serial, SERIAL_ORIGIN + seconds, MISSING_TIME)
     is_no = np.zeros(len(texts), dtype=np.bool_)
-    return ParsedTimes(local, is_no, is_no)
+    return ParsedTimes(local, is_no, is_no, is_no.astype(np.int8))
 
 
 def _counts(
@@ -187,6 +236,7 @@ def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
     local = np.full(n_rows, MISSING_TIME)
     is_utc = np.zeros(n_rows, dtype=np.bool_)
     is_ambiguous = np.zeros(n_rows, dtype=np.bool_)
+    half = np.zeros(n_rows, dtype=np.int8)
     is_open = texts.is_not_null().to_numpy().copy()
     for form in style.formats:
         if not is_open.any():
@@ -197,12 +247,12 @@ def _parse_texts(texts: pl.Series, style: DateStyle) -> ParsedTimes:
         is_utc[is_hit] = has_offset
         is_open &= ~is_hit
     rows = np.flatnonzero(is_open)
-    known: dict[str, tuple[np.datetime64, bool, bool]] = {}
+    known: dict[str, tuple[np.datetime64, bool, bool, int]] = {}
     for row, text in zip(rows.tolist(), texts.gather(rows).to_list(), strict=True):
         if text not in known:
             known[text] = _slow(text, style)
-        local[row], is_utc[row], is_ambiguous[row] = known[text]
-    return ParsedTimes(local, is_utc, is_ambiguous)
+        local[row], is_utc[row], is_ambiguous[row], half[row] = known[text]
+    return ParsedTimes(local, is_utc, is_ambiguous, half)
 
 
 @dataclass(slots=True)
@@ -216,6 +266,7 @@ class DateEvidence:
         declared: Order that the unit row declares, e.g. `[dd.MM.yyyy]`.
         hours: Numbers of hours beside the dates.
         forced: Order that a mapping says, over all evidence.
+        stamps: What the times of day say about the steps.
     """
 
     distinct: dict[Style, set[tuple[int, int, int]]] = field(default_factory=dict)
@@ -224,10 +275,12 @@ class DateEvidence:
     declared: str | None = None
     hours: HourEvidence = field(default_factory=HourEvidence)
     forced: str | None = None
+    stamps: StampEvidence = field(default_factory=StampEvidence)
 
     def add(self, texts: pl.Series) -> None:
         """Takes in more cells of the column."""
         self.hours.add(texts)
+        self.stamps.add(texts)
         if len(self.sample) < N_SAMPLE:
             self.sample += texts.drop_nulls().head(N_SAMPLE - len(self.sample)).to_list()
         dates = texts.str.extract(_ORDERED, 1)
@@ -352,7 +405,7 @@ def _fast_formats(sample: list[str], style: DateStyle) -> tuple[str, ...]:
 def _format_of(text: str, style: DateStyle) -> str | None:
     """The strptime format of a text that the fast path can read; `%z` stands for any offset."""
     match = _NUMERIC.match(text)
-    if match is None or match["f"] or match["tz"] not in (None, "Z"):
+    if match is None or match["f"] or match["half"] or match["tz"] not in (None, "Z"):
         return None
     sep = match["sep"]
     if len(match["a"]) == len("yyyy"):
@@ -388,7 +441,8 @@ def _fast(texts: pl.Series, form: str) -> tuple[npt.NDArray[np.datetime64], bool
     return local, form.endswith("Z")
 
 
-def _slow(text: str, style: DateStyle) -> tuple[np.datetime64, bool, bool]:
+def _slow(text: str, style: DateStyle) -> tuple[np.datetime64, bool, bool, int]:
+    """Instant, whether it is UTC, whether its order is refused, and which of two hours it names."""
     instant = parse_instant(text, style)
     if instant is None:
         match = _NUMERIC.match(text.strip())
@@ -396,10 +450,11 @@ def _slow(text: str, style: DateStyle) -> tuple[np.datetime64, bool, bool]:
         if match and len(match["a"]) != len("yyyy"):
             way = Style(match["sep"], len(match["c"]), bool(match["ap"]))
             refused = way in style.orders and style.orders[way] is None
-        return MISSING_TIME, False, refused
+        return MISSING_TIME, False, refused, 0
     if instant.tzinfo is not None:
-        return np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us"), True, False
-    return np.datetime64(instant, "us"), False, False
+        return np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us"), True, False, 0
+    half = _HALF.search(text)
+    return np.datetime64(instant, "us"), False, False, "AB".index(half[1].upper()) + 1 if half else 0
 
 
 def _numeric_parts(match: re.Match[str], style: DateStyle) -> tuple[int, int, int] | None:

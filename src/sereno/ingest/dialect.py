@@ -12,6 +12,7 @@ from sereno.ingest.dates import DateStyle, parse_instant, time_shape
 from sereno.ingest.headers import Header, Role, match_header, parse_header
 from sereno.ingest.matrix import Matrix, find_matrix, is_matrix_header
 from sereno.ingest.numbers import CellKind, NumberStyle, parse_cell
+from sereno.ingest.titles import site_in_lines, with_groups, with_second_names
 from sereno.ingest.units import find_unit
 
 __all__ = ["Dialect", "looks_numeric", "sniff_dialect", "split_line", "suffix_pattern"]
@@ -42,6 +43,7 @@ class Dialect:
         sample: Cells of the first rows of that table, shape (rows, columns).
         suffixes: Unit that stands behind the number in the cells of a column, by its position in the file.
         matrix: How lines of one day become rows of one reading; None where a line is a row.
+        site: Whose table it is by the lines before its header; empty where they do not say.
     """
 
     delimiter: str
@@ -53,6 +55,7 @@ class Dialect:
     sample: tuple[tuple[str, ...], ...]
     suffixes: tuple[tuple[int, str], ...] = ()
     matrix: Matrix | None = None
+    site: str = ""
 
     @property
     def n_columns(self) -> int:
@@ -177,16 +180,21 @@ def _declared_order(text: str) -> str | None:
 
 def _complete(delimiter: str, header_row: int, rows: dict[int, list[str]]) -> Dialect:
     names = rows[header_row]
+    following = sorted(i for i in rows if i > header_row)
+    second = _second_names(names, [rows[i] for i in following[:2]])
+    if second:
+        names, following = second, following[1:]
     while names and not names[-1].strip():
         names = names[:-1]
-    following = sorted(i for i in rows if i > header_row)
+    names = with_groups(names, header_row, rows)
     unit_row = following[0] if following and _is_units_below(rows[following[0]]) else None
+    n_more = _n_more_titles(names, [rows[i] for i in following[1 if unit_row else 0 :]]) if unit_row else 0
     units = [*rows[unit_row], *[""] * len(names)] if unit_row else [""] * len(names)
     orders = [o for u in units if (o := _declared_order(u))]
     headers = tuple(
         parse_header(n, "" if _declared_order(u) else u) for n, u in zip(names, units, strict=False)
     )
-    first = (unit_row or header_row) + 1
+    first = (unit_row or following[0] - 1 if second else unit_row or header_row) + 1 + n_more
     sample = tuple(
         tuple([*rows[i], *[""] * len(names)][: len(names)])
         for i in following
@@ -201,8 +209,41 @@ def _complete(delimiter: str, header_row: int, rows: dict[int, list[str]]) -> Di
         headers = (*headers[:i], parse_header(headers[i].source, suffix), *headers[i + 1 :])
         sample = tuple((*r[:i], re.sub(suffix_pattern(suffix), r"\1", r[i]), *r[i + 1 :]) for r in sample)
     return Dialect(
-        delimiter, header_row, unit_row, first, headers, orders[0] if orders else None, sample, suffixes
+        delimiter,
+        header_row,
+        unit_row,
+        first,
+        headers,
+        orders[0] if orders else None,
+        sample,
+        suffixes,
+        site=site_in_lines([rows[i] for i in sorted(rows) if i < header_row]),
     )
+
+
+def _second_names(names: Sequence[str], below: Sequence[Sequence[str]]) -> list[str]:
+    """Names and the line below them as one, where merged cells leave names blank; empty elsewhere."""
+    n_blank = sum(not c.strip() for c in names)
+    if len(below) < 2 or not n_blank or not _is_title(below[0]) or len(below[0]) < len(names):
+        return []
+    if _is_units_below(below[0]) and n_blank == len(names) - sum(bool(c.strip()) for c in below[0]):
+        return []
+    joined = with_second_names(names, below[0])
+    return joined if len(set(joined)) == len(joined) else []
+
+
+def _n_more_titles(names: Sequence[str], lines: Sequence[Sequence[str]]) -> int:
+    """Lines between the units and the data that only say more of the columns."""
+    for n_lines, cells in enumerate(lines):
+        if not (_is_title(cells) and not cells[0].strip() and _fits(len(cells), len(names))):
+            return n_lines
+    return 0
+
+
+def _is_title(cells: Sequence[str]) -> bool:
+    """Words, and neither numbers nor dates."""
+    filled = [c for c in cells if c.strip()]
+    return bool(filled) and not _is_data(cells) and not any(looks_numeric(c) for c in filled)
 
 
 def suffix_pattern(suffix: str) -> str:

@@ -34,12 +34,15 @@ class Role(StrEnum):
 
     TIME = "time"
     TIME_OF_DAY = "time_of_day"
+    STEP = "step"
     END = "end"
     SITE = "site"
     ASSET = "asset"
     REGISTER = "register"
+    POINT = "point"
     VALUE = "value"
     UNIT = "unit"
+    QUALITY = "quality"
     SIGNAL = "signal"
     IGNORED = "ignored"
     UNKNOWN = "unknown"
@@ -98,13 +101,32 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
     Role.TIME: (
         "fecha", "fecha hora", "fecha y hora", "fecha/hora", "fechahora", "date", "datetime", "date time",
         "timestamp", "time stamp", "ts", "instante", "día", "desde", "desde fecha", "inicio",
-        "fecha inicio", "fecha de inicio", "hora inicio", "start", "start time", "from", "period start",
+        "fecha inicio", "fecha de inicio", "hora inicio", "fecha desde", "fecha hora inicio",
+        "fecha y hora inicio",
+        "fecha/hora inicio", "inicio del periodo", "inicio periodo", "inicio intervalo",
+        "inicio del intervalo",
+        "fecha inicial", "start date", "start datetime", "start timestamp", "interval start", "from date",
+        "period beginning", "date start", "time start", "start", "start time", "from", "period start",
         "periodo", "momento", "fecha lectura", "fecha de lectura", "local time", "utc", "time",
     ),
     Role.TIME_OF_DAY: ("hora", "hour", "time", "desde hora", "hora local", "time of day"),
+    Role.STEP: (
+        "periodo", "period", "intervalo", "interval", "cuarto", "cuarto de hora", "cuarto hora",
+        "cuarto horario",
+        "cuartohorario", "quarter", "quarter hour", "qh", "media hora", "half hour", "nº hora",
+        "número de hora",
+        "num hora", "hora del día", "hour of day", "hour number", "he", "periodo horario",
+    ),
     Role.END: (
         "hasta", "hasta fecha", "hasta hora", "fin", "fecha fin", "fecha de fin", "hora fin", "end",
-        "end time", "to", "period end",
+        "end time", "to", "period end", "fecha hasta", "fecha hora fin", "fecha y hora fin", "fecha/hora fin",
+        "fecha final", "hora final", "hora hasta", "final", "final del periodo", "fin del periodo",
+        "fin periodo",
+        "fin de periodo", "fin intervalo", "fin del intervalo", "end date", "date end", "end datetime",
+        "end timestamp",
+        "interval end", "end of interval", "end of period", "period ending", "time end", "to date",
+        "hour ending",
+        "fecha hora hasta", "fecha y hora final", "fecha hora final", "fecha y hora hasta", "hora de fin",
     ),
     Role.SITE: (
         "empresa", "planta", "emplazamiento", "instalación", "sitio", "sede", "site", "site id", "plant",
@@ -120,11 +142,33 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
         "registro", "register", "variable", "magnitud", "señal", "signal", "tag", "parámetro",
         "parameter", "concepto", "medida", "measure", "measurement", "canal", "channel",
     ),
+    Role.POINT: (
+        "tag name", "nombre del tag", "nombre de tag", "point", "point name", "point id", "punto",
+        "nombre del punto",
+        "item", "item name", "item id", "sensor", "sensor name", "punto de medida", "etiqueta", "tags",
+    ),
     Role.VALUE: (
         "valor", "value", "lectura", "reading", "volumen", "volume", "cantidad", "amount", "energía",
         "energy", "consumo", "consumption", "medida", "val",
     ),
     Role.UNIT: ("unidad", "unidades", "unit", "units", "uom", "unidad de medida"),
+    Role.QUALITY: (
+        "quality", "calidad", "status", "estado", "good bad questionable", "confidence", "confianza",
+        "quality code",
+        "código de calidad", "value quality", "calidad del dato", "data quality", "opc quality",
+        "calidad opc",
+        "quality detail", "is good", "good", "valid", "válido", "validez", "bad", "questionable",
+        "substituted",
+        "real/estimado", "real estimado", "real o estimado", "r/e", "estimado", "estimada", "estimated",
+        "is estimated",
+        "lectura estimada", "lectura real", "dato estimado", "consumo estimado", "estimated reading",
+        "método de obtención", "método obtención", "metodo obtencion", "obtain method",
+        "forma de obtención", "tipo",
+        "tipo lectura", "tipo de lectura", "tipo dato", "tipo de dato", "tipo medida", "tipo de medida",
+        "tipo consumo", "tipo de consumo", "reading type", "type", "origen", "origen del dato",
+        "origen lectura", "procedencia",
+        "situación", "marca", "flag", "bandera", "validación", "state",
+    ),
 }  # fmt: skip
 MIN_LIKENESS = 0.7
 MAX_KNOWN_PROFILES = 256

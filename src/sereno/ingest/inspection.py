@@ -8,22 +8,19 @@ from itertools import groupby, islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
-
-from sereno.domain.errors import AmbiguousData, CorruptFile, DataError, EmptyFile, MissingColumns, UsageError
+from sereno.domain.errors import DataError, EmptyFile, Fact, MissingColumns, UsageError
 from sereno.domain.issues import DataIssue
 from sereno.domain.signals import Profile
 from sereno.ingest.batch import FilePlan
 from sereno.ingest.containers import HeldTable, Opened, open_container
-from sereno.ingest.dates import DateEvidence, DateStyle, time_shape
+from sereno.ingest.dates import DateStyle, time_shape
 from sereno.ingest.dialect import DELIMITERS, Dialect, looks_numeric, sniff_dialect, split_line
+from sereno.ingest.evidence import Evidence, decide_columns, decide_dates, refuse_mixed_series
 from sereno.ingest.headers import Role, nearest_hint, nearest_names
-from sereno.ingest.hours import AMBIGUOUS
 from sereno.ingest.identity import clean_name, site_from_file_name
-from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
-from sereno.ingest.lines import LineBlock, LineKind
+from sereno.ingest.layout import Layout, choose_layout
 from sereno.ingest.mappings import Mapped, find_mapping, selecting_mapping
-from sereno.ingest.numbers import NumberEvidence, NumberStyle
+from sereno.ingest.numbers import NumberStyle
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.reasons import Asked, explain_columns, mapping_issues
 from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
@@ -32,8 +29,6 @@ from sereno.ingest.settling import sampled_step, settle_rates, unit_issues
 from sereno.ingest.source_file import SourceFile, TextBlock, content_sha256, examine, text_blocks
 from sereno.ingest.table import (
     TableReport,
-    TextTable,
-    instant_texts,
     passed_over,
     text_tables,
 )
@@ -43,9 +38,6 @@ __all__ = ["inspect_file", "layout_issues"]
 log = logging.getLogger(__name__)
 
 N_HEAD_LINES = 400
-MIN_NUMERIC_SHARE = 0.5
-MAX_REGISTERS = 10_000
-MAX_REPEATED_SHARE = 0.3
 MIN_READINGS = 3
 """Lines with an instant and a number that make a sheet more than a cover with a date on it."""
 ASSUMED_ZONE = "quality.assumed_timezone"
@@ -98,18 +90,18 @@ def _inspect_table(
     layout = choose_layout(dialect.headers, dialect.sample, profiles, asked=options.profile, file=name)
     evidence = _gather(source, dialect, layout, mapped)
     evidence.check(name)
-    _refuse_mixed_series(evidence, layout, name)
+    refuse_mixed_series(evidence, layout, name)
     if mapped is not None:
         mapped.refuse_impossible_dates(evidence.dates, name)
-    dates = _decide_dates(evidence, options, name)
+    dates = decide_dates(evidence, options, name)
     step_s = mapped.mapping.step_s if mapped else None
     layout, settled = settle_rates(
-        _decide_numbers(evidence, layout, options, name, mapped.mapping.number_style if mapped else None),
+        decide_columns(evidence, layout, options, name, mapped.mapping.number_style if mapped else None),
         step_s or sampled_step(layout, dialect.sample, dates),
         name,
     )
     said = mapping_issues(mapped, head, layout, Asked(profiles, options, delimiters, name), evidence.votes())
-    site = clean_name(options.site) if options.site else site
+    site = clean_name(options.site or dialect.site or site)
     log.debug(
         "table inspected", extra={"file": name, "rows": evidence.n_rows, "profile": layout.profile.name}
     )
@@ -133,12 +125,12 @@ def _inspect_table(
         repeats=_find_repeats(evidence, source, dialect, layout, dates, options),
         issues=(
             *_garbled_issues(name, source),
-            *_file_issues(name, layout, evidence, options, site),
+            *_file_issues(name, layout, evidence, dates, options, site),
             *settled,
             *said,
         ),
         options=options,
-        registers=evidence.registers(),
+        registers=evidence.registers(layout),
         name=name,
     )
 
@@ -237,66 +229,15 @@ def _refuse_unknown_zone(name: str) -> None:
         raise UsageError(detail=f"there is no time zone '{name}'", command="check") from error
 
 
-def _gather(source: SourceFile, dialect: Dialect, layout: Layout, mapped: Mapped | None) -> "_Evidence":
+def _gather(source: SourceFile, dialect: Dialect, layout: Layout, mapped: Mapped | None) -> "Evidence":
     with RepeatCensus(source.n_lines) as keys:
-        evidence = _Evidence(dialect, layout, keys)
+        evidence = Evidence(dialect, layout, keys)
         if mapped is not None and mapped.mapping.date_order in ("dmy", "mdy"):
             evidence.dates.forced = mapped.mapping.date_order
         for lines, table in text_tables(source, dialect, layout):
             evidence.add(lines, table)
         keys.finish()
     return evidence
-
-
-class _Evidence:
-    """What the whole file says, gathered block by block."""
-
-    def __init__(self, dialect: Dialect, layout: Layout, keys: RepeatCensus) -> None:
-        self._dialect = dialect
-        self._layout = layout
-        self._register = next((str(c.index) for c in layout.of_role(Role.REGISTER)), None)
-        self._registers: set[str] = set()
-        self.numbers = {
-            c.index: NumberEvidence() for c in layout.columns if c.role in (Role.SIGNAL, Role.VALUE)
-        }
-        self.dates = DateEvidence(declared=dialect.declared_order)
-        self.n_rows = 0
-        self.n_broken = 0
-        self.keys = keys
-
-    def add(self, lines: LineBlock, table: TextTable) -> None:
-        self.n_broken += int(np.count_nonzero(lines.kinds == LineKind.BROKEN))
-        self.n_rows += len(table.lines)
-        if not len(table.lines):
-            return
-        self.dates.add(instant_texts(table, self._layout))
-        for index, evidence in self.numbers.items():
-            evidence.add(table.cells[str(index)])
-        if self._register is not None and len(self._registers) < MAX_REGISTERS:
-            self._registers.update(table.cells[self._register].drop_nulls().unique().to_list())
-        self.keys.add(table, self._layout)
-
-    def votes(self) -> "Counter[str]":
-        """Cells of all columns that can only be read with `.`, or with `,`, as decimal sign."""
-        votes: Counter[str] = Counter()
-        for found in self.numbers.values():
-            votes += found.votes
-        return votes
-
-    def check(self, file: str) -> None:
-        """Refuses a file most of whose lines have another number of fields than its header."""
-        if self.n_broken > self.n_rows and self.n_broken > 1:
-            expected = self._dialect.n_columns
-            n_lines = self.n_broken + self.n_rows
-            detail = f"{self.n_broken} / {n_lines} lines ≠ {expected} (line {self._dialect.header_row})"
-            raise CorruptFile(file=file, detail=detail)
-
-    def registers(self) -> tuple[str, ...]:
-        """The signals that a long table's rows speak of, in the profile's order."""
-        profile = self._layout.profile
-        found = {s.name for t in sorted(self._registers) if (s := register_signal(t, profile)) is not None}
-        known = [name for name in profile.signal_names if name in found]
-        return (*known, *sorted(found.difference(known)))
 
 
 def _head(source: SourceFile) -> list[str]:
@@ -311,18 +252,8 @@ def _head(source: SourceFile) -> list[str]:
     return [line.rstrip("\r") for line in first[:end].decode("utf-8", "replace").split("\n")]
 
 
-def _refuse_mixed_series(evidence: _Evidence, layout: Layout, file: str) -> None:
-    """Many rows of one instant beside a column that is not read: several series under one name."""
-    unread = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
-    n_again = evidence.keys.n_rows - evidence.keys.n_keys
-    if unread and n_again > MAX_REPEATED_SHARE * evidence.n_rows:
-        listed = ", ".join(f"'{name}'" for name in unread[:5])
-        detail = f"{n_again / evidence.n_rows:.0%} ↔ {listed}"
-        raise AmbiguousData(file=file, detail=detail, setting="asset_aliases (profiles/*.yaml)")
-
-
 def _find_repeats(
-    evidence: _Evidence,
+    evidence: Evidence,
     source: SourceFile,
     dialect: Dialect,
     layout: Layout,
@@ -336,48 +267,6 @@ def _find_repeats(
         return Repeats(evidence.keys.keys, LineSet(0))
     tables = (table for _, table in text_tables(source, dialect, layout))
     return split_repeats(tables, layout, dates, options.timezone, source.n_lines)
-
-
-def _decide_dates(evidence: _Evidence, options: ReadOptions, file: str) -> DateStyle:
-    style = evidence.dates.decide(options.date_order, options.now)
-    if style is None:
-        example = evidence.dates.sample[0]
-        raise AmbiguousData(
-            file=file,
-            detail=f"'{example}' = dd/MM / MM/dd",
-            setting="--date-order dmy or --date-order mdy",
-        )
-    hours = evidence.dates.hours.decide(options.timezone, options.stamp)
-    if hours is AMBIGUOUS:
-        example = evidence.dates.sample[0]
-        detail = f"'{example}' = 0-23 / 1-24"
-        raise AmbiguousData(file=file, detail=detail, setting="--stamp start or --stamp end")
-    return replace(style, hours=hours)
-
-
-def _decide_numbers(
-    evidence: _Evidence, layout: Layout, options: ReadOptions, file: str, forced: NumberStyle | None
-) -> Layout:
-    votes = evidence.votes()
-    fallback = max(votes, key=lambda s: votes[s]) if votes else options.decimal
-    columns: list[Column] = []
-    for column in layout.columns:
-        numbers = evidence.numbers.get(column.index)
-        if numbers is None:
-            columns.append(column)
-            continue
-        style = forced or numbers.decide(fallback)
-        if style is None:
-            raise AmbiguousData(
-                file=file,
-                detail=f"'{column.source}': 80.000 = 80 / 80000",
-                setting="--decimal . or --decimal ,",
-            )
-        is_numeric = numbers.numeric_share >= MIN_NUMERIC_SHARE or not layout.profile.is_open
-        columns.append(
-            replace(column, style=style) if is_numeric else replace(column, role=Role.UNKNOWN, signal="")
-        )
-    return replace(layout, columns=tuple(columns))
 
 
 def _table_report(
@@ -407,13 +296,16 @@ def _table_report(
 
 
 def _file_issues(
-    name: str, layout: Layout, evidence: _Evidence, options: ReadOptions, site: str
+    name: str, layout: Layout, evidence: Evidence, dates: DateStyle, options: ReadOptions, site: str
 ) -> Iterator[DataIssue]:
     if evidence.n_rows == 0 and evidence.n_broken == 0:
         yield DataIssue("read.header_only", where=name, facts={"file": name})
     if options.is_timezone_assumed:
         yield DataIssue(ASSUMED_ZONE, where=name, facts={"file": name, "zone": options.timezone})
     yield from layout_issues(layout, name, site)
+    if dates.end_step is not None:
+        facts: dict[str, Fact] = {"file": name, "detail": dates.end_reason, "minutes": dates.end_minutes}
+        yield DataIssue("read.interval_end", where=name, facts=facts)
 
 
 def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sereno.domain.errors import MissingColumns, UnsupportedFormat
@@ -10,7 +10,9 @@ from sereno.domain.signals import Profile, Signal
 from sereno.ingest.dates import time_shape
 from sereno.ingest.dialect import looks_numeric
 from sereno.ingest.headers import Header, Match, Role, match_header, nearest_hint, nearest_names, parse_header
+from sereno.ingest.marks import MarkStyle, is_state, speaks_of_marks
 from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
+from sereno.ingest.tags import split_tag
 from sereno.ingest.units import IDENTITY, Conversion, are_kin, conversion, find_unit
 
 __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"]
@@ -19,9 +21,16 @@ __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"
 MIN_EXPLAINED_SHARE = 0.34
 N_MANY_COLUMNS = 3
 MIN_SHAPE_SHARE = 0.5
-N_PROBED = 20
+N_PROBED = 60
+MIN_NUMBER_SHARE = 0.5
+# A column that says what it measures (`Consumo`) holds that, whatever a column beside it is called.
+NEUTRAL_VALUES = frozenset(["valor", "value", "val", "lectura", "reading", "medida", "cantidad", "amount"])
 MIN_HOUR_COLUMNS = 20
-_HOUR_NUMBER = re.compile(r"\s*[Hh]?(?:[01]?\d|2[0-5])\s*\Z")
+_HOUR_NUMBER = re.compile(r"\s*[Hh]?(?P<k>[01]?\d|2[0-5])\s*[ABab]?\s*\Z")
+_STEP_NUMBER = re.compile(r"\s*(?P<k>\d{1,2}|100)\s*\Z")
+_CLOCK_TIME = re.compile(r"\d:\d\d(?<!0:00)")
+LAST_OF_DAY = 23
+"""The least number that the last step of a day can have."""
 _HOUR_HEADER = re.compile(r"(?:h|hora)?[\s_]*\d{1,2}(?::\d{2})?(?:\s*[-–a]\s*\d{1,2}:\d{2})?$", re.IGNORECASE)
 
 
@@ -40,6 +49,8 @@ class Column:
         style: Signs of its numbers.
         is_unit_assumed: Nothing says the unit.
         doubt: What about its unit or name a person should check; empty for nothing.
+        marks: How its marks of quality are written.
+        is_end: Its name says that its times end their steps.
     """
 
     index: int
@@ -52,6 +63,8 @@ class Column:
     style: NumberStyle = POINT_DECIMAL
     is_unit_assumed: bool = False
     doubt: str = ""
+    marks: MarkStyle = MarkStyle.WORDS
+    is_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +73,13 @@ class Layout:
 
     Attributes:
         name: `table` (a column per signal), `wide` (columns per asset) or `long` (a row per register).
+        tag_separator: Sign between asset and signal in the cells of the register column; empty for none.
     """
 
     profile: Profile
     name: str
     columns: tuple[Column, ...]
+    tag_separator: str = ""
 
     def of_role(self, role: Role) -> tuple[Column, ...]:
         """The columns of a role, in file order."""
@@ -106,14 +121,15 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
     """What each column is under a profile."""
     matches = _without_rivals([match_header(h, profile) for h in headers])
     shapes = [_shape([row[i] for row in sample]) for i in range(len(headers))]
-    roles = _assign_roles(matches, shapes, sample, profile)
+    roles = _assign_roles(headers, matches, shapes, sample, profile)
     is_long = Role.REGISTER in roles.values()
     columns, taken = [], set[tuple[str, str]]()
     repeated = _repeated_assets(matches)
     for i, (header, match) in enumerate(zip(headers, matches, strict=True)):
         role = roles.get(i, Role.UNKNOWN)
         asset = match.asset if match.asset in repeated else ""
-        column = Column(i, header.source, role, unit=header.unit, asset=asset)
+        is_end = role in (Role.TIME, Role.TIME_OF_DAY) and match.roles[0] is Role.END
+        column = Column(i, header.source, role, unit=header.unit, asset=asset, is_end=is_end)
         if role is Role.SIGNAL and match.signal is not None:
             is_free = (match.signal.name, asset) not in taken and (bool(asset) or not match.asset)
             column = (
@@ -127,7 +143,7 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
     if not is_long:
         columns = _with_unit_column(columns, matches, sample, profile)
     if profile.is_open and not is_long:
-        columns = [_open_column(c, sample) for c in columns]
+        columns = _told_apart([_open_column(c, sample) for c in columns])
     name = "long" if is_long else "wide" if any(c.asset for c in columns) else "table"
     return Layout(profile, name, tuple(columns))
 
@@ -143,8 +159,12 @@ def _without_rivals(matches: Sequence[Match]) -> list[Match]:
     ]
 
 
-def register_signal(text: str, profile: Profile) -> Signal | None:
+def register_signal(text: str, layout: Layout) -> Signal | None:
     """The signal that a cell of a register column names."""
+    return _named_signal(split_tag(text, layout.tag_separator)[1], layout.profile)
+
+
+def _named_signal(text: str, profile: Profile) -> Signal | None:
     match = match_header(parse_header(text), profile)
     if match.signal is None and profile.is_open and text.strip():
         return Signal(name=parse_header(text).source, quantity="unknown", unit="")
@@ -197,15 +217,32 @@ def _open_column(column: Column, sample: Sequence[Sequence[str]]) -> Column:
     return replace(column, role=Role.SIGNAL, signal=column.source)
 
 
+def _told_apart(columns: Sequence[Column]) -> list[Column]:
+    """Columns of one name as signals of their own: the second is `name 2`."""
+    seen: Counter[str] = Counter()
+    result = []
+    for column in columns:
+        is_signal = column.role is Role.SIGNAL and not column.asset
+        seen[column.signal] += is_signal
+        is_again = is_signal and seen[column.signal] > 1
+        name = f"{column.signal} {seen[column.signal]}" if is_again else column.signal
+        result.append(replace(column, signal=name))
+    return result
+
+
 def _assign_roles(
+    headers: Sequence[Header],
     matches: Sequence[Match],
     shapes: Sequence[str | None],
     sample: Sequence[Sequence[str]],
     profile: Profile,
 ) -> dict[int, Role]:
     roles: dict[int, Role] = {}
-    _assign_time(matches, shapes, roles, has_sample=bool(sample))
-    _assign_register(matches, sample, profile, roles)
+    clocks = {i for i in range(len(headers)) if any(_CLOCK_TIME.search(row[i]) for row in sample[:N_PROBED])}
+    _assign_time(matches, shapes, roles, has_sample=bool(sample), with_clock=clocks)
+    neutral = {i for i, h in enumerate(headers) if not profile.is_open or h.bare_key in NEUTRAL_VALUES}
+    _assign_register(matches, sample, profile, roles, values=neutral)
+    _assign_quality(headers, matches, sample, roles)
     for i, match in enumerate(matches):
         if i in roles:
             continue
@@ -218,7 +255,12 @@ def _assign_roles(
 
 
 def _assign_time(
-    matches: Sequence[Match], shapes: Sequence[str | None], roles: dict[int, Role], *, has_sample: bool
+    matches: Sequence[Match],
+    shapes: Sequence[str | None],
+    roles: dict[int, Role],
+    *,
+    has_sample: bool,
+    with_clock: Collection[int],
 ) -> None:
     named = [i for i, m in enumerate(matches) if {Role.TIME, Role.TIME_OF_DAY} & set(m.roles)]
     ends = [i for i, m in enumerate(matches) if m.roles[0] is Role.END]
@@ -226,29 +268,46 @@ def _assign_time(
     if not dated and not ends:
         dated = [i for i, shape in enumerate(shapes) if shape == "date"]
         dated = dated if len(dated) == 1 else []
-    start = dated or [i for i in named if not has_sample or shapes[i] in (None, "hour")]
+    start = dated or [i for i in named if not has_sample or shapes[i] in (None, "hour", "day")]
+    if not start and not dated:
+        start = [i for i in ends if shapes[i] == "date"]
     for i in ends:
-        roles[i] = Role.END
+        roles[i] = Role.END if shapes[i] == "date" else Role.IGNORED
     if start:
         roles[start[0]] = Role.TIME
+    has_clock = bool(start) and start[0] in with_clock
     clock = [i for i in named if shapes[i] == "time" and i not in roles]
     clock += [
-        i for i in named if Role.TIME_OF_DAY in matches[i].roles and shapes[i] == "hour" and i not in roles
+        i
+        for i, match in enumerate(matches)
+        if i not in roles
+        and (
+            (Role.TIME_OF_DAY in match.roles and shapes[i] in ("hour", "day"))
+            # A period may also be one of a tariff: it is an hour where it counts to the end of the day.
+            or (Role.STEP in match.roles and shapes[i] == "day" and start and not has_clock)
+        )
     ]
+    if start and not clock and not has_clock:
+        clock = [i for i in ends if shapes[i] == "time"]
     if start and clock:
         roles[clock[0]] = Role.TIME_OF_DAY
 
 
 def _assign_register(
-    matches: Sequence[Match], sample: Sequence[Sequence[str]], profile: Profile, roles: dict[int, Role]
+    matches: Sequence[Match],
+    sample: Sequence[Sequence[str]],
+    profile: Profile,
+    roles: dict[int, Role],
+    *,
+    values: set[int],
 ) -> None:
     """A long table: one column names the signal, another holds the value, perhaps a third the unit."""
     for i, match in enumerate(matches):
-        if Role.REGISTER not in match.roles or i in roles:
+        if not {Role.REGISTER, Role.POINT} & set(match.roles) or i in roles:
             continue
         texts = Counter(row[i].strip() for row in sample if row[i].strip())
-        n_known = sum(n for t, n in texts.items() if register_signal(t, profile) is not None)
-        value = _value_column(matches, sample, roles, besides=i)
+        n_known = sum(n for t, n in texts.items() if _named_signal(t, profile) is not None)
+        value = _value_column(matches, sample, roles, among=values - {i})
         if texts and n_known * 2 > sum(texts.values()) and value is not None:
             roles[i], roles[value] = Role.REGISTER, Role.VALUE
             units = [k for k, m in enumerate(matches) if Role.UNIT in m.roles and k not in roles]
@@ -257,32 +316,53 @@ def _assign_register(
             return
 
 
+def _assign_quality(
+    headers: Sequence[Header],
+    matches: Sequence[Match],
+    sample: Sequence[Sequence[str]],
+    roles: dict[int, Role],
+) -> None:
+    """The first column of marks; a finer one beside it says nothing more."""
+    is_long = Role.REGISTER in roles.values()
+    found = [
+        i
+        for i, match in enumerate(matches)
+        if Role.QUALITY in match.roles
+        and i not in roles
+        and speaks_of_marks(headers[i].source, [row[i] for row in sample], is_historian=is_long)
+    ]
+    found.sort(key=lambda i: "detail" in headers[i].key)
+    roles.update(zip(found, [Role.QUALITY, *[Role.IGNORED] * len(found)], strict=False))
+
+
 def _value_column(
-    matches: Sequence[Match], sample: Sequence[Sequence[str]], roles: dict[int, Role], *, besides: int
+    matches: Sequence[Match], sample: Sequence[Sequence[str]], roles: dict[int, Role], *, among: set[int]
 ) -> int | None:
-    for i, match in enumerate(matches):
-        cells = [row[i] for row in sample if row[i].strip()]
-        is_value = Role.VALUE in match.roles
-        if (
-            i not in roles
-            and i != besides
-            and is_value
-            and cells
-            and all(map(looks_numeric, cells[:N_PROBED]))
-        ):
+    for i in sorted(among - roles.keys()):
+        if Role.VALUE not in matches[i].roles:
+            continue
+        cells = [row[i] for row in sample if row[i].strip() and not is_state(row[i])]
+        n_numbers = sum(map(looks_numeric, cells[:N_PROBED]))
+        if n_numbers > MIN_NUMBER_SHARE * len(cells[:N_PROBED]):
             return i
     return None
 
 
 def _shape(cells: Sequence[str]) -> str | None:
-    """`date` or `time` when most filled cells are one, `hour` when all are numbers from 0 to 25."""
+    """`date` or `time` when most filled cells are one, `hour` when all are numbers up to 25.
+
+    Numbers up to 100 among which is the last step of a day are a `day`.
+    """
     filled = [c for c in cells if c.strip()][:200]
     shapes = Counter(time_shape(c) for c in filled)
     for shape in ("date", "time"):
         if shapes[shape] > MIN_SHAPE_SHARE * len(filled):
             return shape
-    if filled and all(map(_HOUR_NUMBER.match, filled)):
-        return "hour"
+    for pattern in (_HOUR_NUMBER, _STEP_NUMBER):
+        found = [pattern.match(c) for c in filled]
+        if filled and all(found):
+            is_day = max(int(m["k"]) for m in found if m) >= LAST_OF_DAY
+            return "day" if is_day else "hour" if pattern is _HOUR_NUMBER else None
     # Mixed formats of which less than half are known still make a time column; a numeric one does not.
     return "date" if shapes["date"] else None
 

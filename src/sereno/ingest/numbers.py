@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sereno.domain.readings import FloatArray
+from sereno.ingest.marks import is_state
 from sereno.ingest.units import conversion, unit_of_cell
 
 __all__ = [
@@ -49,7 +50,6 @@ MISSING_WORDS = frozenset(
         "sd",
         "sin_dato",
         "sin_datos",
-        "no_data",
         "missing",
         "#n/a",
         "#n/d",
@@ -57,7 +57,6 @@ MISSING_WORDS = frozenset(
         "..",
         "?",
         "*",
-        "nodata",
     ]
 )
 
@@ -69,6 +68,8 @@ class CellKind(IntEnum):
     CONVERTED = 1
     MISSING = 2
     NOT_A_NUMBER = 3
+    STATE = 4
+    """A historian's word for why there is no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,9 @@ def parse_cell(text: str, style: NumberStyle, *, unit: str = "") -> tuple[float,
     if value is not None:
         return _bounded(value, CellKind.GOOD)
     value = _by_rule(_western(stripped), style, unit)
-    return (math.nan, CellKind.NOT_A_NUMBER) if value is None else _bounded(value, CellKind.CONVERTED)
+    if value is None:
+        return math.nan, CellKind.STATE if is_state(stripped) else CellKind.NOT_A_NUMBER
+    return _bounded(value, CellKind.CONVERTED)
 
 
 def parse_column(
@@ -144,7 +147,7 @@ class NumberEvidence:
     """Counts over the whole column that tell what its signs mean.
 
     Attributes:
-        n_cells: Cells that hold something.
+        n_cells: Cells that hold something other than a historian's state.
         n_numeric: Cells that are numbers under one of the two decimal signs.
         votes: Cells that can only be read with `.` or `,` as decimal sign.
         n_ambiguous: By sign, cells such as `80.000` that fit both readings.
@@ -168,7 +171,10 @@ class NumberEvidence:
         self._add_single(cells.filter(has_comma & ~has_dot), ",", ".")
         self._add_both(cells.filter(has_dot & has_comma))
         signless = cells.filter(~has_dot & ~has_comma)
-        self.n_numeric += int(signless.str.strip_chars().cast(pl.Float64, strict=False).is_not_null().sum())
+        is_number = signless.str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
+        self.n_numeric += int(is_number.sum())
+        words = signless.filter(~is_number).value_counts()
+        self.n_cells -= sum(count for text, count in words.iter_rows() if is_state(text))
 
     def _add_single(self, cells: pl.Series, sign: str, other: str) -> None:
         if not len(cells):

@@ -26,6 +26,7 @@ from sereno.ingest.repeats import MAX_HELD_ROWS, is_among, key_hashes
 from sereno.ingest.report import merge_issues
 from sereno.ingest.rows import Asides, AssetIndex, Rows, convert_table, is_total
 from sereno.ingest.table import TextTable, text_tables
+from sereno.ingest.titles import is_note
 
 __all__ = ["read_batches"]
 
@@ -121,8 +122,9 @@ class _Reader:
         """Lines that are no rows go to quarantine by number."""
         for i in np.flatnonzero(lines.kinds >= LineKind.BROKEN).tolist():
             text = lines.text(i)
-            titles = split_line(text, self._plan.dialect.delimiter)[:N_TITLE_CELLS]
-            reason = "read.total_row" if any(map(is_total, titles)) else "read.broken_row"
+            cells = split_line(text, self._plan.dialect.delimiter)
+            reason = "read.note_row" if is_note(cells) else "read.broken_row"
+            reason = "read.total_row" if any(map(is_total, cells[:N_TITLE_CELLS])) else reason
             row = QuarantinedRow(lines.first_line + i, reason, text)
             self._open.quarantine.append(row)
             self._asides.count(row.reason, self._plan.name, 1, [_example(row)])

@@ -6,22 +6,24 @@ One record costs microseconds: what its keys mean is decided once for each set o
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import polars as pl
 
 from sereno.domain.errors import UsageError
 from sereno.domain.issues import MAX_QUARANTINE_TEXT, DataIssue, QuarantinedRow
 from sereno.domain.readings import Quality, Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.ingest.batch import Batch, Totals
-from sereno.ingest.dates import DateEvidence, DateStyle, parse_instant
+from sereno.ingest.dates import DateEvidence, DateStyle, parse_count, parse_instant, parse_times
 from sereno.ingest.duplicates import implausibility, resolve_duplicates
 from sereno.ingest.headers import Role, parse_header
+from sereno.ingest.hours import AMBIGUOUS, AMBIGUOUS_STEP, HourEvidence, join_hours
 from sereno.ingest.identity import clean_name
 from sereno.ingest.inspection import layout_issues
 from sereno.ingest.layout import Column, choose_layout
@@ -301,7 +303,11 @@ class _Conversion:
         value, kind = parse_cell(raw, self._style, unit=column.unit)
         if kind is CellKind.GOOD:
             return value, int(Quality.CONVERTED)
-        codes = {CellKind.CONVERTED: "quality.converted_text", CellKind.MISSING: "quality.missing"}
+        codes = {
+            CellKind.CONVERTED: "quality.converted_text",
+            CellKind.MISSING: "quality.missing",
+            CellKind.STATE: "quality.source_bad",
+        }
         self._asides.count(codes.get(kind, "quality.not_a_number"), key, 1, [raw])
         return value, int(Quality.CONVERTED if kind is CellKind.CONVERTED else Quality.MISSING)
 
@@ -429,9 +435,33 @@ def _date_style(
         text = record[plan.time_keys[0]]
         if isinstance(text, str) and ("/" in text or "-" in text):
             evidence.add_text(text)
-    if not evidence.distinct:
-        return DateStyle("dmy")
-    return evidence.decide(options.date_order, options.now)
+    style = evidence.decide(options.date_order, options.now) if evidence.distinct else DateStyle("dmy")
+    return style if style is None else _with_hours(style, records, plans, options)
+
+
+def _with_hours(
+    style: DateStyle,
+    records: Sequence[Mapping[str, object]],
+    plans: Sequence[RecordPlan],
+    options: ReadOptions,
+) -> DateStyle | None:
+    """The style with what numbers of hours mean; None where they leave two readings."""
+    days = [
+        [_text(record[key]) for key in plan.time_keys]
+        for record, plan in zip(records, plans, strict=True)
+        if len(plan.time_keys) > 1
+    ]
+    if not any(clock.strip().lstrip("Hh").rstrip("ABab").isdigit() for _, clock in days):
+        return style
+    evidence = HourEvidence()
+    dates, clocks = (pl.Series(column, dtype=pl.String) for column in zip(*days, strict=True))
+    evidence.add(join_hours(dates, clocks))
+    hours = evidence.decide(
+        options.timezone,
+        options.stamp,
+        lambda texts: parse_times(pl.Series(texts, dtype=pl.String), style).local,
+    )
+    return None if hours in (AMBIGUOUS, AMBIGUOUS_STEP) else replace(style, hours=hours)
 
 
 def _instant(parts: Sequence[object], style: DateStyle | None) -> datetime | None:
@@ -443,4 +473,20 @@ def _instant(parts: Sequence[object], style: DateStyle | None) -> datetime | Non
     if isinstance(first, date) and len(parts) == 1:
         return datetime(first.year, first.month, first.day)  # noqa: DTZ001 - naive until its zone is known
     text = " ".join(_text(p) for p in parts)
-    return None if style is None else parse_instant(text, style)
+    if style is None:
+        return None
+    return (
+        _numbered(parts, style)
+        if style.hours is not None
+        else parse_instant(text, style) or parse_count(text)
+    )
+
+
+def _numbered(parts: Sequence[object], style: DateStyle) -> datetime | None:
+    """The start of a numbered hour of a day."""
+    dates, clocks = (pl.Series([_text(part)], dtype=pl.String) for part in parts)
+    times = parse_times(join_hours(dates, clocks), style)
+    if np.isnat(times.local[0]):
+        return None
+    instant: datetime = times.local[0].item()
+    return instant.replace(tzinfo=UTC) if times.is_utc[0] else instant

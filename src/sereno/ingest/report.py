@@ -21,6 +21,8 @@ HARMLESS_CODES = frozenset(
         "read.pressure_converted",
         "read.pressure_undeclared",
         "read.rate_converted",
+        "read.interval_end",
+        "read.note_row",
     }
 )
 """Issues that are worth saying and need nobody's attention."""

@@ -16,9 +16,12 @@ from sereno.ingest.dates import ParsedTimes, parse_times
 from sereno.ingest.headers import Role, key_of
 from sereno.ingest.identity import clean_name
 from sereno.ingest.layout import Column, register_signal
+from sereno.ingest.marks import Mark, flags_of
 from sereno.ingest.numbers import CellKind, parse_column
 from sereno.ingest.ranges import impossible_cells
 from sereno.ingest.table import TextTable, instant_texts
+from sereno.ingest.tags import split_tag
+from sereno.ingest.titles import is_note
 from sereno.ingest.units import conversion
 from sereno.ingest.zones import to_utc
 
@@ -49,6 +52,13 @@ QUALITY_OF = np.zeros(len(CellKind), dtype=np.int32)
 QUALITY_OF[CellKind.CONVERTED] = Quality.CONVERTED
 QUALITY_OF[CellKind.MISSING] = Quality.MISSING
 QUALITY_OF[CellKind.NOT_A_NUMBER] = Quality.MISSING
+QUALITY_OF[CellKind.STATE] = Quality.MISSING
+CLOCK_CHANGE = np.timedelta64(1, "h")
+CODE_OF_MARK = {
+    Mark.ESTIMATED: "quality.estimated",
+    Mark.BAD: "quality.source_bad",
+    Mark.UNKNOWN: "quality.unknown_mark",
+}
 
 
 @dataclass(slots=True)
@@ -165,9 +175,10 @@ def convert_table(
     texts = instant_texts(table, plan.layout)
     times = parse_times(texts, plan.dates)
     bad = _bad_rows(table, texts, times, plan)
-    identity = table.cells.select([str(c.index) for c in _identity_columns(plan)])
+    identity = _identity_cells(table, plan)
     registers, known = _registers(table, plan, signals)
-    is_usable = ~np.isnat(times.local) & known
+    known &= ~_end_before_start(table, times, plan)
+    is_usable = ~np.isnat(times.local) & known & ~_are_fillers(table, times, plan)
     bad += [(int(i), "read.broken_row") for i in np.flatnonzero(~known & ~np.isnat(times.local))]
     source = np.flatnonzero(is_usable)
     codes = _asset_codes(identity, len(table.lines), plan, assets)[source]
@@ -180,6 +191,7 @@ def convert_table(
     if plan.layout.name == "wide":
         rows, repeat = _split_assets(rows, kept, plan, signals, assets, asides)
         source = np.tile(source, repeat)
+    _mark_rows(rows, kept, plan, asides)
     return Converted(rows, source, tuple(bad))
 
 
@@ -197,11 +209,40 @@ def _bad_rows(
         )
         if any(text and is_total(text) for text in firsts):
             reason = "read.total_row"
+        elif is_note([cell or "" for cell in table.cells.row(i)]):
+            reason = "read.note_row"
         found.append((i, reason))
     if plan.dialect.matrix is not None:
         # All readings of a day that cannot be read are one line of the file.
         found = list({int(table.lines[i]): (i, reason) for i, reason in reversed(found)}.values())[::-1]
     return found
+
+
+def _are_fillers(table: TextTable, times: ParsedTimes, plan: FilePlan) -> npt.NDArray[np.bool_]:
+    """Zeros in the column of an hour that the clock skips: no day has it, the table only needs a cell."""
+    if plan.dialect.matrix is None:
+        return np.zeros(len(table.lines), dtype=np.bool_)
+    is_skipped = to_utc(times.local, plan.options.timezone).is_skipped & ~times.is_utc
+    if not is_skipped.any():
+        return is_skipped
+    cells = table.cells[table.cells.columns[-1]]
+    is_zero = cells.str.contains(r"^\s*[-+]?0+(?:[.,]0*)?\s*$").fill_null(value=False).to_numpy()
+    is_filler: npt.NDArray[np.bool_] = is_skipped & is_zero
+    return is_filler
+
+
+def _end_before_start(table: TextTable, times: ParsedTimes, plan: FilePlan) -> npt.NDArray[np.bool_]:
+    """Rows whose end lies before their start by more than a clock change explains, shape (rows,)."""
+    is_reversed = np.zeros(len(table.lines), dtype=np.bool_)
+    if plan.layout.of_role(Role.TIME_OF_DAY):
+        return is_reversed
+    for column in plan.layout.of_role(Role.END):
+        cells = table.cells[str(column.index)]
+        ends = parse_times(cells, plan.dates)
+        has_clock = cells.str.contains(":", literal=True).fill_null(value=False).to_numpy()
+        is_before = (ends.local + CLOCK_CHANGE < times.local) & (ends.is_utc == times.is_utc)
+        is_reversed |= is_before & has_clock
+    return is_reversed
 
 
 def is_total(text: str) -> bool:
@@ -212,6 +253,20 @@ def is_total(text: str) -> bool:
 
 def _identity_columns(plan: FilePlan) -> tuple[Column, ...]:
     return (*plan.layout.of_role(Role.SITE), *plan.layout.of_role(Role.ASSET))
+
+
+def _identity_cells(table: TextTable, plan: FilePlan) -> pl.DataFrame:
+    """The texts that name the site and the asset of each row."""
+    names = [pl.col(str(c.index)) for c in _identity_columns(plan)]
+    separator = plan.layout.tag_separator
+    if not separator:
+        return table.cells.select(names)
+    tags = table.cells[str(plan.layout.of_role(Role.REGISTER)[0].index)].fill_null("")
+    distinct = tags.unique().to_list()
+    owners = tags.replace_strict(
+        distinct, [split_tag(t, separator)[0] for t in distinct], return_dtype=pl.String
+    )
+    return table.cells.select(*names, owners.alias("tag"))
 
 
 def _asset_codes(
@@ -254,7 +309,7 @@ def _registers(
     cells = table.cells[str(columns[0].index)].fill_null("")
     position = {}
     for text in cells.unique().to_list():
-        signal = register_signal(text, plan.profile)
+        signal = register_signal(text, plan.layout)
         position[text] = signals.index(signal.name) if signal and signal.name in signals else -1
     found = np.array([position[t] for t in cells.to_list()], dtype=np.int64)
     return np.maximum(found, 0), found >= 0
@@ -272,14 +327,22 @@ def _instants(
 ) -> TimeArray:
     """UTC instants of the usable rows; of a repeated local time the second row is the second hour."""
     local, is_utc = times.local[source], times.is_utc[source]
+    step = plan.dates.end_step
     if is_utc.all() and len(source):
-        return local
+        return local if step is None else local - step
+    if step is not None and _ends_by_name(local, is_utc, codes, registers[source], plan):
+        local, step = np.where(is_utc, local, local - step), None
     first = to_utc(local, plan.options.timezone)
     doubtful = first.is_repeated & ~is_utc
     utc = np.where(is_utc, local, first.utc)
     time_column = plan.layout.of_role(Role.TIME)[0].source
     skipped = local[first.is_skipped & ~is_utc]
     asides.count("quality.ambiguous_date", time_column, len(skipped), _clock(skipped))
+    half = times.half[source]
+    is_told = doubtful & (half > 0)
+    if is_told.any():
+        utc[is_told] = to_utc(local[is_told], plan.options.timezone, half[is_told] > 1).utc
+        doubtful &= ~is_told
     if doubtful.any():
         rows = np.flatnonzero(doubtful)
         second, is_single = _second_occurrence(
@@ -288,7 +351,27 @@ def _instants(
         utc[rows] = to_utc(local[rows], plan.options.timezone, second).utc
         single = local[rows[is_single]]
         asides.count("quality.ambiguous_date", time_column, len(single), _clock(single))
-    return utc
+    return utc if step is None else np.subtract(utc, step)
+
+
+def _ends_by_name(
+    local: TimeArray,
+    is_utc: npt.NDArray[np.bool_],
+    codes: npt.NDArray[np.int64],
+    registers: npt.NDArray[np.int64],
+    plan: FilePlan,
+) -> bool:
+    """Whether ends are starts plus a step by name (`03:00` twice in autumn), not by the clock (`02:00`).
+
+    Only an end that comes twice tells; elsewhere both ways give the same instants.
+    """
+    step, zone = plan.dates.end_step, plan.options.timezone
+    if step is None or step >= np.timedelta64(1, "D"):
+        return True
+    is_told = to_utc(local - step, zone).is_repeated & ~to_utc(local, zone).is_repeated & ~is_utc
+    keys = np.stack([codes[is_told], registers[is_told], local[is_told].astype(np.int64)])
+    distinct = {tuple(key) for key in keys.T.tolist()}
+    return len(distinct) < int(is_told.sum())
 
 
 def _clock(local: TimeArray) -> list[str]:
@@ -396,6 +479,17 @@ def _table_rows(
     return Rows(codes, np.zeros(n_rows, dtype=np.int64), utc, table.lines, values, quality)
 
 
+def _mark_rows(rows: Rows, table: TextTable, plan: FilePlan, asides: Asides) -> None:
+    """Flags the values of rows that their source calls estimated or bad; the values stay."""
+    for column in plan.layout.of_role(Role.QUALITY):
+        flags, found = flags_of(table.cells[str(column.index)], column.marks)
+        flags = np.tile(flags, len(rows) // max(1, len(flags)))
+        rows.quality |= np.where(np.isnan(rows.values), 0, flags[:, None])
+        for mark, texts in found.items():
+            n_rows = sum(count for _, count in texts)
+            asides.count(CODE_OF_MARK[mark], column.source, n_rows, [text for text, _ in texts])
+
+
 def _split_assets(
     shared: Rows, table: TextTable, plan: FilePlan, signals: Sequence[str], assets: AssetIndex, asides: Asides
 ) -> tuple[Rows, int]:
@@ -453,6 +547,7 @@ def _count_kinds(table: TextTable, column: Column, kinds: npt.NDArray[np.uint8],
         (CellKind.CONVERTED, "quality.converted_text"),
         (CellKind.NOT_A_NUMBER, "quality.not_a_number"),
         (CellKind.MISSING, "quality.missing"),
+        (CellKind.STATE, "quality.source_bad"),
     ):
         rows = np.flatnonzero(kinds == kind)
         if len(rows):

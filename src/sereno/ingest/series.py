@@ -81,7 +81,11 @@ def name_series(sheets: Sequence[SheetName], site: str | None) -> tuple[FilePlan
     plans = []
     for sheet in sheets:
         name = names.get(sheet.label, "")
-        plans.append(replace(sheet.plan, site=site or name, asset=name) if name else sheet.plan)
+        plans.append(
+            replace(sheet.plan, site=site or sheet.plan.dialect.site or name, asset=name)
+            if name
+            else sheet.plan
+        )
     return tuple(plans)
 
 

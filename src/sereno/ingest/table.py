@@ -171,7 +171,7 @@ def instant_texts(table: TextTable, layout: Layout) -> pl.Series:
 
 
 def _used_columns(layout: Layout) -> list[int]:
-    unused = (Role.UNKNOWN, Role.IGNORED, Role.END)
+    unused = (Role.UNKNOWN, Role.IGNORED)
     return [c.index for c in layout.columns if c.role not in unused]
 
 

@@ -7,11 +7,12 @@ from itertools import accumulate
 
 import numpy as np
 
+from sereno.domain.atmosphere import atmospheric_pressure
 from sereno.domain.facts import AssetFacts
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Profile
-from sereno.prepare.gas import atmospheric_pressure, volume_at_base
+from sereno.prepare.gas import volume_at_base
 
 __all__ = ["BASE_VOLUME", "PRESSURE_KIND", "TWIN_METER", "check_gas", "twin_excess"]
 
