@@ -272,7 +272,7 @@ def _before(values: FloatArray, carried: float) -> FloatArray:
 
 
 def _count_before(is_counted: BoolArray, carried: float) -> FloatArray:
-    counts: FloatArray = carried + np.cumsum(is_counted) - is_counted
+    counts: FloatArray = carried + np.cumsum(is_counted, dtype=np.float64) - is_counted
     return counts
 
 

@@ -22,11 +22,10 @@ from sereno.domain.signals import Profile
 __all__ = ["UNIT_CHANGE", "UnitChange", "check_units"]
 
 UNIT_CHANGE = "quality.unit_change"
-FACTORS = (1e6, 3_600.0, 1_000.0, 3_600 / 12.96, 35.3147, 12.0, 11.63, 4.0, 3.6)
-"""kWh-mWh, kWh-kJ, kWh-Wh, MWh-MJ (277.8), m³-ft³ (ISO 80000-3), kW-kWh of 5 min, m³-kWh of natural gas,
-kW-kWh of 15 min, kWh-MJ."""
+FACTORS = (1e6, 1e3, 35.3147, 12.0, 11.63, 4.0, 3.6)
+"""MWh-Wh, kWh-Wh, m³-ft³ (ISO 80000-3), kW-kWh of 5 min, m³-kWh of natural gas, kW-kWh of 15 min, MJ-kWh."""
 _DECADES = np.array([sign * np.log10(one) for one in FACTORS for sign in (1.0, -1.0)])
-_IS_LARGE = np.abs(_DECADES) >= 2.0
+_IS_LARGE = np.abs(_DECADES) >= 1.5
 MIN_VISITS_KNOWN = 3
 MIN_DAYS_KNOWN = 5
 """Earlier days at a time of day, or days where they are the step, from which the level is known."""
@@ -36,13 +35,15 @@ OWN_VARIATION = 4.0
 LARGE_TOLERANCE = 0.25
 """Deviation from a large factor, over its decades, that a reading may have."""
 MEAN_TOLERANCE = 0.06
-"""Deviation of the mean of a stretch from a small factor: 15 % [decades]."""
+"""Deviation of the mean of a stretch of one signal from its factor, over the factor's decades."""
+KEPT_DEVIATIONS = 3.0
+"""Usual deviations from a stretch's factor within which a reading belongs to it."""
 JOINT_SHARE = 0.8
 """Share of the telling signals that must agree to speak for all."""
 JOINT_ROWS = 2
 SINGLE_ROWS, SINGLE_DAILY_ROWS = 12, 5
 """Readings in a run that one signal needs alone: half a day, or most of a week."""
-SMALL_DAYS = 2
+SMALL_DAYS = 3
 SMALL_DAILY_ROWS = 7
 """Days, or daily readings, that a small factor needs."""
 SCATTER = 2.0
@@ -185,7 +186,7 @@ class _Follower:
         self._is_silent[rows] = ~is_telling
         normal = decades
         is_odd = is_telling & (np.abs(away) > np.abs(_DECADES).min() / 2)
-        if is_odd.any() or (self._run[_FACTOR] >= 0).any():
+        if is_odd.any() or self._is_running():
             normal = decades - self._judge(rows, away, is_telling, self._vouched[rows], spread, micros)
         clipped = np.where(known > 0, np.clip(normal, mean - CLIP_DECADES, mean + CLIP_DECADES), normal)
         self._learn(clipped, visits)
@@ -196,6 +197,8 @@ class _Follower:
     def _accept(self, at: float) -> None:
         """A stretch that has lasted for months is the new normal: its signals begin anew."""
         run = self._run
+        if not run[_IS_OPEN].any():
+            return
         is_old = (run[_IS_OPEN] > 0) & (at - run[_SINCE] > ACCEPTED_AFTER / _MICROSECOND)
         self._level[:, :, is_old] = 0.0
         self._open[:, is_old] = 0.0
@@ -220,25 +223,36 @@ class _Follower:
         is_match = is_closer & is_beyond & (is_near | ~_IS_LARGE[nearest])
         is_own = is_match & ~is_vouched
         taken_off = np.zeros(away.shape)
+        is_quiet = ~is_match.any(axis=1)
+        if is_quiet.all() and not self._is_running():
+            return taken_off
         for row in range(len(away)):
+            if is_quiet[row] and not self._is_running():
+                continue
             agreed = _agreed(nearest[row], is_match[row], is_telling[row])
             for signal in np.flatnonzero(is_telling[row]).tolist():
                 found = int(nearest[row, signal]) if is_own[row, signal] else _NONE
                 found = agreed if agreed >= 0 else found
-                found = self._kept(signal, found, float(away[row, signal]))
-                here = float(away[row, signal]), float(spread[row, signal]), float(micros[row])
-                self._step(signal, found, *here, is_joint=agreed >= 0)
-                self._note(rows.start + row, signal, found, taken_off, row)
+                here = float(away[row, signal]), float(spread[row, signal])
+                found = self._kept(signal, found, *here)
+                self._step(signal, found, *here, float(micros[row]), is_joint=agreed >= 0)
+                if found >= 0:
+                    self._note(rows.start + row, signal, taken_off, row)
         return taken_off
 
-    def _kept(self, signal: int, found: int, away: float) -> int:
+    def _is_running(self) -> bool:
+        return bool((self._run[_FACTOR] >= 0).any())
+
+    def _kept(self, signal: int, found: int, away: float, spread: float) -> int:
         """In a stretch, a reading nearer its factor than the usual level belongs to it."""
         own = int(self._run[_FACTOR, signal])
         if own < 0 or own == found:
             return found
-        is_alike = abs(away - _DECADES[own]) < min(abs(away), abs(_DECADES[own]) / 2)
-        is_close = found < 0 or abs(_DECADES[own] - _DECADES[found]) < 2 * MEAN_TOLERANCE
-        return own if (self._run[_IS_OPEN, signal] and is_alike) or (is_alike and is_close) else found
+        size = abs(_DECADES[own])
+        reach = (
+            size / 2 if self._run[_IS_OPEN, signal] else max(LARGE_TOLERANCE * size, KEPT_DEVIATIONS * spread)
+        )
+        return own if abs(away - _DECADES[own]) < min(abs(away), reach) else found
 
     def _step(
         self, signal: int, found: int, away: float, spread: float, at: float, *, is_joint: bool
@@ -261,23 +275,27 @@ class _Follower:
         run[_PLAIN] = 0.0
         run[_CREDIT] += self._joint_credit if is_joint else 0.0
         if not run[_IS_OPEN]:
-            run[_IS_OPEN] = float(self._is_sure(run, found))
+            run[_IS_OPEN] = float(self._is_sure(run))
 
-    def _is_sure(self, run: FloatArray, found: int) -> bool:
-        if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
-            return True
+    def _is_sure(self, run: FloatArray) -> bool:
+        """Whether a run is a unit; its factor becomes the nearest to its mean."""
         count = run[_COUNT]
         mean = run[_SUM] / count
+        found = int(np.abs(mean - _DECADES).argmin())
+        run[_FACTOR] = found
+        if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
+            return True
         scatter = np.sqrt(max(run[_SQUARES] / count - mean**2, 0.0))
         is_alike = scatter <= SCATTER * run[_SPREAD] / count
-        is_close = _IS_LARGE[found] or abs(mean - _DECADES[found]) <= MEAN_TOLERANCE
+        is_close = abs(mean - _DECADES[found]) <= MEAN_TOLERANCE * abs(_DECADES[found])
         rows = self._single_rows if _IS_LARGE[found] else self._small_rows
         return bool(count >= rows and is_alike and is_close)
 
-    def _note(self, place: int, signal: int, found: int, taken_off: FloatArray, row: int) -> None:
+    def _note(self, place: int, signal: int, taken_off: FloatArray, row: int) -> None:
+        """One cell of a run; of a small factor only when it is sure."""
         run = self._run[:, signal]
-        is_open = bool(run[_IS_OPEN]) and run[_FACTOR] == found
-        if found < 0 or not (is_open or _IS_LARGE[found]):
+        is_open, found = bool(run[_IS_OPEN]), int(run[_FACTOR])
+        if not (is_open or _IS_LARGE[found]):
             return
         taken_off[row, signal] = _DECADES[found]
         self._changed[place, signal] = 1
