@@ -285,8 +285,9 @@ def _register_match(header: Header, profile: Profile) -> Match | None:
     unit = header.unit or next((text for text in reversed(rest) if find_unit(text)), "")
     named = " ".join(text for text in rest if text != unit)
     if named:
-        found = match_header(parse_header(named, unit), profile)
-        signal = found.signal if not found.asset else None
+        written = (parse_header(named, unit), parse_header(f"{named} {unit}", unit))
+        found = next((m for m in (match_header(h, profile) for h in written) if m.signal), None)
+        signal = found.signal if found is not None and not found.asset else None
     else:
         amounts = [s for s in profile.signals if s.kind is SignalKind.INTERVAL and conversion(unit, s.unit)]
         signal = amounts[0] if unit and len(amounts) == 1 else None

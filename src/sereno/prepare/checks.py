@@ -10,8 +10,8 @@ from sereno.domain.judgement import Evidence, Memory
 from sereno.domain.readings import QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.physics import check_physics
-from sereno.prepare.quality import QualityRules, check_quality
-from sereno.prepare.registers import read_registers
+from sereno.prepare.quality import MISSING, QualityRules, check_quality
+from sereno.prepare.registers import ReadRegisters, read_registers
 from sereno.prepare.unit_change import check_units
 
 __all__ = ["NO_REPEATS", "Checked", "check_window"]
@@ -58,7 +58,7 @@ def check_window(
     rules = QualityRules.for_window(window, natural_repeats)
     quality, bad, carried = check_quality(window, profile, rules, memory)
     if registers is not None:
-        quality, bad = _joined(quality, registers.evidence), bad | registers.bad
+        quality, bad = _joined(quality, registers), bad | registers.bad
     if units is not None:
         quality, bad = [*quality, units.evidence], bad | units.bad
     clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
@@ -71,10 +71,12 @@ def check_window(
     return Checked(window, clean, [*quality, *physics], flags, Memory(arrays))
 
 
-def _joined(quality: Sequence[Evidence], more: Sequence[Evidence]) -> list[Evidence]:
-    """All evidence, with one entry for each check."""
+def _joined(quality: Sequence[Evidence], registers: ReadRegisters) -> list[Evidence]:
+    """All evidence, with one entry for each check; a reading without a difference is not missing."""
     known = {one.check: one for one in quality}
-    for one in more:
+    missing = known[MISSING]
+    known[MISSING] = replace(missing, exceedance=np.where(registers.is_read, 0.0, missing.exceedance))
+    for one in registers.evidence:
         known[one.check] = _both(known[one.check], one) if one.check in known else one
     return list(known.values())
 

@@ -62,6 +62,7 @@ class ReadRegisters:
     Attributes:
         window: Interval signals in the place of their registers.
         evidence: What happened to the registers; that of `FROZEN` is to be joined to other evidence of it.
+        is_read: Rows with a reading, even where it gives no difference, shape (rows,).
         bad: Cells that are no consumption of their step, shape (rows, signals).
         flags: Quality bits of what happened, shape (rows, signals).
         memory: For the next window.
@@ -69,6 +70,7 @@ class ReadRegisters:
 
     window: Window
     evidence: Sequence[Evidence]
+    is_read: BoolArray
     bad: BoolArray
     flags: QualityArray
     memory: Memory
@@ -103,7 +105,8 @@ def read_registers(window: Window, memory: Memory) -> ReadRegisters | None:
             flags[one.events[name], place] |= int(flag)
         flags[one.is_across, place] |= int(Quality.CATCH_UP)
     evidence = [_evidence(name, judged, places, found) for name in _FLAGS]
-    return ReadRegisters(judged, evidence, bad, flags, Memory({_STATE: state}))
+    is_read = np.any([one.is_known for one in found], axis=0)
+    return ReadRegisters(judged, evidence, is_read, bad, flags, Memory({_STATE: state}))
 
 
 @dataclass(slots=True)

@@ -46,6 +46,8 @@ SINGLE_ROWS, SINGLE_DAILY_ROWS = 12, 5
 SMALL_DAYS = 3
 SMALL_DAILY_ROWS = 7
 """Days, or daily readings, that a small factor needs."""
+GIVEN_UP = 2.0
+"""A run that is not sure after this many times the readings that it needs is how the plant runs now."""
 SCATTER = 2.0
 """Deviation of one signal's readings from its factor, over the usual one: in a new unit the shape stays."""
 BALANCE_SHARE = 0.02
@@ -285,19 +287,25 @@ class _Follower:
         run[_FACTOR] = found
         if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
             return True
+        if count > GIVEN_UP * self._needed(found):
+            return False
         scatter = np.sqrt(max(run[_SQUARES] / count - mean**2, 0.0))
         is_alike = scatter <= SCATTER * run[_SPREAD] / count
         is_close = abs(mean - _DECADES[found]) <= MEAN_TOLERANCE * abs(_DECADES[found])
-        rows = self._single_rows if _IS_LARGE[found] else self._small_rows
-        return bool(count >= rows and is_alike and is_close)
+        return bool(count >= self._needed(found) and is_alike and is_close)
+
+    def _needed(self, found: int) -> float:
+        return self._single_rows if _IS_LARGE[found] else self._small_rows
 
     def _note(self, place: int, signal: int, taken_off: FloatArray, row: int) -> None:
-        """One cell of a run; of a small factor only when it is sure."""
+        """One cell of a run: it teaches nothing until the run is sure, or too long to become so."""
         run = self._run[:, signal]
         is_open, found = bool(run[_IS_OPEN]), int(run[_FACTOR])
+        if not is_open and run[_COUNT] > GIVEN_UP * self._needed(found):
+            return
+        taken_off[row, signal] = _DECADES[found] if is_open else np.nan
         if not (is_open or _IS_LARGE[found]):
             return
-        taken_off[row, signal] = _DECADES[found]
         self._changed[place, signal] = 1
         self._sure[place, signal] = is_open
         self._factors[place, signal] = _DECADES[found]
