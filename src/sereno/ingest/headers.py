@@ -176,14 +176,19 @@ def parse_header(text: str, unit_cell: str = "") -> Header:
 def match_header(header: Header, profile: Profile) -> Match:
     """What a header means under a profile; role `UNKNOWN` when it says nothing."""
     names = _names_of(profile)
+    named = _named_match(header, names)
+    if named is not None and named.signal is not None:
+        return named
+    return _register_match(header, profile) or named or _wide_match(header, profile, names)
+
+
+def _named_match(header: Header, names: "_Names") -> Match | None:
+    """What the profile's own names say of a header; None when they say nothing."""
     for key in dict.fromkeys((header.key, header.bare_key)):
         if key in names.signals:
             found = _signal_match(header, names.signals[key], key)
             if found:
                 return found
-        found = _register_match(header, profile)
-        if found:
-            return found
         if key in names.roles:
             return Match(names.roles[key], unit=header.unit)
     stripped = _TRAILING_UNIT.match(_BRACKETED.sub(" ", header.source).strip())
@@ -191,7 +196,7 @@ def match_header(header: Header, profile: Profile) -> Match:
         signal = names.signals.get(key_of(stripped.group(1)))
         if signal and conversion(stripped.group(2), signal.unit):
             return Match((Role.SIGNAL,), signal, header.unit or stripped.group(2))
-    return _wide_match(header, profile, names)
+    return None
 
 
 def is_surely_register(text: str) -> bool:

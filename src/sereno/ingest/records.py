@@ -27,6 +27,7 @@ from sereno.ingest.inspection import layout_issues
 from sereno.ingest.layout import Column, choose_layout
 from sereno.ingest.numbers import MAX_MAGNITUDE, CellKind, NumberStyle, is_ambiguous, parse_cell
 from sereno.ingest.options import ReadOptions
+from sereno.ingest.registers import settle_unseen
 from sereno.ingest.rows import Asides
 
 __all__ = ["RecordPlan", "plan_record", "rows_from_records"]
@@ -337,7 +338,7 @@ def _plan(
     keys = list(record)
     headers = [parse_header(key, units.get(key, "")) for key in keys]
     sample = [[_text(record[key]) for key in keys]]
-    layout = choose_layout(headers, sample, profiles, asked=profile, file=SOURCE)
+    layout = settle_unseen(choose_layout(headers, sample, profiles, asked=profile, file=SOURCE))
     found = layout.of_role(Role.SIGNAL)
     order = {name: i for i, name in enumerate(layout.profile.signal_names)}
     signals = tuple(sorted({c.signal for c in found}, key=lambda name: (order.get(name, len(order)), name)))

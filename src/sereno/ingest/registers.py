@@ -4,7 +4,7 @@ A header that speaks of a register is believed unless its values fall as often a
 is taken for a register when its values never fall and dwarf their differences.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from sereno.ingest.layout import Column, Layout
 from sereno.ingest.numbers import parse_column
 from sereno.ingest.table import TextTable, instant_texts
 
-__all__ = ["settle_registers"]
+__all__ = ["settle_registers", "settle_unseen"]
 
 MIN_RISES = 12
 """Rises without a fall that no series of amounts shows by chance: two in 10^9 orders of 13 values."""
@@ -39,14 +39,26 @@ def settle_registers(layout: Layout, dialect: Dialect, dates: DateStyle) -> Layo
     """
     columns = {c.signal: c for c in layout.of_role(Role.SIGNAL) if _is_metered(c, layout)}
     if not columns or dialect.matrix is not None or not len(dialect.sample):
-        return layout
-    named = {signal: _name(signal, layout, dialect, dates) for signal in columns}
-    settled = [
-        replace(column, signal=named[column.signal])
-        if column.role is Role.SIGNAL and column.signal in named
-        else column
-        for column in layout.columns
-    ]
+        return settle_unseen(layout)
+    return _renamed(layout, {signal: _name(signal, layout, dialect, dates) for signal in columns})
+
+
+def settle_unseen(layout: Layout) -> Layout:
+    """The same where no values can be looked at: only headers that are sure of it name a register."""
+    columns = [c for c in layout.of_role(Role.SIGNAL) if metered_name(c.signal) != c.signal]
+    return _renamed(layout, {c.signal: "" for c in columns if not is_surely_register(c.source)})
+
+
+def _renamed(layout: Layout, named: Mapping[str, str]) -> Layout:
+    """The layout with its signals renamed; one without a name is the amount, if no other column is read."""
+    is_alone = len(layout.of_role(Role.SIGNAL)) == 1
+    settled = []
+    for column in layout.columns:
+        name = named.get(column.signal, column.signal) if column.role is Role.SIGNAL else column.signal
+        if column.role is Role.SIGNAL and not name:
+            name = metered_name(column.signal) if is_alone else ""
+        role = Role.UNKNOWN if column.role is Role.SIGNAL and not name else column.role
+        settled.append(replace(column, signal=name, role=role))
     return replace(layout, columns=tuple(_once_each(settled)))
 
 
@@ -55,7 +67,10 @@ def _is_metered(column: Column, layout: Layout) -> bool:
 
 
 def _name(signal: str, layout: Layout, dialect: Dialect, dates: DateStyle) -> str:
-    """The signal's name as a register or as an amount, by its header and the values of its columns."""
+    """The signal as a register or as an amount, by its header and the values of its columns.
+
+    Empty for a `Total` whose values do not grow: it may be the sum of several.
+    """
     columns = [c for c in layout.of_role(Role.SIGNAL) if c.signal == signal]
     series = [one for column in columns for one in _series(column, layout, dialect, dates)]
     rises = np.concatenate([np.diff(one) for one in series]) if series else np.empty(0)
@@ -64,7 +79,9 @@ def _name(signal: str, layout: Layout, dialect: Dialect, dates: DateStyle) -> st
     if metered == signal or not all(is_surely_register(c.source) for c in columns):
         height = np.median(np.abs(np.concatenate(series))) if series else 0.0
         is_high = n_rises >= MIN_RISES and height >= MIN_HEIGHT * np.median(rises[rises > 0])
-        return register_name(metered) if is_high and not n_falls else metered
+        if is_high and not n_falls:
+            return register_name(metered)
+        return metered if metered == signal else ""
     n_changes = n_rises + n_falls
     return metered if n_changes >= MIN_CHANGES and n_falls > MAX_FALLS * n_changes else signal
 

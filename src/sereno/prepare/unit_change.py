@@ -25,6 +25,7 @@ UNIT_CHANGE = "quality.unit_change"
 FACTORS = (1e6, 1e3, 35.3147, 12.0, 11.63, 4.0, 3.6)
 """MWh-Wh, kWh-Wh, m³-ft³ (ISO 80000-3), kW-kWh of 5 min, m³-kWh of natural gas, kW-kWh of 15 min, MJ-kWh."""
 _DECADES = np.array([sign * np.log10(one) for one in FACTORS for sign in (1.0, -1.0)])
+_LEAST_DECADES = np.abs(_DECADES).min()
 _IS_LARGE = np.abs(_DECADES) >= 1.5
 MIN_VISITS_KNOWN = 3
 MIN_DAYS_KNOWN = 5
@@ -187,7 +188,7 @@ class _Follower:
         spread = np.maximum(np.sqrt(square), LEAST_SPREAD)
         self._is_silent[rows] = ~is_telling
         normal = decades
-        is_odd = is_telling & (np.abs(away) > np.abs(_DECADES).min() / 2)
+        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, OWN_VARIATION * spread) / 2)
         if is_odd.any() or self._is_running():
             normal = decades - self._judge(rows, away, is_telling, self._vouched[rows], spread, micros)
         clipped = np.where(known > 0, np.clip(normal, mean - CLIP_DECADES, mean + CLIP_DECADES), normal)
