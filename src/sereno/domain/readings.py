@@ -33,6 +33,16 @@ class Quality(IntFlag):
     BAD = 64
     """The source itself said so."""
     ESTIMATED = 128
+    RESET = 4096
+    """The register began anew: replaced, or set back."""
+    ROLLOVER = 8192
+    """The register passed its last digit."""
+    CATCH_UP = 16384
+    """Holds what earlier steps kept back."""
+    STEP = 32768
+    """The register stepped back."""
+    UNIT_CHANGE = 65536
+    """In another unit than the readings before."""
 
 
 @dataclass(frozen=True, slots=True)

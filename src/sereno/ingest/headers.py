@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from sereno.domain.signals import Profile, Signal
+from sereno.domain.signals import Profile, Signal, SignalKind, register_name
 from sereno.ingest.units import are_kin, conversion, find_unit
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Header",
     "Match",
     "Role",
+    "is_surely_register",
     "key_of",
     "match_header",
     "nearest_hint",
@@ -170,6 +171,17 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
         "situación", "marca", "flag", "bandera", "validación", "state",
     ),
 }  # fmt: skip
+REGISTER_WORDS = frozenset(
+    [
+        *("lectura", "lecturas", "contador", "registro", "indice", "totalizador", "totalizado", "totalizada"),
+        *("acumulado", "acumulada", "acumulados", "acumuladas", "acum", "register", "reading", "readings"),
+        *("counter", "cumulative", "index", "totalizer", "totaliser", "totalized"),
+    ]
+)
+"""Words of a header that say that its values only grow."""
+TOTAL_WORDS = frozenset({"total", "totales"})
+"""Words that may say so, and may also name the sum of several."""
+_FILLERS = frozenset(["de", "del", "la", "el", "los", "of", "the", "meter", "medidor", "valor", "value"])
 MIN_LIKENESS = 0.7
 MAX_KNOWN_PROFILES = 256
 IGNORED_NAMES = ("id", "nº", "no", "num", "index", "unnamed 0")
@@ -222,6 +234,14 @@ def match_header(header: Header, profile: Profile) -> Match:
     if header.declared is not None:
         return _declared_match(header, header.declared, profile)
     names = _names_of(profile)
+    named = _named_match(header, names)
+    if named is not None and named.signal is not None:
+        return named
+    return _register_match(header, profile) or named or _wide_match(header, profile, names)
+
+
+def _named_match(header: Header, names: "_Names") -> Match | None:
+    """What the profile's own names say of a header; None when they say nothing."""
     for key in dict.fromkeys((header.key, header.bare_key)):
         if key in names.signals:
             found = _signal_match(header, names.signals[key], key)
@@ -234,7 +254,12 @@ def match_header(header: Header, profile: Profile) -> Match:
         signal = names.signals.get(key_of(stripped.group(1)))
         if signal and _is_fit(stripped.group(2), signal.unit):
             return Match((Role.SIGNAL,), signal, header.unit or stripped.group(2))
-    return _wide_match(header, profile, names)
+    return None
+
+
+def is_surely_register(text: str) -> bool:
+    """True for a header such as `Lectura (m³)`; `Total (m³)` may also be the sum of several."""
+    return any(word in REGISTER_WORDS for _, word in _words(text))
 
 
 def _declared_match(header: Header, declared: Declared, profile: Profile) -> Match:
@@ -325,6 +350,32 @@ def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
 def _is_fit(unit: str, target: str) -> bool:
     """Units of one quantity, or of two that one column may be meant in: then the reader settles which."""
     return conversion(unit, target) is not None or are_kin(unit, target)
+
+
+def _register_match(header: Header, profile: Profile) -> Match | None:
+    """The register of an amount, where the header speaks of one: by the amount's name, else by the unit."""
+    words = _words(_BRACKETED.sub(" ", header.source))
+    rest = [text for text, word in words if word not in REGISTER_WORDS | TOTAL_WORDS | _FILLERS]
+    if len(rest) == len(words) or not any(word in REGISTER_WORDS | TOTAL_WORDS for _, word in words):
+        return None
+    unit = header.unit or next((text for text in reversed(rest) if find_unit(text)), "")
+    named = " ".join(text for text in rest if text != unit)
+    if named:
+        written = (parse_header(named, unit), parse_header(f"{named} {unit}", unit))
+        found = next((m for m in (match_header(h, profile) for h in written) if m.signal), None)
+        signal = found.signal if found is not None and not found.asset else None
+    else:
+        amounts = [s for s in profile.signals if s.kind is SignalKind.INTERVAL and conversion(unit, s.unit)]
+        signal = amounts[0] if unit and len(amounts) == 1 else None
+    if signal is None or signal.kind is not SignalKind.INTERVAL:
+        return None
+    register = profile.signal(register_name(signal.name))
+    return Match((Role.SIGNAL, *_other_roles(header.bare_key)), register, unit)
+
+
+def _words(text: str) -> list[tuple[str, str]]:
+    """The words of a header, as written and folded."""
+    return [(word, key_of(word)) for word in re.split(r"[\s_,;:/|.-]+", text) if key_of(word)]
 
 
 def _other_roles(key: str) -> tuple[Role, ...]:

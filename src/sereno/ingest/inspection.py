@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sereno.domain.errors import DataError, EmptyFile, Fact, MissingColumns, UsageError
 from sereno.domain.issues import DataIssue
-from sereno.domain.signals import Profile
+from sereno.domain.signals import Profile, metered_name
 from sereno.ingest.batch import FilePlan
 from sereno.ingest.containers import HeldTable, Opened, open_container
 from sereno.ingest.dates import DateStyle, time_shape
@@ -23,6 +23,7 @@ from sereno.ingest.mappings import Mapped, find_mapping, selecting_mapping
 from sereno.ingest.numbers import NumberStyle
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.reasons import Asked, explain_columns, mapping_issues
+from sereno.ingest.registers import settle_registers
 from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
 from sereno.ingest.series import SheetName, name_series, specific_name
 from sereno.ingest.settling import sampled_step, settle_rates, unit_issues
@@ -94,12 +95,9 @@ def _inspect_table(
     if mapped is not None:
         mapped.refuse_impossible_dates(evidence.dates, name)
     dates = decide_dates(evidence, options, name)
-    step_s = mapped.mapping.step_s if mapped else None
-    layout, settled = settle_rates(
-        decide_columns(evidence, layout, options, name, mapped.mapping.number_style if mapped else None),
-        step_s or sampled_step(layout, dialect.sample, dates),
-        name,
-    )
+    style, step_s = (mapped.mapping.number_style, mapped.mapping.step_s) if mapped else (None, None)
+    layout = settle_registers(decide_columns(evidence, layout, options, name, style), dialect, dates)
+    layout, settled = settle_rates(layout, step_s or sampled_step(layout, dialect.sample, dates), name)
     said = mapping_issues(mapped, head, layout, Asked(profiles, options, delimiters, name), evidence.votes())
     site = clean_name(options.site or dialect.site or site)
     log.debug(
@@ -315,7 +313,7 @@ def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
 
 def layout_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
     """What the columns lack, hold beyond the profile, or leave open."""
-    has = {c.signal for c in layout.columns if c.role is Role.SIGNAL}
+    has = {metered_name(c.signal) for c in layout.columns if c.role is Role.SIGNAL}
     missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
     if missing and layout.name != "long":
         found = ", ".join(f"'{c.source}'" for c in layout.of_role(Role.SIGNAL))

@@ -29,6 +29,7 @@ from sereno.ingest.inspection import layout_issues
 from sereno.ingest.layout import Column, choose_layout
 from sereno.ingest.numbers import MAX_MAGNITUDE, CellKind, NumberStyle, is_ambiguous, parse_cell
 from sereno.ingest.options import ReadOptions
+from sereno.ingest.registers import settle_unseen
 from sereno.ingest.rows import Asides
 from sereno.ingest.settling import pressure_offset, settle_rates
 from sereno.ingest.units import find_unit
@@ -362,7 +363,7 @@ def _plan(
     headers = [parse_header(key, units.get(key, "")) for key in keys]
     sample = [[_text(record[key]) for key in keys]]
     chosen = choose_layout(headers, sample, profiles, asked=profile, file=SOURCE)
-    layout, settled = settle_rates(chosen, None, SOURCE)
+    layout, settled = settle_rates(settle_unseen(chosen), None, SOURCE)
     found = layout.of_role(Role.SIGNAL)
     order = {name: i for i, name in enumerate(layout.profile.signal_names)}
     signals = tuple(sorted({c.signal for c in found}, key=lambda name: (order.get(name, len(order)), name)))

@@ -11,7 +11,7 @@ from sereno.domain.atmosphere import atmospheric_pressure
 from sereno.domain.errors import AmbiguousData
 from sereno.domain.facts import AssetFacts
 from sereno.domain.issues import DataIssue
-from sereno.domain.signals import ANY, AssetKey
+from sereno.domain.signals import ANY, AssetKey, metered_name
 from sereno.ingest.dates import DateStyle, parse_times
 from sereno.ingest.headers import Role
 from sereno.ingest.layout import Column, Layout
@@ -114,7 +114,7 @@ def unit_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
 def _assumed(layout: Layout, file: str) -> Iterator[DataIssue]:
     """Written so that the sentence reads alike in every language."""
     energies = {s.name for s in layout.profile.signals if s.quantity == "energy"}
-    assumed = [c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and c.signal in energies]
+    assumed = [c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and metered_name(c.signal) in energies]
     if assumed:
         unit = layout.profile.signal(assumed[0].signal).unit
         listed = ", ".join(f"'{c.source}'" for c in assumed)

@@ -11,7 +11,7 @@ from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
 
-__all__ = ["QualityRules", "check_quality", "longest_repeats"]
+__all__ = ["MISSING", "QualityRules", "check_quality", "longest_repeats"]
 
 MISSING = "quality.missing"
 OUT_OF_RANGE = "quality.out_of_range"

@@ -1,0 +1,158 @@
+"""A stretch in another unit is one event; growth, seasons and standstills are none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from sereno.detect.episodes import find_detections
+from sereno.domain.judgement import Detection, Memory
+from sereno.domain.readings import FloatArray, Quality, Window
+from sereno.domain.time import from_numpy
+from sereno.prepare.checks import check_window
+from sereno.prepare.unit_change import UNIT_CHANGE
+from tests.support.builders import DAY, GENERATION, HOUR, PROFILES, SOLAR, a_roof, a_window
+
+CUBIC_FEET = 35.3147
+
+
+def found_in(window: Window, cuts: Sequence[int] = ()) -> list[Detection]:
+    profile, memory, found = PROFILES[window.profile], Memory(), {}
+    edges = [0, *cuts, len(window)]
+    for start, stop in pairwise(edges):
+        checked = check_window(window.rows(start, stop), profile, memory)
+        arrays = dict(checked.memory.arrays)
+        for one in checked.evidence:
+            told, state = find_detections(one, checked.window, profile, memory)
+            found |= {(d.check, d.started_at): d for d in told}
+            arrays |= state.arrays
+        memory = Memory(arrays)
+    return [one for one in found.values() if one.check == UNIT_CHANGE]
+
+
+def in_unit(window: Window, rows: slice, factor: float, column: int | None = None) -> Window:
+    values = window.values.copy()
+    values[rows, slice(None) if column is None else column] *= factor
+    return replace(window, values=values)
+
+
+def a_load(rows: int = 24 * 60, *, seed: int = 0) -> FloatArray:
+    """An office by the hour, shape (rows,) [kWh]."""
+    hour = np.arange(rows) % 24
+    shape = np.where((hour > 7) & (hour < 19), 40.0, 8.0)
+    return shape * np.random.default_rng(seed).lognormal(0, 0.12, rows)
+
+
+@pytest.mark.parametrize("factor", [1000, 0.001, 1e6], ids=["Wh", "MWh", "mWh"])
+@pytest.mark.parametrize("step", [HOUR, DAY], ids=["hour", "day"])
+def test_all_signals_in_another_unit_are_one_event_of_that_stretch(factor: float, step: object) -> None:
+    roof = a_roof(rows=720 if step == HOUR else 240, step=step)  # type: ignore[arg-type]
+    rows = slice(300, 348) if step == HOUR else slice(150, 170)
+
+    found = found_in(in_unit(roof, rows, factor))
+
+    assert len(found) == 1
+    assert from_numpy(roof.time[rows.start]) <= found[0].started_at <= from_numpy(roof.time[rows.start + 12])
+    assert found[0].ended_at is not None
+    assert found[0].observed / found[0].expected == pytest.approx(factor, rel=1e-6)
+
+
+def test_one_column_in_another_unit_names_that_signal() -> None:
+    found = found_in(in_unit(a_roof(rows=1440, step=HOUR), slice(700, 900), 1000, GENERATION))
+
+    assert [one.signals for one in found] == [("generation",)]
+
+
+def test_cubic_feet_among_cubic_metres_are_found() -> None:
+    volumes = np.random.default_rng(1).lognormal(0, 0.15, 1440)
+    volumes[700:900] *= CUBIC_FEET
+
+    found = found_in(a_window(volumes, signals=("volume",), profile="gas"))
+
+    assert len(found) == 1
+
+
+def test_power_of_five_minutes_for_its_energy_is_found() -> None:
+    load = a_load()
+    load[800:1000] *= 12
+
+    found = found_in(a_window(load, signals=("energy",), profile="load"))
+
+    assert len(found) == 1
+
+
+def test_cells_in_another_unit_reach_neither_behaviour_nor_physics() -> None:
+    window = in_unit(a_roof(rows=720, step=HOUR), slice(300, 348), 1000)
+
+    checked = check_window(window, SOLAR, Memory())
+
+    assert np.nanmax(checked.clean.values) < np.nanmax(checked.window.values[348:]) * 10
+    assert (checked.flags[310:340] & Quality.UNIT_CHANGE).any(axis=1).all()
+    assert not (checked.flags[:300] & Quality.UNIT_CHANGE).any()
+
+
+def _grown() -> Window:
+    roof = a_roof(rows=24 * 180, step=HOUR)
+    return replace(roof, values=roof.values * np.linspace(1, 4, len(roof))[:, None])
+
+
+def _started() -> Window:
+    load = np.zeros(1440)
+    load[500:] = a_load(940)
+    return a_window(load, signals=("energy",), profile="load")
+
+
+def _stopped() -> Window:
+    load = a_load()
+    load[500:700] = 0.0
+    return a_window(load, signals=("energy",), profile="load")
+
+
+def _woken() -> Window:
+    load = np.full(1440, 0.05) * np.random.default_rng(2).lognormal(0, 0.05, 1440)
+    load[700:] = a_load(740)
+    return a_window(load, signals=("energy",), profile="load")
+
+
+def _heavy_hour() -> Window:
+    load = a_load()
+    load[700:703] *= 1000
+    return a_window(load, signals=("energy",), profile="load")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: a_roof(rows=700),
+        lambda: a_roof(rows=4000, step=HOUR),
+        _grown,
+        _started,
+        _stopped,
+        _woken,
+        _heavy_hour,
+    ],
+    ids=["years of days", "half a year of hours", "grown", "started", "stopped", "woken", "heavy hours"],
+)
+def test_what_a_plant_does_is_no_other_unit(build: object) -> None:
+    assert found_in(build()) == []  # type: ignore[operator]
+
+
+def test_another_unit_for_good_is_accepted_after_two_months() -> None:
+    found = found_in(in_unit(a_roof(rows=24 * 150, step=HOUR), slice(24 * 30, None), 1000))
+
+    assert len(found) == 1
+    assert found[0].ended_at is not None
+    assert found[0].n_rows < 24 * 64
+
+
+def test_streamed_equals_batch_however_it_is_cut() -> None:
+    window = in_unit(a_roof(rows=600, step=HOUR), slice(300, 348), 1000)
+    window = in_unit(window, slice(450, 520), 1000, GENERATION)
+    cuts = sorted(np.random.default_rng(4).choice(np.arange(1, 600), 11, replace=False).tolist())
+
+    whole = found_in(window)
+
+    assert whole
+    assert found_in(window, range(1, len(window))) == whole == found_in(window, cuts)
