@@ -8,7 +8,24 @@ from enum import StrEnum
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey
 
-__all__ = ["Condition", "EventKind", "HumanState", "Incident", "IncidentEvent", "Verdict", "apply"]
+__all__ = ["EXPLAINS_NOTHING", "Condition", "EventKind", "HumanState", "Incident", "IncidentEvent", "Verdict", "apply", "explaining_rank"]
+
+
+EXPLAIN_ALL = frozenset(
+    {
+        "quality.clock_shift",
+        "quality.swapped_channels",
+        "quality.swapped_sign",
+        "quality.unit_change",
+    }
+)
+"""Mistakes of a meter's set-up: whatever else looks wrong of the asset at that time follows from them."""
+EXPLAIN_OWN = frozenset(
+    {"quality.frozen", "quality.out_of_range", "quality.sentinel", "quality.source_bad", "quality.spike"}
+)
+"""Bad values: what else looks wrong of the same signal at that time follows from them."""
+
+EXPLAINS_NOTHING = 2
 
 
 class Condition(StrEnum):
@@ -33,6 +50,13 @@ class Verdict(StrEnum):
     FALSE_ALARM = "false_alarm"
     EXPECTED = "expected"
     DATA_PROBLEM = "data_problem"
+
+
+def explaining_rank(detection: Detection) -> int:
+    """Where a cause stands among those that explain others: 0 explains all, `EXPLAINS_NOTHING` nothing."""
+    if detection.check in EXPLAIN_ALL:
+        return 0
+    return 1 if detection.check in EXPLAIN_OWN else EXPLAINS_NOTHING
 
 
 class EventKind(StrEnum):
@@ -89,9 +113,15 @@ class Incident:
     n_events: int = 0
 
     @property
+    def leading(self) -> tuple[Detection, ...]:
+        """The evidence of the cause itself, without what it explains."""
+        check = min(self.evidence, key=explaining_rank).check
+        return tuple(d for d in self.evidence if d.check == check)
+
+    @property
     def worst(self) -> Detection:
         """The detection that speaks for the incident: most severe, then longest, then first."""
-        return max(self.evidence, key=lambda d: (d.severity, d.n_rows, -d.started_at.timestamp()))
+        return max(self.leading, key=lambda d: (d.severity, d.n_rows, -d.started_at.timestamp()))
 
     @property
     def asset(self) -> AssetKey:
@@ -101,7 +131,7 @@ class Incident:
     @property
     def kind(self) -> IncidentKind:
         """Data, physics or behaviour."""
-        return self.evidence[0].kind
+        return self.leading[0].kind
 
     @property
     def severity(self) -> Severity:
@@ -123,7 +153,7 @@ class Incident:
     def impact(self) -> float:
         """Sum over its detections, in the unit of the worst one."""
         unit = self.worst.impact_unit
-        return sum(d.impact for d in self.evidence if d.impact_unit == unit)
+        return sum(d.impact for d in self.leading if d.impact_unit == unit)
 
     def visibility(self, now: datetime) -> str:
         """`shelved` while a shelving lasts, else `shown`; it never hides the incident's history."""
@@ -155,10 +185,11 @@ def apply(
 def _with_evidence(incident: Incident, detection: Detection, *, is_kept: bool) -> Incident:
     """Evidence with a detection replaced, added or taken away; the last one stays, as a record."""
     before = () if incident.is_withdrawn and is_kept else incident.evidence
-    others = tuple(d for d in before if d.started_at != detection.started_at)
+    place = (detection.check, detection.started_at)
+    others = tuple(d for d in before if (d.check, d.started_at) != place)
     if not is_kept:
         return replace(incident, evidence=others or incident.evidence, is_withdrawn=not others)
-    evidence = tuple(sorted((*others, detection), key=lambda d: d.started_at))
+    evidence = tuple(sorted((*others, detection), key=lambda d: (d.started_at, d.check)))
     return replace(incident, evidence=evidence, is_withdrawn=False)
 
 

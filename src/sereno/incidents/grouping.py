@@ -1,7 +1,8 @@
 """Which incident a detection belongs to, and what happens to it: pure decisions, no storage.
 
 An incident continues while the same check finds the same cause on the same signal of the same asset again
-within the reopen window; otherwise a new one begins. Its id is a digest of who and when, so that judging the
+within the reopen window; otherwise a new one begins. What a mistake of the meter explains (a balance that two
+exchanged channels break) is evidence of the mistake's incident, not an incident of its own. An incident's id is a digest of who and when, so that judging the
 same readings again, in any order and on any machine, names the same incident.
 """
 
@@ -9,11 +10,12 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
-from sereno.domain.incidents import EventKind, Incident, IncidentEvent, apply
+from sereno.domain.incidents import EventKind, Incident, IncidentEvent, apply, explaining_rank
 from sereno.domain.judgement import Detection, IncidentKind
 
-__all__ = ["IncidentStep", "group_key", "plan_steps", "reopen_window"]
+__all__ = ["IncidentStep", "explaining_slack", "group_key", "plan_steps", "reopen_window"]
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -70,7 +72,8 @@ def plan_steps(
     for detection in gone:
         current.pop(_place(detection), None)
     current |= {_place(detection): detection for detection in found}
-    groups = _grouped(sorted(current.values(), key=lambda d: (d.started_at, d.check)), step)
+    ordered = sorted(current.values(), key=lambda d: (d.started_at, d.check))
+    groups = _explained(_grouped(ordered, step), step)
     homes = plan.homes(groups)
     plan.withdraw({place: home for place, (home, _) in homes.items()})
     for home, detection in homes.values():
@@ -94,6 +97,44 @@ def _grouped(detections: Iterable[Detection], step: timedelta | None) -> list[li
             groups.append(group)
         group.append(detection)
     return groups
+
+
+def _explained(groups: Sequence[list[Detection]], step: timedelta | None) -> list[list[Detection]]:
+    """The groups, in which each mistake has what it explains behind its own evidence."""
+    kept: list[list[Detection]] = []
+    for rank, alike in groupby(sorted(groups, key=_rank), key=_rank):
+        mistakes = [group for group in kept if _rank(group) < rank]
+        for group in alike:
+            rest = []
+            for detection in group:
+                home = next((one for one in mistakes if _explains(one, detection, step)), rest)
+                home.append(detection)
+            if rest:
+                kept.append(rest)
+    return sorted(kept, key=lambda group: (group[0].started_at, group[0].check))
+
+
+def _rank(group: Sequence[Detection]) -> int:
+    return explaining_rank(group[0])
+
+
+def _explains(group: Sequence[Detection], detection: Detection, step: timedelta | None) -> bool:
+    """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
+    slack = explaining_slack(step)
+    for mistake in group:
+        if mistake.check != group[0].check:
+            break
+        is_spoilt = not _rank(group) or not set(mistake.signals).isdisjoint(detection.signals)
+        has_begun = mistake.started_at - slack <= detection.started_at
+        is_over = mistake.ended_at is not None and detection.last_at > mistake.ended_at + slack
+        if is_spoilt and has_begun and not is_over:
+            return True
+    return False
+
+
+def explaining_slack(step: timedelta | None) -> timedelta:
+    """How much earlier than a mistake seems to have begun what it explains may begin, and how much later end."""
+    return 2 * step if step is not None and step >= _DAY else _DAY
 
 
 def _continues(group: Sequence[Detection], detection: Detection, window: timedelta) -> bool:
@@ -127,7 +168,8 @@ class _Plan:
         taken: set[str] = set()
         found = {}
         for group in groups:
-            held = (self._holders.get(_place(detection)) for detection in group)
+            own = (detection for detection in group if detection.check == group[0].check)
+            held = (self._holders.get(_place(detection)) for detection in own)
             home = next((one for one in held if one is not None and one not in taken), None)
             found[_place(group[0])] = home
             taken |= set() if home is None else {home}
@@ -154,7 +196,11 @@ class _Plan:
             if kind is not None:
                 self._add(home, kind, detection, detection.ended_at or detection.last_at)
             return
-        kind = EventKind.REOPENED if home in self._known else EventKind.OPENED
+        if home not in self._known:
+            kind = EventKind.OPENED
+        else:
+            is_own = detection.check == self._known[home].leading[0].check
+            kind = EventKind.REOPENED if is_own else EventKind.UPDATED
         self._add(home, kind, detection, detection.started_at)
 
     def _fresh(self, detection: Detection, taken: Collection[str]) -> str:
@@ -179,7 +225,7 @@ class _Plan:
 
 def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
     """Whether an incident spoke of the same check and cause at the same time."""
-    last = incident.evidence[-1]
+    last = incident.leading[-1]
     is_alike = last.check == detection.check and last.cause == detection.cause
     begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
     return is_alike and begins_before and detection.started_at <= last.last_at

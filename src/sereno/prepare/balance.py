@@ -9,13 +9,14 @@ from sereno.domain.judgement import Evidence, IncidentKind
 from sereno.domain.readings import FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Identity, Profile
 
-__all__ = ["check_identities", "identity_residual"]
+__all__ = ["INCIDENT_SHARE", "LEAST_ROUNDINGS", "ROUNDING_KWH", "check_identities", "identity_residual"]
 
 FLAG_SHARE = 0.0001
 """Imbalance over the largest term that is more than rounding: a flag beside the row."""
 INCIDENT_SHARE = 0.02
 """Imbalance over the largest term that two class B meters (1 % each, EN 50470-3) cannot explain."""
-_LEAST_ROUNDINGS = 10.0
+LEAST_ROUNDINGS = 10.0
+"""A balance that misses less than so many roundings says nothing, however small its terms are."""
 _GUILTY, _CLEARED = 4.0, 0.5
 """Weight of a signal that explains two broken balances, and of one whose other balance closes."""
 ROUNDING_KWH = 0.0005
@@ -70,7 +71,7 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
         flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
         if flagged.any():
             flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
-        limit = np.maximum(INCIDENT_SHARE * largest, _LEAST_ROUNDINGS * rounding)
+        limit = np.maximum(INCIDENT_SHARE * largest, LEAST_ROUNDINGS * rounding)
         balances.append(_Balance(identity, columns, residual, limit))
     return [_evidence(window, one, balances) for one in balances], flags
 

@@ -8,7 +8,7 @@ from sereno.domain.incidents import Incident
 from sereno.domain.judgement import Detection, IncidentKind
 from sereno.domain.signals import Profile
 from sereno.i18n.catalogue import sentence
-from sereno.i18n.numbers import moment, money, quantity, span
+from sereno.i18n.numbers import moment, money, number, quantity, span
 
 __all__ = ["Place", "describe_detection", "describe_incident", "is_standstill", "recommend"]
 
@@ -87,12 +87,15 @@ def _fill(
     started_at, ended_at = interval
     length = (ended_at or detection.last_at + step) - started_at
     shown = span(max(length, step), language, step=place.step)
+    labels = [place.profile.signal(name).label(language) for name in detection.signals]
     key = "sentence.lasted" if ended_at is not None else "sentence.lasting"
     return sentence(
         f"{_key(detection, place.profile)}.sentence",
         language,
         asset=detection.asset,
-        signal=place.profile.signal(detection.signals[0]).label(language),
+        signal=labels[0],
+        signals=", ".join(labels[:2]),
+        hours=number(round(2 * detection.score) / 2, language),
         observed=quantity(detection.observed, detection.unit, language),
         expected=quantity(detection.expected, detection.unit, language),
         lasting=sentence(key, language, start=when(started_at), span=shown),

@@ -1,0 +1,170 @@
+"""Broken balances that one simple mistake explains: columns exchanged or a sign turned.
+
+A mistake explains a row when undoing it closes every balance of the profile. Nothing is corrected: the cells
+count as bad, and the incident says which mistake it is instead of "the balance does not close".
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from sereno.domain.readings import BoolArray, FloatArray, Window
+from sereno.domain.signals import Profile
+from sereno.prepare.balance import INCIDENT_SHARE, LEAST_ROUNDINGS, ROUNDING_KWH
+
+__all__ = ["Mistakes", "find_mistakes", "vouched_cells"]
+
+IntArray = npt.NDArray[np.intp]
+
+_PLAIN = 3.0
+"""A balance must miss by this many times its limit before a mistake is looked for."""
+_LEAST_USUAL, _MOST_USUAL = 0.05, 2.0
+"""Size of a turned value over the largest usual one: less is an offset, more is no reading at all."""
+SUN = "generation"
+"""The signal that only the sun gives."""
+_UNLIKELY = 0.1
+"""Weight of an exchange that would leave the sun shining at night."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistakes:
+    """What single mistakes explain of the rows; all of shape (rows, signals).
+
+    Attributes:
+        turned: Share of each signal whose turned sign explains the row.
+        exchanged: Share of each signal in the exchanges that explain the row.
+    """
+
+    turned: FloatArray
+    exchanged: FloatArray
+
+    @property
+    def wrong(self) -> BoolArray:
+        """Cells that are wrong by a mistake, shape (rows, signals)."""
+        wrong: BoolArray = (self.turned > 0) | (self.exchanged > 0)
+        return wrong
+
+
+def vouched_cells(window: Window, profile: Profile) -> BoolArray:
+    """Cells that other meters confirm: those of balances that close, shape (rows, signals)."""
+    balances = _balances(window.signals, profile)
+    residuals, limits = _residuals(window.values, balances)
+    vouched: BoolArray = (np.abs(residuals) <= limits) @ (balances != 0)
+    return vouched
+
+
+def find_mistakes(window: Window, profile: Profile, usual: FloatArray, dark: BoolArray | None) -> Mistakes:
+    """Signs and channels that are exchanged.
+
+    Where balances can be checked they decide. A signal without one has a turned sign where it is negative,
+    may not be, and turned it would be of its usual size.
+
+    Args:
+        usual: Largest value of each signal before each row, shape (rows, signals).
+        dark: Rows in which the sun is surely down, shape (rows,): of two exchanges that close the balances
+            the one that keeps a roof from generating in the dark is right. None where nothing is known.
+    """
+    values = window.values
+    balances = _balances(window.signals, profile)
+    turned, exchanged = np.zeros(values.shape), np.zeros(values.shape)
+    minima = np.array([profile.signal(name).minimum for name in window.signals], dtype=float)
+    turned += (minima == 0) & (values < -_LEAST_USUAL * usual) & (values >= -_MOST_USUAL * usual)
+    if len(balances):
+        turned[:, balances.any(axis=0)] = 0.0
+        residuals, limits = _residuals(values, balances)
+        is_known = ~np.isnan(residuals).any(axis=1)
+        rows = np.flatnonzero(is_known & (np.abs(residuals) > _PLAIN * limits).any(axis=1))
+        if len(rows):
+            broken = _Broken(window, rows, balances, minima, dark)
+            turned[rows] += _turned_signs(broken)
+            broken = replace(broken, rows=rows[~turned[rows].any(axis=1)])
+            exchanged[broken.rows] = _exchanges(broken)
+    return Mistakes(_normalised(turned), _normalised(exchanged))
+
+
+@lru_cache(maxsize=1_024)
+def _balances(signals: tuple[str, ...], profile: Profile) -> FloatArray:
+    """Coefficient of each signal in each balance that the window can check, shape (balances, signals)."""
+    rows = [
+        [1.0 if name == one.total else -1.0 * (name in one.parts) for name in signals]
+        for one in profile.identities
+        if all(name in signals for name in one.signals)
+    ]
+    return np.array(rows).reshape(-1, len(signals))
+
+
+def _residuals(values: FloatArray, balances: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What each balance misses, and what meters may miss, both of shape (rows, balances)."""
+    residuals = np.empty((len(values), len(balances)))
+    limits = np.empty_like(residuals)
+    for index, balance in enumerate(balances):
+        columns = np.flatnonzero(balance)
+        terms = values[:, columns]
+        residuals[:, index] = terms @ balance[columns]
+        largest = np.abs(terms).max(axis=1)
+        limits[:, index] = np.maximum(INCIDENT_SHARE * largest, LEAST_ROUNDINGS * ROUNDING_KWH * len(columns))
+    return residuals, limits
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """The rows of a window that break a balance."""
+
+    window: Window
+    rows: IntArray
+    balances: FloatArray
+    minima: FloatArray
+    dark: BoolArray | None
+
+    @property
+    def values(self) -> FloatArray:
+        """Of those rows, shape (rows, signals)."""
+        return self.window.values[self.rows]
+
+    def closes(self, repaired: FloatArray) -> BoolArray:
+        """Whether every balance closes with other values, shape (rows,)."""
+        residuals, limits = _residuals(repaired, self.balances)
+        closes: BoolArray = (np.abs(residuals) <= limits).all(axis=1)
+        return closes
+
+    def shines(self, repaired: FloatArray) -> BoolArray:
+        """Where other values would mean sun in the dark, shape (rows,)."""
+        if self.dark is None or SUN not in self.window.signals:
+            return np.zeros(len(self.rows), dtype=bool)
+        made = repaired[:, self.window.signals.index(SUN)]
+        shines: BoolArray = self.dark[self.rows] & (made > LEAST_ROUNDINGS * ROUNDING_KWH)
+        return shines
+
+
+def _turned_signs(broken: _Broken) -> FloatArray:
+    """Weight of each signal whose turned sign closes every balance, shape (rows, signals)."""
+    values = broken.values
+    weights = np.zeros(values.shape)
+    for column in np.flatnonzero(broken.balances.any(axis=0)).tolist():
+        repaired = values.copy()
+        repaired[:, column] *= -1.0
+        is_possible = ~(repaired[:, column] < broken.minima[column])
+        weights[:, column] = is_possible & broken.closes(repaired)
+    return weights
+
+
+def _exchanges(broken: _Broken) -> FloatArray:
+    """Weight of each signal in the exchanges that close every balance, shape (rows, signals)."""
+    values = broken.values
+    weights = np.zeros(values.shape)
+    columns = np.flatnonzero(broken.balances.any(axis=0)).tolist()
+    for pair in combinations(columns, 2):
+        repaired = values.copy()
+        repaired[:, pair] = repaired[:, pair[::-1]]
+        likely = np.where(broken.shines(repaired), _UNLIKELY, 1.0)
+        weights[:, pair] += (broken.closes(repaired) * likely)[:, None]
+    return weights
+
+
+def _normalised(weights: FloatArray) -> FloatArray:
+    """Shares of the signals, rows sum to 1 or to 0."""
+    total = weights.sum(axis=1, keepdims=True)
+    return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
