@@ -140,7 +140,20 @@ def test_empty_window_keeps_the_memory() -> None:
     }
 
 
-@pytest.mark.parametrize("zone", [MADRID, "Europe/London", "Europe/Athens", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        MADRID,
+        "Europe/London",
+        "Europe/Athens",
+        "America/New_York",
+        "Asia/Tokyo",
+        "America/Lima",
+        "America/Santiago",
+        "America/Mexico_City",
+        "Africa/Casablanca",
+    ],
+)
 @pytest.mark.parametrize("minutes", [15, 60])
 def test_simulated_year_without_faults_has_no_night_generation(zone: str, minutes: int) -> None:
     world = simulate_world(

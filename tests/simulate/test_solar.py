@@ -160,3 +160,16 @@ def test_clock_change_leaves_no_gap_in_utc() -> None:
 
     assert readings.time[0] == to_numpy(datetime(2025, 10, 25, tzinfo=UTC))
     assert np.unique(np.diff(readings.time)).tolist() == [timedelta(hours=1)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "least", "most"),
+    [("America/Lima", 1.05, 1.2), ("America/Santiago", 1.3, 1.5), ("Europe/Madrid", 0.6, 0.75)],
+)
+def test_days_are_as_long_as_those_of_the_zones_city(zone: str, least: float, most: float) -> None:
+    start, quarter = datetime(2024, 1, 1, tzinfo=UTC), timedelta(minutes=15)
+    year = rooftops(zone=zone, assets=1, rows=366 * 96, step=quarter, start=start).readings
+    months = year.time.astype("datetime64[M]").astype(np.int64) % 12
+    january, july = (np.count_nonzero(year.values[months == month, GENERATION]) for month in (0, 6))
+
+    assert least < january / july < most

@@ -21,6 +21,12 @@ class AssetFacts:
         base_pressure_bar: Absolute pressure of the base conditions [bar].
         compressibility: Constant Z of the gas at line conditions over that at base conditions.
         composition: Mole fractions of the gas by component; Z follows from it.
+        phases: 1 or 3, of a motor or feeder.
+        voltage: Between what a voltage of three phases is measured: `line` (two lines) or `phase` (a line
+            and neutral).
+        power_factor: Power factor, where it is constant.
+        signals: The column that holds each electric signal, where a file calls it otherwise.
+        twin: The asset that measures the same flow again, as `Site/Asset`.
     """
 
     latitude: float | None = None
@@ -33,6 +39,11 @@ class AssetFacts:
     base_pressure_bar: float | None = None
     compressibility: float | None = None
     composition: Mapping[str, float] = field(default_factory=dict)
+    phases: int | None = None
+    voltage: str | None = None
+    power_factor: float | None = None
+    signals: Mapping[str, str] = field(default_factory=dict)
+    twin: str | None = None
 
     def over(self, general: "AssetFacts") -> "AssetFacts":
         """These facts, and where they say nothing those that hold more generally."""

@@ -63,16 +63,31 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A balance that the signals must keep: `total` = sum of `parts`."""
+    """A balance that the signals must keep: `total` = sum of `parts`, each times its factor.
+
+    Attributes:
+        factors: One per part; 1 for all when empty.
+        tolerance: Imbalance over the largest term that the meters may show; None for that of energy meters
+            of the usual class.
+        resolution: Smallest step that the meters show [unit of the signals]; None for 1 Wh.
+    """
 
     name: str
     total: str
     parts: tuple[str, ...]
+    factors: tuple[float, ...] = ()
+    tolerance: float | None = None
+    resolution: float | None = None
 
     @property
     def signals(self) -> tuple[str, ...]:
         """Every signal that takes part, the total first."""
         return (self.total, *self.parts)
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """What each of `signals` is multiplied by so that all of them add up to 0: 1 for the total."""
+        return (1.0, *(-factor for factor in self.factors or (1.0,) * len(self.parts)))
 
 
 @dataclass(frozen=True, slots=True)

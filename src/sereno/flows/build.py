@@ -12,6 +12,7 @@ from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ReadOptions
+from sereno.settings.identities import with_identities
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import LoadedSettings, load_settings
 from sereno.settings.tree import AssetSettings, Settings
@@ -58,7 +59,7 @@ def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | Non
     """
     loaded = load_settings(folder)
     facts = declared_facts(loaded.tree.assets)
-    profiles = load_profiles(folder / PROFILES_FOLDER)
+    profiles = with_identities(load_profiles(folder / PROFILES_FOLDER), loaded)
     return Setup(
         folder=folder,
         loaded=loaded,

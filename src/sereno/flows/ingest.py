@@ -9,6 +9,7 @@ from sereno.domain.errors import DataError, Fact, FileMissing
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
+from sereno.flows.identities import identity_issues
 from sereno.flows.scale import check_scale
 from sereno.i18n.catalogue import error_sentence, issue_sentence
 from sereno.ingest import (
@@ -112,7 +113,7 @@ def check_file(path: Path, setup: Setup, options: ReadOptions) -> FileResult:
     """What sereno understands of a file and what is wrong in it; nothing is stored."""
     try:
         plan = inspect_file(path, setup.profiles, options)
-        report = FileReport.start(plan)
+        report = _begun(plan)
         for batch in read_batches(plan):
             report.add(batch)
     except DataError as error:
@@ -144,6 +145,12 @@ def ingest_file(path: Path, into: Ingestion) -> FileResult:
     entry = {**_entry(report), "readings_new": n_new}
     is_refused = report.verdict == "refused"
     return FileResult(with_messages(entry, language), is_refused, profile=plan.profile.name)
+
+
+def _begun(plan: FilePlan) -> FileReport:
+    report = FileReport.start(plan)
+    report.issues.extend(identity_issues(plan))
+    return report
 
 
 def _entry(report: FileReport) -> dict[str, object]:
@@ -179,7 +186,7 @@ def _refused(path: Path, error: DataError, language: str) -> FileResult:
 
 def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[FileReport, int]:
     """Each batch in a transaction; the ledger also counts what an interrupted reading of the file brought."""
-    report = FileReport.start(plan)
+    report = _begun(plan)
     n_new = 0
     for batch in read_batches(plan):
         report.add(batch)

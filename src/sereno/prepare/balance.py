@@ -1,7 +1,8 @@
-"""Physics that the readings must obey: the balances that a profile declares."""
+"""Physics that the readings must obey: the balances that a profile or a workspace declares."""
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from sereno.domain.judgement import Evidence, IncidentKind
 from sereno.domain.readings import FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Identity, Profile
 
-__all__ = ["INCIDENT_SHARE", "LEAST_ROUNDINGS", "ROUNDING_KWH", "check_identities", "identity_residual"]
+__all__ = ["LEAST_KWH", "balance_of", "check_identities", "checkable", "identity_residual"]
 
 FLAG_SHARE = 0.0001
 """Imbalance over the largest term that is more than rounding: a flag beside the row."""
@@ -19,76 +20,127 @@ LEAST_ROUNDINGS = 10.0
 """A balance that misses less than so many roundings says nothing, however small its terms are."""
 _GUILTY, _CLEARED = 4.0, 0.5
 """Weight of a signal that explains two broken balances, and of one whose other balance closes."""
-ROUNDING_KWH = 0.0005
-"""Half the usual resolution of a register, 1 Wh [kWh]: what rounding may take from each term."""
+RESOLUTION_KWH = 0.001
+"""The usual resolution of a register, 1 Wh [kWh]: rounding may take half of it from each term."""
+LEAST_KWH = LEAST_ROUNDINGS * RESOLUTION_KWH / 2
+"""Energy below which a single meter says nothing [kWh]."""
+JOINED = "balance"
+"""Name of what two identities say together."""
 
 
 def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Identity) -> FloatArray | None:
     """Total minus the sum of its parts [unit of the signals], shape (rows,); None if a signal is absent."""
-    columns = _columns(identity, signals)
-    if columns is None:
-        return None
-    total, *parts = (values[:, column] for column in columns)
-    return total - sum(parts)
+    return balance_of(values, signals, identity)[0] if set(identity.signals) <= set(signals) else None
+
+
+def balance_of(
+    values: FloatArray, signals: tuple[str, ...], identity: Identity
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What a balance misses, what meters of its class may miss, and its largest term, each (rows,)."""
+    terms = values[:, [signals.index(name) for name in identity.signals]] * identity.coefficients
+    largest = np.abs(terms).max(axis=1)
+    share = INCIDENT_SHARE if identity.tolerance is None else identity.tolerance
+    return terms.sum(axis=1), np.maximum(share * largest, LEAST_ROUNDINGS * _rounding(identity)), largest
+
+
+def _rounding(identity: Identity) -> float:
+    """What rounding may take from all terms together [unit of the signals]."""
+    return (identity.resolution or RESOLUTION_KWH) / 2 * len(identity.signals)
 
 
 @lru_cache(maxsize=1_024)
-def _columns(identity: Identity, signals: tuple[str, ...]) -> list[int] | None:
-    """Where the identity's signals stand, the total first; None if one is absent."""
-    if any(name not in signals for name in identity.signals):
-        return None
-    return [signals.index(name) for name in identity.signals]
+def checkable(signals: tuple[str, ...], profile: Profile) -> tuple[Identity, ...]:
+    """The identities that these signals can check.
+
+    Where two identities lack the same one signal, what is left of both without it still holds: generation +
+    import = consumption + export where nobody measures self-consumption.
+    """
+    absent = [(one, set(one.signals) - set(signals)) for one in profile.identities]
+    whole = [one for one, lacks in absent if not lacks]
+    halves = [(one, lacks.pop()) for one, lacks in absent if len(lacks) == 1]
+    for (one, lacking), (other, lacking_too) in combinations(halves, 2):
+        if lacking == lacking_too and one.total != lacking:
+            whole.append(_without(lacking, one, other, is_first=all(w.name != JOINED for w in whole)))
+    return tuple(whole)
+
+
+def _without(signal: str, one: Identity, other: Identity, *, is_first: bool) -> Identity:
+    """What two identities say together without a signal that both hold."""
+    mine = dict(zip(one.signals, one.coefficients, strict=True))
+    theirs = dict(zip(other.signals, other.coefficients, strict=True))
+    ratio = mine.pop(signal) / theirs.pop(signal)
+    joined = {name: mine.get(name, 0.0) - ratio * theirs.get(name, 0.0) for name in {**mine, **theirs}}
+    parts = {name: -value for name, value in joined.items() if name != one.total and value}
+    return Identity(
+        name=JOINED if is_first else f"{one.name}_{other.name}",
+        total=one.total,
+        parts=tuple(parts),
+        factors=tuple(parts.values()),
+        tolerance=_larger(one.tolerance, other.tolerance),
+        resolution=_larger(one.resolution, other.resolution),
+    )
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Balance:
-    """One identity over a window: where its signals stand (the total first), residual and limit (rows,)."""
+    """One identity over a window.
+
+    Attributes:
+        factors: Coefficient of each signal's column, the total's first.
+        residual, limit: Shape (rows,).
+    """
 
     identity: Identity
-    columns: list[int]
+    factors: dict[int, float]
     residual: FloatArray
     limit: FloatArray
+
+    def miss(self, column: int) -> tuple[FloatArray, FloatArray]:
+        """What the signal of a column would be off by were it the guilty one, and how far that is unsure."""
+        return self.residual / self.factors[column], self.limit / abs(self.factors[column])
 
 
 def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], QualityArray]:
     """Evidence of broken balances, and the flags of all rows that break one by more than rounding.
 
     A few watt-hours are flagged, not raised: the limit of an incident is what meters of the usual class
-    cannot explain, in proportion to the row's largest term.
+    cannot explain, in proportion to the row's largest term. A balance with a tolerance of its own flags
+    beyond that only.
 
     Returns:
         One evidence per identity that the window can check; `Quality.IMBALANCE` bits (rows, signals).
     """
     flags = np.zeros(window.values.shape, dtype=np.int32)
     balances = []
-    for identity in profile.identities:
-        residual = identity_residual(window.values, window.signals, identity)
-        columns = _columns(identity, window.signals)
-        if residual is None or columns is None:
-            continue
-        rounding = ROUNDING_KWH * len(columns)
-        largest = np.abs(window.values[:, columns]).max(axis=1)
-        flagged = np.abs(residual) > np.maximum(FLAG_SHARE * largest, rounding)
+    for identity in checkable(window.signals, profile):
+        residual, limit, largest = balance_of(window.values, window.signals, identity)
+        noticed = np.maximum(FLAG_SHARE * largest, _rounding(identity)) if identity.tolerance is None else limit
+        columns = [window.signals.index(name) for name in identity.signals]
+        flagged = np.abs(residual) > noticed
         if flagged.any():
             flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
-        limit = np.maximum(INCIDENT_SHARE * largest, LEAST_ROUNDINGS * rounding)
-        balances.append(_Balance(identity, columns, residual, limit))
+        factors = dict(zip(columns, identity.coefficients, strict=True))
+        balances.append(_Balance(identity, factors, residual, limit))
     return [_evidence(window, one, balances) for one in balances], flags
 
 
 def _evidence(window: Window, balance: _Balance, balances: list[_Balance]) -> Evidence:
-    columns = balance.columns
+    total, *_ = columns = list(balance.factors)
     expected = np.full(window.values.shape, np.nan)
-    expected[:, columns[0]] = window.values[:, columns[0]] - balance.residual
+    expected[:, total] = window.values[:, total] - balance.residual
     exceedance = np.abs(balance.residual) / balance.limit
     shares = [0.0] * len(window.signals)
     for column in columns:
         shares[column] = 1.0 / len(columns)
-    shares[columns[0]] += 1e-6  # the total speaks first: its meter is the one the parts contradict
+    shares[total] += 1e-6  # the total speaks first: its meter is the one the parts contradict
     contributions = np.full(window.values.shape, shares)
     if len(balances) > 1 and (exceedance >= 1.0).any():
         _weigh_shared(contributions, balance, balances)
-        _expect_parts(expected, contributions, window, balance)
+        _expect_guiltiest(expected, contributions, window, balance)
     return Evidence(
         check=f"physics.{balance.identity.name}",
         kind=IncidentKind.PHYSICS,
@@ -108,18 +160,21 @@ def _weigh_shared(contributions: FloatArray, balance: _Balance, balances: list[_
     for other in balances:
         if other is balance:
             continue
-        for column in set(balance.columns[1:]) & set(other.columns[1:]):
-            is_same = np.abs(balance.residual - other.residual) <= balance.limit + other.limit
-            is_broken = np.abs(other.residual) >= other.limit
-            closes = np.abs(other.residual) < other.limit
+        is_broken = np.abs(other.residual) >= other.limit
+        closes = np.abs(other.residual) < other.limit
+        for column in set(balance.factors) & set(other.factors):
+            (own, doubt), (theirs, more) = balance.miss(column), other.miss(column)
+            is_same = np.abs(own - theirs) <= doubt + more
             factor = np.where(is_broken & is_same, _GUILTY, np.where(closes, _CLEARED, 1.0))
             contributions[:, column] *= factor
     contributions /= contributions.sum(axis=1, keepdims=True)
 
 
-def _expect_parts(expected: FloatArray, contributions: FloatArray, window: Window, balance: _Balance) -> None:
-    """What a part should read where it, not the total, is the guiltiest; in place."""
+def _expect_guiltiest(
+    expected: FloatArray, contributions: FloatArray, window: Window, balance: _Balance
+) -> None:
+    """What the guiltiest signal should read, where it is not the total; in place."""
     guiltiest = contributions.argmax(axis=1)
-    for column in balance.columns[1:]:
+    for column in balance.factors:
         rows = guiltiest == column
-        expected[rows, column] = window.values[rows, column] + balance.residual[rows]
+        expected[rows, column] = window.values[rows, column] - balance.miss(column)[0][rows]

@@ -6,9 +6,10 @@ from datetime import timedelta
 import numpy as np
 
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
+from sereno.domain.places import place_of_zone
 from sereno.domain.readings import FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
-from sereno.prepare.sun import place_of_zone, solar_days
+from sereno.prepare.sun import solar_days
 
 __all__ = ["CLOCK_SHIFT", "check_clock"]
 

@@ -4,16 +4,16 @@ A mistake explains a row when undoing it closes every balance of the profile. No
 count as bad, and the incident says which mistake it is instead of "the balance does not close".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 from sereno.domain.readings import BoolArray, FloatArray, Window
-from sereno.domain.signals import Profile
-from sereno.prepare.balance import INCIDENT_SHARE, LEAST_ROUNDINGS, ROUNDING_KWH
+from sereno.domain.signals import Identity, Profile
+from sereno.prepare.balance import LEAST_KWH, balance_of, checkable
 
 __all__ = ["Mistakes", "find_mistakes", "vouched_cells"]
 
@@ -50,9 +50,11 @@ class Mistakes:
 
 def vouched_cells(window: Window, profile: Profile) -> BoolArray:
     """Cells that other meters confirm: those of balances that close, shape (rows, signals)."""
-    balances = _balances(window.signals, profile)
-    residuals, limits = _residuals(window.values, balances)
-    vouched: BoolArray = (np.abs(residuals) <= limits) @ (balances != 0)
+    vouched = np.zeros(window.values.shape, dtype=bool)
+    for identity in checkable(window.signals, profile):
+        residual, limit, _ = balance_of(window.values, window.signals, identity)
+        columns = [window.signals.index(name) for name in identity.signals]
+        vouched[np.ix_(np.abs(residual) <= limit, columns)] = True
     return vouched
 
 
@@ -68,45 +70,35 @@ def find_mistakes(window: Window, profile: Profile, usual: FloatArray, dark: Boo
             the one that keeps a roof from generating in the dark is right. None where nothing is known.
     """
     values = window.values
-    balances = _balances(window.signals, profile)
     turned, exchanged = np.zeros(values.shape), np.zeros(values.shape)
     minima = np.array([profile.signal(name).minimum for name in window.signals], dtype=float)
     turned += (minima == 0) & (values < -_LEAST_USUAL * usual) & (values >= -_MOST_USUAL * usual)
-    if len(balances):
-        turned[:, balances.any(axis=0)] = 0.0
-        residuals, limits = _residuals(values, balances)
-        is_known = ~np.isnan(residuals).any(axis=1)
-        rows = np.flatnonzero(is_known & (np.abs(residuals) > _PLAIN * limits).any(axis=1))
+    balances = checkable(window.signals, profile)
+    if balances:
+        columns = _columns(window.signals, balances)
+        turned[:, columns] = 0.0
+        rows = _broken_rows(window, balances)
         if len(rows):
-            broken = _Broken(window, rows, balances, minima, dark)
-            turned[rows] += _turned_signs(broken)
+            broken = _Broken(window, rows, balances, columns, dark)
+            turned[rows] += _turned_signs(broken, minima)
             broken = replace(broken, rows=rows[~turned[rows].any(axis=1)])
             exchanged[broken.rows] = _exchanges(broken)
     return Mistakes(_normalised(turned), _normalised(exchanged))
 
 
-@lru_cache(maxsize=1_024)
-def _balances(signals: tuple[str, ...], profile: Profile) -> FloatArray:
-    """Coefficient of each signal in each balance that the window can check, shape (balances, signals)."""
-    rows = [
-        [1.0 if name == one.total else -1.0 * (name in one.parts) for name in signals]
-        for one in profile.identities
-        if all(name in signals for name in one.signals)
-    ]
-    return np.array(rows).reshape(-1, len(signals))
+def _columns(signals: tuple[str, ...], balances: Sequence[Identity]) -> list[int]:
+    """Where the signals of all balances stand."""
+    return sorted({signals.index(name) for one in balances for name in one.signals})
 
 
-def _residuals(values: FloatArray, balances: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What each balance misses, and what meters may miss, both of shape (rows, balances)."""
-    residuals = np.empty((len(values), len(balances)))
-    limits = np.empty_like(residuals)
-    for index, balance in enumerate(balances):
-        columns = np.flatnonzero(balance)
-        terms = values[:, columns]
-        residuals[:, index] = terms @ balance[columns]
-        largest = np.abs(terms).max(axis=1)
-        limits[:, index] = np.maximum(INCIDENT_SHARE * largest, LEAST_ROUNDINGS * ROUNDING_KWH * len(columns))
-    return residuals, limits
+def _broken_rows(window: Window, balances: Sequence[Identity]) -> IntArray:
+    """Rows in which every balance is known and one is plainly broken."""
+    is_known, is_broken = np.ones(len(window), dtype=bool), np.zeros(len(window), dtype=bool)
+    for balance in balances:
+        residual, limit, _ = balance_of(window.values, window.signals, balance)
+        is_known &= ~np.isnan(residual)
+        is_broken |= np.abs(residual) > _PLAIN * limit
+    return np.flatnonzero(is_known & is_broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +107,8 @@ class _Broken:
 
     window: Window
     rows: IntArray
-    balances: FloatArray
-    minima: FloatArray
+    balances: Sequence[Identity]
+    columns: Sequence[int]
     dark: BoolArray | None
 
     @property
@@ -126,8 +118,10 @@ class _Broken:
 
     def closes(self, repaired: FloatArray) -> BoolArray:
         """Whether every balance closes with other values, shape (rows,)."""
-        residuals, limits = _residuals(repaired, self.balances)
-        closes: BoolArray = (np.abs(residuals) <= limits).all(axis=1)
+        closes = np.ones(len(repaired), dtype=bool)
+        for balance in self.balances:
+            residual, limit, _ = balance_of(repaired, self.window.signals, balance)
+            closes &= np.abs(residual) <= limit
         return closes
 
     def shines(self, repaired: FloatArray) -> BoolArray:
@@ -135,18 +129,18 @@ class _Broken:
         if self.dark is None or SUN not in self.window.signals:
             return np.zeros(len(self.rows), dtype=bool)
         made = repaired[:, self.window.signals.index(SUN)]
-        shines: BoolArray = self.dark[self.rows] & (made > LEAST_ROUNDINGS * ROUNDING_KWH)
+        shines: BoolArray = self.dark[self.rows] & (made > LEAST_KWH)
         return shines
 
 
-def _turned_signs(broken: _Broken) -> FloatArray:
+def _turned_signs(broken: _Broken, minima: FloatArray) -> FloatArray:
     """Weight of each signal whose turned sign closes every balance, shape (rows, signals)."""
     values = broken.values
     weights = np.zeros(values.shape)
-    for column in np.flatnonzero(broken.balances.any(axis=0)).tolist():
+    for column in broken.columns:
         repaired = values.copy()
         repaired[:, column] *= -1.0
-        is_possible = ~(repaired[:, column] < broken.minima[column])
+        is_possible = ~(repaired[:, column] < minima[column])
         weights[:, column] = is_possible & broken.closes(repaired)
     return weights
 
@@ -155,8 +149,7 @@ def _exchanges(broken: _Broken) -> FloatArray:
     """Weight of each signal in the exchanges that close every balance, shape (rows, signals)."""
     values = broken.values
     weights = np.zeros(values.shape)
-    columns = np.flatnonzero(broken.balances.any(axis=0)).tolist()
-    for pair in combinations(columns, 2):
+    for pair in combinations(broken.columns, 2):
         repaired = values.copy()
         repaired[:, pair] = repaired[:, pair[::-1]]
         likely = np.where(broken.shines(repaired), _UNLIKELY, 1.0)

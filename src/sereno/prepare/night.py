@@ -5,9 +5,11 @@ from datetime import timedelta
 import numpy as np
 
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
+from sereno.domain.places import place_of_zone, zone_radius
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Profile
-from sereno.prepare.sun import is_surely_dark, place_of_zone, zone_radius
+from sereno.prepare.peaks import forgotten_peaks
+from sereno.prepare.sun import is_surely_dark
 
 __all__ = ["NIGHT_GENERATION", "check_night", "dark_rows"]
 
@@ -27,14 +29,11 @@ STANDBY_KW = 0.02
 """What an inverter's electronics may show, the larger part of the usual 1 to 20 W [kW]."""
 RESOLUTION_KWH = 0.02
 """Two counts of a register of 10 Wh: a pulse of the meter's own current may fall into any step [kWh]."""
-PEAK_MEMORY = timedelta(days=60)
-"""Time in which a peak is forgotten to a third: longer than bad weather, shorter than a season."""
 _ON_DELAY = 2
 """One dark step alone may be energy that a logger handed in late."""
 _OFF_DELAY = 2
 
 _HOUR = timedelta(hours=1)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def check_night(window: Window, profile: Profile, memory: Memory) -> tuple[Evidence | None, Memory]:
@@ -55,10 +54,8 @@ def check_night(window: Window, profile: Profile, memory: Memory) -> tuple[Evide
         return None, _kept(memory)
     column = window.signals.index(GENERATION)
     made = window.values[:, column]
-    before = float(memory.arrays[_PEAK][0]) if _PEAK in memory.arrays else -np.inf
-    peak_logs = _peak_logs(window, np.where(dark, np.nan, made), before)
-    evidence = _evidence(window, column, dark, _limits(window, step, peak_logs))
-    return evidence, Memory({_PEAK: peak_logs[-1:] if len(window) else np.array([before])})
+    peaks, kept = forgotten_peaks(window.time, np.where(dark, np.nan, made), memory, _PEAK)
+    return _evidence(window, column, dark, _limits(step, peaks)), Memory(kept)
 
 
 def dark_rows(window: Window, profile: Profile) -> BoolArray | None:
@@ -86,27 +83,10 @@ def _kept(memory: Memory) -> Memory:
     return Memory({_PEAK: memory.arrays[_PEAK]} if _PEAK in memory.arrays else {})
 
 
-def _decay(window: Window) -> FloatArray:
-    """Age of each row since the epoch, in units of `PEAK_MEMORY`, shape (rows,)."""
-    micros = window.time.astype("datetime64[us]").astype(np.int64)
-    ages: FloatArray = micros / (PEAK_MEMORY / _MICROSECOND)
-    return ages
-
-
-def _peak_logs(window: Window, made: FloatArray, before: float) -> FloatArray:
-    """Logarithm of the slowly forgotten peak, plus each row's age so that it never falls, shape (rows,)."""
-    known = made > 0
-    logs = np.full(len(window), -np.inf)
-    logs[known] = np.log(made[known]) + _decay(window)[known]
-    raised: FloatArray = np.maximum(np.maximum.accumulate(logs), before)
-    return raised
-
-
-def _limits(window: Window, step: timedelta, peak_logs: FloatArray) -> FloatArray:
+def _limits(step: timedelta, peaks: FloatArray) -> FloatArray:
     """What each step may show while it is dark [kWh], shape (rows,); infinite before any daylight."""
     least = max(RESOLUTION_KWH, STANDBY_KW * (step / _HOUR))
-    peak = np.exp(peak_logs - _decay(window))
-    limits: FloatArray = np.where(peak > 0, np.maximum(least, OFFSET_SHARE * peak), np.inf)
+    limits: FloatArray = np.where(peaks > 0, np.maximum(least, OFFSET_SHARE * peaks), np.inf)
     return limits
 
 

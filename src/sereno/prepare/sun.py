@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 
 IntArray = npt.NDArray[np.int64]
 
-__all__ = ["is_surely_dark", "place_of_zone", "solar_days", "solar_elevation", "zone_radius"]
+__all__ = ["is_surely_dark", "solar_days", "solar_elevation"]
 
 _J2000 = np.datetime64("2000-01-01T12:00:00", "us")
 _DAY_US = 86_400_000_000
@@ -20,13 +19,6 @@ _DEGREE_OF_DAY_US = _DAY_US // 360
 """Time in which the sun moves by one degree of hour angle."""
 _FEW_ROWS = 32
 """Up to so many rows a look-up for each is faster than an array of distinct days."""
-
-EUROPEAN_RADIUS_DEG = 14.0
-"""Greatest distance of a European zone's border from its city: Oslo to Vardø is 13.4 degrees."""
-COMMON_RADIUS_DEG = 22.0
-"""The same for other zones: Perth to the north of Western Australia is 21.5 degrees."""
-_TOO_WIDE = frozenset({"Asia/Shanghai", "Europe/Moscow", "America/Nuuk"})
-"""Zones that reach farther than that: no darkness is sure without declared coordinates."""
 
 
 def solar_elevation(time_utc: TimeArray, latitude: float, longitude: float) -> FloatArray:
@@ -113,56 +105,3 @@ def _light(solar_day: int, latitude: float, longitude: float, depth_deg: float) 
     level = np.cos(place) * np.cos(declination)
     cosine = (-np.sin(np.radians(depth_deg)) - np.sin(place) * np.sin(declination)) / max(level, 1e-9)
     return noon, round(float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))) * _DEGREE_OF_DAY_US)
-
-
-@lru_cache(maxsize=1_024)
-def place_of_zone(zone: str) -> tuple[float, float] | None:
-    """Degrees north and east of the city that a time zone is named after; None for zones without one (UTC).
-
-    An asset of the zone may lie `zone_radius` away from it.
-
-    Source:
-        zone.tab and zone1970.tab of the tz database; older names by the links in tzdata.zi.
-    """
-    places = _places()
-    return places.get(zone) or places.get(_links().get(zone, ""))
-
-
-@lru_cache(maxsize=1_024)
-def zone_radius(zone: str) -> float:
-    """How far an asset of a zone may be from `place_of_zone` [degrees of a great circle].
-
-    The elevation of the sun differs by at most as many degrees between the two.
-    """
-    if zone in _TOO_WIDE or _links().get(zone) in _TOO_WIDE:
-        return float("inf")
-    return EUROPEAN_RADIUS_DEG if zone.startswith("Europe/") else COMMON_RADIUS_DEG
-
-
-def _table(name: str) -> list[str]:
-    text = resources.files("tzdata").joinpath("zoneinfo").joinpath(name).read_text("utf-8")
-    return [line for line in text.splitlines() if not line.startswith("#")]
-
-
-@lru_cache(maxsize=1)
-def _places() -> dict[str, tuple[float, float]]:
-    places = {}
-    for table in ("zone1970.tab", "zone.tab"):
-        for line in _table(table):
-            _, coordinates, zone, *_ = line.split("\t")
-            cut = max(coordinates.rfind("+"), coordinates.rfind("-"))
-            places[zone] = (_degrees(coordinates[:cut], 2), _degrees(coordinates[cut:], 3))
-    return places
-
-
-@lru_cache(maxsize=1)
-def _links() -> dict[str, str]:
-    """The zone that each older name stands for."""
-    return {alias: zone for _, zone, alias in (row.split() for row in _table("tzdata.zi") if row[:2] == "L ")}
-
-
-def _degrees(text: str, digits: int) -> float:
-    """An angle of ISO 6709 (`+4024`, `-0034100`) of which so many digits are whole degrees."""
-    rest = text[1 + digits :]
-    size = int(text[1 : 1 + digits]) + int(rest[:2]) / 60 + int(rest[2:4] or 0) / 3600
-    return -size if text[0] == "-" else size

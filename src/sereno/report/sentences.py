@@ -18,6 +18,7 @@ _STOPPED = 0.01
 
 _OWN_SENTENCES = frozenset({"physics.night_generation"})
 """Causes of physics that are no balance."""
+_ENERGY_UNITS = frozenset({"kWh", "kW"})
 _WELCOME_WHEN_HIGH = frozenset({"generation", "self_consumption", "export"})
 
 
@@ -68,7 +69,8 @@ def recommend(detection: Detection, place: Place, language: str) -> str:
 
 def _key(detection: Detection, profile: Profile) -> str:
     if detection.kind is IncidentKind.PHYSICS:
-        return detection.cause if detection.cause in _OWN_SENTENCES else "physics.balance"
+        balance = "physics.balance" if detection.unit in _ENERGY_UNITS else "physics.identity"
+        return detection.cause if detection.cause in _OWN_SENTENCES else balance
     return "behaviour.standstill" if is_standstill(detection, profile) else detection.cause
 
 
@@ -93,6 +95,7 @@ def _fill(
         f"{_key(detection, place.profile)}.sentence",
         language,
         asset=detection.asset,
+        check=detection.check.partition(".")[2],
         signal=labels[0],
         signals=", ".join(labels[:2]),
         hours=number(round(2 * detection.score) / 2, language),

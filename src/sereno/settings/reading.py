@@ -131,10 +131,12 @@ def _dotenv_files(folder: Path) -> Iterator[tuple[str, Mapping[str, str | None]]
 
 
 def _as_settings_error(error: ValidationError, origins: Mapping[str, str], path: Path) -> SettingsError:
-    first = error.errors()[0]
+    # A key that is misspelt is also missing under its right name: the misspelling says more.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     location = [str(part) for part in first["loc"]]
     key = ".".join(location)
-    where = origins.get(key, str(path))
+    ends = range(len(location), 0, -1)
+    where = next((origins[k] for end in ends if (k := ".".join(location[:end])) in origins), str(path))
     if first["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
         near = difflib.get_close_matches(location[-1], known, n=1)
@@ -179,11 +181,16 @@ def _leaves(branch: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]
             yield from _leaves(value, f"{prefix}{name}.")
         elif isinstance(value, SecretStr):
             yield f"{prefix}{name}", "********"
-        elif isinstance(value, dict) and any(isinstance(v, BaseModel) for v in value.values()):
-            for key, inner in value.items():
-                yield from _leaves(inner, f"{prefix}{name}.{key}.")
+        elif isinstance(value, dict) and any(isinstance(v, BaseModel | dict) for v in value.values()):
+            yield from _leaves_of_map(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def _leaves_of_map(branches: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, object]]:
+    for key, inner in branches.items():
+        walk = _leaves if isinstance(inner, BaseModel) else _leaves_of_map
+        yield from walk(inner, f"{prefix}{key}.")
 
 
 def _described(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:

@@ -9,6 +9,7 @@ __all__ = [
     "AssetSettings",
     "DetectorSettings",
     "FolderSource",
+    "IdentitySettings",
     "Limits",
     "Settings",
     "StoreSettings",
@@ -83,11 +84,24 @@ class FolderSource(_Branch):
     interval: Duration = Field(default=timedelta(seconds=60), description="Time between two looks, as 60s.")
 
 
-class AssetSettings(_Branch):
-    """What nobody can read in a file: where an asset is and how its meters count.
+MotorSignal = Literal[
+    "current",
+    "voltage",
+    "active_power",
+    "motor_temperature",
+    "power_factor",
+    "current_l1",
+    "current_l2",
+    "current_l3",
+    "voltage_l1",
+    "voltage_l2",
+    "voltage_l3",
+]
+"""What the columns of a process file may be declared to be: in A, V, kW, °C; a power factor has no unit."""
 
-    The gas facts are read by the functions of `sereno.prepare.gas`; no check uses them yet.
-    """
+
+class AssetSettings(_Branch):
+    """What nobody can read in a file: where an asset is and how its meters count."""
 
     latitude: float | None = Field(default=None, ge=-90, le=90, description="Degrees north.")
     longitude: float | None = Field(default=None, ge=-180, le=180, description="Degrees east.")
@@ -112,6 +126,39 @@ class AssetSettings(_Branch):
     )
     composition: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict, description="Mole fractions of the gas: {methane: 0.93, ethane: 0.05, …}."
+    )
+    phases: Literal[1, 3] | None = Field(default=None, description="Phases of a motor or feeder.")
+    voltage: Literal["line", "phase"] | None = Field(
+        default=None, description="A voltage of three phases between two lines, or between line and neutral."
+    )
+    power_factor: float | None = Field(
+        default=None, gt=0, le=1, description="Power factor of a motor or feeder, where it is constant."
+    )
+    signals: dict[MotorSignal, str] = Field(
+        default_factory=dict,
+        description="Columns of a process file that are electric signals: {current: Amps, voltage: U12, …}.",
+    )
+    twin: str | None = Field(
+        default=None, description="Asset that measures the same flow again, as `Site` or `Site/Asset`."
+    )
+
+
+class IdentitySettings(_Branch):
+    """A balance that the signals of a profile must keep: the total is the sum of the parts."""
+
+    total: str = Field(description="Signal that the parts must add up to, named as in the profile or file.")
+    parts: list[str] = Field(min_length=1, description="Signals that add up to the total.")
+    factors: dict[str, float] = Field(
+        default_factory=dict, description="What a part is multiplied by, where it is not 1: {returned: -1}."
+    )
+    tolerance: float = Field(
+        default=0.02,
+        gt=0,
+        lt=1,
+        description="Imbalance that opens an incident, as share of the largest term.",
+    )
+    resolution: float = Field(
+        default=0.001, gt=0, description="Smallest step that the meters show, in the unit of the signals."
     )
 
 
@@ -142,4 +189,8 @@ class Settings(_Branch):
     assets: dict[str, AssetSettings] = Field(
         default_factory=dict,
         description="Facts of sites and assets by name: `Site`, `Site/Asset`, or `*` for all.",
+    )
+    identities: dict[str, dict[str, IdentitySettings]] = Field(
+        default_factory=dict,
+        description="Balances by profile and name; each is judged as `physics.<name>`.",
     )

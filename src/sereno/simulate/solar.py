@@ -7,6 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from sereno.domain.judgement import IncidentKind
+from sereno.domain.places import place_of_zone
 from sereno.domain.readings import FloatArray
 from sereno.domain.signals import AssetKey
 from sereno.simulate.faults import Episode, FaultRule, absent, held
@@ -18,9 +19,8 @@ __all__ = ["SOLAR", "settle"]
 SIGNALS = ("generation", "consumption", "self_consumption", "export", "import")
 GENERATION, CONSUMPTION, _SELF, _EXPORT, _IMPORT = range(5)
 
-LATITUDE_DEG = 40.4
-LONGITUDE_DEG = -3.7
-"""Madrid. Other zones keep the latitude and move in longitude with their clock."""
+MADRID = (40.4, -3.7)
+"""Degrees north and east. Zones without a city keep the latitude and move in longitude with their clock."""
 DEGREES_PER_HOUR = 15.0
 OBLIQUITY_DEG = 23.45
 
@@ -90,11 +90,9 @@ def _sun_vector(grid: Grid) -> FloatArray:
     declination = np.radians(OBLIQUITY_DEG) * np.sin(2 * np.pi * (284 + day + 1) / 365)
     equation = 0.001868 * np.cos(angle) - 0.032077 * np.sin(angle) - 0.04089 * np.sin(2 * angle)
     equation_min = 229.18 * equation
-    # Madrid keeps central European time; the offset of another zone moves the sites along with its clock.
-    clock_shift = (grid.standard_offset - timedelta(hours=1)) / timedelta(hours=1)
-    longitude = LONGITUDE_DEG + DEGREES_PER_HOUR * clock_shift
+    north_deg, longitude = _place(grid)
     solar_hour = (day % 1) * 24 + longitude / DEGREES_PER_HOUR + equation_min / 60
-    hour_angle, latitude = np.radians(DEGREES_PER_HOUR * (solar_hour - 12)), np.radians(LATITUDE_DEG)
+    hour_angle, latitude = np.radians(DEGREES_PER_HOUR * (solar_hour - 12)), np.radians(north_deg)
     east = -np.cos(declination) * np.sin(hour_angle)
     north = np.sin(declination) * np.cos(latitude)
     north = north - np.cos(declination) * np.sin(latitude) * np.cos(hour_angle)
@@ -103,12 +101,21 @@ def _sun_vector(grid: Grid) -> FloatArray:
     return np.column_stack((east, north, up))
 
 
+def _place(grid: Grid) -> tuple[float, float]:
+    """Degrees north and east of the sites: at the city of their zone."""
+    # Madrid keeps central European time; the offset of another zone moves the sites along with its clock.
+    clock_shift = (grid.standard_offset - timedelta(hours=1)) / timedelta(hours=1)
+    return place_of_zone(grid.zone) or (MADRID[0], MADRID[1] + DEGREES_PER_HOUR * clock_shift)
+
+
 def _yield_per_kwp(grid: Grid, sun: FloatArray, clouds: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Energy per installed kWp [kWh per step], shape (rows,): clear sky on the roof's plane x clouds."""
     tilt, azimuth = np.radians(rng.uniform(10, 35)), np.radians(rng.uniform(-40, 40))
     normal = np.array(
         [-np.sin(tilt) * np.sin(azimuth), -np.sin(tilt) * np.cos(azimuth), np.cos(tilt)]  # 0 is south
     )
+    if _place(grid)[0] < 0:
+        normal[1] *= -1  # roofs look to the equator
     clear_kw = _clear_sky(sun, normal).reshape(len(grid), -1).mean(axis=1)
     own = autoregressive(len(grid), grid.step, CLOUD_MEMORY / 3, rng)
     cover = np.sqrt(REGION_SHARE) * clouds + np.sqrt(1 - REGION_SHARE) * own
