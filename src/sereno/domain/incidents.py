@@ -3,29 +3,37 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey
 
-__all__ = ["EXPLAINS_NOTHING", "Condition", "EventKind", "HumanState", "Incident", "IncidentEvent", "Verdict", "apply", "explaining_rank"]
+__all__ = ["Condition", "EventKind", "Explains", "HumanState", "Incident", "IncidentEvent", "Verdict", "apply", "explains"]
 
 
-EXPLAIN_ALL = frozenset(
-    {
-        "quality.clock_shift",
-        "quality.swapped_channels",
-        "quality.swapped_sign",
-        "quality.unit_change",
-    }
-)
-"""Mistakes of a meter's set-up: whatever else looks wrong of the asset at that time follows from them."""
-EXPLAIN_OWN = frozenset(
-    {"quality.frozen", "quality.out_of_range", "quality.sentinel", "quality.source_bad", "quality.spike"}
-)
-"""Bad values: what else looks wrong of the same signal at that time follows from them."""
+class Explains(IntEnum):
+    """How much else a detection explains; the smallest explains most."""
 
-EXPLAINS_NOTHING = 2
+    ALL = 0
+    """A meter that is wired or scaled wrongly: whatever else looks wrong of the asset meanwhile follows."""
+    BAD_VALUES = 1
+    """Values that are none: what looks wrong of the same signals meanwhile follows."""
+    BALANCE = 2
+    """A meter that others contradict: what its signals seem to do from the same moment on follows."""
+    NOTHING = 3
+
+
+_EXPLAINS = {
+    "quality.clock_shift": Explains.ALL,
+    "quality.swapped_channels": Explains.ALL,
+    "quality.swapped_sign": Explains.ALL,
+    "quality.unit_change": Explains.ALL,
+    "quality.frozen": Explains.BAD_VALUES,
+    "quality.out_of_range": Explains.BAD_VALUES,
+    "quality.sentinel": Explains.BAD_VALUES,
+    "quality.source_bad": Explains.BAD_VALUES,
+    "quality.spike": Explains.BAD_VALUES,
+}
 
 
 class Condition(StrEnum):
@@ -52,11 +60,10 @@ class Verdict(StrEnum):
     DATA_PROBLEM = "data_problem"
 
 
-def explaining_rank(detection: Detection) -> int:
-    """Where a cause stands among those that explain others: 0 explains all, `EXPLAINS_NOTHING` nothing."""
-    if detection.check in EXPLAIN_ALL:
-        return 0
-    return 1 if detection.check in EXPLAIN_OWN else EXPLAINS_NOTHING
+def explains(detection: Detection) -> Explains:
+    """How much else a detection can explain."""
+    is_balance = detection.kind is IncidentKind.PHYSICS
+    return _EXPLAINS.get(detection.check, Explains.BALANCE if is_balance else Explains.NOTHING)
 
 
 class EventKind(StrEnum):
@@ -115,7 +122,7 @@ class Incident:
     @property
     def leading(self) -> tuple[Detection, ...]:
         """The evidence of the cause itself, without what it explains."""
-        check = min(self.evidence, key=explaining_rank).check
+        check = min(self.evidence, key=explains).check
         return tuple(d for d in self.evidence if d.check == check)
 
     @property

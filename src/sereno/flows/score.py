@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sereno.domain.incidents import EXPLAINS_NOTHING, EventKind, Incident, explaining_rank
+from sereno.domain.incidents import EventKind, Explains, Incident, explains
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import Profile
@@ -179,7 +179,7 @@ def _tell_incidents(
 
 
 def _may_explain(detection: Detection) -> bool:
-    return explaining_rank(detection) < EXPLAINS_NOTHING
+    return explains(detection) < Explains.NOTHING
 
 
 def _has_changed_cause(found: Sequence[Detection], known: Sequence[Incident]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sereno.domain.incidents import EventKind, Incident, IncidentEvent, apply, explaining_rank
+from sereno.domain.incidents import EventKind, Explains, Incident, IncidentEvent, apply, explains
 from sereno.domain.judgement import Detection, IncidentKind
 
 __all__ = ["IncidentStep", "explaining_slack", "group_key", "plan_steps", "reopen_window"]
@@ -22,6 +22,9 @@ _HOUR = timedelta(hours=1)
 _ID_LENGTH = 12
 _GROWTH = 1.5
 """An open incident is told again when it has lasted this many times longer than when it was last told."""
+
+_CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
+"""A wrong clock explains what is judged by the time of day, and no more."""
 
 _Place = tuple[str, datetime]
 """Check and start: no asset has two detections of both."""
@@ -103,33 +106,51 @@ def _explained(groups: Sequence[list[Detection]], step: timedelta | None) -> lis
     """The groups, in which each mistake has what it explains behind its own evidence."""
     kept: list[list[Detection]] = []
     for rank, alike in groupby(sorted(groups, key=_rank), key=_rank):
-        mistakes = [group for group in kept if _rank(group) < rank]
+        mistakes = list(kept)
         for group in alike:
-            rest = []
+            rest: list[Detection] = []
             for detection in group:
                 home = next((one for one in mistakes if _explains(one, detection, step)), rest)
                 home.append(detection)
             if rest:
                 kept.append(rest)
+                mistakes += [rest] if rank is Explains.BALANCE else []
     return sorted(kept, key=lambda group: (group[0].started_at, group[0].check))
 
 
-def _rank(group: Sequence[Detection]) -> int:
-    return explaining_rank(group[0])
+def _rank(group: Sequence[Detection]) -> Explains:
+    return explains(group[0])
 
 
 def _explains(group: Sequence[Detection], detection: Detection, step: timedelta | None) -> bool:
     """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
-    slack = explaining_slack(step)
-    for mistake in group:
-        if mistake.check != group[0].check:
-            break
-        is_spoilt = not _rank(group) or not set(mistake.signals).isdisjoint(detection.signals)
-        has_begun = mistake.started_at - slack <= detection.started_at
-        is_over = mistake.ended_at is not None and detection.last_at > mistake.ended_at + slack
-        if is_spoilt and has_begun and not is_over:
-            return True
-    return False
+    return any(
+        mistake.check == group[0].check
+        and _is_of_its_kind(mistake, detection)
+        and _is_of_its_time(mistake, detection, explaining_slack(step))
+        for mistake in group
+    )
+
+
+def _is_of_its_kind(mistake: Detection, detection: Detection) -> bool:
+    match explains(mistake):
+        case Explains.ALL:
+            is_timing = mistake.check == _CLOCK
+            return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
+        case Explains.BAD_VALUES:
+            return not set(mistake.signals).isdisjoint(detection.signals)
+        case _ if detection.kind is IncidentKind.PHYSICS:
+            return detection.check != mistake.check and detection.signals[0] == mistake.signals[0]
+        case _:
+            return detection.signals[0] in mistake.signals
+
+
+def _is_of_its_time(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
+    has_begun = mistake.started_at - slack <= detection.started_at
+    is_over = mistake.ended_at is not None and detection.last_at > mistake.ended_at + slack
+    if explains(mistake) is Explains.BALANCE and detection.started_at > mistake.started_at + slack:
+        return False
+    return has_begun and not is_over
 
 
 def explaining_slack(step: timedelta | None) -> timedelta:
