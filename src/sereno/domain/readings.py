@@ -36,6 +36,16 @@ class Quality(IntFlag):
     """Nobody read the meter: whoever sent the value reckoned it."""
     SENTINEL = 256
     """A code that instruments write for "no value"."""
+    RESET = 4096
+    """The register began anew: replaced, or set back."""
+    ROLLOVER = 8192
+    """The register passed its last digit."""
+    CATCH_UP = 16384
+    """Holds what earlier steps kept back."""
+    STEP = 32768
+    """The register stepped back."""
+    UNIT_CHANGE = 65536
+    """In another unit than the readings before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from enum import StrEnum
 
 from sereno.domain.facts import NO_FACTS, AssetFacts
 
-__all__ = ["ANY", "AssetKey", "Identity", "Profile", "Signal", "SignalKind"]
+__all__ = ["ANY", "AssetKey", "Identity", "Profile", "Signal", "SignalKind", "metered_name", "register_name"]
 
 
 ANY = "*"
 """Stands for every site or asset where facts are declared."""
+_REGISTER_SUFFIX = "_register"
+_REGISTER_LABELS = {"es": "lectura acumulada de {name}", "en": "register of {name}"}
 
 
 class SignalKind(StrEnum):
@@ -59,6 +61,16 @@ class Signal:
     def label(self, language: str) -> str:
         """The signal's name in a person's language; its identifier when the profile gives none."""
         return (self.labels or {}).get(language, self.name.replace("_", " "))
+
+
+def register_name(signal: str) -> str:
+    """Name of the raw signal that holds the readings of the register that counts a signal."""
+    return signal + _REGISTER_SUFFIX
+
+
+def metered_name(register: str) -> str:
+    """Name of the signal that a register counts; the name itself when it is no register's."""
+    return register.removesuffix(_REGISTER_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +142,17 @@ class Profile:
         return NO_FACTS
 
     def signal(self, name: str) -> Signal:
-        """The signal of that name; for open profiles, an unbounded one without a unit."""
+        """The signal of that name, or the register of one; any other is unbounded and without unit."""
         for signal in self.signals:
             if signal.name == name:
                 return signal
+        metered = metered_name(name)
+        if metered != name:
+            return _register_of(self.signal(metered), name)
         return Signal(name=name, quantity="unknown", unit="")
+
+
+def _register_of(signal: Signal, name: str) -> Signal:
+    """The cumulative reading of a signal: the same unit, and no bounds, for a register only grows."""
+    labels = {lang: text.format(name=signal.label(lang)) for lang, text in _REGISTER_LABELS.items()}
+    return Signal(name, signal.quantity, signal.unit, SignalKind.CUMULATIVE, is_optional=True, labels=labels)

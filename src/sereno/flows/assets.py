@@ -120,8 +120,8 @@ def _beginning(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) 
     rows = tx.rows(asset.id, asset.profile)
     signals = _signals_in(rows)
     if model is not None and asset.key in model.detector.assets:
-        learnt = model.detector.assets[asset.key].signals
-        signals = (*learnt, *(name for name in signals if name not in learnt))
+        stored = [name for name in model.detector.assets[asset.key].signals if name in rows.signals]
+        signals = (*stored, *(name for name in signals if name not in stored))
     return Standing(_stepped(asset, rows), signals, None, Memory(), rows)
 
 

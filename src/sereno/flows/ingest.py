@@ -9,6 +9,7 @@ from sereno.domain.errors import DataError, Fact, FileMissing
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
+from sereno.flows.findings import Findings
 from sereno.flows.identities import identity_issues
 from sereno.flows.scale import check_scale
 from sereno.i18n.catalogue import error_sentence, issue_sentence
@@ -113,13 +114,22 @@ def check_file(path: Path, setup: Setup, options: ReadOptions) -> FileResult:
     """What sereno understands of a file and what is wrong in it; nothing is stored."""
     try:
         plan = inspect_file(path, setup.profiles, options)
-        report = _begun(plan)
+        report, findings = _begun(plan), Findings(plan, setup.language)
         for batch in read_batches(plan):
             report.add(batch)
+            findings.add(batch)
     except DataError as error:
         return _refused(path, error, setup.language)
     is_refused = report.verdict == "refused"
-    return FileResult(with_messages(_entry(report), setup.language), is_refused, profile=plan.profile.name)
+    entry = with_messages(_entry(report), setup.language)
+    return FileResult(_with_findings(entry, findings), is_refused, profile=plan.profile.name)
+
+
+def _with_findings(entry: Mapping[str, object], findings: Findings) -> dict[str, object]:
+    """The entry with what the checks found in the values behind what reading them met."""
+    issues: list[object] = entry["issues"]  # type: ignore[assignment]
+    verdict = "warnings" if entry["verdict"] == "ok" and findings.needs_attention else entry["verdict"]
+    return {**entry, "issues": [*issues, *findings.issues()], "verdict": verdict}
 
 
 def ingest_file(path: Path, into: Ingestion) -> FileResult:

@@ -10,7 +10,7 @@ import numpy as np
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import Quality, Window
-from sereno.domain.signals import Profile
+from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
 from sereno.flows.judge import Judgement, judge_window
@@ -68,7 +68,7 @@ def score_asset(
     )
     tx.save_watch_state(asset.id, JUDGE, standing.state(chunks[-1].memory, chunks[-1].last_at, model_id))
     for chunk in chunks:
-        _keep_flags(tx, standing.asset, chunk.judgement)
+        _keep_flags(tx, standing.asset, chunk.judgement, chunk.raw)
     found = list(
         {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}.values()
     )
@@ -86,6 +86,7 @@ class _Chunk:
     """A judged stretch of a window."""
 
     judgement: Judgement
+    raw: Window
     memory: Memory
     last_at: datetime
     is_checkpoint: bool
@@ -104,19 +105,20 @@ def _judge_in_chunks(
         judgement = judge_window(part, profile, model, memory)
         age = (age + stop - start) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
-        chunks.append(_Chunk(judgement, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
+        chunks.append(_Chunk(judgement, part, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
         start = stop
     return chunks
 
 
-def _keep_flags(tx: Transaction, asset: StoredAsset, judgement: Judgement) -> None:
-    """Flags found by judging stand beside the raw values that they are about."""
+def _keep_flags(tx: Transaction, asset: StoredAsset, judgement: Judgement, raw: Window) -> None:
+    """Flags found by judging stand beside the raw values that they are about: readings of a register too."""
     window, flags = judgement.window, judgement.flags
+    names = [
+        name if register_name(name) not in raw.signals else register_name(name) for name in window.signals
+    ]
     rows = np.flatnonzero((flags & ~window.quality).any(axis=1))
     if len(rows):
-        tx.add_flags(
-            asset.id, asset.profile, time=window.time[rows], signals=window.signals, flags=flags[rows]
-        )
+        tx.add_flags(asset.id, asset.profile, time=window.time[rows], signals=names, flags=flags[rows])
 
 
 def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:

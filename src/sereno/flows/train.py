@@ -16,6 +16,7 @@ from sereno.domain.signals import Profile
 from sereno.flows.models import TrainedModel, step_name
 from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, longest_repeats
+from sereno.prepare.registers import read_registers
 
 __all__ = ["TrainingPlan", "train_profile"]
 
@@ -79,6 +80,9 @@ def _natural_repeats(window: Window) -> dict[str, float]:
     runs
     count only when the signal repeats itself often: a coarse resolution, not a fault.
     """
+    registers = read_registers(window, Memory())
+    if registers is not None:
+        window = registers.window
     defaults = QualityRules.for_step(window.step, len(window.signals)).frozen_rows
     longest = longest_repeats(window.values)
     share = _share_of_repeats(window.values)

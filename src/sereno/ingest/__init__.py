@@ -5,11 +5,12 @@ from sereno.ingest.inspection import inspect_file
 from sereno.ingest.options import ReadOptions
 from sereno.ingest.reader import read_batches
 from sereno.ingest.records import RecordPlan, plan_record, rows_from_records
-from sereno.ingest.report import FileReport
+from sereno.ingest.report import HARMLESS_CODES, FileReport
 from sereno.ingest.source_file import TruncatedFile, content_sha256
 from sereno.ingest.table import ColumnReport, TableReport
 
 __all__ = [
+    "HARMLESS_CODES",
     "Batch",
     "ColumnReport",
     "FilePlan",

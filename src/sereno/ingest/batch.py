@@ -7,7 +7,7 @@ import numpy as np
 
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
-from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.signals import AssetKey, Profile, metered_name
 from sereno.ingest.containers.held import Scratch
 from sereno.ingest.dates import DateStyle
 from sereno.ingest.dialect import Dialect
@@ -113,4 +113,6 @@ class FilePlan:
         """Column of each energy whose unit nothing in the file states."""
         columns = self.layout.of_role(Role.SIGNAL)
         energies = {signal.name for signal in self.profile.signals if signal.quantity == "energy"}
-        return {c.signal: c.source for c in columns if c.is_unit_assumed and c.signal in energies}
+        return {
+            c.signal: c.source for c in columns if c.is_unit_assumed and metered_name(c.signal) in energies
+        }

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from sereno.domain.signals import Profile, Signal
+from sereno.domain.signals import Profile, Signal, SignalKind, register_name
 from sereno.ingest.units import conversion, find_unit
 
 __all__ = [
     "Header",
     "Match",
     "Role",
+    "is_surely_register",
     "key_of",
     "match_header",
     "nearest_hint",
@@ -114,6 +115,17 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
     ),
     Role.UNIT: ("unidad", "unidades", "unit", "units", "uom", "unidad de medida"),
 }  # fmt: skip
+REGISTER_WORDS = frozenset(
+    [
+        *("lectura", "lecturas", "contador", "registro", "indice", "totalizador", "totalizado", "totalizada"),
+        *("acumulado", "acumulada", "acumulados", "acumuladas", "acum", "register", "reading", "readings"),
+        *("counter", "cumulative", "index", "totalizer", "totaliser", "totalized"),
+    ]
+)
+"""Words of a header that say that its values only grow."""
+TOTAL_WORDS = frozenset({"total", "totales"})
+"""Words that may say so, and may also name the sum of several."""
+_FILLERS = frozenset(["de", "del", "la", "el", "los", "of", "the", "meter", "medidor", "valor", "value"])
 MIN_LIKENESS = 0.7
 MAX_KNOWN_PROFILES = 256
 IGNORED_NAMES = ("id", "nº", "no", "num", "index", "unnamed 0")
@@ -169,6 +181,9 @@ def match_header(header: Header, profile: Profile) -> Match:
             found = _signal_match(header, names.signals[key], key)
             if found:
                 return found
+        found = _register_match(header, profile)
+        if found:
+            return found
         if key in names.roles:
             return Match(names.roles[key], unit=header.unit)
     stripped = _TRAILING_UNIT.match(_BRACKETED.sub(" ", header.source).strip())
@@ -177,6 +192,11 @@ def match_header(header: Header, profile: Profile) -> Match:
         if signal and conversion(stripped.group(2), signal.unit):
             return Match((Role.SIGNAL,), signal, header.unit or stripped.group(2))
     return _wide_match(header, profile, names)
+
+
+def is_surely_register(text: str) -> bool:
+    """True for a header such as `Lectura (m³)`; `Total (m³)` may also be the sum of several."""
+    return any(word in REGISTER_WORDS for _, word in _words(text))
 
 
 def nearest_names(found: Sequence[str], profile: Profile, *, n_names: int = 3) -> list[tuple[str, str]]:
@@ -254,6 +274,31 @@ def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
     if unit and find_unit(unit) and not conversion(unit, signal.unit) and not _is_near(unit, signal.unit):
         return None
     return Match((Role.SIGNAL, *_other_roles(key)), signal, unit)
+
+
+def _register_match(header: Header, profile: Profile) -> Match | None:
+    """The register of an amount, where the header speaks of one: by the amount's name, else by the unit."""
+    words = _words(_BRACKETED.sub(" ", header.source))
+    rest = [text for text, word in words if word not in REGISTER_WORDS | TOTAL_WORDS | _FILLERS]
+    if len(rest) == len(words) or not any(word in REGISTER_WORDS | TOTAL_WORDS for _, word in words):
+        return None
+    unit = header.unit or next((text for text in reversed(rest) if find_unit(text)), "")
+    named = " ".join(text for text in rest if text != unit)
+    if named:
+        found = match_header(parse_header(named, unit), profile)
+        signal = found.signal if not found.asset else None
+    else:
+        amounts = [s for s in profile.signals if s.kind is SignalKind.INTERVAL and conversion(unit, s.unit)]
+        signal = amounts[0] if unit and len(amounts) == 1 else None
+    if signal is None or signal.kind is not SignalKind.INTERVAL:
+        return None
+    register = profile.signal(register_name(signal.name))
+    return Match((Role.SIGNAL, *_other_roles(header.bare_key)), register, unit)
+
+
+def _words(text: str) -> list[tuple[str, str]]:
+    """The words of a header, as written and folded."""
+    return [(word, key_of(word)) for word in re.split(r"[\s_,;:/|.-]+", text) if key_of(word)]
 
 
 def _is_near(unit: str, target: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sereno.domain.errors import AmbiguousData, CorruptFile, DataError, EmptyFile, MissingColumns, UsageError
 from sereno.domain.issues import DataIssue
-from sereno.domain.signals import Profile
+from sereno.domain.signals import Profile, metered_name
 from sereno.ingest.batch import FilePlan
 from sereno.ingest.containers import HeldTable, Opened, open_container
 from sereno.ingest.dates import DateEvidence, DateStyle, time_shape
@@ -24,6 +24,7 @@ from sereno.ingest.layout import Column, Layout, choose_layout, register_signal
 from sereno.ingest.lines import LineBlock, LineKind
 from sereno.ingest.numbers import NumberEvidence, NumberStyle
 from sereno.ingest.options import ReadOptions
+from sereno.ingest.registers import settle_registers
 from sereno.ingest.repeats import NO_REPEATS, LineSet, RepeatCensus, Repeats, split_repeats
 from sereno.ingest.series import SheetName, name_series, specific_name
 from sereno.ingest.source_file import SourceFile, TextBlock, content_sha256, examine, text_blocks
@@ -92,7 +93,7 @@ def _inspect_table(
     evidence.check(name)
     _refuse_mixed_series(evidence, layout, name)
     dates = _decide_dates(evidence, options, name)
-    layout = _decide_numbers(evidence, layout, options, name)
+    layout = settle_registers(_decide_numbers(evidence, layout, options, name), dialect, dates)
     log.debug(
         "table inspected", extra={"file": name, "rows": evidence.n_rows, "profile": layout.profile.name}
     )
@@ -385,7 +386,7 @@ def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
 
 def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
     """What the columns lack, hold beyond the profile, or leave open."""
-    has = {c.signal for c in layout.columns if c.role is Role.SIGNAL}
+    has = {metered_name(c.signal) for c in layout.columns if c.role is Role.SIGNAL}
     missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
     if missing and layout.name != "long":
         found = ", ".join(f"'{c.source}'" for c in layout.of_role(Role.SIGNAL))
@@ -404,7 +405,8 @@ def layout_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
 def _unit_issues(layout: Layout, file: str) -> Iterator[DataIssue]:
     """Units that nothing states: written so that the sentence reads alike in every language."""
     energies = {s.name for s in layout.profile.signals if s.quantity == "energy"}
-    assumed = [c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and c.signal in energies]
+    signals = layout.of_role(Role.SIGNAL)
+    assumed = [c for c in signals if c.is_unit_assumed and metered_name(c.signal) in energies]
     if assumed:
         unit = layout.profile.signal(assumed[0].signal).unit
         listed = ", ".join(f"'{c.source}'" for c in assumed)

@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sereno.domain.errors import MissingColumns, UnsupportedFormat
-from sereno.domain.signals import Profile, Signal
+from sereno.domain.signals import Profile, Signal, metered_name, register_name
 from sereno.ingest.dates import time_shape
 from sereno.ingest.dialect import looks_numeric
-from sereno.ingest.headers import Header, Match, Role, match_header, nearest_hint, nearest_names, parse_header
+from sereno.ingest.headers import (
+    Header,
+    Match,
+    Role,
+    is_surely_register,
+    match_header,
+    nearest_hint,
+    nearest_names,
+    parse_header,
+)
 from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
 from sereno.ingest.units import IDENTITY, Conversion, conversion, find_unit
 
@@ -183,7 +192,8 @@ def _open_column(column: Column, sample: Sequence[Sequence[str]]) -> Column:
     cells = [row[column.index] for row in sample if row[column.index].strip()]
     if sample and not any(looks_numeric(c) for c in cells):
         return column
-    return replace(column, role=Role.SIGNAL, signal=column.source)
+    signal = register_name(column.source) if is_surely_register(column.source) else column.source
+    return replace(column, role=Role.SIGNAL, signal=signal)
 
 
 def _assign_roles(
@@ -300,7 +310,7 @@ def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple
     if layout.profile.is_open:
         return (0.0, bool(signals) + 0.0, 0.0, 0.0)
     n_explained = len(signals)
-    names = {c.signal for c in signals}
+    names = {metered_name(c.signal) for c in signals}
     if layout.name == "long":
         n_explained, names = len(headers), {"long"}
     wanted = [s for s in layout.profile.signals if not s.is_optional]

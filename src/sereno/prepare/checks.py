@@ -7,14 +7,16 @@ from types import MappingProxyType
 import numpy as np
 
 from sereno.domain.judgement import Evidence, Memory
-from sereno.domain.readings import BoolArray, QualityArray, Window
+from sereno.domain.readings import BoolArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.clock import check_clock
-from sereno.prepare.mistakes import find_mistakes, vouched_cells
+from sereno.prepare.mistakes import find_mistakes, proven_units, vouched_cells
 from sereno.prepare.night import dark_rows
 from sereno.prepare.physics import check_physics
-from sereno.prepare.quality import QualityRules, cells_evidence, check_quality
+from sereno.prepare.quality import QualityRules, cells_evidence, check_quality, has_flag
+from sereno.prepare.registers import ReadRegisters, read_registers
 from sereno.prepare.spikes import find_spikes
+from sereno.prepare.unit_change import UnitChange, check_units
 
 __all__ = ["NO_REPEATS", "Checked", "check_window"]
 
@@ -57,23 +59,49 @@ def check_window(
         memory: What the checks of the rows before left.
         natural_repeats: Longest run of equal values that is natural for a signal, where learnt.
     """
-    named, wrong, spotted = _name_mistakes(window, profile, memory)
+    registers = read_registers(window, memory)
+    if registers is not None:
+        window = registers.window
+    vouched = vouched_cells(window, profile)
+    units = _check_units(window, profile, registers, vouched, memory)
+    named, wrong, spotted = _name_mistakes(window, profile, units, vouched, memory)
     rules = QualityRules.for_window(window, natural_repeats)
     quality, bad, carried = check_quality(window, profile, rules, wrong, memory)
+    flags = np.zeros(window.values.shape, dtype=np.int32)
+    arrays = {**spotted.arrays, **carried.arrays}
+    if registers is not None:
+        quality, bad, flags = _joined(quality, registers.evidence), bad | registers.bad, registers.flags
+        arrays |= registers.memory.arrays
+    if units is not None:
+        named, bad, flags = [units.evidence, *named], bad | units.bad, flags | units.flags
+        arrays |= units.memory.arrays
     clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
-    clock, ticked = check_clock(window, profile, memory)
-    physics, flags, seen = check_physics(clean, profile, memory)
-    evidence = [*named, *quality, *([clock] if clock else []), *physics]
-    kept = {**spotted.arrays, **carried.arrays, **ticked.arrays, **seen.arrays}
-    return Checked(window, clean, evidence, flags, Memory(kept))
+    clock, ticked = check_clock(clean, profile, memory)
+    physics, imbalance, seen = check_physics(clean, profile, memory)
+    arrays |= ticked.arrays | seen.arrays
+    evidence = [*named, *quality, *([] if clock is None else [clock]), *physics]
+    return Checked(window, clean, evidence, flags | imbalance, Memory(arrays))
+
+
+def _check_units(
+    window: Window, profile: Profile, registers: ReadRegisters | None, vouched: BoolArray, memory: Memory
+) -> UnitChange | None:
+    bad = has_flag(window, Quality.BAD)
+    bad |= False if registers is None else registers.bad
+    return check_units(window, profile, memory, bad=bad, vouched=vouched, proven=proven_units(window, profile))
 
 
 def _name_mistakes(
-    window: Window, profile: Profile, memory: Memory
+    window: Window, profile: Profile, units: UnitChange | None, vouched: BoolArray, memory: Memory
 ) -> tuple[list[Evidence], BoolArray, Memory]:
     """Spikes, turned signs and exchanged channels: evidence, wrong cells (rows, signals), memory."""
-    spikes = find_spikes(window, profile, vouched_cells(window, profile), memory)
-    mistakes = find_mistakes(window, profile, spikes.usual, dark_rows(window, profile))
+    suspected = np.zeros(window.values.shape, dtype=bool)
+    known = window
+    if units is not None:
+        suspected = units.bad
+        known = replace(window, values=np.where(units.sure, np.nan, window.values))
+    spikes = find_spikes(known, profile, vouched, suspected, memory)
+    mistakes = find_mistakes(known, profile, spikes.usual, dark_rows(window, profile))
     is_spike = (spikes.beyond > 0) & ~mistakes.wrong
     evidence = [
         cells_evidence(SPIKE, window, is_spike, expected=spikes.expected),
@@ -81,3 +109,26 @@ def _name_mistakes(
         cells_evidence(SWAPPED_CHANNELS, window, mistakes.exchanged, off_delay=_OFF_DELAY),
     ]
     return evidence, is_spike | mistakes.wrong, spikes.memory
+
+
+def _joined(quality: Sequence[Evidence], more: Sequence[Evidence]) -> list[Evidence]:
+    """All evidence, with one entry for each check."""
+    known = {one.check: one for one in quality}
+    for one in more:
+        known[one.check] = _both(known[one.check], one) if one.check in known else one
+    return list(known.values())
+
+
+def _both(one: Evidence, other: Evidence) -> Evidence:
+    """What two looks at the same check say, in one."""
+    shares = one.contributions + other.contributions
+    since = one.since if other.since is None else other.since
+    if one.since is not None and other.since is not None:
+        since = np.where(other.exceedance >= 1.0, other.since, one.since)
+    return replace(
+        one,
+        exceedance=np.fmax(one.exceedance, other.exceedance),
+        contributions=shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0),
+        expected=np.where(np.isnan(one.expected), other.expected, one.expected),
+        since=since,
+    )

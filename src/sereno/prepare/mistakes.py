@@ -6,7 +6,7 @@ count as bad, and the incident says which mistake it is instead of "the balance 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,12 @@ from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Identity, Profile
 from sereno.prepare.balance import LEAST_KWH, balance_of, checkable
 
-__all__ = ["Mistakes", "find_mistakes", "vouched_cells"]
+__all__ = ["Mistakes", "find_mistakes", "proven_units", "vouched_cells"]
 
 IntArray = npt.NDArray[np.intp]
 
+_UNIT_FACTORS = (1_000.0, 0.001)
+"""kWh to Wh and back: the only pair of units that rooftops and buildings are known to mix."""
 _PLAIN = 3.0
 """A balance must miss by this many times its limit before a mistake is looked for."""
 _LEAST_USUAL, _MOST_USUAL = 0.05, 2.0
@@ -56,6 +58,25 @@ def vouched_cells(window: Window, profile: Profile) -> BoolArray:
         columns = [window.signals.index(name) for name in identity.signals]
         vouched[np.ix_(np.abs(residual) <= limit, columns)] = True
     return vouched
+
+
+def proven_units(window: Window, profile: Profile) -> FloatArray:
+    """Factors that one signal is off by where nothing else closes the balances, (rows, signals); else 0."""
+    factors = np.zeros(window.values.shape)
+    balances = checkable(window.signals, profile)
+    rows = _broken_rows(window, balances) if balances else np.empty(0, dtype=np.intp)
+    if not len(rows):
+        return factors
+    columns = _columns(window.signals, balances)
+    broken = _Broken(window, rows, balances, columns, dark=None)
+    values = broken.values
+    for column, factor in product(columns, _UNIT_FACTORS):
+        repaired, without = values.copy(), values.copy()
+        repaired[:, column] /= factor
+        without[:, column] = 0.0
+        is_proven = broken.closes(repaired) & ~broken.closes(without)
+        factors[rows[is_proven], column] = factor
+    return factors
 
 
 def find_mistakes(window: Window, profile: Profile, usual: FloatArray, dark: BoolArray | None) -> Mistakes:

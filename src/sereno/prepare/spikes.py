@@ -47,7 +47,9 @@ class Spikes:
     memory: Memory
 
 
-def find_spikes(window: Window, profile: Profile, vouched: BoolArray, memory: Memory) -> Spikes:
+def find_spikes(
+    window: Window, profile: Profile, vouched: BoolArray, suspected: BoolArray, memory: Memory
+) -> Spikes:
     """Single values far beyond what their signal has shown.
 
     The size of an energy, a volume or another ratio-scaled value is the value itself, compared with the
@@ -56,6 +58,7 @@ def find_spikes(window: Window, profile: Profile, vouched: BoolArray, memory: Me
 
     Args:
         vouched: Cells that other meters confirm, shape (rows, signals): whatever their size, no spikes.
+        suspected: Cells that may be in another unit, shape (rows, signals): nothing is learnt from them.
     """
     values = np.where(np.isfinite(window.values), window.values, np.nan)
     micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
@@ -66,10 +69,13 @@ def find_spikes(window: Window, profile: Profile, vouched: BoolArray, memory: Me
         scan = _Scan(states[column], is_ratio=profile.signal(name).is_ratio_scaled)
         known = np.flatnonzero(~np.isnan(values[:, column]))
         is_long = len(known) > _FEW_ROWS
-        start = scan.pass_over(values[known, column], micros[known], vouched[known, column]) if is_long else 0
+        doubts = vouched[known, column], suspected[known, column]
+        start = scan.pass_over(values[known, column], micros[known], *doubts) if is_long else 0
         for row in known[start:].tolist():
             cell = row, column
-            beyond[cell], expected[cell] = scan.judge(values[cell], micros[row], is_vouched=vouched[cell])
+            beyond[cell], expected[cell] = scan.judge(
+                values[cell], micros[row], is_vouched=vouched[cell], is_suspected=suspected[cell]
+            )
         states[column] = scan.state
     sound = np.where((beyond > 0) | np.isnan(values), 0.0, values)
     usual = np.maximum.accumulate(np.vstack((before, sound)), axis=0)[:-1]
@@ -83,7 +89,9 @@ class _Scan:
         self.state = state.tolist()
         self._is_ratio = is_ratio
 
-    def judge(self, value: float, at: float, *, is_vouched: bool) -> tuple[float, float]:
+    def judge(
+        self, value: float, at: float, *, is_vouched: bool, is_suspected: bool
+    ) -> tuple[float, float]:
         """How far a value is beyond the limit, 0 where it is no spike, and what it should have been at most."""
         state = self.state
         size = value if self._is_ratio else abs(value - state[_LAST])
@@ -91,6 +99,8 @@ class _Scan:
         if size > limit and not is_vouched and state[_RUN] < LONGEST:
             state[_RUN] += 1
             return size / limit, state[_PEAK if self._is_ratio else _LAST]
+        if is_suspected:
+            return 0.0, np.nan
         state[_RUN], state[_LAST] = 0.0, value
         if size > 0:
             state[_PEAK] = max(state[_PEAK], size)
@@ -98,7 +108,9 @@ class _Scan:
             state[_SINCE] = min(state[_SINCE], at)
         return 0.0, np.nan
 
-    def pass_over(self, values: FloatArray, micros: FloatArray, vouched: BoolArray) -> int:
+    def pass_over(
+        self, values: FloatArray, micros: FloatArray, vouched: BoolArray, suspected: BoolArray
+    ) -> int:
         """Rows at the start of which none can be a spike, taken into the state at once."""
         state = self.state
         if not len(values) or state[_RUN]:
@@ -106,7 +118,8 @@ class _Scan:
         sizes = values if self._is_ratio else np.abs(np.diff(values, prepend=state[_LAST]))
         sizes = np.where(np.isnan(sizes), 0.0, sizes)
         peaks = np.maximum.accumulate(np.concatenate(([state[_PEAK]], sizes)))
-        beyond = np.flatnonzero((sizes > FACTOR * peaks[:-1]) & (peaks[:-1] > 0) & ~vouched)
+        is_beyond = (sizes > FACTOR * peaks[:-1]) & (peaks[:-1] > 0) & ~vouched
+        beyond = np.flatnonzero(is_beyond | suspected)
         stop = int(beyond[0]) if len(beyond) else len(values)
         seen = sizes[:stop] > 0
         if stop:

@@ -85,6 +85,7 @@ def _fill(
     def when(instant: datetime) -> str:
         return moment(instant, place.zone, language, step=place.step)
 
+    kind = "register_sentence" if _is_still_register(detection) else "sentence"
     step = place.step or timedelta(0)
     started_at, ended_at = interval
     length = (ended_at or detection.last_at + step) - started_at
@@ -92,7 +93,7 @@ def _fill(
     labels = [place.profile.signal(name).label(language) for name in detection.signals]
     key = "sentence.lasted" if ended_at is not None else "sentence.lasting"
     return sentence(
-        f"{_key(detection, place.profile)}.sentence",
+        f"{_key(detection, place.profile)}.{kind}",
         language,
         asset=detection.asset,
         check=detection.check.partition(".")[2],
@@ -106,6 +107,11 @@ def _fill(
         rows=detection.n_rows,
         impact=impact,
     )
+
+
+def _is_still_register(detection: Detection) -> bool:
+    """Of a frozen sensor nobody knows what it should read; a register that stands still has a difference."""
+    return detection.cause == "quality.frozen" and not isnan(detection.expected)
 
 
 def _impact(impact: float, detection: Detection, language: str) -> str:

@@ -1,0 +1,370 @@
+"""A stretch of readings in another unit: Wh among kWh, ft³ among m³, the power of a step for its energy.
+
+Each amount is compared with its usual level at that time of day (of the week's days where a step is a day),
+in decades. A factor of hundreds is taken for a unit after a few readings, sooner where several signals move
+by the same factor at once; a smaller one only when days of readings agree on it and the series' own variation
+is far smaller. The level is learnt from the readings before, in the first unit, so that a stream and a batch
+find the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from sereno.domain.judgement import Evidence, IncidentKind, Memory
+from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Window
+from sereno.domain.signals import Profile
+
+IntArray = npt.NDArray[np.int64]
+
+__all__ = ["UNIT_CHANGE", "UnitChange", "check_units"]
+
+UNIT_CHANGE = "quality.unit_change"
+FACTORS = (1e6, 3_600.0, 1_000.0, 3_600 / 12.96, 35.3147, 12.0, 11.63, 4.0, 3.6)
+"""kWh-mWh, kWh-kJ, kWh-Wh, MWh-MJ (277.8), m³-ft³ (ISO 80000-3), kW-kWh of 5 min, m³-kWh of natural gas,
+kW-kWh of 15 min, kWh-MJ."""
+_DECADES = np.array([sign * np.log10(one) for one in FACTORS for sign in (1.0, -1.0)])
+_IS_LARGE = np.abs(_DECADES) >= 2.0
+MIN_VISITS_KNOWN = 3
+MIN_DAYS_KNOWN = 5
+"""Earlier days at a time of day, or days where they are the step, from which the level is known."""
+LEAST_SPREAD = 0.05
+OWN_VARIATION = 4.0
+"""A factor must exceed the usual deviation so many times."""
+LARGE_TOLERANCE = 0.25
+"""Deviation from a large factor, over its decades, that a reading may have."""
+MEAN_TOLERANCE = 0.06
+"""Deviation of the mean of a stretch from a small factor: 15 % [decades]."""
+JOINT_SHARE = 0.8
+"""Share of the telling signals that must agree to speak for all."""
+JOINT_ROWS = 2
+SINGLE_ROWS, SINGLE_DAILY_ROWS = 12, 5
+"""Readings in a run that one signal needs alone: half a day, or most of a week."""
+SMALL_DAYS = 2
+SMALL_DAILY_ROWS = 7
+"""Days, or daily readings, that a small factor needs."""
+SCATTER = 2.0
+"""Deviation of one signal's readings from its factor, over the usual one: in a new unit the shape stays."""
+OFF_ROWS = 3
+"""Ordinary readings in a run that end a stretch."""
+ACCEPTED_AFTER = timedelta(days=60)
+"""A stretch that lasts longer is how the asset reads now: its level is learnt anew."""
+REMEMBERED_VISITS = 7.0
+CLIP_DECADES = 1.0
+_SLOTS = 24
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
+_MICROSECOND = timedelta(microseconds=1)
+_MEAN, _SQUARE, _ROWS = range(3)
+_FACTOR, _COUNT, _SUM, _SQUARES, _SPREAD, _SINCE, _IS_OPEN, _PLAIN, _CREDIT, _RUN = range(10)
+_NONE, _SILENT = -1, -2
+
+
+@dataclass(frozen=True, slots=True)
+class UnitChange:
+    """What `check_units` found.
+
+    Attributes:
+        evidence: One event per stretch.
+        bad: Cells in another unit, certainly or apparently, shape (rows, signals).
+        sure: Those that certainly are.
+        flags: Quality bits, shape (rows, signals).
+        memory: For the next window.
+    """
+
+    evidence: Evidence
+    bad: BoolArray
+    sure: BoolArray
+    flags: QualityArray
+    memory: Memory
+
+
+def check_units(
+    window: Window,
+    profile: Profile,
+    memory: Memory,
+    *,
+    bad: BoolArray,
+    vouched: BoolArray,
+    proven: FloatArray,
+) -> UnitChange | None:
+    """Stretches whose level is a known factor away from what was before; None where no signal is an amount.
+
+    Args:
+        memory: What the check of the rows before left.
+        bad: Cells that say nothing of the level, shape (rows, signals).
+        vouched: Cells of balances that close, shape (rows, signals): one alone is in no other unit.
+        proven: Factors with which alone the balances close, shape (rows, signals); 0 where there is none.
+    """
+    columns = _amounts_of(window.signals, profile)
+    if not columns:
+        return None
+    values = np.where(bad, np.nan, window.values)[:, columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decades = np.where(values > 0, np.log10(values), np.nan)
+    follower = _Follower(window.step, len(columns), memory)
+    numbers = _factor_numbers(proven[:, columns])
+    changed, is_sure, factors, since = follower.follow(window, decades, vouched[:, columns], numbers)
+    return _told(window, columns, changed, is_sure, factors, since, decades, follower.memory())
+
+
+@lru_cache(maxsize=1_024)
+def _amounts_of(signals: tuple[str, ...], profile: Profile) -> list[int]:
+    return [i for i, name in enumerate(signals) if profile.signal(name).is_ratio_scaled]
+
+
+class _Follower:
+    """Follows the levels of one asset from day to day (from week to week where a step is a day)."""
+
+    def __init__(self, step: timedelta | None, n_signals: int, memory: Memory) -> None:
+        self._is_daily = step is not None and step >= _DAY
+        self._joint_credit = 1.0 / (1 if self._is_daily else JOINT_ROWS)
+        self._small_rows = SMALL_DAILY_ROWS if self._is_daily or step is None else SMALL_DAYS * _DAY / step
+        self._single_rows = SINGLE_DAILY_ROWS if self._is_daily else SINGLE_ROWS
+        per_visit = 1.0 if step is None else max(_HOUR / step, 1.0)
+        self._min_rows = MIN_DAYS_KNOWN if self._is_daily else MIN_VISITS_KNOWN * per_visit
+        arrays = memory.arrays
+        n_slots = 1 if self._is_daily else _SLOTS
+        if "unit/level" in arrays:
+            self._level = arrays["unit/level"].copy()
+            self._visit, self._open = int(arrays["unit/visit"][0]), arrays["unit/open"].copy()
+            self._run = arrays["unit/run"].copy()
+        else:
+            self._level = np.zeros((3, n_slots, n_signals))
+            self._visit, self._open = -1, np.zeros((3, n_signals))
+            self._run = np.zeros((_RUN, n_signals))
+            self._run[_FACTOR] = _NONE
+
+    def memory(self) -> Memory:
+        return Memory(
+            {
+                "unit/level": self._level,
+                "unit/visit": np.array([self._visit]),
+                "unit/open": self._open,
+                "unit/run": self._run,
+            }
+        )
+
+    def follow(
+        self, window: Window, decades: FloatArray, vouched: BoolArray, proven: IntArray
+    ) -> tuple[np.ndarray, BoolArray, FloatArray, FloatArray]:
+        """Of each cell: whether its unit seems changed, whether surely, by how many decades, since when."""
+        micros = window.time.astype("datetime64[us]").astype(np.int64)
+        visits = micros // (7 * _DAY_US if self._is_daily else _HOUR_US)
+        passes = visits if self._is_daily else micros // _DAY_US
+        cuts = [0, *(np.flatnonzero(np.diff(passes)) + 1).tolist(), len(micros)]
+        shape = decades.shape
+        self._changed, self._sure = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
+        self._factors, self._since = np.zeros(shape), np.zeros(shape)
+        self._is_silent, self._vouched, self._proven = np.ones(shape, dtype=bool), vouched, proven
+        for start, stop in pairwise(cuts):
+            if stop > start:
+                self._pass(slice(start, stop), decades[start:stop], visits[start:stop], micros[start:stop])
+        self._changed[self._is_silent & (self._changed == 0)] = _SILENT
+        return self._changed, self._sure, self._factors, self._since
+
+    def _pass(self, rows: slice, decades: FloatArray, visits: np.ndarray, micros: np.ndarray) -> None:
+        """Rows of which no two of one time of day belong to different days."""
+        if visits[0] != self._visit:
+            self._close_visit()
+        if self._day_of(visits[0]) != self._day_of(self._visit):
+            self._accept(float(micros[0]))
+        slots = visits * 0 if self._is_daily else visits % _SLOTS
+        mean, square, known = (self._level[part][slots] for part in (_MEAN, _SQUARE, _ROWS))
+        away = decades - mean
+        is_telling = ~np.isnan(away) & (known >= self._min_rows)
+        spread = np.maximum(np.sqrt(square), LEAST_SPREAD)
+        self._is_silent[rows] = ~is_telling
+        normal = decades
+        is_odd = is_telling & (np.abs(away) > np.abs(_DECADES).min() / 2)
+        if is_odd.any() or (self._run[_FACTOR] >= 0).any():
+            normal = decades - self._judge(rows, away, is_telling, spread, micros)
+        clipped = np.where(known > 0, np.clip(normal, mean - CLIP_DECADES, mean + CLIP_DECADES), normal)
+        self._learn(clipped, visits)
+
+    def _day_of(self, visit: int) -> int:
+        return visit if self._is_daily else visit // _SLOTS
+
+    def _accept(self, at: float) -> None:
+        """A stretch that has lasted for months is the new normal: its signals begin anew."""
+        run = self._run
+        is_old = (run[_IS_OPEN] > 0) & (at - run[_SINCE] > ACCEPTED_AFTER / _MICROSECOND)
+        self._level[:, :, is_old] = 0.0
+        self._open[:, is_old] = 0.0
+        run[:, is_old] = 0.0
+        run[_FACTOR, is_old] = _NONE
+
+    def _judge(
+        self,
+        rows: slice,
+        away: FloatArray,
+        is_telling: BoolArray,
+        spread: FloatArray,
+        micros: np.ndarray,
+    ) -> FloatArray:
+        """Follows the runs row by row; returns the decades to take off each cell before learning from it."""
+        nearest = np.abs(np.where(is_telling, away, 0.0)[:, :, None] - _DECADES).argmin(axis=2)
+        factor = _DECADES[nearest]
+        is_closer = is_telling & (np.abs(away - factor) < np.abs(away))
+        is_beyond = np.abs(factor) >= OWN_VARIATION * spread
+        is_near = np.abs(away - factor) <= LARGE_TOLERANCE * np.abs(factor)
+        is_match = is_closer & is_beyond & (is_near | ~_IS_LARGE[nearest])
+        is_own = is_match & ~self._vouched[rows]
+        proven = self._proven[rows]
+        taken_off = np.zeros(away.shape)
+        for row in range(len(away)):
+            agreed = _agreed(nearest[row], is_match[row], is_telling[row])
+            for signal in np.flatnonzero(is_telling[row]).tolist():
+                found = int(nearest[row, signal]) if is_own[row, signal] else _NONE
+                found = agreed if agreed >= 0 else found
+                is_proven = proven[row, signal] >= 0
+                found = int(proven[row, signal]) if is_proven else found
+                found = self._kept(signal, found, float(away[row, signal]))
+                here = float(away[row, signal]), float(spread[row, signal]), float(micros[row])
+                credit = 1.0 if is_proven else self._joint_credit * (agreed >= 0)
+                self._step(signal, found, *here, credit=credit)
+                self._note(rows.start + row, signal, found, taken_off, row)
+        return taken_off
+
+    def _kept(self, signal: int, found: int, away: float) -> int:
+        """In a stretch, a reading nearer its factor than the usual level belongs to it."""
+        own = int(self._run[_FACTOR, signal])
+        if own < 0 or own == found:
+            return found
+        is_alike = abs(away - _DECADES[own]) < min(abs(away), abs(_DECADES[own]) / 2)
+        is_close = found < 0 or abs(_DECADES[own] - _DECADES[found]) < 2 * MEAN_TOLERANCE
+        return own if (self._run[_IS_OPEN, signal] and is_alike) or (is_alike and is_close) else found
+
+    def _step(
+        self, signal: int, found: int, away: float, spread: float, at: float, *, credit: float
+    ) -> None:
+        """One telling reading more of a signal."""
+        run = self._run[:, signal]
+        if found < 0:
+            run[_PLAIN] += 1
+            if not run[_IS_OPEN] or run[_PLAIN] >= OFF_ROWS:
+                run[:] = 0.0
+                run[_FACTOR] = _NONE
+            return
+        if run[_FACTOR] != found:
+            run[:] = 0.0
+            run[_FACTOR], run[_SINCE] = found, at
+        run[_COUNT] += 1
+        run[_SUM] += away
+        run[_SQUARES] += away**2
+        run[_SPREAD] += spread
+        run[_PLAIN] = 0.0
+        run[_CREDIT] += credit
+        if not run[_IS_OPEN]:
+            run[_IS_OPEN] = float(self._is_sure(run, found))
+
+    def _is_sure(self, run: FloatArray, found: int) -> bool:
+        if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
+            return True
+        count = run[_COUNT]
+        mean = run[_SUM] / count
+        scatter = np.sqrt(max(run[_SQUARES] / count - mean**2, 0.0))
+        is_alike = scatter <= SCATTER * run[_SPREAD] / count
+        is_close = _IS_LARGE[found] or abs(mean - _DECADES[found]) <= MEAN_TOLERANCE
+        rows = self._single_rows if _IS_LARGE[found] else self._small_rows
+        return bool(count >= rows and is_alike and is_close)
+
+    def _note(self, place: int, signal: int, found: int, taken_off: FloatArray, row: int) -> None:
+        run = self._run[:, signal]
+        is_open = bool(run[_IS_OPEN]) and run[_FACTOR] == found
+        if found < 0 or not (is_open or _IS_LARGE[found]):
+            return
+        taken_off[row, signal] = _DECADES[found]
+        self._changed[place, signal] = 1
+        self._sure[place, signal] = is_open
+        self._factors[place, signal] = _DECADES[found]
+        self._since[place, signal] = run[_SINCE]
+
+    def _learn(self, decades: FloatArray, visits: np.ndarray) -> None:
+        """Adds the rows to their visits and closes all but the last."""
+        starts = np.concatenate(([0], np.flatnonzero(np.diff(visits)) + 1))
+        known = ~np.isnan(decades)
+        filled = np.where(known, decades, 0.0)
+        sums = np.stack([np.add.reduceat(part, starts, axis=0) for part in (filled, filled**2, known * 1.0)])
+        sums[:, 0] += self._open
+        if len(starts) > 1:
+            slots = visits[starts[:-1]] % _SLOTS
+            self._level[:, slots] = _updated(self._level[:, slots], sums[:, :-1])
+        self._open, self._visit = sums[:, -1].copy(), int(visits[-1])
+
+    def _close_visit(self) -> None:
+        if self._visit >= 0:
+            slot = 0 if self._is_daily else self._visit % _SLOTS
+            self._level[:, slot] = _updated(self._level[:, slot], self._open)
+        self._open = np.zeros_like(self._open)
+
+
+def _updated(level: FloatArray, sums: FloatArray) -> FloatArray:
+    """Mean, mean square deviation and rows of a level after a visit with sums of values, squares and rows."""
+    total, squares, rows = sums
+    n = np.maximum(rows, 1.0)
+    known = np.minimum(level[_ROWS], (REMEMBERED_VISITS - 1.0) * n)
+    share = rows / np.maximum(known + rows, 1.0)
+    mean = level[_MEAN] + share * (total / n - level[_MEAN])
+    around = np.maximum(squares / n - 2 * mean * total / n + mean**2, 0.0)
+    square = level[_SQUARE] + share * (around - level[_SQUARE])
+    updated: FloatArray = np.where(rows > 0, np.stack([mean, square, level[_ROWS] + rows]), level)
+    return updated
+
+
+def _factor_numbers(factors: FloatArray) -> IntArray:
+    """Where each factor stands in the table; `_NONE` for 0."""
+    with np.errstate(divide="ignore"):
+        decades = np.where(factors > 0, np.log10(factors), np.inf)
+    distance = np.abs(decades[:, :, None] - _DECADES)
+    numbers: IntArray = np.where(factors > 0, distance.argmin(axis=2), _NONE)
+    return numbers
+
+
+def _agreed(nearest: np.ndarray, is_match: BoolArray, is_telling: BoolArray) -> int:
+    """The factor on which several signals agree; `_NONE` where they do not."""
+    if np.count_nonzero(is_match) < 2:
+        return _NONE
+    votes = np.bincount(nearest[is_match], minlength=len(_DECADES))
+    best = int(votes.argmax())
+    is_majority = votes[best] >= 2 and votes[best] >= JOINT_SHARE * np.count_nonzero(is_telling)
+    return best if is_majority else _NONE
+
+
+def _told(
+    window: Window,
+    columns: Sequence[int],
+    changed: np.ndarray,
+    is_sure: BoolArray,
+    factors: FloatArray,
+    since: FloatArray,
+    decades: FloatArray,
+    memory: Memory,
+) -> UnitChange:
+    shape = window.values.shape
+    bad = np.zeros(shape, dtype=bool)
+    bad[:, columns] = changed == 1
+    sure = np.zeros(shape, dtype=bool)
+    sure[:, columns] = is_sure
+    row_is_sure = is_sure.any(axis=1)
+    expected = np.full(shape, np.nan)
+    expected[:, columns] = np.where(is_sure, 10.0 ** (decades - factors), np.nan)
+    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    begun = np.where(row_is_sure, np.where(is_sure, since, np.inf).min(axis=1, initial=np.inf), micros)
+    evidence = Evidence(
+        check=UNIT_CHANGE,
+        kind=IncidentKind.DATA,
+        exceedance=np.where(row_is_sure, 2.0, np.where((changed == _SILENT).all(axis=1), np.nan, 0.0)),
+        threshold=1.0,
+        contributions=sure / np.maximum(sure.sum(axis=1, keepdims=True), 1.0),
+        expected=expected,
+        since=begun.astype(np.int64).astype("datetime64[us]"),
+        off_delay=OFF_ROWS,
+    )
+    flags = np.where(sure, int(Quality.UNIT_CHANGE), 0).astype(np.int32)
+    return UnitChange(evidence, bad, sure, flags, memory)
