@@ -8,7 +8,17 @@ from enum import IntEnum, StrEnum
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey
 
-__all__ = ["Condition", "EventKind", "Explains", "HumanState", "Incident", "IncidentEvent", "Verdict", "apply", "explains"]
+__all__ = [
+    "Condition",
+    "EventKind",
+    "Explains",
+    "HumanState",
+    "Incident",
+    "IncidentEvent",
+    "Verdict",
+    "apply",
+    "explains",
+]
 
 
 class Explains(IntEnum):
@@ -35,6 +45,7 @@ _EXPLAINS = {
     "quality.sentinel": Explains.BAD_VALUES,
     "quality.source_bad": Explains.BAD_VALUES,
     "quality.spike": Explains.BAD_VALUES,
+    "physics.night_generation": Explains.BAD_VALUES,
 }
 
 

@@ -124,33 +124,26 @@ def _rank(group: Sequence[Detection]) -> Explains:
 
 def _explains(group: Sequence[Detection], detection: Detection, step: timedelta | None) -> bool:
     """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
-    return any(
-        mistake.check == group[0].check
-        and _is_of_its_kind(mistake, detection)
-        and _is_of_its_time(mistake, detection, explaining_slack(step))
-        for mistake in group
-    )
+    mistakes = [one for one in group if one.check == group[0].check]
+    slack = explaining_slack(step)
+    has_begun = mistakes[0].started_at - slack <= detection.started_at
+    is_over = all(one.ended_at is not None and one.ended_at + slack < detection.last_at for one in mistakes)
+    return has_begun and not is_over and any(_spoils(one, detection, slack) for one in mistakes)
 
 
-def _is_of_its_kind(mistake: Detection, detection: Detection) -> bool:
+def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
     match explains(mistake):
         case Explains.ALL:
             is_timing = mistake.check == _CLOCK
             return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
         case Explains.BAD_VALUES:
             return not set(mistake.signals).isdisjoint(detection.signals)
+        case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
+            return False
         case _ if detection.kind is IncidentKind.PHYSICS:
-            return detection.check != mistake.check and detection.signals[0] == mistake.signals[0]
+            return detection.signals[0] == mistake.signals[0]
         case _:
             return detection.signals[0] in mistake.signals
-
-
-def _is_of_its_time(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
-    has_begun = mistake.started_at - slack <= detection.started_at
-    is_over = mistake.ended_at is not None and detection.last_at > mistake.ended_at + slack
-    if explains(mistake) is Explains.BALANCE and detection.started_at > mistake.started_at + slack:
-        return False
-    return has_begun and not is_over
 
 
 def explaining_slack(step: timedelta | None) -> timedelta:

@@ -118,7 +118,9 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
     balances = []
     for identity in checkable(window.signals, profile):
         residual, limit, largest = balance_of(window.values, window.signals, identity)
-        noticed = np.maximum(FLAG_SHARE * largest, _rounding(identity)) if identity.tolerance is None else limit
+        noticed = (
+            np.maximum(FLAG_SHARE * largest, _rounding(identity)) if identity.tolerance is None else limit
+        )
         columns = [window.signals.index(name) for name in identity.signals]
         flagged = np.abs(residual) > noticed
         if flagged.any():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import MappingProxyType
 
 import numpy as np
@@ -23,7 +24,9 @@ __all__ = ["NO_REPEATS", "Checked", "check_window"]
 SPIKE = "quality.spike"
 SWAPPED_SIGN = "quality.swapped_sign"
 SWAPPED_CHANNELS = "quality.swapped_channels"
-_OFF_DELAY = 2
+_DAY = timedelta(days=1)
+_LEAST_OFF_DELAY = 2
+"""Sound rows that end an exchange; a day where steps are shorter: a sun that is down proves nothing."""
 NO_REPEATS: Mapping[str, float] = MappingProxyType({})
 
 
@@ -88,7 +91,9 @@ def _check_units(
 ) -> UnitChange | None:
     bad = has_flag(window, Quality.BAD)
     bad |= False if registers is None else registers.bad
-    return check_units(window, profile, memory, bad=bad, vouched=vouched, proven=proven_units(window, profile))
+    return check_units(
+        window, profile, memory, bad=bad, vouched=vouched, proven=proven_units(window, profile)
+    )
 
 
 def _name_mistakes(
@@ -101,14 +106,19 @@ def _name_mistakes(
         suspected = units.bad
         known = replace(window, values=np.where(units.sure, np.nan, window.values))
     spikes = find_spikes(known, profile, vouched, suspected, memory)
-    mistakes = find_mistakes(known, profile, spikes.usual, dark_rows(window, profile))
+    mistakes = find_mistakes(known, profile, spikes.usual, dark_rows(window, profile), memory)
+    off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
     is_spike = (spikes.beyond > 0) & ~mistakes.wrong
     evidence = [
         cells_evidence(SPIKE, window, is_spike, expected=spikes.expected),
-        cells_evidence(SWAPPED_SIGN, window, mistakes.turned, off_delay=_OFF_DELAY),
-        cells_evidence(SWAPPED_CHANNELS, window, mistakes.exchanged, off_delay=_OFF_DELAY),
+        cells_evidence(SWAPPED_SIGN, window, mistakes.turned, off_delay=off_delay),
+        replace(
+            cells_evidence(SWAPPED_CHANNELS, window, mistakes.exchanged, off_delay=off_delay),
+            since=mistakes.since,
+        ),
     ]
-    return evidence, is_spike | mistakes.wrong, spikes.memory
+    kept = Memory({**spikes.memory.arrays, **mistakes.memory.arrays})
+    return evidence, is_spike | mistakes.wrong, kept
 
 
 def _joined(quality: Sequence[Evidence], more: Sequence[Evidence]) -> list[Evidence]:

@@ -11,7 +11,8 @@ from itertools import combinations, product
 import numpy as np
 import numpy.typing as npt
 
-from sereno.domain.readings import BoolArray, FloatArray, Window
+from sereno.domain.judgement import Memory
+from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import Identity, Profile
 from sereno.prepare.balance import LEAST_KWH, balance_of, checkable
 
@@ -21,6 +22,8 @@ IntArray = npt.NDArray[np.intp]
 
 _UNIT_FACTORS = (1_000.0, 0.001)
 """kWh to Wh and back: the only pair of units that rooftops and buildings are known to mix."""
+_LAST = "mistakes/last"
+_PAIR = 2
 _PLAIN = 3.0
 """A balance must miss by this many times its limit before a mistake is looked for."""
 _LEAST_USUAL, _MOST_USUAL = 0.05, 2.0
@@ -33,15 +36,19 @@ _UNLIKELY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Mistakes:
-    """What single mistakes explain of the rows; all of shape (rows, signals).
+    """What single mistakes explain of the rows.
 
     Attributes:
-        turned: Share of each signal whose turned sign explains the row.
-        exchanged: Share of each signal in the exchanges that explain the row.
+        turned: Share of each signal whose turned sign explains the row, shape (rows, signals).
+        exchanged: Share of each signal in the exchanges that explain the row and the one before, likewise.
+        since: When the exchange of each row began, shape (rows,).
+        memory: For the next window.
     """
 
     turned: FloatArray
     exchanged: FloatArray
+    since: TimeArray
+    memory: Memory
 
     @property
     def wrong(self) -> BoolArray:
@@ -79,9 +86,12 @@ def proven_units(window: Window, profile: Profile) -> FloatArray:
     return factors
 
 
-def find_mistakes(window: Window, profile: Profile, usual: FloatArray, dark: BoolArray | None) -> Mistakes:
+def find_mistakes(
+    window: Window, profile: Profile, usual: FloatArray, dark: BoolArray | None, memory: Memory
+) -> Mistakes:
     """Signs and channels that are exchanged.
 
+    One row may close by chance once two of its channels are exchanged; two broken rows in a run do not.
     Where balances can be checked they decide. A signal without one has a turned sign where it is negative,
     may not be, and turned it would be of its usual size.
 
@@ -104,7 +114,24 @@ def find_mistakes(window: Window, profile: Profile, usual: FloatArray, dark: Boo
             turned[rows] += _turned_signs(broken, minima)
             broken = replace(broken, rows=rows[~turned[rows].any(axis=1)])
             exchanged[broken.rows] = _exchanges(broken)
-    return Mistakes(_normalised(turned), _normalised(exchanged))
+    exchanged, since, kept = _confirmed(window, exchanged, memory)
+    return Mistakes(_normalised(turned), _normalised(exchanged), since, kept)
+
+
+def _confirmed(window: Window, exchanged: FloatArray, memory: Memory) -> tuple[FloatArray, TimeArray, Memory]:
+    """The exchanges that the row before with any reading shows as well, since when, and the memory."""
+    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    last = memory.arrays.get(_LAST, np.zeros(len(window.signals) + 1))
+    rows = np.flatnonzero(~np.isnan(window.values).all(axis=1))
+    shown = np.vstack((last[1:], exchanged[rows]))
+    is_same = ((shown[1:] > 0) & (shown[:-1] > 0)).sum(axis=1) >= _PAIR
+    confirmed = np.zeros(exchanged.shape)
+    confirmed[rows] = shown[1:] * is_same[:, None]
+    since = micros.copy()
+    since[rows] = np.where(is_same, np.concatenate((last[:1], micros[rows]))[:-1], micros[rows])
+    if len(rows):
+        last = np.concatenate((micros[rows[-1:]], exchanged[rows[-1]]))
+    return confirmed, since.astype(np.int64).astype("datetime64[us]"), Memory({_LAST: last})
 
 
 def _columns(signals: tuple[str, ...], balances: Sequence[Identity]) -> list[int]:

@@ -91,7 +91,9 @@ def check_quality(
         cells_evidence(SOURCE_BAD, window, source_bad, on_delay=rules.missing_delay),
         impossible,
         frozen,
-        cells_evidence(ESTIMATED, window, has_flag(window, Quality.ESTIMATED), on_delay=rules.estimated_delay),
+        cells_evidence(
+            ESTIMATED, window, has_flag(window, Quality.ESTIMATED), on_delay=rules.estimated_delay
+        ),
         cells_evidence(CONFLICTING, window, has_flag(window, Quality.CONFLICT)),
     ]
     return evidence, wrong | is_sentinel | is_impossible | is_frozen | source_bad, carried

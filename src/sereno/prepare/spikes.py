@@ -37,7 +37,7 @@ class Spikes:
     Attributes:
         beyond: Size over the limit where a cell is a spike, else 0.
         expected: What a spike should have been at most; NaN elsewhere.
-        usual: Largest value of ratio-scaled signals before each row.
+        usual: Largest value before each row of ratio-scaled signals, 0 for others.
         memory: For the next window.
     """
 
@@ -64,9 +64,10 @@ def find_spikes(
     micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
     states = _states(memory, len(window.signals))
     beyond, expected = np.zeros(values.shape), np.full(values.shape, np.nan)
-    before = states[:, _PEAK].copy()
-    for column, name in enumerate(window.signals):
-        scan = _Scan(states[column], is_ratio=profile.signal(name).is_ratio_scaled)
+    is_ratio = np.array([profile.signal(name).is_ratio_scaled for name in window.signals])
+    before = np.where(is_ratio, states[:, _PEAK], 0.0)
+    for column in range(len(window.signals)):
+        scan = _Scan(states[column], is_ratio=bool(is_ratio[column]))
         known = np.flatnonzero(~np.isnan(values[:, column]))
         is_long = len(known) > _FEW_ROWS
         doubts = vouched[known, column], suspected[known, column]
@@ -77,7 +78,7 @@ def find_spikes(
                 values[cell], micros[row], is_vouched=vouched[cell], is_suspected=suspected[cell]
             )
         states[column] = scan.state
-    sound = np.where((beyond > 0) | np.isnan(values), 0.0, values)
+    sound = np.where((beyond > 0) | np.isnan(values) | suspected | ~is_ratio, 0.0, values)
     usual = np.maximum.accumulate(np.vstack((before, sound)), axis=0)[:-1]
     return Spikes(beyond, expected, usual, Memory({_STATE: states}))
 
@@ -89,9 +90,7 @@ class _Scan:
         self.state = state.tolist()
         self._is_ratio = is_ratio
 
-    def judge(
-        self, value: float, at: float, *, is_vouched: bool, is_suspected: bool
-    ) -> tuple[float, float]:
+    def judge(self, value: float, at: float, *, is_vouched: bool, is_suspected: bool) -> tuple[float, float]:
         """How far a value is beyond the limit, 0 where it is no spike, and what it should have been at most."""
         state = self.state
         size = value if self._is_ratio else abs(value - state[_LAST])

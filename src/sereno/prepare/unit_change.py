@@ -216,13 +216,14 @@ class _Follower:
         is_match = is_closer & is_beyond & (is_near | ~_IS_LARGE[nearest])
         is_own = is_match & ~self._vouched[rows]
         proven = self._proven[rows]
+        is_closer_to = np.abs(away - _DECADES[proven]) < np.abs(away) / 2
         taken_off = np.zeros(away.shape)
         for row in range(len(away)):
             agreed = _agreed(nearest[row], is_match[row], is_telling[row])
             for signal in np.flatnonzero(is_telling[row]).tolist():
                 found = int(nearest[row, signal]) if is_own[row, signal] else _NONE
                 found = agreed if agreed >= 0 else found
-                is_proven = proven[row, signal] >= 0
+                is_proven = proven[row, signal] >= 0 and is_closer_to[row, signal]
                 found = int(proven[row, signal]) if is_proven else found
                 found = self._kept(signal, found, float(away[row, signal]))
                 here = float(away[row, signal]), float(spread[row, signal]), float(micros[row])
@@ -240,9 +241,7 @@ class _Follower:
         is_close = found < 0 or abs(_DECADES[own] - _DECADES[found]) < 2 * MEAN_TOLERANCE
         return own if (self._run[_IS_OPEN, signal] and is_alike) or (is_alike and is_close) else found
 
-    def _step(
-        self, signal: int, found: int, away: float, spread: float, at: float, *, credit: float
-    ) -> None:
+    def _step(self, signal: int, found: int, away: float, spread: float, at: float, *, credit: float) -> None:
         """One telling reading more of a signal."""
         run = self._run[:, signal]
         if found < 0:
