@@ -61,10 +61,10 @@ def test_broken_balance_is_an_incident_of_its_name(tmp_path: Path) -> None:
 
 
 def test_meter_of_two_balances_is_blamed_where_both_miss_the_same(tmp_path: Path) -> None:
-    found = judged(tmp_path, "Línea B")
+    (found,) = judged(tmp_path, "Línea B")
 
-    assert {one["cause"] for one in found} == {"physics.water", "physics.line_b"}
-    assert {one["signals"][0] for one in found} == {"Línea B"}  # type: ignore[index]
+    assert found["cause"] in {"physics.water", "physics.line_b"}
+    assert found["signals"][0] == "Línea B"  # type: ignore[index]
 
 
 def test_meter_of_two_balances_is_cleared_where_the_other_closes(tmp_path: Path) -> None:

@@ -278,3 +278,82 @@ def test_ids_are_the_same_on_every_machine() -> None:
     _tell(book, [a_detection()])
 
     assert list(book) == ["81e6253e1b26"]
+
+
+def _exchange(day: int = 0, days: int | None = 5, **changes: object) -> Detection:
+    found = a_detection(day, days, check="quality.swapped_channels", cause="quality.swapped_channels")
+    return replace(found, kind=IncidentKind.DATA, **changes)  # type: ignore[arg-type]
+
+
+def _imbalance(day: int = 0, days: int | None = 5, *, name: str = "generation_balance") -> Detection:
+    check = f"physics.{name}"
+    return replace(a_detection(day, days, check=check, cause=check), kind=IncidentKind.PHYSICS)
+
+
+def test_what_a_mistake_explains_is_no_incident_of_its_own() -> None:
+    book: Book = {}
+
+    _tell(book, [_exchange(), _imbalance(), a_detection(1, 3)])
+
+    (incident,) = _shown(book)
+    assert {d.check for d in incident.evidence} == {
+        "quality.swapped_channels",
+        "physics.generation_balance",
+        "behaviour",
+    }
+    assert incident.kind is IncidentKind.DATA
+    assert incident.worst.cause == "quality.swapped_channels"
+
+
+def test_incident_told_before_its_mistake_is_known_gives_way_to_it() -> None:
+    book: Book = {}
+
+    _tell(book, [_imbalance(days=None)])
+    _tell(book, [_imbalance(days=None), _exchange(days=None)])
+
+    (incident,) = _shown(book)
+    assert incident.worst.cause == "quality.swapped_channels"
+    assert sum(one.is_withdrawn for one in book.values()) == 1
+
+
+def test_trouble_that_outlives_the_mistake_stands_alone() -> None:
+    book: Book = {}
+
+    _tell(book, [_exchange(), a_detection(1, 30)])
+
+    assert len(_shown(book)) == 2
+
+
+def test_bad_values_explain_their_own_signals_only() -> None:
+    book: Book = {}
+    frozen = _exchange(signals=("consumption",), check="quality.frozen", cause="quality.frozen")
+
+    _tell(book, [frozen, a_detection(1, 3)])
+
+    assert len(_shown(book)) == 2
+
+
+def test_wrong_clock_does_not_explain_a_frozen_meter() -> None:
+    book: Book = {}
+    clock = _exchange(check="quality.clock_shift", cause="quality.clock_shift")
+    frozen = _exchange(1, 3, check="quality.frozen", cause="quality.frozen")
+
+    _tell(book, [clock, frozen, a_detection(1, 3)])
+
+    assert [i.worst.cause for i in _shown(book)] == ["quality.clock_shift", "quality.frozen"]
+
+
+def test_broken_balance_explains_what_its_signals_seem_to_do_from_then_on() -> None:
+    book: Book = {}
+
+    _tell(book, [_imbalance(), _imbalance(name="consumption_balance"), a_detection(1, 4), a_detection(20, 4)])
+
+    assert [i.worst.cause for i in _shown(book)] == ["physics.consumption_balance", "behaviour.low"]
+
+
+def test_old_imbalance_does_not_hide_new_behaviour() -> None:
+    book: Book = {}
+
+    _tell(book, [_imbalance(days=None), a_detection(20, 4)])
+
+    assert len(_shown(book)) == 2

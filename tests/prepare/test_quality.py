@@ -16,7 +16,9 @@ def _check(
     window: Window, *, frozen: float = 4.0, memory: Memory | None = None
 ) -> tuple[dict[str, Evidence], BoolArray, Memory]:
     rules = QualityRules(missing_delay=3, frozen_rows=np.full(len(window.signals), frozen))
-    evidence, bad, after = check_quality(window, LINE, rules, memory or Memory())
+    evidence, bad, after = check_quality(
+        window, LINE, rules, np.zeros(window.values.shape, dtype=bool), memory or Memory()
+    )
     return {one.check: one for one in evidence}, bad, after
 
 

@@ -3,12 +3,50 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey
 
-__all__ = ["Condition", "EventKind", "HumanState", "Incident", "IncidentEvent", "Verdict", "apply"]
+__all__ = [
+    "Condition",
+    "EventKind",
+    "Explains",
+    "HumanState",
+    "Incident",
+    "IncidentEvent",
+    "Verdict",
+    "apply",
+    "explains",
+]
+
+
+class Explains(IntEnum):
+    """How much else a detection explains; the smallest explains most."""
+
+    ALL = 0
+    """A meter that is wired or scaled wrongly: whatever else looks wrong of the asset meanwhile follows."""
+    BAD_VALUES = 1
+    """Values that are none: what looks wrong of the same signals meanwhile follows."""
+    BALANCE = 2
+    """A meter that others contradict: what its signals seem to do from the same moment on follows."""
+    NOTHING = 3
+
+
+_EXPLAINS = {
+    "quality.clock_shift": Explains.ALL,
+    "quality.swapped_channels": Explains.ALL,
+    "quality.swapped_sign": Explains.ALL,
+    "quality.unit_change": Explains.ALL,
+    "quality.catch_up": Explains.BAD_VALUES,
+    "quality.frozen": Explains.BAD_VALUES,
+    "quality.out_of_range": Explains.BAD_VALUES,
+    "quality.register_reset": Explains.BAD_VALUES,
+    "quality.sentinel": Explains.BAD_VALUES,
+    "quality.source_bad": Explains.BAD_VALUES,
+    "quality.spike": Explains.BAD_VALUES,
+    "physics.night_generation": Explains.BAD_VALUES,
+}
 
 
 class Condition(StrEnum):
@@ -33,6 +71,12 @@ class Verdict(StrEnum):
     FALSE_ALARM = "false_alarm"
     EXPECTED = "expected"
     DATA_PROBLEM = "data_problem"
+
+
+def explains(detection: Detection) -> Explains:
+    """How much else a detection can explain."""
+    is_balance = detection.kind is IncidentKind.PHYSICS
+    return _EXPLAINS.get(detection.check, Explains.BALANCE if is_balance else Explains.NOTHING)
 
 
 class EventKind(StrEnum):
@@ -89,9 +133,15 @@ class Incident:
     n_events: int = 0
 
     @property
+    def leading(self) -> tuple[Detection, ...]:
+        """The evidence of the cause itself, without what it explains."""
+        check = min(self.evidence, key=explains).check
+        return tuple(d for d in self.evidence if d.check == check)
+
+    @property
     def worst(self) -> Detection:
         """The detection that speaks for the incident: most severe, then longest, then first."""
-        return max(self.evidence, key=lambda d: (d.severity, d.n_rows, -d.started_at.timestamp()))
+        return max(self.leading, key=lambda d: (d.severity, d.n_rows, -d.started_at.timestamp()))
 
     @property
     def asset(self) -> AssetKey:
@@ -101,7 +151,7 @@ class Incident:
     @property
     def kind(self) -> IncidentKind:
         """Data, physics or behaviour."""
-        return self.evidence[0].kind
+        return self.leading[0].kind
 
     @property
     def severity(self) -> Severity:
@@ -123,7 +173,7 @@ class Incident:
     def impact(self) -> float:
         """Sum over its detections, in the unit of the worst one."""
         unit = self.worst.impact_unit
-        return sum(d.impact for d in self.evidence if d.impact_unit == unit)
+        return sum(d.impact for d in self.leading if d.impact_unit == unit)
 
     def visibility(self, now: datetime) -> str:
         """`shelved` while a shelving lasts, else `shown`; it never hides the incident's history."""
@@ -155,10 +205,11 @@ def apply(
 def _with_evidence(incident: Incident, detection: Detection, *, is_kept: bool) -> Incident:
     """Evidence with a detection replaced, added or taken away; the last one stays, as a record."""
     before = () if incident.is_withdrawn and is_kept else incident.evidence
-    others = tuple(d for d in before if d.started_at != detection.started_at)
+    place = (detection.check, detection.started_at)
+    others = tuple(d for d in before if (d.check, d.started_at) != place)
     if not is_kept:
         return replace(incident, evidence=others or incident.evidence, is_withdrawn=not others)
-    evidence = tuple(sorted((*others, detection), key=lambda d: d.started_at))
+    evidence = tuple(sorted((*others, detection), key=lambda d: (d.started_at, d.check)))
     return replace(incident, evidence=evidence, is_withdrawn=False)
 
 

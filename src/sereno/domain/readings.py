@@ -33,6 +33,9 @@ class Quality(IntFlag):
     BAD = 64
     """The source itself said so."""
     ESTIMATED = 128
+    """Nobody read the meter: whoever sent the value reckoned it."""
+    SENTINEL = 256
+    """A code that instruments write for "no value"."""
     RESET = 4096
     """The register began anew: replaced, or set back."""
     ROLLOVER = 8192

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from sereno.domain.incidents import EventKind, Incident
+from sereno.domain.incidents import EventKind, Explains, Incident, explains
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import Profile, register_name
@@ -15,7 +15,7 @@ from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
 from sereno.flows.judge import Judgement, judge_window
 from sereno.flows.models import TrainedModel
-from sereno.incidents.grouping import group_key, plan_steps, reopen_window
+from sereno.incidents.grouping import explaining_slack, group_key, plan_steps, reopen_window
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
 __all__ = ["AssetOutcome", "score_asset"]
@@ -166,8 +166,9 @@ def _tell_incidents(
     begun = [d.started_at if last_at is None else max(d.started_at, last_at) for d in found]
     reach = min([*begun, *(d.started_at for d in gone)])
     widest = max(reopen_window(d, asset.step) for d in (*found, *gone))
+    widest = max(widest, explaining_slack(asset.step))
     known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    if _has_changed_cause(found, known):
+    if _has_changed_cause(found, known) or any(map(_may_explain, found)):
         reach = min(d.started_at for d in (*found, *gone))
         known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
     steps = plan_steps(found, gone, known, step=asset.step, now=now)
@@ -177,6 +178,10 @@ def _tell_incidents(
         else:
             tx.append_event(step.incident_id, step.event)
     return sum(step.event.kind is EventKind.OPENED for step in steps)
+
+
+def _may_explain(detection: Detection) -> bool:
+    return explains(detection) < Explains.NOTHING
 
 
 def _has_changed_cause(found: Sequence[Detection], known: Sequence[Incident]) -> bool:

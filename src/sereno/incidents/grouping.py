@@ -1,25 +1,31 @@
 """Which incident a detection belongs to, and what happens to it: pure decisions, no storage.
 
 An incident continues while the same check finds the same cause on the same signal of the same asset again
-within the reopen window; otherwise a new one begins. Its id is a digest of who and when, so that judging the
-same readings again, in any order and on any machine, names the same incident.
+within the reopen window; otherwise a new one begins. What a mistake of the meter explains (a balance that two
+exchanged channels break) is evidence of the mistake's incident, not an incident of its own. An incident's id
+is a digest of who and when, so that judging the same readings again, in any order and on any machine, names
+the same incident.
 """
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
-from sereno.domain.incidents import EventKind, Incident, IncidentEvent, apply
+from sereno.domain.incidents import EventKind, Explains, Incident, IncidentEvent, apply, explains
 from sereno.domain.judgement import Detection, IncidentKind
 
-__all__ = ["IncidentStep", "group_key", "plan_steps", "reopen_window"]
+__all__ = ["IncidentStep", "explaining_slack", "group_key", "plan_steps", "reopen_window"]
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _ID_LENGTH = 12
 _GROWTH = 1.5
 """An open incident is told again when it has lasted this many times longer than when it was last told."""
+
+_CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
+"""A wrong clock explains what is judged by the time of day, and no more."""
 
 _Place = tuple[str, datetime]
 """Check and start: no asset has two detections of both."""
@@ -70,7 +76,8 @@ def plan_steps(
     for detection in gone:
         current.pop(_place(detection), None)
     current |= {_place(detection): detection for detection in found}
-    groups = _grouped(sorted(current.values(), key=lambda d: (d.started_at, d.check)), step)
+    ordered = sorted(current.values(), key=lambda d: (d.started_at, d.check))
+    groups = _explained(_grouped(ordered, step), step)
     homes = plan.homes(groups)
     plan.withdraw({place: home for place, (home, _) in homes.items()})
     for home, detection in homes.values():
@@ -94,6 +101,55 @@ def _grouped(detections: Iterable[Detection], step: timedelta | None) -> list[li
             groups.append(group)
         group.append(detection)
     return groups
+
+
+def _explained(groups: Sequence[list[Detection]], step: timedelta | None) -> list[list[Detection]]:
+    """The groups, in which each mistake has what it explains behind its own evidence."""
+    kept: list[list[Detection]] = []
+    for rank, alike in groupby(sorted(groups, key=_rank), key=_rank):
+        mistakes = list(kept)
+        for group in alike:
+            rest: list[Detection] = []
+            for detection in group:
+                home = next((one for one in mistakes if _explains(one, detection, step)), rest)
+                home.append(detection)
+            if rest:
+                kept.append(rest)
+                mistakes += [rest] if rank is Explains.BALANCE else []
+    return sorted(kept, key=lambda group: (group[0].started_at, group[0].check))
+
+
+def _rank(group: Sequence[Detection]) -> Explains:
+    return explains(group[0])
+
+
+def _explains(group: Sequence[Detection], detection: Detection, step: timedelta | None) -> bool:
+    """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
+    mistakes = [one for one in group if one.check == group[0].check]
+    slack = explaining_slack(step)
+    has_begun = mistakes[0].started_at - slack <= detection.started_at
+    is_over = all(one.ended_at is not None and one.ended_at + slack < detection.last_at for one in mistakes)
+    return has_begun and not is_over and any(_spoils(one, detection, slack) for one in mistakes)
+
+
+def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
+    match explains(mistake):
+        case Explains.ALL:
+            is_timing = mistake.check == _CLOCK
+            return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
+        case Explains.BAD_VALUES:
+            return not set(mistake.signals).isdisjoint(detection.signals)
+        case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
+            return False
+        case _ if detection.kind is IncidentKind.PHYSICS:
+            return detection.signals[0] == mistake.signals[0]
+        case _:
+            return detection.signals[0] in mistake.signals
+
+
+def explaining_slack(step: timedelta | None) -> timedelta:
+    """How much earlier than a mistake what it explains may begin, and how much later it may end."""
+    return 2 * step if step is not None and step >= _DAY else _DAY
 
 
 def _continues(group: Sequence[Detection], detection: Detection, window: timedelta) -> bool:
@@ -127,7 +183,8 @@ class _Plan:
         taken: set[str] = set()
         found = {}
         for group in groups:
-            held = (self._holders.get(_place(detection)) for detection in group)
+            own = (detection for detection in group if detection.check == group[0].check)
+            held = (self._holders.get(_place(detection)) for detection in own)
             home = next((one for one in held if one is not None and one not in taken), None)
             found[_place(group[0])] = home
             taken |= set() if home is None else {home}
@@ -154,7 +211,11 @@ class _Plan:
             if kind is not None:
                 self._add(home, kind, detection, detection.ended_at or detection.last_at)
             return
-        kind = EventKind.REOPENED if home in self._known else EventKind.OPENED
+        if home not in self._known:
+            kind = EventKind.OPENED
+        else:
+            is_own = detection.check == self._known[home].leading[0].check
+            kind = EventKind.REOPENED if is_own else EventKind.UPDATED
         self._add(home, kind, detection, detection.started_at)
 
     def _fresh(self, detection: Detection, taken: Collection[str]) -> str:
@@ -179,7 +240,7 @@ class _Plan:
 
 def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
     """Whether an incident spoke of the same check and cause at the same time."""
-    last = incident.evidence[-1]
+    last = incident.leading[-1]
     is_alike = last.check == detection.check and last.cause == detection.cause
     begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
     return is_alike and begins_before and detection.started_at <= last.last_at

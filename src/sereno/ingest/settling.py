@@ -114,7 +114,9 @@ def unit_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
 def _assumed(layout: Layout, file: str) -> Iterator[DataIssue]:
     """Written so that the sentence reads alike in every language."""
     energies = {s.name for s in layout.profile.signals if s.quantity == "energy"}
-    assumed = [c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and metered_name(c.signal) in energies]
+    assumed = [
+        c for c in layout.of_role(Role.SIGNAL) if c.is_unit_assumed and metered_name(c.signal) in energies
+    ]
     if assumed:
         unit = layout.profile.signal(assumed[0].signal).unit
         listed = ", ".join(f"'{c.source}'" for c in assumed)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 
@@ -9,36 +10,79 @@ from sereno.domain.judgement import Evidence, IncidentKind
 from sereno.domain.readings import FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Identity, Profile
 
-__all__ = ["check_identities", "identity_residual"]
+__all__ = ["LEAST_KWH", "balance_of", "check_identities", "checkable", "identity_residual"]
 
 FLAG_SHARE = 0.0001
 """Imbalance over the largest term that is more than rounding: a flag beside the row."""
 INCIDENT_SHARE = 0.02
 """Imbalance over the largest term that two class B meters (1 % each, EN 50470-3) cannot explain."""
-_LEAST_ROUNDINGS = 10.0
+LEAST_ROUNDINGS = 10.0
+"""A balance that misses less than so many roundings says nothing, however small its terms are."""
 _GUILTY, _CLEARED = 4.0, 0.5
 """Weight of a signal that explains two broken balances, and of one whose other balance closes."""
 RESOLUTION_KWH = 0.001
 """The usual resolution of a register, 1 Wh [kWh]: rounding may take half of it from each term."""
+LEAST_KWH = LEAST_ROUNDINGS * RESOLUTION_KWH / 2
+"""Energy below which a single meter says nothing [kWh]."""
+JOINED = "balance"
+"""Name of what two identities say together."""
 
 
 def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Identity) -> FloatArray | None:
     """Total minus the sum of its parts [unit of the signals], shape (rows,); None if a signal is absent."""
-    columns = _columns(identity, signals)
-    if columns is None:
-        return None
-    total, *parts = (
-        values[:, column] * factor for column, factor in zip(columns, identity.coefficients, strict=True)
-    )
-    return total + sum(parts)
+    return balance_of(values, signals, identity)[0] if set(identity.signals) <= set(signals) else None
+
+
+def balance_of(
+    values: FloatArray, signals: tuple[str, ...], identity: Identity
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What a balance misses, what meters of its class may miss, and its largest term, each (rows,)."""
+    terms = values[:, [signals.index(name) for name in identity.signals]] * identity.coefficients
+    largest = np.abs(terms).max(axis=1)
+    share = INCIDENT_SHARE if identity.tolerance is None else identity.tolerance
+    return terms.sum(axis=1), np.maximum(share * largest, LEAST_ROUNDINGS * _rounding(identity)), largest
+
+
+def _rounding(identity: Identity) -> float:
+    """What rounding may take from all terms together [unit of the signals]."""
+    return (identity.resolution or RESOLUTION_KWH) / 2 * len(identity.signals)
 
 
 @lru_cache(maxsize=1_024)
-def _columns(identity: Identity, signals: tuple[str, ...]) -> list[int] | None:
-    """Where the identity's signals stand, the total first; None if one is absent."""
-    if any(name not in signals for name in identity.signals):
-        return None
-    return [signals.index(name) for name in identity.signals]
+def checkable(signals: tuple[str, ...], profile: Profile) -> tuple[Identity, ...]:
+    """The identities that these signals can check.
+
+    Where two identities lack the same one signal, what is left of both without it still holds: generation +
+    import = consumption + export where nobody measures self-consumption.
+    """
+    absent = [(one, set(one.signals) - set(signals)) for one in profile.identities]
+    whole = [one for one, lacks in absent if not lacks]
+    halves = [(one, lacks.pop()) for one, lacks in absent if len(lacks) == 1]
+    for (one, lacking), (other, lacking_too) in combinations(halves, 2):
+        if lacking == lacking_too and one.total != lacking:
+            whole.append(_without(lacking, one, other, is_first=all(w.name != JOINED for w in whole)))
+    return tuple(whole)
+
+
+def _without(signal: str, one: Identity, other: Identity, *, is_first: bool) -> Identity:
+    """What two identities say together without a signal that both hold."""
+    mine = dict(zip(one.signals, one.coefficients, strict=True))
+    theirs = dict(zip(other.signals, other.coefficients, strict=True))
+    ratio = mine.pop(signal) / theirs.pop(signal)
+    joined = {name: mine.get(name, 0.0) - ratio * theirs.get(name, 0.0) for name in {**mine, **theirs}}
+    parts = {name: -value for name, value in joined.items() if name != one.total and value}
+    return Identity(
+        name=JOINED if is_first else f"{one.name}_{other.name}",
+        total=one.total,
+        parts=tuple(parts),
+        factors=tuple(parts.values()),
+        tolerance=_larger(one.tolerance, other.tolerance),
+        resolution=_larger(one.resolution, other.resolution),
+    )
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +116,15 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
     """
     flags = np.zeros(window.values.shape, dtype=np.int32)
     balances = []
-    for identity in profile.identities:
-        residual = identity_residual(window.values, window.signals, identity)
-        columns = _columns(identity, window.signals)
-        if residual is None or columns is None:
-            continue
-        rounding = (identity.resolution or RESOLUTION_KWH) / 2 * len(columns)
-        largest = np.abs(window.values[:, columns] * np.array(identity.coefficients)).max(axis=1)
-        share = INCIDENT_SHARE if identity.tolerance is None else identity.tolerance
-        limit = np.maximum(share * largest, _LEAST_ROUNDINGS * rounding)
-        noticed = np.maximum(FLAG_SHARE * largest, rounding) if identity.tolerance is None else limit
+    for identity in checkable(window.signals, profile):
+        residual, limit, largest = balance_of(window.values, window.signals, identity)
+        noticed = (
+            np.maximum(FLAG_SHARE * largest, _rounding(identity)) if identity.tolerance is None else limit
+        )
+        columns = [window.signals.index(name) for name in identity.signals]
         flagged = np.abs(residual) > noticed
         if flagged.any():
-            flags[np.ix_(flagged, columns)] |= int(Quality.IMBALANCE)
+            flags[:, columns] |= np.where(flagged, int(Quality.IMBALANCE), 0).astype(np.int32)[:, None]
         factors = dict(zip(columns, identity.coefficients, strict=True))
         balances.append(_Balance(identity, factors, residual, limit))
     return [_evidence(window, one, balances) for one in balances], flags

@@ -2,20 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import MappingProxyType
 
 import numpy as np
 
 from sereno.domain.judgement import Evidence, Memory
-from sereno.domain.readings import QualityArray, Window
+from sereno.domain.readings import BoolArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
+from sereno.prepare.clock import check_clock
+from sereno.prepare.mistakes import find_mistakes, proven_units, vouched_cells
+from sereno.prepare.night import dark_rows
 from sereno.prepare.physics import check_physics
-from sereno.prepare.quality import MISSING, QualityRules, check_quality
+from sereno.prepare.quality import MISSING, QualityRules, cells_evidence, check_quality, has_flag
 from sereno.prepare.registers import ReadRegisters, read_registers
-from sereno.prepare.unit_change import check_units
+from sereno.prepare.spikes import find_spikes
+from sereno.prepare.unit_change import UnitChange, check_units
 
 __all__ = ["NO_REPEATS", "Checked", "check_window"]
 
+SPIKE = "quality.spike"
+SWAPPED_SIGN = "quality.swapped_sign"
+SWAPPED_CHANNELS = "quality.swapped_channels"
+_DAY = timedelta(days=1)
+_LEAST_OFF_DELAY = 2
+"""Sound rows that end an exchange; a day where steps are shorter: a sun that is down proves nothing."""
 NO_REPEATS: Mapping[str, float] = MappingProxyType({})
 
 
@@ -54,21 +65,60 @@ def check_window(
     registers = read_registers(window, memory)
     if registers is not None:
         window = registers.window
-    units = check_units(window, profile, memory, bad=None if registers is None else registers.bad)
+    vouched = vouched_cells(window, profile)
+    units = _check_units(window, profile, registers, vouched, memory)
+    named, wrong, spotted = _name_mistakes(window, profile, units, vouched, memory)
     rules = QualityRules.for_window(window, natural_repeats)
-    quality, bad, carried = check_quality(window, profile, rules, memory)
+    quality, bad, carried = check_quality(window, profile, rules, wrong, memory)
+    flags = np.zeros(window.values.shape, dtype=np.int32)
+    arrays: dict[str, np.ndarray] = {**spotted.arrays, **carried.arrays}
     if registers is not None:
-        quality, bad = _joined(quality, registers), bad | registers.bad
+        quality, bad, flags = _joined(quality, registers), bad | registers.bad, registers.flags
+        arrays |= registers.memory.arrays
     if units is not None:
-        quality, bad = [*quality, units.evidence], bad | units.bad
+        named, bad, flags = [units.evidence, *named], bad | units.bad, flags | units.flags
+        arrays |= units.memory.arrays
     clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
-    physics, flags, seen = check_physics(clean, profile, memory)
-    arrays = {**carried.arrays, **seen.arrays}
-    if registers is not None:
-        flags, arrays = flags | registers.flags, {**arrays, **registers.memory.arrays}
+    clock, ticked = check_clock(clean, profile, memory)
+    physics, imbalance, seen = check_physics(clean, profile, memory)
+    arrays |= {**ticked.arrays, **seen.arrays}
+    evidence = [*named, *quality, *([] if clock is None else [clock]), *physics]
+    return Checked(window, clean, evidence, flags | imbalance, Memory(arrays))
+
+
+def _check_units(
+    window: Window, profile: Profile, registers: ReadRegisters | None, vouched: BoolArray, memory: Memory
+) -> UnitChange | None:
+    bad = has_flag(window, Quality.BAD)
+    bad |= False if registers is None else registers.bad
+    return check_units(
+        window, profile, memory, bad=bad, vouched=vouched, proven=proven_units(window, profile)
+    )
+
+
+def _name_mistakes(
+    window: Window, profile: Profile, units: UnitChange | None, vouched: BoolArray, memory: Memory
+) -> tuple[list[Evidence], BoolArray, Memory]:
+    """Spikes, turned signs and exchanged channels: evidence, wrong cells (rows, signals), memory."""
+    suspected = np.zeros(window.values.shape, dtype=bool)
+    known = window
     if units is not None:
-        flags, arrays = flags | units.flags, {**arrays, **units.memory.arrays}
-    return Checked(window, clean, [*quality, *physics], flags, Memory(arrays))
+        suspected = units.bad
+        known = replace(window, values=np.where(units.sure, np.nan, window.values))
+    spikes = find_spikes(known, profile, vouched, suspected, memory)
+    mistakes = find_mistakes(known, profile, spikes.usual, dark_rows(window, profile), memory)
+    off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
+    is_spike = (spikes.beyond > 0) & ~mistakes.wrong
+    evidence = [
+        cells_evidence(SPIKE, window, is_spike, expected=spikes.expected),
+        cells_evidence(SWAPPED_SIGN, window, mistakes.turned, off_delay=off_delay),
+        replace(
+            cells_evidence(SWAPPED_CHANNELS, window, mistakes.exchanged, off_delay=off_delay),
+            since=mistakes.since,
+        ),
+    ]
+    kept = Memory({**spikes.memory.arrays, **mistakes.memory.arrays})
+    return evidence, is_spike | mistakes.wrong, kept
 
 
 def _joined(quality: Sequence[Evidence], registers: ReadRegisters) -> list[Evidence]:

@@ -11,7 +11,7 @@ from sereno.domain.signals import Profile
 from sereno.prepare.peaks import forgotten_peaks
 from sereno.prepare.sun import is_surely_dark
 
-__all__ = ["NIGHT_GENERATION", "check_night"]
+__all__ = ["NIGHT_GENERATION", "check_night", "dark_rows"]
 
 NIGHT_GENERATION = "physics.night_generation"
 GENERATION = "generation"
@@ -48,15 +48,22 @@ def check_night(window: Window, profile: Profile, memory: Memory) -> tuple[Evide
     Returns:
         The evidence, None where the check does not apply; and the memory for the next window.
     """
-    place = _place(window, profile)
+    dark = dark_rows(window, profile)
     step = window.step
-    if place is None or step is None or step > LONGEST_STEP or GENERATION not in window.signals:
+    if dark is None or step is None or GENERATION not in window.signals:
         return None, _kept(memory)
     column = window.signals.index(GENERATION)
     made = window.values[:, column]
-    dark = is_surely_dark(window.time, step, (place[0], place[1]), place[2])
     peaks, kept = forgotten_peaks(window.time, np.where(dark, np.nan, made), memory, _PEAK)
     return _evidence(window, column, dark, _limits(step, peaks)), Memory(kept)
+
+
+def dark_rows(window: Window, profile: Profile) -> BoolArray | None:
+    """Steps that are dark from end to end, shape (rows,); None where that cannot be said."""
+    place, step = _place(window, profile), window.step
+    if place is None or step is None or step > LONGEST_STEP:
+        return None
+    return is_surely_dark(window.time, step, (place[0], place[1]), place[2])
 
 
 def _place(window: Window, profile: Profile) -> tuple[float, float, float] | None:

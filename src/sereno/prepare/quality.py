@@ -15,9 +15,15 @@ __all__ = ["MISSING", "QualityRules", "check_quality", "longest_repeats"]
 
 MISSING = "quality.missing"
 OUT_OF_RANGE = "quality.out_of_range"
+SENTINEL = "quality.sentinel"
+SOURCE_BAD = "quality.source_bad"
+ESTIMATED = "quality.estimated"
+CONFLICTING = "quality.duplicate_conflicting"
 FROZEN = "quality.frozen"
 _CARRIED = ("frozen/last", "frozen/run", "frozen/since")
 
+_PLAIN = 2.0
+"""Exceedance of a check that knows no degree."""
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -29,10 +35,12 @@ class QualityRules:
     Attributes:
         missing_delay: Absent steps in a run before a stretch is an incident.
         frozen_rows: Equal non-zero values in a run that are natural for each signal, shape (signals,).
+        estimated_delay: Estimated steps in a run before they are one.
     """
 
     missing_delay: int
     frozen_rows: FloatArray
+    estimated_delay: int = 1
 
     @classmethod
     def for_step(cls, step: timedelta | None, n_signals: int) -> "QualityRules":
@@ -44,7 +52,8 @@ class QualityRules:
         else:
             delay = max(3, round(_HOUR / step))
             frozen = max(12.0, 2 * _HOUR / step)
-        return cls(missing_delay=delay, frozen_rows=np.full(n_signals, frozen))
+        estimated = 1 if step is None else max(1, round(_DAY / step))
+        return cls(delay, np.full(n_signals, frozen), estimated)
 
     @classmethod
     def for_window(cls, window: Window, natural_repeats: Mapping[str, float]) -> "QualityRules":
@@ -57,22 +66,73 @@ class QualityRules:
 
 
 def check_quality(
-    window: Window, profile: Profile, rules: QualityRules, memory: Memory
+    window: Window, profile: Profile, rules: QualityRules, wrong: BoolArray, memory: Memory
 ) -> tuple[list[Evidence], BoolArray, Memory]:
-    """Evidence of missing, impossible and frozen values, and which cells must not be judged further.
+    """Evidence of missing, impossible, frozen, estimated and contradicted values, and the cells not to judge.
 
     Zero is never frozen: a standstill is for behaviour to judge. Of a frozen run the cells count as bad from
-    the moment the run is longer than natural; nobody could have known before.
+    the moment the run is longer than natural; nobody could have known before. Estimated values and those that
+    another reading contradicted are judged all the same.
+
+    Args:
+        wrong: Cells whose mistake has a name already, shape (rows, signals).
 
     Returns:
         The evidence, a mask of bad cells (rows, signals), and the memory for the next batch.
     """
     present = ~np.isnan(window.values)
-    missing = _missing(window, present, rules)
-    impossible, is_impossible = _out_of_range(window, profile)
+    is_sentinel = has_flag(window, Quality.SENTINEL)
+    source_bad = has_flag(window, Quality.BAD)
+    impossible, is_impossible = _out_of_range(window, profile, wrong | is_sentinel)
     frozen, is_frozen, carried = _frozen(window, rules, memory)
-    source_bad = (window.quality & int(Quality.BAD)) != 0
-    return [missing, impossible, frozen], is_impossible | is_frozen | source_bad, carried
+    evidence = [
+        _missing(window, present, rules),
+        cells_evidence(SENTINEL, window, is_sentinel),
+        cells_evidence(SOURCE_BAD, window, source_bad, on_delay=rules.missing_delay),
+        impossible,
+        frozen,
+        cells_evidence(
+            ESTIMATED, window, has_flag(window, Quality.ESTIMATED), on_delay=rules.estimated_delay
+        ),
+        cells_evidence(CONFLICTING, window, has_flag(window, Quality.CONFLICT)),
+    ]
+    return evidence, wrong | is_sentinel | is_impossible | is_frozen | source_bad, carried
+
+
+def has_flag(window: Window, flag: Quality) -> BoolArray:
+    """Cells that carry a quality bit, shape (rows, signals)."""
+    flagged: BoolArray = (window.quality & int(flag)) != 0
+    return flagged
+
+
+def cells_evidence(
+    check: str,
+    window: Window,
+    cells: BoolArray | FloatArray,
+    *,
+    expected: FloatArray | None = None,
+    on_delay: int = 1,
+    off_delay: int = 1,
+) -> Evidence:
+    """What a check says that points at cells and knows no degree; rows without any value say nothing.
+
+    Args:
+        cells: The cells, or their weights, shape (rows, signals).
+        expected: See `Evidence`; no opinion when None.
+    """
+    guilty = cells.any(axis=1)
+    exceedance = np.where(guilty, _PLAIN, 0.0)
+    exceedance[np.isnan(window.values).all(axis=1) & ~guilty] = np.nan
+    return Evidence(
+        check=check,
+        kind=IncidentKind.DATA,
+        exceedance=exceedance,
+        threshold=1.0,
+        contributions=_shared(cells),
+        expected=np.full(window.values.shape, np.nan) if expected is None else expected,
+        on_delay=on_delay,
+        off_delay=off_delay,
+    )
 
 
 def longest_repeats(values: FloatArray) -> FloatArray:
@@ -96,28 +156,21 @@ def _missing(window: Window, present: BoolArray, rules: QualityRules) -> Evidenc
     )
 
 
-def _out_of_range(window: Window, profile: Profile) -> tuple[Evidence, BoolArray]:
+def _out_of_range(window: Window, profile: Profile, excused: BoolArray) -> tuple[Evidence, BoolArray]:
     lows, highs = _bounds(window.signals, profile)
-    bad = (window.values < lows) | (window.values > highs)
+    bad = ((window.values < lows) | (window.values > highs)) & ~excused
     expected = np.full(window.values.shape, np.nan)
     if bad.any():
         expected[bad] = np.clip(window.values, lows, highs)[bad]
-    evidence = Evidence(
-        check=OUT_OF_RANGE,
-        kind=IncidentKind.DATA,
-        exceedance=np.where(bad.any(axis=1), 2.0, 0.0),
-        threshold=1.0,
-        contributions=_shared(bad),
-        expected=expected,
-    )
-    return evidence, bad
+    return cells_evidence(OUT_OF_RANGE, window, bad, expected=expected), bad
 
 
-def _shared(is_guilty: BoolArray) -> FloatArray:
-    """The signals that are guilty, in equal shares, rows sum to 1 or to 0."""
+def _shared(is_guilty: BoolArray | FloatArray) -> FloatArray:
+    """The signals that are guilty, in shares of their weights, rows sum to 1 or to 0."""
     shares = is_guilty.astype(float)
-    if is_guilty.any():
-        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
+    if shares.any():
+        total = shares.sum(axis=1, keepdims=True)
+        np.divide(shares, total, out=shares, where=total > 0)
     return shares
 
 

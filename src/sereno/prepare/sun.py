@@ -4,13 +4,17 @@ from datetime import timedelta
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 
-__all__ = ["is_surely_dark", "solar_elevation"]
+IntArray = npt.NDArray[np.int64]
+
+__all__ = ["is_surely_dark", "solar_days", "solar_elevation"]
 
 _J2000 = np.datetime64("2000-01-01T12:00:00", "us")
 _DAY_US = 86_400_000_000
+_HOUR_US = _DAY_US / 24
 _DEGREE_OF_DAY_US = _DAY_US // 360
 """Time in which the sun moves by one degree of hour angle."""
 _FEW_ROWS = 32
@@ -72,6 +76,20 @@ def is_surely_dark(
     noon, half_width = light.reshape(-1, 2).T
     dark: BoolArray = np.abs(micros - noon) - round(step / timedelta(microseconds=1)) > half_width
     return dark
+
+
+def solar_days(time_utc: TimeArray, longitude: float) -> tuple[IntArray, FloatArray]:
+    """The solar day of each instant, and its distance from that day's solar noon [h], both of shape (rows,).
+
+    Args:
+        time_utc: UTC instants, shape (rows,).
+        longitude: Degrees east.
+    """
+    micros = time_utc.astype("datetime64[us]").astype(np.int64)
+    days = (micros + round(longitude * _DEGREE_OF_DAY_US)) // _DAY_US
+    distinct, inverse = np.unique(days, return_inverse=True)
+    noons = np.array([_light(day, 0.0, longitude, 0.0)[0] for day in distinct.tolist()], dtype=np.int64)
+    return days, (micros - noons[inverse]) / _HOUR_US
 
 
 @lru_cache(maxsize=65_536)

@@ -14,10 +14,13 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
+
+IntArray = npt.NDArray[np.int64]
 
 __all__ = ["UNIT_CHANGE", "UnitChange", "check_units"]
 
@@ -51,8 +54,6 @@ GIVEN_UP = 2.0
 """A run that is not sure after this many times the readings that it needs is how the plant runs now."""
 SCATTER = 2.0
 """Deviation of one signal's readings from its factor, over the usual one: in a new unit the shape stays."""
-BALANCE_SHARE = 0.02
-"""A balance that closes within this share of its largest term vouches for the unit of its signals."""
 OFF_ROWS = 3
 """Ordinary readings in a run that end a stretch."""
 ACCEPTED_AFTER = timedelta(days=60)
@@ -75,54 +76,50 @@ class UnitChange:
     Attributes:
         evidence: One event per stretch.
         bad: Cells in another unit, certainly or apparently, shape (rows, signals).
+        sure: Those that certainly are.
         flags: Quality bits, shape (rows, signals).
         memory: For the next window.
     """
 
     evidence: Evidence
     bad: BoolArray
+    sure: BoolArray
     flags: QualityArray
     memory: Memory
 
 
 def check_units(
-    window: Window, profile: Profile, memory: Memory, *, bad: BoolArray | None = None
+    window: Window,
+    profile: Profile,
+    memory: Memory,
+    *,
+    bad: BoolArray,
+    vouched: BoolArray,
+    proven: FloatArray,
 ) -> UnitChange | None:
     """Stretches whose level is a known factor away from what was before; None where no signal is an amount.
 
     Args:
         memory: What the check of the rows before left.
         bad: Cells that say nothing of the level, shape (rows, signals).
+        vouched: Cells of balances that close, shape (rows, signals): one alone is in no other unit.
+        proven: Factors with which alone the balances close, shape (rows, signals); 0 where there is none.
     """
     columns = _amounts_of(window.signals, profile)
     if not columns:
         return None
-    is_bad = (window.quality & int(Quality.BAD)) != 0
-    values = np.where(is_bad if bad is None else is_bad | bad, np.nan, window.values)[:, columns]
+    values = np.where(bad, np.nan, window.values)[:, columns]
     with np.errstate(divide="ignore", invalid="ignore"):
         decades = np.where(values > 0, np.log10(values), np.nan)
     follower = _Follower(window.step, len(columns), memory)
-    vouched = _vouched(window, profile)[:, columns]
-    changed, is_sure, factors, since = follower.follow(window, decades, vouched)
+    numbers = _factor_numbers(proven[:, columns])
+    changed, is_sure, factors, since = follower.follow(window, decades, vouched[:, columns], numbers)
     return _told(window, columns, changed, is_sure, factors, since, decades, follower.memory())
 
 
 @lru_cache(maxsize=1_024)
 def _amounts_of(signals: tuple[str, ...], profile: Profile) -> list[int]:
     return [i for i, name in enumerate(signals) if profile.signal(name).is_ratio_scaled]
-
-
-def _vouched(window: Window, profile: Profile) -> BoolArray:
-    """Cells of a balance that closes: one of its signals alone cannot be in another unit."""
-    vouched = np.zeros(window.values.shape, dtype=bool)
-    for identity in profile.identities:
-        if all(name in window.signals for name in identity.signals):
-            columns = [window.signals.index(name) for name in identity.signals]
-            terms = window.values[:, columns]
-            residual = np.abs(terms[:, 0] - terms[:, 1:].sum(axis=1))
-            closes = residual <= BALANCE_SHARE * np.abs(terms).max(axis=1)
-            vouched[:, columns] |= closes[:, None]
-    return vouched
 
 
 class _Follower:
@@ -158,7 +155,7 @@ class _Follower:
         )
 
     def follow(
-        self, window: Window, decades: FloatArray, vouched: BoolArray
+        self, window: Window, decades: FloatArray, vouched: BoolArray, proven: IntArray
     ) -> tuple[np.ndarray, BoolArray, FloatArray, FloatArray]:
         """Of each cell: whether its unit seems changed, whether surely, by how many decades, since when."""
         micros = window.time.astype("datetime64[us]").astype(np.int64)
@@ -168,7 +165,7 @@ class _Follower:
         shape = decades.shape
         self._changed, self._sure = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
         self._factors, self._since = np.zeros(shape), np.zeros(shape)
-        self._is_silent, self._vouched = np.ones(shape, dtype=bool), vouched
+        self._is_silent, self._vouched, self._proven = np.ones(shape, dtype=bool), vouched, proven
         for start, stop in pairwise(cuts):
             if stop > start:
                 self._pass(slice(start, stop), decades[start:stop], visits[start:stop], micros[start:stop])
@@ -190,7 +187,7 @@ class _Follower:
         normal = decades
         is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, OWN_VARIATION * spread) / 2)
         if is_odd.any() or self._is_running():
-            normal = decades - self._judge(rows, away, is_telling, self._vouched[rows], spread, micros)
+            normal = decades - self._judge(rows, away, is_telling, spread, micros)
         clipped = np.where(known > 0, np.clip(normal, mean - CLIP_DECADES, mean + CLIP_DECADES), normal)
         self._learn(clipped, visits)
 
@@ -213,7 +210,6 @@ class _Follower:
         rows: slice,
         away: FloatArray,
         is_telling: BoolArray,
-        is_vouched: BoolArray,
         spread: FloatArray,
         micros: np.ndarray,
     ) -> FloatArray:
@@ -224,7 +220,9 @@ class _Follower:
         is_beyond = np.abs(factor) >= OWN_VARIATION * spread
         is_near = np.abs(away - factor) <= LARGE_TOLERANCE * np.abs(factor)
         is_match = is_closer & is_beyond & (is_near | ~_IS_LARGE[nearest])
-        is_own = is_match & ~is_vouched
+        is_own = is_match & ~self._vouched[rows]
+        proven = self._proven[rows]
+        is_closer_to = np.abs(away - _DECADES[proven]) < np.abs(away) / 2
         taken_off = np.zeros(away.shape)
         is_quiet = ~is_match.any(axis=1)
         if is_quiet.all() and not self._is_running():
@@ -236,9 +234,12 @@ class _Follower:
             for signal in np.flatnonzero(is_telling[row]).tolist():
                 found = int(nearest[row, signal]) if is_own[row, signal] else _NONE
                 found = agreed if agreed >= 0 else found
+                is_proven = proven[row, signal] >= 0 and is_closer_to[row, signal]
+                found = int(proven[row, signal]) if is_proven else found
                 here = float(away[row, signal]), float(spread[row, signal])
                 found = self._kept(signal, found, *here)
-                self._step(signal, found, *here, float(micros[row]), is_joint=agreed >= 0)
+                credit = 1.0 if is_proven else self._joint_credit * (agreed >= 0)
+                self._step(signal, found, *here, float(micros[row]), credit=credit)
                 if found >= 0:
                     self._note(rows.start + row, signal, taken_off, row)
         return taken_off
@@ -257,9 +258,7 @@ class _Follower:
         )
         return own if abs(away - _DECADES[own]) < min(abs(away), reach) else found
 
-    def _step(
-        self, signal: int, found: int, away: float, spread: float, at: float, *, is_joint: bool
-    ) -> None:
+    def _step(self, signal: int, found: int, away: float, spread: float, at: float, *, credit: float) -> None:
         """One telling reading more of a signal."""
         run = self._run[:, signal]
         if found < 0:
@@ -276,7 +275,7 @@ class _Follower:
         run[_SQUARES] += away**2
         run[_SPREAD] += spread
         run[_PLAIN] = 0.0
-        run[_CREDIT] += self._joint_credit if is_joint else 0.0
+        run[_CREDIT] += credit
         if not run[_IS_OPEN]:
             run[_IS_OPEN] = float(self._is_sure(run))
 
@@ -344,6 +343,15 @@ def _updated(level: FloatArray, sums: FloatArray) -> FloatArray:
     return updated
 
 
+def _factor_numbers(factors: FloatArray) -> IntArray:
+    """Where each factor stands in the table; `_NONE` for 0."""
+    with np.errstate(divide="ignore"):
+        decades = np.where(factors > 0, np.log10(factors), np.inf)
+    distance = np.abs(decades[:, :, None] - _DECADES)
+    numbers: IntArray = np.where(factors > 0, distance.argmin(axis=2), _NONE)
+    return numbers
+
+
 def _agreed(nearest: np.ndarray, is_match: BoolArray, is_telling: BoolArray) -> int:
     """The factor on which several signals agree; `_NONE` where they do not."""
     if np.count_nonzero(is_match) < 2:
@@ -385,4 +393,4 @@ def _told(
         off_delay=OFF_ROWS,
     )
     flags = np.where(sure, int(Quality.UNIT_CHANGE), 0).astype(np.int32)
-    return UnitChange(evidence, bad, flags, memory)
+    return UnitChange(evidence, bad, sure, flags, memory)

@@ -88,14 +88,17 @@ def _fill(
     started_at, ended_at = interval
     length = (ended_at or detection.last_at + step) - started_at
     shown = span(max(length, step), language, step=place.step)
+    labels = [place.profile.signal(name).label(language) for name in detection.signals]
     key = "sentence.lasted" if ended_at is not None else "sentence.lasting"
     return sentence(
         f"{_key(detection, place.profile)}.{kind}",
         language,
         asset=detection.asset,
         check=detection.check.partition(".")[2],
+        signal=labels[0],
+        signals=", ".join(labels[:2]),
         score=number(detection.score, language),
-        signal=place.profile.signal(detection.signals[0]).label(language),
+        hours=number(round(2 * detection.score) / 2, language),
         observed=quantity(detection.observed, detection.unit, language),
         expected=quantity(detection.expected, detection.unit, language),
         lasting=sentence(key, language, start=when(started_at), span=shown),
