@@ -39,7 +39,7 @@ def _gas(values: object, *, key: AssetKey = CLIENT, rows: object = None, quality
         assets=(key,),
         asset_index=np.zeros(len(block), dtype=np.int32),
         time=steps(int(place.max()) + 1)[place],
-        signals=PROFILES["gas"].signal_names,
+        signals=("pressure", "temperature", "volume"),
         values=block,
         quality=np.full(block.shape, quality, dtype=np.int32),
     )

@@ -65,22 +65,19 @@ def test_one_column_in_another_unit_names_that_signal() -> None:
     assert [one.signals for one in found] == [("generation",)]
 
 
-def test_cubic_feet_among_cubic_metres_are_found() -> None:
-    volumes = np.random.default_rng(1).lognormal(0, 0.15, 1440)
-    volumes[700:900] *= CUBIC_FEET
-
-    found = found_in(a_window(volumes, signals=("volume",), profile="gas"))
+@pytest.mark.parametrize("factor", [CUBIC_FEET, 12, 3.6, 1 / 12], ids=["ft3", "5 min", "MJ", "5 min back"])
+def test_small_factor_is_a_unit_when_all_signals_move_by_it(factor: float) -> None:
+    found = found_in(in_unit(a_roof(rows=1440, step=HOUR), slice(700, 900), factor))
 
     assert len(found) == 1
 
 
-def test_power_of_five_minutes_for_its_energy_is_found() -> None:
+@pytest.mark.parametrize("factor", [CUBIC_FEET, 12, 4], ids=["ft3", "5 min", "15 min"])
+def test_small_factor_of_one_signal_may_be_a_season_and_is_no_unit(factor: float) -> None:
     load = a_load()
-    load[800:1000] *= 12
+    load[800:1000] *= factor
 
-    found = found_in(a_window(load, signals=("energy",), profile="load"))
-
-    assert len(found) == 1
+    assert found_in(a_window(load, signals=("energy",), profile="load")) == []
 
 
 def test_cells_in_another_unit_reach_neither_behaviour_nor_physics() -> None:

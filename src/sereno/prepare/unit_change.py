@@ -2,9 +2,9 @@
 
 Each amount is compared with its usual level at that time of day (of the week's days where a step is a day),
 in decades. A factor of hundreds is taken for a unit after a few readings, sooner where several signals move
-by the same factor at once; a smaller one only when days of readings agree on it and the series' own variation
-is far smaller. The level is learnt from the readings before, in the first unit, so that a stream and a batch
-find the same.
+by the same factor at once; a smaller one only when several signals agree on it, for heating that begins is a
+lasting factor of 12, too. The level is learnt from the readings before, in the first unit, so that a stream
+and a batch find the same.
 """
 
 from collections.abc import Sequence
@@ -47,10 +47,12 @@ JOINT_SHARE = 0.8
 JOINT_ROWS = 2
 SINGLE_ROWS, SINGLE_DAILY_ROWS = 12, 5
 """Readings in a run that one signal needs alone: half a day, or most of a week."""
+LARGE_ALONE = 2.0
+"""Decades of a factor that one signal alone may show: heating that begins is a lasting factor of 12, too."""
 SMALL_DAYS = 3
 SMALL_DAILY_ROWS = 7
 """Days, or daily readings, that a small factor needs."""
-GIVEN_UP = 2.0
+GIVEN_UP = 4.0
 """A run that is not sure after this many times the readings that it needs is how the plant runs now."""
 SCATTER = 2.0
 """Deviation of one signal's readings from its factor, over the usual one: in a new unit the shape stays."""
@@ -220,7 +222,7 @@ class _Follower:
         is_beyond = np.abs(factor) >= OWN_VARIATION * spread
         is_near = np.abs(away - factor) <= LARGE_TOLERANCE * np.abs(factor)
         is_match = is_closer & is_beyond & (is_near | ~_IS_LARGE[nearest])
-        is_own = is_match & ~self._vouched[rows]
+        is_own = is_match & (np.abs(factor) >= LARGE_ALONE) & ~self._vouched[rows]
         proven = self._proven[rows]
         is_closer_to = np.abs(away - _DECADES[proven]) < np.abs(away) / 2
         taken_off = np.zeros(away.shape)
@@ -295,7 +297,7 @@ class _Follower:
         return bool(count >= self._needed(found) and is_alike and is_close)
 
     def _needed(self, found: int) -> float:
-        return self._single_rows if _IS_LARGE[found] else self._small_rows
+        return self._single_rows if abs(_DECADES[found]) >= LARGE_ALONE else self._small_rows
 
     def _note(self, place: int, signal: int, taken_off: FloatArray, row: int) -> None:
         """One cell of a run: it teaches nothing until the run is sure, or too long to become so."""
