@@ -18,7 +18,7 @@ from sereno.flows.corrections import CorrectionRequest
 from sereno.flows.exports import ExportPlan
 from sereno.flows.workspace import Workspace
 from tests.flows.reading_back import stored_detections, stored_readings, told_incidents
-from tests.support.builders import HOUR, NAN, PROFILES, a_roof, a_workspace, readings_of, steps
+from tests.support.builders import HOUR, NAN, a_roof, a_workspace, readings_of, steps
 
 LIMA = "America/Lima"
 CLIENT = AssetKey("CLIENTE1", "CLIENTE1")

@@ -123,7 +123,7 @@ def export_preprocessed(
     """
     assets = _chosen(tx, plan)
     profile = profiles[assets[0].profile]
-    signals = _signals(tx, assets, profile)
+    signals = tx.measured(profile.name)
     columns = _Columns.of(profile, signals, plan.cleaning)
     report = ExportReport(output, profile.name, columns.names)
     with open_table(output, columns.names, plan.table_format) as table:
@@ -149,13 +149,6 @@ def _chosen(tx: Transaction, plan: ExportPlan) -> list[StoredAsset]:
         detail = f"there are assets of several profiles ({', '.join(kinds)}): name one with --profile"
         raise UsageError(detail=detail, command=_COMMAND)
     return assets
-
-
-def _signals(tx: Transaction, assets: Sequence[StoredAsset], profile: Profile) -> tuple[str, ...]:
-    """The signals of the profile's table: all its assets have the same columns."""
-    span = tx.span(assets[0].id)
-    assert span is not None
-    return tx.rows(assets[0].id, profile.name, start=span[0], end=span[0]).signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +199,8 @@ def _free_name(name: str, taken: set[str]) -> str:
 def _window(asset: StoredAsset, rows: StoredRows, signals: tuple[str, ...]) -> Window:
     """All rows of an asset on its grid: an absent row is an empty one."""
     step = infer_step(rows.time) or asset.step
-    readings = (rows.time, rows.values, rows.quality)
+    columns = [rows.signals.index(name) for name in signals]
+    readings = (rows.time, rows.values[:, columns], rows.quality[:, columns])
     return build_window(asset.key, asset.profile, signals, readings, step, zone=asset.zone)
 
 

@@ -115,6 +115,15 @@ class ReadingSession(ColumnSession):
             found = read_rows(self._connection, table, asset_id, signals, (between[0], between[1]))
         return StoredRows(found.ts.view("datetime64[us]"), signals, found.values, found.quality)
 
+    def measured(self, profile: str) -> tuple[str, ...]:
+        """The signals of a profile of which any asset has a value."""
+        table = self._reading_table(profile)
+        if table is None or not table.columns:
+            return ()
+        counts = ", ".join(f"COUNT({column})" for column in table.values_of(tuple(table.columns)))
+        found = self._connection.exec_driver_sql(self._over_own(table, counts)).one()
+        return tuple(name for name, count in zip(table.columns, found, strict=True) if count)
+
     def n_rows(self) -> int:
         """Rows of all assets: one per asset and instant."""
         return sum(self._count(table, "COUNT(*)") for table in self._reading_tables().values())
@@ -150,9 +159,11 @@ class ReadingSession(ColumnSession):
         return AssetRows.join([read(between) for between in _stretches(ts)])
 
     def _count(self, table: ReadingTable, what: str) -> int:
+        return int(self._connection.exec_driver_sql(self._over_own(table, what)).scalar_one())
+
+    def _over_own(self, table: ReadingTable, what: str) -> str:
         mine = f"SELECT id FROM asset WHERE organization_id = {self._organization_id:d}"
-        query = f'SELECT {what} FROM "{table.name}" WHERE asset_id IN ({mine})'
-        return int(self._connection.exec_driver_sql(query).scalar_one())
+        return f'SELECT {what} FROM "{table.name}" WHERE asset_id IN ({mine})'
 
     def _lock_assets(self, asset_ids: Sequence[int]) -> set[int]:
         """Make other writers of these assets wait until this transaction ends (SQLite has one writer).
