@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sereno.domain.judgement import IncidentKind
 from sereno.domain.readings import Quality, Window
-from sereno.prepare.balance import check_identities, identity_residual
+from sereno.prepare.balance import check_identities
 from tests.support.builders import METERS, NAN, SOLAR, a_roof, a_window, with_cells
 
 
@@ -67,7 +67,6 @@ def test_identity_is_not_checked_when_a_signal_is_absent() -> None:
     window = a_window([5.0, 1.0], signals=("total", "a"), profile="meters")
 
     assert check_identities(window, METERS)[0] == []
-    assert identity_residual(window.values, window.signals, METERS.identities[0]) is None
 
 
 def test_identity_says_nothing_about_a_row_with_a_missing_part() -> None:

@@ -1,5 +1,6 @@
 """Physics that the readings must obey: the balances that a profile or a workspace declares."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -7,10 +8,11 @@ from itertools import combinations
 import numpy as np
 
 from sereno.domain.judgement import Evidence, IncidentKind
-from sereno.domain.readings import FloatArray, Quality, QualityArray, Window
+from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Identity, Profile
+from sereno.prepare.witness import unknown
 
-__all__ = ["LEAST_KWH", "balance_of", "check_identities", "checkable", "identity_residual"]
+__all__ = ["LEAST_KWH", "Balances", "Misses", "balances_of", "check_identities"]
 
 FLAG_SHARE = 0.0001
 """Imbalance over the largest term that is more than rounding: a flag beside the row."""
@@ -28,28 +30,73 @@ JOINED = "balance"
 """Name of what two identities say together."""
 
 
-def identity_residual(values: FloatArray, signals: tuple[str, ...], identity: Identity) -> FloatArray | None:
-    """Total minus the sum of its parts [unit of the signals], shape (rows,); None if a signal is absent."""
-    return balance_of(values, signals, identity)[0] if set(identity.signals) <= set(signals) else None
+@dataclass(frozen=True, slots=True)
+class Misses:
+    """What each balance of a window misses; all of shape (rows, balances).
+
+    Attributes:
+        residual: Total minus the sum of the parts, in the unit of the signals; NaN where a signal is absent.
+        limit: What meters of its class may miss.
+        largest: Its largest term.
+    """
+
+    residual: FloatArray
+    limit: FloatArray
+    largest: FloatArray
+
+    @property
+    def closes(self) -> BoolArray:
+        """Where a balance is known and closes, shape (rows, balances)."""
+        closes: BoolArray = np.abs(self.residual) <= self.limit
+        return closes
 
 
-def balance_of(
-    values: FloatArray, signals: tuple[str, ...], identity: Identity
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """What a balance misses, what meters of its class may miss, and its largest term, each (rows,)."""
-    terms = values[:, [signals.index(name) for name in identity.signals]] * identity.coefficients
-    largest = np.abs(terms).max(axis=1)
-    share = INCIDENT_SHARE if identity.tolerance is None else identity.tolerance
-    return terms.sum(axis=1), np.maximum(share * largest, LEAST_ROUNDINGS * _rounding(identity)), largest
+class Balances:
+    """The identities that a window's signals can check, as arrays.
+
+    Attributes:
+        identities: One per balance.
+        columns: Where the signals of all of them stand.
+        members: Whether a signal takes part, shape (balances, signals).
+    """
+
+    def __init__(self, identities: Sequence[Identity], signals: Sequence[str]) -> None:
+        self.identities = tuple(identities)
+        width = max((len(one.signals) for one in identities), default=0)
+        shape = (len(identities), width)
+        self._places, self._factors = np.zeros(shape, dtype=np.intp), np.zeros(shape)
+        self.members = np.zeros((len(identities), len(signals)), dtype=bool)
+        for row, one in enumerate(identities):
+            places = [signals.index(name) for name in one.signals]
+            self._places[row] = places[0]  # a shorter balance repeats its total, times nothing
+            self._places[row, : len(places)] = places
+            self._factors[row, : len(places)] = one.coefficients
+            self.members[row, places] = True
+        self.columns: list[int] = np.flatnonzero(self.members.any(axis=0)).tolist()
+        tolerances = (INCIDENT_SHARE if one.tolerance is None else one.tolerance for one in identities)
+        self._tolerance = np.fromiter(tolerances, dtype=float)
+        self._least = LEAST_ROUNDINGS * np.array([rounding(one) for one in identities])
+
+    def measure(self, values: FloatArray) -> Misses:
+        """What values miss, shape (rows, signals)."""
+        terms = values[:, self._places] * self._factors
+        largest = np.abs(terms).max(axis=2)
+        return Misses(terms.sum(axis=2), np.maximum(self._tolerance * largest, self._least), largest)
 
 
-def _rounding(identity: Identity) -> float:
+@lru_cache(maxsize=1_024)
+def balances_of(signals: tuple[str, ...], profile: Profile) -> Balances | None:
+    """The balances that these signals can check; None if there are none."""
+    identities = _checkable(signals, profile)
+    return Balances(identities, signals) if identities else None
+
+
+def rounding(identity: Identity) -> float:
     """What rounding may take from all terms together [unit of the signals]."""
     return (identity.resolution or RESOLUTION_KWH) / 2 * len(identity.signals)
 
 
-@lru_cache(maxsize=1_024)
-def checkable(signals: tuple[str, ...], profile: Profile) -> tuple[Identity, ...]:
+def _checkable(signals: tuple[str, ...], profile: Profile) -> tuple[Identity, ...]:
     """The identities that these signals can check.
 
     Where two identities lack the same one signal, what is left of both without it still holds: generation +
@@ -115,13 +162,17 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
         One evidence per identity that the window can check; `Quality.IMBALANCE` bits (rows, signals).
     """
     flags = np.zeros(window.values.shape, dtype=np.int32)
+    known = balances_of(window.signals, profile)
+    if known is None:
+        return [], flags
+    misses = known.measure(window.values)
     balances = []
-    for identity in checkable(window.signals, profile):
-        residual, limit, largest = balance_of(window.values, window.signals, identity)
-        noticed = (
-            np.maximum(FLAG_SHARE * largest, _rounding(identity)) if identity.tolerance is None else limit
-        )
+    for number, identity in enumerate(known.identities):
+        residual, limit = misses.residual[:, number], misses.limit[:, number]
         columns = [window.signals.index(name) for name in identity.signals]
+        noticed = limit
+        if identity.tolerance is None:
+            noticed = np.maximum(FLAG_SHARE * misses.largest[:, number], rounding(identity))
         flagged = np.abs(residual) > noticed
         if flagged.any():
             flags[:, columns] |= np.where(flagged, int(Quality.IMBALANCE), 0).astype(np.int32)[:, None]
@@ -132,17 +183,17 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
 
 def _evidence(window: Window, balance: _Balance, balances: list[_Balance]) -> Evidence:
     total, *_ = columns = list(balance.factors)
-    expected = np.full(window.values.shape, np.nan)
-    expected[:, total] = window.values[:, total] - balance.residual
     exceedance = np.abs(balance.residual) / balance.limit
-    shares = [0.0] * len(window.signals)
-    for column in columns:
-        shares[column] = 1.0 / len(columns)
+    shares = np.zeros(len(window.signals))
+    shares[columns] = 1.0 / len(columns)
     shares[total] += 1e-6  # the total speaks first: its meter is the one the parts contradict
-    contributions = np.full(window.values.shape, shares)
-    if len(balances) > 1 and (exceedance >= 1.0).any():
-        _weigh_shared(contributions, balance, balances)
-        _expect_guiltiest(expected, contributions, window, balance)
+    contributions, expected = np.broadcast_to(shares, window.values.shape), unknown(window.values.shape)
+    if (exceedance >= 1.0).any():
+        contributions, expected = contributions.copy(), expected.copy()
+        expected[:, total] = window.values[:, total] - balance.residual
+        if len(balances) > 1:
+            _weigh_shared(contributions, balance, balances)
+            _expect_guiltiest(expected, contributions, window, balance)
     return Evidence(
         check=f"physics.{balance.identity.name}",
         kind=IncidentKind.PHYSICS,

@@ -11,13 +11,14 @@ from sereno.domain.judgement import Evidence, Memory
 from sereno.domain.readings import BoolArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.clock import check_clock
-from sereno.prepare.mistakes import find_mistakes, proven_units, vouched_cells
+from sereno.prepare.mistakes import find_mistakes, second_opinions
 from sereno.prepare.night import dark_rows
 from sereno.prepare.physics import check_physics
-from sereno.prepare.quality import MISSING, QualityRules, cells_evidence, check_quality, has_flag
+from sereno.prepare.quality import MISSING, QualityRules, check_quality, has_flag
 from sereno.prepare.registers import ReadRegisters, read_registers
 from sereno.prepare.spikes import find_spikes
 from sereno.prepare.unit_change import UnitChange, check_units
+from sereno.prepare.witness import Witness
 
 __all__ = ["NO_REPEATS", "Checked", "check_window"]
 
@@ -65,8 +66,10 @@ def check_window(
     registers = read_registers(window, memory)
     if registers is not None:
         window = registers.window
-    vouched = vouched_cells(window, profile)
-    units = _check_units(window, profile, registers, vouched, memory)
+    vouched, proven = second_opinions(window, profile)
+    is_doubted = has_flag(window, Quality.BAD)
+    is_doubted |= False if registers is None else registers.bad
+    units = check_units(window, profile, memory, bad=is_doubted, vouched=vouched, proven=proven)
     named, wrong, spotted = _name_mistakes(window, profile, units, vouched, memory)
     rules = QualityRules.for_window(window, natural_repeats)
     quality, bad, carried = check_quality(window, profile, rules, wrong, memory)
@@ -86,36 +89,23 @@ def check_window(
     return Checked(window, clean, evidence, flags | imbalance, Memory(arrays))
 
 
-def _check_units(
-    window: Window, profile: Profile, registers: ReadRegisters | None, vouched: BoolArray, memory: Memory
-) -> UnitChange | None:
-    bad = has_flag(window, Quality.BAD)
-    bad |= False if registers is None else registers.bad
-    return check_units(
-        window, profile, memory, bad=bad, vouched=vouched, proven=proven_units(window, profile)
-    )
-
-
 def _name_mistakes(
     window: Window, profile: Profile, units: UnitChange | None, vouched: BoolArray, memory: Memory
 ) -> tuple[list[Evidence], BoolArray, Memory]:
     """Spikes, turned signs and exchanged channels: evidence, wrong cells (rows, signals), memory."""
-    suspected = np.zeros(window.values.shape, dtype=bool)
+    suspected = np.zeros(window.values.shape, dtype=bool) if units is None else units.bad
     known = window
-    if units is not None:
-        suspected = units.bad
+    if units is not None and units.sure.any():
         known = replace(window, values=np.where(units.sure, np.nan, window.values))
     spikes = find_spikes(known, profile, vouched, suspected, memory)
     mistakes = find_mistakes(known, profile, spikes.usual, dark_rows(window, profile), memory)
-    off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
     is_spike = (spikes.beyond > 0) & ~mistakes.wrong
+    off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
+    witness = Witness(window)
     evidence = [
-        cells_evidence(SPIKE, window, is_spike, expected=spikes.expected),
-        cells_evidence(SWAPPED_SIGN, window, mistakes.turned, off_delay=off_delay),
-        replace(
-            cells_evidence(SWAPPED_CHANNELS, window, mistakes.exchanged, off_delay=off_delay),
-            since=mistakes.since,
-        ),
+        witness.says(SPIKE, is_spike, expected=spikes.expected),
+        witness.says(SWAPPED_SIGN, mistakes.turned, off_delay=off_delay),
+        witness.says(SWAPPED_CHANNELS, mistakes.exchanged, since=mistakes.since, off_delay=off_delay),
     ]
     kept = Memory({**spikes.memory.arrays, **mistakes.memory.arrays})
     return evidence, is_spike | mistakes.wrong, kept

@@ -8,7 +8,7 @@ from sereno.domain.calendar import DAY, local_time, to_utc
 from sereno.domain.readings import FloatArray, Quality, QualityArray, TimeArray, Window
 from sereno.domain.signals import AssetKey
 
-__all__ = ["build_window", "infer_step"]
+__all__ = ["build_window", "forward_filled", "infer_step"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _SHARE_ON_RHYTHM = 0.5
@@ -64,6 +64,17 @@ def build_window(
     if n_rows == len(time) and position[0] == first and bool(np.all(np.diff(position) == 1)):
         return Window(asset, profile, signals, time, values, quality, step, zone)
     return _spread(Window(asset, profile, signals, time, values, quality, step, zone), position, first)
+
+
+def forward_filled(values: FloatArray, last: FloatArray) -> FloatArray:
+    """The last values and those of each row after them, gaps filled forward, shape (rows + 1, signals)."""
+    values = np.concatenate((last[None], values))
+    absent = np.isnan(values)
+    if not absent.any():
+        return values
+    rows = np.where(absent, 0, np.arange(len(values))[:, None])
+    np.maximum.accumulate(rows, axis=0, out=rows)
+    return np.take_along_axis(values, rows, axis=0)
 
 
 def _positions(time: TimeArray, anchor: np.datetime64, step: timedelta, zone: str) -> np.ndarray:

@@ -4,8 +4,8 @@ A mistake explains a row when undoing it closes every balance of the profile. No
 count as bad, and the incident says which mistake it is instead of "the balance does not close".
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations, product
 
 import numpy as np
@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
-from sereno.domain.signals import Identity, Profile
-from sereno.prepare.balance import LEAST_KWH, balance_of, checkable
+from sereno.domain.signals import Profile
+from sereno.prepare.balance import LEAST_KWH, Balances, Misses, balances_of
 
-__all__ = ["Mistakes", "find_mistakes", "proven_units", "vouched_cells"]
+__all__ = ["Mistakes", "find_mistakes", "second_opinions"]
 
 IntArray = npt.NDArray[np.intp]
 
@@ -39,15 +39,15 @@ class Mistakes:
     """What single mistakes explain of the rows.
 
     Attributes:
-        turned: Share of each signal whose turned sign explains the row, shape (rows, signals).
-        exchanged: Share of each signal in the exchanges that explain the row and the one before, likewise.
-        since: When the exchange of each row began, shape (rows,).
+        turned: Weight of each signal whose turned sign explains the row, shape (rows, signals).
+        exchanged: Weight of each signal in the exchanges that explain the row and the one before, likewise.
+        since: When the exchange of each row began, shape (rows,); None where there is none.
         memory: For the next window.
     """
 
     turned: FloatArray
     exchanged: FloatArray
-    since: TimeArray
+    since: TimeArray | None
     memory: Memory
 
     @property
@@ -57,32 +57,34 @@ class Mistakes:
         return wrong
 
 
-def vouched_cells(window: Window, profile: Profile) -> BoolArray:
-    """Cells that other meters confirm: those of balances that close, shape (rows, signals)."""
-    vouched = np.zeros(window.values.shape, dtype=bool)
-    for identity in checkable(window.signals, profile):
-        residual, limit, _ = balance_of(window.values, window.signals, identity)
-        columns = [window.signals.index(name) for name in identity.signals]
-        vouched[:, columns] |= (np.abs(residual) <= limit)[:, None]
-    return vouched
+def second_opinions(window: Window, profile: Profile) -> tuple[BoolArray, FloatArray]:
+    """What other meters say of each, both of shape (rows, signals).
 
-
-def proven_units(window: Window, profile: Profile) -> FloatArray:
-    """Factors that one signal is off by where nothing else closes the balances, (rows, signals); else 0."""
+    Returns:
+        Cells that they confirm: those of balances that close; and factors with which one cell alone makes all
+        balances close, 0 where there is none.
+    """
+    balances = balances_of(window.signals, profile)
     factors = np.zeros(window.values.shape)
-    balances = checkable(window.signals, profile)
-    rows = _broken_rows(window, balances) if balances else np.empty(0, dtype=np.intp)
-    if not len(rows):
-        return factors
-    columns = _columns(window.signals, balances)
-    broken = _Broken(window, rows, balances, columns, dark=None)
+    if balances is None:
+        return np.zeros(window.values.shape, dtype=bool), factors
+    misses = balances.measure(window.values)
+    rows = _broken_rows(misses)
+    if len(rows):
+        factors[rows] = _wrong_units(_Broken(window, rows, balances, dark=None))
+    vouched: BoolArray = misses.closes @ balances.members
+    return vouched, factors
+
+
+def _wrong_units(broken: "_Broken") -> FloatArray:
+    """Factors of the broken rows; a value is off by one if it matters, and not just if it were 0."""
     values = broken.values
-    for column, factor in product(columns, _UNIT_FACTORS):
+    factors = np.zeros(values.shape)
+    for column, factor in product(broken.balances.columns, _UNIT_FACTORS):
         repaired, without = values.copy(), values.copy()
         repaired[:, column] /= factor
         without[:, column] = 0.0
-        is_proven = broken.closes(repaired) & ~broken.closes(without)
-        factors[rows[is_proven], column] = factor
+        factors[broken.closes(repaired) & ~broken.closes(without), column] = factor
     return factors
 
 
@@ -101,27 +103,44 @@ def find_mistakes(
             the one that keeps a roof from generating in the dark is right. None where nothing is known.
     """
     values = window.values
-    turned, exchanged = np.zeros(values.shape), np.zeros(values.shape)
-    minima = np.array([profile.signal(name).minimum for name in window.signals], dtype=float)
-    turned += (minima == 0) & (values < -_LEAST_USUAL * usual) & (values >= -_MOST_USUAL * usual)
-    balances = checkable(window.signals, profile)
-    if balances:
-        columns = _columns(window.signals, balances)
-        turned[:, columns] = 0.0
-        rows = _broken_rows(window, balances)
+    minima = _minima(window.signals, profile)
+    is_turned = (minima == 0) & (values < -_LEAST_USUAL * usual) & (values >= -_MOST_USUAL * usual)
+    turned, exchanged = is_turned.astype(float), np.zeros(values.shape)
+    balances = balances_of(window.signals, profile)
+    if balances is not None:
+        turned[:, balances.columns] = 0.0
+        rows = _broken_rows(balances.measure(values))
         if len(rows):
-            broken = _Broken(window, rows, balances, columns, dark)
+            broken = _Broken(window, rows, balances, dark)
             turned[rows] += _turned_signs(broken, minima)
             broken = replace(broken, rows=rows[~turned[rows].any(axis=1)])
             exchanged[broken.rows] = _exchanges(broken)
     exchanged, since, kept = _confirmed(window, exchanged, memory)
-    return Mistakes(_normalised(turned), _normalised(exchanged), since, kept)
+    return Mistakes(turned, exchanged, since, kept)
 
 
-def _confirmed(window: Window, exchanged: FloatArray, memory: Memory) -> tuple[FloatArray, TimeArray, Memory]:
+@lru_cache(maxsize=1_024)
+def _minima(signals: tuple[str, ...], profile: Profile) -> FloatArray:
+    return np.array([profile.signal(name).minimum for name in signals], dtype=float)
+
+
+def _broken_rows(misses: Misses) -> IntArray:
+    """Rows in which every balance is known and one is plainly broken."""
+    is_broken = np.asarray((np.abs(misses.residual) > _PLAIN * misses.limit).any(axis=1))
+    if not is_broken.any():
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero(is_broken & ~np.isnan(misses.residual).any(axis=1))
+
+
+def _confirmed(
+    window: Window, exchanged: FloatArray, memory: Memory
+) -> tuple[FloatArray, TimeArray | None, Memory]:
     """The exchanges that the row before with any reading shows as well, since when, and the memory."""
+    last = memory.arrays.get(_LAST)
+    if last is None and not exchanged.any():
+        return exchanged, None, Memory()
     micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
-    last = memory.arrays.get(_LAST, np.zeros(len(window.signals) + 1))
+    last = np.zeros(len(window.signals) + 1) if last is None else last
     rows = np.flatnonzero(~np.isnan(window.values).all(axis=1))
     shown = np.vstack((last[1:], exchanged[rows]))
     is_same = ((shown[1:] > 0) & (shown[:-1] > 0)).sum(axis=1) >= _PAIR
@@ -131,22 +150,8 @@ def _confirmed(window: Window, exchanged: FloatArray, memory: Memory) -> tuple[F
     since[rows] = np.where(is_same, np.concatenate((last[:1], micros[rows]))[:-1], micros[rows])
     if len(rows):
         last = np.concatenate((micros[rows[-1:]], exchanged[rows[-1]]))
-    return confirmed, since.astype(np.int64).astype("datetime64[us]"), Memory({_LAST: last})
-
-
-def _columns(signals: tuple[str, ...], balances: Sequence[Identity]) -> list[int]:
-    """Where the signals of all balances stand."""
-    return sorted({signals.index(name) for one in balances for name in one.signals})
-
-
-def _broken_rows(window: Window, balances: Sequence[Identity]) -> IntArray:
-    """Rows in which every balance is known and one is plainly broken."""
-    is_known, is_broken = np.ones(len(window), dtype=bool), np.zeros(len(window), dtype=bool)
-    for balance in balances:
-        residual, limit, _ = balance_of(window.values, window.signals, balance)
-        is_known &= ~np.isnan(residual)
-        is_broken |= np.abs(residual) > _PLAIN * limit
-    return np.flatnonzero(is_known & is_broken)
+    kept = Memory({_LAST: last} if last[1:].any() else {})
+    return confirmed, since.astype(np.int64).astype("datetime64[us]"), kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +160,7 @@ class _Broken:
 
     window: Window
     rows: IntArray
-    balances: Sequence[Identity]
-    columns: Sequence[int]
+    balances: Balances
     dark: BoolArray | None
 
     @property
@@ -166,11 +170,7 @@ class _Broken:
 
     def closes(self, repaired: FloatArray) -> BoolArray:
         """Whether every balance closes with other values, shape (rows,)."""
-        closes = np.ones(len(repaired), dtype=bool)
-        for balance in self.balances:
-            residual, limit, _ = balance_of(repaired, self.window.signals, balance)
-            closes &= np.abs(residual) <= limit
-        return closes
+        return np.asarray(self.balances.measure(repaired).closes.all(axis=1))
 
     def shines(self, repaired: FloatArray) -> BoolArray:
         """Where other values would mean sun in the dark, shape (rows,)."""
@@ -185,7 +185,7 @@ def _turned_signs(broken: _Broken, minima: FloatArray) -> FloatArray:
     """Weight of each signal whose turned sign closes every balance, shape (rows, signals)."""
     values = broken.values
     weights = np.zeros(values.shape)
-    for column in broken.columns:
+    for column in broken.balances.columns:
         repaired = values.copy()
         repaired[:, column] *= -1.0
         is_possible = ~(repaired[:, column] < minima[column])
@@ -197,16 +197,9 @@ def _exchanges(broken: _Broken) -> FloatArray:
     """Weight of each signal in the exchanges that close every balance, shape (rows, signals)."""
     values = broken.values
     weights = np.zeros(values.shape)
-    for pair in combinations(broken.columns, 2):
+    for pair in combinations(broken.balances.columns, 2):
         repaired = values.copy()
         repaired[:, pair] = repaired[:, pair[::-1]]
         likely = np.where(broken.shines(repaired), _UNLIKELY, 1.0)
         weights[:, pair] += (broken.closes(repaired) * likely)[:, None]
     return weights
-
-
-def _normalised(weights: FloatArray) -> FloatArray:
-    """Shares of the signals, rows sum to 1 or to 0."""
-    total = weights.sum(axis=1, keepdims=True)
-    shares: FloatArray = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-    return shares

@@ -10,6 +10,8 @@ import numpy as np
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
+from sereno.prepare.grid import forward_filled
+from sereno.prepare.witness import Witness, shares_of, unknown
 
 __all__ = ["MISSING", "QualityRules", "check_quality", "longest_repeats"]
 
@@ -22,8 +24,6 @@ CONFLICTING = "quality.duplicate_conflicting"
 FROZEN = "quality.frozen"
 _CARRIED = ("frozen/last", "frozen/run", "frozen/since")
 
-_PLAIN = 2.0
-"""Exceedance of a check that knows no degree."""
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -80,23 +80,25 @@ def check_quality(
     Returns:
         The evidence, a mask of bad cells (rows, signals), and the memory for the next batch.
     """
-    present = ~np.isnan(window.values)
-    is_sentinel = has_flag(window, Quality.SENTINEL)
-    source_bad = has_flag(window, Quality.BAD)
-    impossible, is_impossible = _out_of_range(window, profile, wrong | is_sentinel)
+    witness = Witness(window)
+    nothing = np.zeros(window.values.shape, dtype=bool)
+    sentinel = source_bad = estimated = conflicting = nothing
+    if window.quality.any():
+        sentinel, source_bad = has_flag(window, Quality.SENTINEL), has_flag(window, Quality.BAD)
+        estimated, conflicting = has_flag(window, Quality.ESTIMATED), has_flag(window, Quality.CONFLICT)
+    known = wrong | sentinel
+    impossible, limits = _out_of_range(window, profile, known)
     frozen, is_frozen, carried = _frozen(window, rules, memory)
     evidence = [
-        _missing(window, present, rules),
-        cells_evidence(SENTINEL, window, is_sentinel),
-        cells_evidence(SOURCE_BAD, window, source_bad, on_delay=rules.missing_delay),
-        impossible,
+        _missing(window, witness, rules),
+        witness.says(SENTINEL, sentinel),
+        witness.says(SOURCE_BAD, source_bad, on_delay=rules.missing_delay),
+        witness.says(OUT_OF_RANGE, impossible, expected=limits),
         frozen,
-        cells_evidence(
-            ESTIMATED, window, has_flag(window, Quality.ESTIMATED), on_delay=rules.estimated_delay
-        ),
-        cells_evidence(CONFLICTING, window, has_flag(window, Quality.CONFLICT)),
+        witness.says(ESTIMATED, estimated, on_delay=rules.estimated_delay),
+        witness.says(CONFLICTING, conflicting),
     ]
-    return evidence, wrong | is_sentinel | is_impossible | is_frozen | source_bad, carried
+    return evidence, known | impossible | is_frozen | source_bad, carried
 
 
 def has_flag(window: Window, flag: Quality) -> BoolArray:
@@ -105,73 +107,29 @@ def has_flag(window: Window, flag: Quality) -> BoolArray:
     return flagged
 
 
-def cells_evidence(
-    check: str,
-    window: Window,
-    cells: BoolArray | FloatArray,
-    *,
-    expected: FloatArray | None = None,
-    on_delay: int = 1,
-    off_delay: int = 1,
-) -> Evidence:
-    """What a check says that points at cells and knows no degree; rows without any value say nothing.
-
-    Args:
-        cells: The cells, or their weights, shape (rows, signals).
-        expected: See `Evidence`; no opinion when None.
-    """
-    guilty = cells.any(axis=1)
-    exceedance = np.where(guilty, _PLAIN, 0.0)
-    exceedance[np.isnan(window.values).all(axis=1) & ~guilty] = np.nan
-    return Evidence(
-        check=check,
-        kind=IncidentKind.DATA,
-        exceedance=exceedance,
-        threshold=1.0,
-        contributions=_shared(cells),
-        expected=np.full(window.values.shape, np.nan) if expected is None else expected,
-        on_delay=on_delay,
-        off_delay=off_delay,
-    )
-
-
 def longest_repeats(values: FloatArray) -> FloatArray:
     """Longest run of equal non-zero values of each signal, shape (signals,)."""
-    repeats = _is_repeat(values, _filled(values, np.full(values.shape[1], np.nan)))
+    repeats = _is_repeat(values, forward_filled(values, np.full(values.shape[1], np.nan)))
     runs = _run_lengths(repeats, ~repeats & ~np.isnan(values), np.zeros(values.shape[1]))
     longest: FloatArray = runs.max(axis=0, initial=0.0) + 1.0
     return longest
 
 
-def _missing(window: Window, present: BoolArray, rules: QualityRules) -> Evidence:
-    absent: BoolArray = np.logical_not(present.any(axis=1))
-    return Evidence(
-        check=MISSING,
-        kind=IncidentKind.DATA,
-        exceedance=absent.astype(float),
-        threshold=1.0,
-        contributions=_shared(np.repeat(absent[:, None], len(window.signals), axis=1)),
-        expected=np.full(window.values.shape, np.nan),
-        on_delay=rules.missing_delay,
-    )
+def _missing(window: Window, witness: Witness, rules: QualityRules) -> Evidence:
+    absent = np.repeat(witness.absent[:, None], len(window.signals), axis=1)
+    evidence = witness.says(MISSING, absent, on_delay=rules.missing_delay)
+    return replace(evidence, exceedance=witness.absent.astype(float))
 
 
-def _out_of_range(window: Window, profile: Profile, excused: BoolArray) -> tuple[Evidence, BoolArray]:
+def _out_of_range(
+    window: Window, profile: Profile, excused: BoolArray
+) -> tuple[BoolArray, FloatArray | None]:
+    """The impossible cells, and the nearest possible value of each."""
     lows, highs = _bounds(window.signals, profile)
-    bad = ((window.values < lows) | (window.values > highs)) & ~excused
-    expected = np.full(window.values.shape, np.nan)
-    if bad.any():
-        expected[bad] = np.clip(window.values, lows, highs)[bad]
-    return cells_evidence(OUT_OF_RANGE, window, bad, expected=expected), bad
-
-
-def _shared(is_guilty: BoolArray | FloatArray) -> FloatArray:
-    """The signals that are guilty, in shares of their weights, rows sum to 1 or to 0."""
-    shares = is_guilty.astype(float)
-    if shares.any():
-        total = shares.sum(axis=1, keepdims=True)
-        np.divide(shares, total, out=shares, where=total > 0)
-    return shares
+    bad: BoolArray = ((window.values < lows) | (window.values > highs)) & ~excused
+    if not bad.any():
+        return bad, None
+    return bad, np.where(bad, np.clip(window.values, lows, highs), np.nan)
 
 
 @lru_cache(maxsize=1_024)
@@ -185,7 +143,7 @@ def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, Flo
 def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
     n_rows, n_signals = window.values.shape
     last, before, begun = _carried(memory, n_signals)
-    filled = _filled(window.values, last)
+    filled = forward_filled(window.values, last)
     repeats, absent = _is_repeat(window.values, filled), np.isnan(window.values)
     breaks = ~(repeats | absent)
     runs = _run_lengths(repeats, breaks, before)
@@ -195,15 +153,17 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     is_frozen = repeats & is_long
     holds = (absent & is_long).any(axis=1) & ~is_frozen.any(axis=1)
     ratio = np.where(is_frozen, (runs + 1) / limit, 0.0)
-    lead = ratio.argmax(axis=1) if n_signals else np.zeros(n_rows, dtype=int)
+    begins = None
+    if is_frozen.any():
+        begins = since[np.arange(n_rows), ratio.argmax(axis=1)].astype(np.int64).astype("datetime64[us]")
     evidence = Evidence(
         check=FROZEN,
         kind=IncidentKind.DATA,
         exceedance=np.where(holds, np.nan, ratio.max(axis=1, initial=0.0)),
         threshold=1.0,
-        contributions=_shared(is_frozen),
-        expected=np.full(window.values.shape, np.nan),
-        since=since[np.arange(n_rows), lead].astype(np.int64).astype("datetime64[us]") if n_signals else None,
+        contributions=shares_of(is_frozen),
+        expected=unknown(window.values.shape),
+        since=begins,
     )
     if n_rows:
         last, before, begun = filled[-1], runs[-1], since[-1]
@@ -216,17 +176,6 @@ def _carried(memory: Memory, n_signals: int) -> tuple[FloatArray, FloatArray, Fl
         return np.full(n_signals, np.nan), np.zeros(n_signals), np.zeros(n_signals)
     last, before, begun = (memory.arrays[name] for name in _CARRIED)
     return last, before, begun
-
-
-def _filled(values: FloatArray, last: FloatArray) -> FloatArray:
-    """The last values and those of each row after them, gaps filled forward, shape (rows + 1, signals)."""
-    values = np.concatenate((last[None], values))
-    absent = np.isnan(values)
-    if not absent.any():
-        return values
-    rows = np.where(absent, 0, np.arange(len(values))[:, None])
-    np.maximum.accumulate(rows, axis=0, out=rows)
-    return np.take_along_axis(values, rows, axis=0)
 
 
 def _is_repeat(values: FloatArray, filled: FloatArray) -> BoolArray:

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 import numpy as np
 
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Profile
+from sereno.prepare.grid import forward_filled
+from sereno.prepare.witness import unknown
 
 __all__ = ["Spikes", "find_spikes"]
 
@@ -23,8 +26,6 @@ _LEAST_ROWS = 30.0
 _LEAST_SPAN = timedelta(days=14) / timedelta(microseconds=1)
 _HALF_YEAR = timedelta(days=180) / timedelta(microseconds=1)
 
-_FEW_ROWS = 8
-"""Up to so many rows one after the other is faster than arrays."""
 
 _PEAK, _ROWS, _SINCE, _LAST, _RUN = range(5)
 _BLANK = (0.0, 0.0, np.inf, np.nan, 0.0)
@@ -61,26 +62,55 @@ def find_spikes(
         suspected: Cells that may be in another unit, shape (rows, signals): nothing is learnt from them.
     """
     values = np.where(np.isfinite(window.values), window.values, np.nan)
-    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
     states = _states(memory, len(window.signals))
-    beyond, expected = np.zeros(values.shape), np.full(values.shape, np.nan)
-    is_ratio = np.array([profile.signal(name).is_ratio_scaled for name in window.signals])
-    before = np.where(is_ratio, states[:, _PEAK], 0.0)
-    for column in range(len(window.signals)):
+    is_ratio = _are_ratio_scaled(window.signals, profile)
+    largest = np.where(is_ratio, states[:, _PEAK], 0.0)
+    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    beyond, expected = np.zeros(values.shape), unknown(values.shape)
+    slow = np.flatnonzero(_pass_over(values, micros, is_ratio, vouched, suspected, states)).tolist()
+    if slow:
+        expected = expected.copy()
+    for column in slow:
         scan = _Scan(states[column], is_ratio=bool(is_ratio[column]))
-        known = np.flatnonzero(~np.isnan(values[:, column]))
-        is_long = len(known) > _FEW_ROWS
-        doubts = vouched[known, column], suspected[known, column]
-        start = scan.pass_over(values[known, column], micros[known], *doubts) if is_long else 0
-        for row in known[start:].tolist():
+        for row in np.flatnonzero(~np.isnan(values[:, column])).tolist():
             cell = row, column
             beyond[cell], expected[cell] = scan.judge(
                 values[cell], micros[row], is_vouched=vouched[cell], is_suspected=suspected[cell]
             )
         states[column] = scan.state
     sound = np.where((beyond > 0) | np.isnan(values) | suspected | ~is_ratio, 0.0, values)
-    usual = np.maximum.accumulate(np.vstack((before, sound)), axis=0)[:-1]
+    usual = np.maximum.accumulate(np.vstack((largest, sound)), axis=0)[:-1]
     return Spikes(beyond, expected, usual, Memory({_STATE: states}))
+
+
+@lru_cache(maxsize=1_024)
+def _are_ratio_scaled(signals: tuple[str, ...], profile: Profile) -> BoolArray:
+    return np.array([profile.signal(name).is_ratio_scaled for name in signals], dtype=bool)
+
+
+def _pass_over(
+    values: FloatArray,
+    micros: FloatArray,
+    is_ratio: BoolArray,
+    vouched: BoolArray,
+    suspected: BoolArray,
+    states: FloatArray,
+) -> BoolArray:
+    """Which signals must be followed row by row; the others hold no spike and go into `states` at once."""
+    last = forward_filled(values, states[:, _LAST])
+    sizes = np.where(is_ratio, values, np.abs(values - last[:-1]))
+    sizes = np.where(np.isnan(sizes), 0.0, sizes)
+    peaks = np.maximum.accumulate(np.vstack((states[:, _PEAK], sizes)), axis=0)
+    is_beyond = (sizes > FACTOR * peaks[:-1]) & (peaks[:-1] > 0) & ~vouched
+    is_slow: BoolArray = (is_beyond | suspected).any(axis=0) | (states[:, _RUN] > 0)
+    seen = sizes > 0
+    firsts = np.where(seen.any(axis=0), micros[seen.argmax(axis=0)] if len(micros) else np.inf, np.inf)
+    fast = ~is_slow
+    states[fast, _PEAK] = peaks[-1, fast]
+    states[fast, _LAST] = last[-1, fast]
+    states[fast, _ROWS] += seen[:, fast].sum(axis=0)
+    states[fast, _SINCE] = np.minimum(states[fast, _SINCE], firsts[fast])
+    return is_slow
 
 
 class _Scan:
@@ -106,27 +136,6 @@ class _Scan:
             state[_ROWS] += 1
             state[_SINCE] = min(state[_SINCE], at)
         return 0.0, np.nan
-
-    def pass_over(
-        self, values: FloatArray, micros: FloatArray, vouched: BoolArray, suspected: BoolArray
-    ) -> int:
-        """Rows at the start of which none can be a spike, taken into the state at once."""
-        state = self.state
-        if not len(values) or state[_RUN]:
-            return 0
-        sizes = values if self._is_ratio else np.abs(np.diff(values, prepend=state[_LAST]))
-        sizes = np.where(np.isnan(sizes), 0.0, sizes)
-        peaks = np.maximum.accumulate(np.concatenate(([state[_PEAK]], sizes)))
-        is_beyond = (sizes > FACTOR * peaks[:-1]) & (peaks[:-1] > 0) & ~vouched
-        beyond = np.flatnonzero(is_beyond | suspected)
-        stop = int(beyond[0]) if len(beyond) else len(values)
-        seen = sizes[:stop] > 0
-        if stop:
-            state[_LAST], state[_PEAK] = float(values[stop - 1]), float(peaks[stop])
-        if seen.any():
-            state[_ROWS] += int(seen.sum())
-            state[_SINCE] = min(state[_SINCE], float(micros[:stop][seen][0]))
-        return stop
 
     def _limit(self, at: float) -> float:
         span = at - self.state[_SINCE]

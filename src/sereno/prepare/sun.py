@@ -87,6 +87,9 @@ def solar_days(time_utc: TimeArray, longitude: float) -> tuple[IntArray, FloatAr
     """
     micros = time_utc.astype("datetime64[us]").astype(np.int64)
     days = (micros + round(longitude * _DEGREE_OF_DAY_US)) // _DAY_US
+    if len(days) <= _FEW_ROWS:
+        noons = np.array([_light(day, 0.0, longitude, 0.0)[0] for day in days.tolist()], dtype=np.int64)
+        return days, (micros - noons) / _HOUR_US
     distinct, inverse = np.unique(days, return_inverse=True)
     noons = np.array([_light(day, 0.0, longitude, 0.0)[0] for day in distinct.tolist()], dtype=np.int64)
     return days, (micros - noons[inverse]) / _HOUR_US

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
+from sereno.prepare.witness import EXCEEDANCE, nothing, shares_of, unknown
 
 IntArray = npt.NDArray[np.int64]
 
@@ -315,6 +316,12 @@ class _Follower:
 
     def _learn(self, decades: FloatArray, visits: np.ndarray) -> None:
         """Adds the rows to their visits and closes all but the last."""
+        if len(visits) == 1:
+            known = ~np.isnan(decades[0])
+            filled = np.where(known, decades[0], 0.0)
+            self._open = self._open + np.stack((filled, filled**2, known))
+            self._visit = int(visits[0])
+            return
         starts = np.concatenate(([0], np.flatnonzero(np.diff(visits)) + 1))
         known = ~np.isnan(decades)
         filled = np.where(known, decades, 0.0)
@@ -347,6 +354,8 @@ def _updated(level: FloatArray, sums: FloatArray) -> FloatArray:
 
 def _factor_numbers(factors: FloatArray) -> IntArray:
     """Where each factor stands in the table; `_NONE` for 0."""
+    if not factors.any():
+        return np.full(factors.shape, _NONE)
     with np.errstate(divide="ignore"):
         decades = np.where(factors > 0, np.log10(factors), np.inf)
     distance = np.abs(decades[:, :, None] - _DECADES)
@@ -375,9 +384,20 @@ def _told(
     memory: Memory,
 ) -> UnitChange:
     shape = window.values.shape
-    bad = np.zeros(shape, dtype=bool)
+    bad, sure = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     bad[:, columns] = changed == 1
-    sure = np.zeros(shape, dtype=bool)
+    silence = np.where((changed == _SILENT).all(axis=1), np.nan, 0.0)
+    if not is_sure.any():
+        evidence = Evidence(
+            check=UNIT_CHANGE,
+            kind=IncidentKind.DATA,
+            exceedance=silence,
+            threshold=1.0,
+            contributions=nothing(shape),
+            expected=unknown(shape),
+            off_delay=OFF_ROWS,
+        )
+        return UnitChange(evidence, bad, sure, np.zeros(shape, dtype=np.int32), memory)
     sure[:, columns] = is_sure
     row_is_sure = is_sure.any(axis=1)
     expected = np.full(shape, np.nan)
@@ -387,9 +407,9 @@ def _told(
     evidence = Evidence(
         check=UNIT_CHANGE,
         kind=IncidentKind.DATA,
-        exceedance=np.where(row_is_sure, 2.0, np.where((changed == _SILENT).all(axis=1), np.nan, 0.0)),
+        exceedance=np.where(row_is_sure, EXCEEDANCE, silence),
         threshold=1.0,
-        contributions=sure / np.maximum(sure.sum(axis=1, keepdims=True), 1.0),
+        contributions=shares_of(sure),
         expected=expected,
         since=begun.astype(np.int64).astype("datetime64[us]"),
         off_delay=OFF_ROWS,
