@@ -6,7 +6,7 @@ import pytest
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import Window
 from sereno.prepare.mistakes import Mistakes, find_mistakes, second_opinions
-from sereno.prepare.night import dark_rows
+from sereno.prepare.spikes import Spikes
 from tests.support.builders import HOUR, LINE, SOLAR, a_roof, a_window
 
 
@@ -31,8 +31,12 @@ def named(window: Window, shares: np.ndarray) -> list[str]:
 
 
 def found(window: Window) -> Mistakes:
-    usual = np.zeros(window.values.shape)
-    return find_mistakes(window, SOLAR, usual, dark_rows(window, SOLAR), Memory())
+    return find_mistakes(window, SOLAR, spikes_of(window), Memory())
+
+
+def spikes_of(window: Window, largest: float = 0.0) -> Spikes:
+    nothing = np.zeros(window.values.shape)
+    return Spikes(nothing, nothing, nothing, np.full(len(window.signals), largest), Memory())
 
 
 @pytest.fixture
@@ -86,9 +90,7 @@ def test_turned_sign_is_named(roof: Window, signal: str) -> None:
 
 def test_negative_volume_of_the_usual_size_has_a_turned_sign() -> None:
     window = a_window([10.0, -9.0, -0.1, -500.0], signals=("made",))
-    usual = np.full((4, 1), 12.0)
-
-    mistakes = find_mistakes(window, LINE, usual, None, Memory())
+    mistakes = find_mistakes(window, LINE, spikes_of(window, 12.0), Memory())
 
     assert mistakes.turned[:, 0].tolist() == [0, 1, 0, 0]
 
@@ -110,14 +112,11 @@ def test_balance_proves_the_unit_of_one_meter(roof: Window, signal: str, factor:
 @pytest.mark.parametrize("cut", [1, 30, 37, 38, 39, 100])
 def test_stream_finds_the_exchange_that_a_batch_finds(roof: Window, cut: int) -> None:
     window = exchanged(roof, "generation", "consumption", slice(36, 60))
-    dark = dark_rows(window, SOLAR)
-    assert dark is not None
-    usual = np.zeros(window.values.shape)
-    whole = find_mistakes(window, SOLAR, usual, dark, Memory())
+    whole = find_mistakes(window, SOLAR, spikes_of(window), Memory())
+    start, rest = window.rows(0, cut), window.rows(cut, len(window))
 
-    first = find_mistakes(window.rows(0, cut), SOLAR, usual[:cut], dark[:cut], Memory())
-    rest = window.rows(cut, len(window))
-    second = find_mistakes(rest, SOLAR, usual[cut:], dark[cut:], first.memory)
+    first = find_mistakes(start, SOLAR, spikes_of(start), Memory())
+    second = find_mistakes(rest, SOLAR, spikes_of(rest), first.memory)
 
     assert np.array_equal(np.vstack((first.exchanged, second.exchanged)), whole.exchanged)
     assert whole.since is not None

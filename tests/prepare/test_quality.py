@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, Quality, Window
 from sereno.prepare.quality import QualityRules, check_quality, longest_repeats
+from sereno.prepare.witness import Witness
 from tests.support.builders import DAY, HOUR, LINE, NAN, a_window, steps, with_cells
 
 
@@ -16,9 +17,9 @@ def _check(
     window: Window, *, frozen: float = 4.0, memory: Memory | None = None
 ) -> tuple[dict[str, Evidence], BoolArray, Memory]:
     rules = QualityRules(missing_delay=3, frozen_rows=np.full(len(window.signals), frozen))
-    evidence, bad, after = check_quality(
-        window, LINE, rules, np.zeros(window.values.shape, dtype=bool), memory or Memory()
-    )
+    before = memory or Memory()
+    nothing = np.zeros(window.values.shape, dtype=bool)
+    evidence, bad, after = check_quality(window, LINE, rules, nothing, Witness(window, before), before)
     return {one.check: one for one in evidence}, bad, after
 
 

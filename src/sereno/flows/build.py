@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 from tzlocal import get_localzone_name
@@ -41,7 +42,7 @@ MODELS_FOLDER = "models"
 PROFILES_FOLDER = "profiles"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Setup:
     """What a workspace folder says, without its store."""
 
@@ -55,6 +56,11 @@ class Setup:
     def settings(self) -> Settings:
         """The settings tree."""
         return self.loaded.tree
+
+    @cached_property
+    def mappings(self) -> tuple[FileMapping, ...]:
+        """How files of known shapes are read: the workspace's, then the portals that it does not replace."""
+        return _file_mappings(self.settings.mappings, load_portals())
 
 
 def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | None = None) -> Setup:
@@ -175,7 +181,7 @@ def read_options(setup: Setup, hints: FileHints = NO_HINTS) -> ReadOptions:
         stamp=hints.stamp,
         max_expanded_bytes=settings.limits.max_expanded_bytes,
         max_line_bytes=settings.limits.max_line_bytes,
-        mappings=_file_mappings(settings.mappings, load_portals()),
+        mappings=setup.mappings,
         mapping=hints.mapping,
         said=frozenset(one.name for one in fields(hints) if getattr(hints, one.name) is not None),
         now=setup.clock(),

@@ -20,6 +20,7 @@ INCIDENT_SHARE = 0.02
 """Imbalance over the largest term that two class B meters (1 % each, EN 50470-3) cannot explain."""
 LEAST_ROUNDINGS = 10.0
 """A balance that misses less than so many roundings says nothing, however small its terms are."""
+_OFF_DELAY = 2
 _GUILTY, _CLEARED = 4.0, 0.5
 """Weight of a signal that explains two broken balances, and of one whose other balance closes."""
 RESOLUTION_KWH = 0.001
@@ -58,6 +59,8 @@ class Balances:
         identities: One per balance.
         columns: Where the signals of all of them stand.
         members: Whether a signal takes part, shape (balances, signals).
+        shares: Of each signal in a broken balance, shape (balances, signals); the total speaks first: its
+            meter is the one the parts contradict.
     """
 
     def __init__(self, identities: Sequence[Identity], signals: Sequence[str]) -> None:
@@ -75,13 +78,28 @@ class Balances:
         self.columns: list[int] = np.flatnonzero(self.members.any(axis=0)).tolist()
         tolerances = (INCIDENT_SHARE if one.tolerance is None else one.tolerance for one in identities)
         self._tolerance = np.fromiter(tolerances, dtype=float)
-        self._least = LEAST_ROUNDINGS * np.array([rounding(one) for one in identities])
+        self._roundings = np.array([rounding(one) for one in identities])
+        self._least = LEAST_ROUNDINGS * self._roundings
+        self._is_strict = np.array([one.tolerance is None for one in identities])
+        self.shares = self.members / self.members.sum(axis=1, keepdims=True)
+        self.shares[np.arange(len(identities)), self._places[:, 0]] += 1e-6
+        self._last: tuple[FloatArray, Misses] | None = None
 
     def measure(self, values: FloatArray) -> Misses:
-        """What values miss, shape (rows, signals)."""
+        """What values miss, shape (rows, signals); several checks ask the same of one window."""
+        if self._last is not None and self._last[0] is values:
+            return self._last[1]
         terms = values[:, self._places] * self._factors
         largest = np.abs(terms).max(axis=2)
-        return Misses(terms.sum(axis=2), np.maximum(self._tolerance * largest, self._least), largest)
+        misses = Misses(terms.sum(axis=2), np.maximum(self._tolerance * largest, self._least), largest)
+        self._last = values, misses
+        return misses
+
+    def noticed(self, misses: Misses) -> BoolArray:
+        """What is more than rounding, or than the tolerance that was declared, shape (rows, balances)."""
+        least = np.maximum(FLAG_SHARE * misses.largest, self._roundings)
+        noticed: BoolArray = np.abs(misses.residual) > np.where(self._is_strict, least, misses.limit)
+        return noticed
 
 
 @lru_cache(maxsize=1_024)
@@ -166,42 +184,60 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
     if known is None:
         return [], flags
     misses = known.measure(window.values)
-    balances = []
-    for number, identity in enumerate(known.identities):
-        residual, limit = misses.residual[:, number], misses.limit[:, number]
-        columns = [window.signals.index(name) for name in identity.signals]
-        noticed = limit
-        if identity.tolerance is None:
-            noticed = np.maximum(FLAG_SHARE * misses.largest[:, number], rounding(identity))
-        flagged = np.abs(residual) > noticed
-        if flagged.any():
-            flags[:, columns] |= np.where(flagged, int(Quality.IMBALANCE), 0).astype(np.int32)[:, None]
-        factors = dict(zip(columns, identity.coefficients, strict=True))
-        balances.append(_Balance(identity, factors, residual, limit))
-    return [_evidence(window, one, balances) for one in balances], flags
+    noticed = known.noticed(misses)
+    if noticed.any():
+        flags = np.where(noticed @ known.members, int(Quality.IMBALANCE), 0).astype(np.int32)
+    is_broken = np.abs(misses.residual) >= misses.limit
+    if is_broken.any():
+        return _told(window, known, misses), flags
+    exceedance = np.abs(misses.residual) / misses.limit
+    shape = window.values.shape
+    return [
+        Evidence(
+            check=f"physics.{identity.name}",
+            kind=IncidentKind.PHYSICS,
+            exceedance=exceedance[:, number],
+            threshold=1.0,
+            contributions=np.broadcast_to(known.shares[number], shape),
+            expected=unknown(shape),
+            off_delay=_OFF_DELAY,
+        )
+        for number, identity in enumerate(known.identities)
+    ], flags
 
 
-def _evidence(window: Window, balance: _Balance, balances: list[_Balance]) -> Evidence:
-    total, *_ = columns = list(balance.factors)
-    exceedance = np.abs(balance.residual) / balance.limit
-    shares = np.zeros(len(window.signals))
-    shares[columns] = 1.0 / len(columns)
-    shares[total] += 1e-6  # the total speaks first: its meter is the one the parts contradict
-    contributions, expected = np.broadcast_to(shares, window.values.shape), unknown(window.values.shape)
-    if (exceedance >= 1.0).any():
-        contributions, expected = contributions.copy(), expected.copy()
-        expected[:, total] = window.values[:, total] - balance.residual
-        if len(balances) > 1:
-            _weigh_shared(contributions, balance, balances)
-            _expect_guiltiest(expected, contributions, window, balance)
+def _told(window: Window, known: Balances, misses: Misses) -> list[Evidence]:
+    balances = [
+        _Balance(
+            identity,
+            {
+                window.signals.index(n): f
+                for n, f in zip(identity.signals, identity.coefficients, strict=True)
+            },
+            misses.residual[:, number],
+            misses.limit[:, number],
+        )
+        for number, identity in enumerate(known.identities)
+    ]
+    return [_evidence(window, one, balances, known.shares[n]) for n, one in enumerate(balances)]
+
+
+def _evidence(window: Window, balance: _Balance, balances: list[_Balance], shares: FloatArray) -> Evidence:
+    total = next(iter(balance.factors))
+    contributions = np.tile(shares, (len(window), 1))
+    expected = np.full(window.values.shape, np.nan)
+    expected[:, total] = window.values[:, total] - balance.residual
+    if len(balances) > 1:
+        _weigh_shared(contributions, balance, balances)
+        _expect_guiltiest(expected, contributions, window, balance)
     return Evidence(
         check=f"physics.{balance.identity.name}",
         kind=IncidentKind.PHYSICS,
-        exceedance=exceedance,
+        exceedance=np.abs(balance.residual) / balance.limit,
         threshold=1.0,
         contributions=contributions,
         expected=expected,
-        off_delay=2,
+        off_delay=_OFF_DELAY,
     )
 
 

@@ -12,7 +12,6 @@ from sereno.domain.readings import BoolArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.clock import check_clock
 from sereno.prepare.mistakes import find_mistakes, second_opinions
-from sereno.prepare.night import dark_rows
 from sereno.prepare.physics import check_physics
 from sereno.prepare.quality import MISSING, QualityRules, check_quality, has_flag
 from sereno.prepare.registers import ReadRegisters, read_registers
@@ -70,9 +69,10 @@ def check_window(
     is_doubted = has_flag(window, Quality.BAD)
     is_doubted |= False if registers is None else registers.bad
     units = check_units(window, profile, memory, bad=is_doubted, vouched=vouched, proven=proven)
-    named, wrong, spotted = _name_mistakes(window, profile, units, vouched, memory)
+    witness = Witness(window, memory)
+    named, wrong, spotted = _name_mistakes(window, profile, units, vouched, witness, memory)
     rules = QualityRules.for_window(window, natural_repeats)
-    quality, bad, carried = check_quality(window, profile, rules, wrong, memory)
+    quality, bad, carried = check_quality(window, profile, rules, wrong, witness, memory)
     flags = np.zeros(window.values.shape, dtype=np.int32)
     arrays: dict[str, np.ndarray] = {**spotted.arrays, **carried.arrays}
     if registers is not None:
@@ -90,7 +90,12 @@ def check_window(
 
 
 def _name_mistakes(
-    window: Window, profile: Profile, units: UnitChange | None, vouched: BoolArray, memory: Memory
+    window: Window,
+    profile: Profile,
+    units: UnitChange | None,
+    vouched: BoolArray,
+    witness: Witness,
+    memory: Memory,
 ) -> tuple[list[Evidence], BoolArray, Memory]:
     """Spikes, turned signs and exchanged channels: evidence, wrong cells (rows, signals), memory."""
     suspected = np.zeros(window.values.shape, dtype=bool) if units is None else units.bad
@@ -98,14 +103,13 @@ def _name_mistakes(
     if units is not None and units.sure.any():
         known = replace(window, values=np.where(units.sure, np.nan, window.values))
     spikes = find_spikes(known, profile, vouched, suspected, memory)
-    mistakes = find_mistakes(known, profile, spikes.usual, dark_rows(window, profile), memory)
+    mistakes = find_mistakes(known, profile, spikes, memory)
     is_spike = (spikes.beyond > 0) & ~mistakes.wrong
     off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
-    witness = Witness(window)
     evidence = [
-        witness.says(SPIKE, is_spike, expected=spikes.expected),
-        witness.says(SWAPPED_SIGN, mistakes.turned, off_delay=off_delay),
-        witness.says(SWAPPED_CHANNELS, mistakes.exchanged, since=mistakes.since, off_delay=off_delay),
+        *witness.hears(SPIKE, is_spike, expected=spikes.expected),
+        *witness.hears(SWAPPED_SIGN, mistakes.turned, off_delay=off_delay),
+        *witness.hears(SWAPPED_CHANNELS, mistakes.exchanged, since=mistakes.since, off_delay=off_delay),
     ]
     kept = Memory({**spikes.memory.arrays, **mistakes.memory.arrays})
     return evidence, is_spike | mistakes.wrong, kept

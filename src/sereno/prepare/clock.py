@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.places import place_of_zone, zone_radius
 from sereno.domain.readings import FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.sun import solar_days
+from sereno.prepare.witness import unknown
 
 __all__ = ["CLOCK_SHIFT", "check_clock"]
 
@@ -115,6 +118,15 @@ class _Day:
     hours: FloatArray
     made: FloatArray
 
+    def with_rows(self, micros: npt.NDArray[np.int64], hours: FloatArray, made: FloatArray) -> "_Day":
+        """The day with more rows."""
+        return _Day(
+            self.number,
+            np.concatenate((self.micros, micros)),
+            np.concatenate((self.hours, hours)),
+            np.concatenate((self.made, made)),
+        )
+
     def judged(self, usual: _Usual, step: timedelta) -> tuple[float, float]:
         """What the whole day says, and since when: see `_Usual.judge`."""
         known = ~np.isnan(self.made)
@@ -127,7 +139,7 @@ class _Day:
 def check_clock(window: Window, profile: Profile, memory: Memory) -> tuple[Evidence | None, Memory]:
     """Days whose generation begins and ends too early, or too late, against the asset's own days by the sun.
 
-    The edges are the instants at which 5 % and 95 % of a day's energy are made, against solar noon, so that
+    The edges are the instants at which 1 % and 99 % of a day's energy are made, against solar noon, so that
     seasons and the equation of time do not matter, nor clouds, which move one edge. A day is judged at the
     first row after it, as the mean of three days. A clock that has been wrong from the start, a zone that was
     declared wrongly, shows in the middle of the days, once it lies farther from noon than any roof's.
@@ -145,22 +157,16 @@ def check_clock(window: Window, profile: Profile, memory: Memory) -> tuple[Evide
     usual = _Usual(memory, limit)
     day = _carried(memory)
     exceedance, since = np.full(len(window), np.nan), micros.copy()
-    for rows in np.split(np.arange(len(window)), np.flatnonzero(np.diff(days)) + 1):
-        if not len(rows):
+    for start, stop in pairwise([0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]):
+        if start == stop:
             continue
-        number = int(days[rows[0]])
-        if number != day.number:
-            exceedance[rows[0]], begun = day.judged(usual, step)
-            since[rows[0]] = begun or micros[rows[0]]
-            day = _Day(number, np.empty(0), np.empty(0), np.empty(0))
-        day = _Day(
-            number,
-            np.append(day.micros, micros[rows]),
-            np.append(day.hours, hours[rows]),
-            np.append(day.made, made[rows]),
-        )
+        if days[start] != day.number:
+            exceedance[start], begun = day.judged(usual, step)
+            since[start] = begun or micros[start]
+            day = _Day(int(days[start]), np.empty(0), np.empty(0), np.empty(0))
+        day = day.with_rows(micros[start:stop], hours[start:stop], made[start:stop])
     kept = {_DAY: np.concatenate(([day.number], day.micros)), _HOURS: day.hours, _MADE: day.made}
-    evidence = _evidence(window, exceedance, since.astype("datetime64[us]"))
+    evidence = _evidence(window, exceedance, since.view("datetime64[us]"))
     return evidence, Memory({**kept, _USUAL: usual.state, _RECENT: usual.recent})
 
 
@@ -183,15 +189,15 @@ def _carried(memory: Memory) -> _Day:
 
 
 def _evidence(window: Window, exceedance: FloatArray, since: TimeArray) -> Evidence:
-    shares = np.zeros(window.values.shape)
-    shares[:, window.signals.index(GENERATION)] = 1.0
+    shares = np.zeros(len(window.signals))
+    shares[window.signals.index(GENERATION)] = 1.0
     return Evidence(
         check=CLOCK_SHIFT,
         kind=IncidentKind.DATA,
         exceedance=exceedance,
         threshold=LEAST_SHIFT_H,
-        contributions=shares,
-        expected=np.full(window.values.shape, np.nan),
+        contributions=np.broadcast_to(shares, window.values.shape),
+        expected=unknown(window.values.shape),
         since=since,
         off_delay=_OFF_DELAY,
     )

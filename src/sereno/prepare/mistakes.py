@@ -15,6 +15,8 @@ from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.balance import LEAST_KWH, Balances, Misses, balances_of
+from sereno.prepare.night import dark_rows
+from sereno.prepare.spikes import Spikes
 
 __all__ = ["Mistakes", "find_mistakes", "second_opinions"]
 
@@ -88,30 +90,29 @@ def _wrong_units(broken: "_Broken") -> FloatArray:
     return factors
 
 
-def find_mistakes(
-    window: Window, profile: Profile, usual: FloatArray, dark: BoolArray | None, memory: Memory
-) -> Mistakes:
+def find_mistakes(window: Window, profile: Profile, spikes: Spikes, memory: Memory) -> Mistakes:
     """Signs and channels that are exchanged.
 
     One row may close by chance once two of its channels are exchanged; two broken rows in a run do not.
     Where balances can be checked they decide. A signal without one has a turned sign where it is negative,
-    may not be, and turned it would be of its usual size.
+    may not be, and turned it would be of its usual size. Of two exchanges that close the balances the one
+    that keeps a roof from generating in the dark is right.
 
     Args:
-        usual: Largest value of each signal before each row, shape (rows, signals).
-        dark: Rows in which the sun is surely down, shape (rows,): of two exchanges that close the balances
-            the one that keeps a roof from generating in the dark is right. None where nothing is known.
+        spikes: Knows the usual size of each signal.
     """
     values = window.values
     minima = _minima(window.signals, profile)
-    is_turned = (minima == 0) & (values < -_LEAST_USUAL * usual) & (values >= -_MOST_USUAL * usual)
-    turned, exchanged = is_turned.astype(float), np.zeros(values.shape)
+    turned, exchanged = np.zeros(values.shape), np.zeros(values.shape)
+    if (values < 0).any():
+        least, most = -_LEAST_USUAL * spikes.usual, -_MOST_USUAL * spikes.usual
+        turned += (minima == 0) & (values < least) & (values >= most)
     balances = balances_of(window.signals, profile)
     if balances is not None:
         turned[:, balances.columns] = 0.0
         rows = _broken_rows(balances.measure(values))
         if len(rows):
-            broken = _Broken(window, rows, balances, dark)
+            broken = _Broken(window, rows, balances, dark_rows(window, profile))
             turned[rows] += _turned_signs(broken, minima)
             broken = replace(broken, rows=rows[~turned[rows].any(axis=1)])
             exchanged[broken.rows] = _exchanges(broken)

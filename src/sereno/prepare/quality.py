@@ -11,7 +11,7 @@ from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.grid import forward_filled
-from sereno.prepare.witness import Witness, shares_of, unknown
+from sereno.prepare.witness import Witness, nothing, shares_of, unknown
 
 __all__ = ["MISSING", "QualityRules", "check_quality", "longest_repeats"]
 
@@ -66,7 +66,12 @@ class QualityRules:
 
 
 def check_quality(
-    window: Window, profile: Profile, rules: QualityRules, wrong: BoolArray, memory: Memory
+    window: Window,
+    profile: Profile,
+    rules: QualityRules,
+    wrong: BoolArray,
+    witness: Witness,
+    memory: Memory,
 ) -> tuple[list[Evidence], BoolArray, Memory]:
     """Evidence of missing, impossible, frozen, estimated and contradicted values, and the cells not to judge.
 
@@ -80,9 +85,7 @@ def check_quality(
     Returns:
         The evidence, a mask of bad cells (rows, signals), and the memory for the next batch.
     """
-    witness = Witness(window)
-    nothing = np.zeros(window.values.shape, dtype=bool)
-    sentinel = source_bad = estimated = conflicting = nothing
+    sentinel = source_bad = estimated = conflicting = np.zeros(window.values.shape, dtype=bool)
     if window.quality.any():
         sentinel, source_bad = has_flag(window, Quality.SENTINEL), has_flag(window, Quality.BAD)
         estimated, conflicting = has_flag(window, Quality.ESTIMATED), has_flag(window, Quality.CONFLICT)
@@ -91,12 +94,12 @@ def check_quality(
     frozen, is_frozen, carried = _frozen(window, rules, memory)
     evidence = [
         _missing(window, witness, rules),
-        witness.says(SENTINEL, sentinel),
-        witness.says(SOURCE_BAD, source_bad, on_delay=rules.missing_delay),
+        *witness.hears(SENTINEL, sentinel),
+        *witness.hears(SOURCE_BAD, source_bad, on_delay=rules.missing_delay),
         witness.says(OUT_OF_RANGE, impossible, expected=limits),
         frozen,
-        witness.says(ESTIMATED, estimated, on_delay=rules.estimated_delay),
-        witness.says(CONFLICTING, conflicting),
+        *witness.hears(ESTIMATED, estimated, on_delay=rules.estimated_delay),
+        *witness.hears(CONFLICTING, conflicting),
     ]
     return evidence, known | impossible | is_frozen | source_bad, carried
 
@@ -143,6 +146,8 @@ def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, Flo
 def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
     n_rows, n_signals = window.values.shape
     last, before, begun = _carried(memory, n_signals)
+    if n_rows == 1 and not ((window.values == last) | np.isnan(window.values)).any():
+        return _moved(window)
     filled = forward_filled(window.values, last)
     repeats, absent = _is_repeat(window.values, filled), np.isnan(window.values)
     breaks = ~(repeats | absent)
@@ -168,6 +173,25 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     if n_rows:
         last, before, begun = filled[-1], runs[-1], since[-1]
     return evidence, is_frozen, Memory(dict(zip(_CARRIED, (last, before, begun), strict=True)))
+
+
+def _moved(window: Window) -> tuple[Evidence, BoolArray, Memory]:
+    """A row in which every signal is there and differs from before: the usual record."""
+    begun = np.full(len(window.signals), float(window.time.astype("datetime64[us]").astype(np.int64)[0]))
+    evidence = Evidence(
+        check=FROZEN,
+        kind=IncidentKind.DATA,
+        exceedance=np.zeros(1),
+        threshold=1.0,
+        contributions=nothing(window.values.shape),
+        expected=unknown(window.values.shape),
+    )
+    state = (window.values[0], np.zeros(len(window.signals)), begun)
+    return (
+        evidence,
+        np.zeros(window.values.shape, dtype=bool),
+        Memory(dict(zip(_CARRIED, state, strict=True))),
+    )
 
 
 def _carried(memory: Memory, n_signals: int) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -38,14 +38,21 @@ class Spikes:
     Attributes:
         beyond: Size over the limit where a cell is a spike, else 0.
         expected: What a spike should have been at most; NaN elsewhere.
-        usual: Largest value before each row of ratio-scaled signals, 0 for others.
+        sound: The values of ratio-scaled signals that are no spike, 0 elsewhere.
+        largest: Of them before the window, shape (signals,).
         memory: For the next window.
     """
 
     beyond: FloatArray
     expected: FloatArray
-    usual: FloatArray
+    sound: FloatArray
+    largest: FloatArray
     memory: Memory
+
+    @property
+    def usual(self) -> FloatArray:
+        """Largest value before each row of ratio-scaled signals, 0 for others, shape (rows, signals)."""
+        return np.maximum.accumulate(np.vstack((self.largest, self.sound)), axis=0)[:-1]
 
 
 def find_spikes(
@@ -79,8 +86,7 @@ def find_spikes(
             )
         states[column] = scan.state
     sound = np.where((beyond > 0) | np.isnan(values) | suspected | ~is_ratio, 0.0, values)
-    usual = np.maximum.accumulate(np.vstack((largest, sound)), axis=0)[:-1]
-    return Spikes(beyond, expected, usual, Memory({_STATE: states}))
+    return Spikes(beyond, expected, sound, largest, Memory({_STATE: states}))
 
 
 @lru_cache(maxsize=1_024)
@@ -105,7 +111,7 @@ def _pass_over(
     is_slow: BoolArray = (is_beyond | suspected).any(axis=0) | (states[:, _RUN] > 0)
     seen = sizes > 0
     firsts = np.where(seen.any(axis=0), micros[seen.argmax(axis=0)] if len(micros) else np.inf, np.inf)
-    fast = ~is_slow
+    fast = ~is_slow if is_slow.any() else slice(None)
     states[fast, _PEAK] = peaks[-1, fast]
     states[fast, _LAST] = last[-1, fast]
     states[fast, _ROWS] += seen[:, fast].sum(axis=0)

@@ -112,8 +112,7 @@ def check_units(
     if not columns:
         return None
     values = np.where(bad, np.nan, window.values)[:, columns]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        decades = np.where(values > 0, np.log10(values), np.nan)
+    decades = np.log10(values, out=np.full(values.shape, np.nan), where=values > 0)
     follower = _Follower(window.step, len(columns), memory)
     numbers = _factor_numbers(proven[:, columns])
     changed, is_sure, factors, since = follower.follow(window, decades, vouched[:, columns], numbers)
@@ -125,16 +124,21 @@ def _amounts_of(signals: tuple[str, ...], profile: Profile) -> list[int]:
     return [i for i, name in enumerate(signals) if profile.signal(name).is_ratio_scaled]
 
 
+@lru_cache(maxsize=256)
+def _pace(step: timedelta | None) -> tuple[bool, float, float, float, float]:
+    """Whether a step is a day, the credit of a row on which signals agree, and rows that are needed."""
+    if step is not None and step >= _DAY:
+        return True, 1.0, SMALL_DAILY_ROWS, SINGLE_DAILY_ROWS, MIN_DAYS_KNOWN
+    per_visit = 1.0 if step is None else max(_HOUR / step, 1.0)
+    small_rows = SMALL_DAILY_ROWS if step is None else SMALL_DAYS * _DAY / step
+    return False, 1.0 / JOINT_ROWS, small_rows, SINGLE_ROWS, MIN_VISITS_KNOWN * per_visit
+
+
 class _Follower:
     """Follows the levels of one asset from day to day (from week to week where a step is a day)."""
 
     def __init__(self, step: timedelta | None, n_signals: int, memory: Memory) -> None:
-        self._is_daily = step is not None and step >= _DAY
-        self._joint_credit = 1.0 / (1 if self._is_daily else JOINT_ROWS)
-        self._small_rows = SMALL_DAILY_ROWS if self._is_daily or step is None else SMALL_DAYS * _DAY / step
-        self._single_rows = SINGLE_DAILY_ROWS if self._is_daily else SINGLE_ROWS
-        per_visit = 1.0 if step is None else max(_HOUR / step, 1.0)
-        self._min_rows = MIN_DAYS_KNOWN if self._is_daily else MIN_VISITS_KNOWN * per_visit
+        self._is_daily, self._joint_credit, self._small_rows, self._single_rows, self._min_rows = _pace(step)
         arrays = memory.arrays
         n_slots = 1 if self._is_daily else _SLOTS
         if "unit/level" in arrays:
@@ -164,7 +168,8 @@ class _Follower:
         micros = window.time.astype("datetime64[us]").astype(np.int64)
         visits = micros // (7 * _DAY_US if self._is_daily else _HOUR_US)
         passes = visits if self._is_daily else micros // _DAY_US
-        cuts = [0, *(np.flatnonzero(np.diff(passes)) + 1).tolist(), len(micros)]
+        ends = (np.flatnonzero(np.diff(passes)) + 1).tolist() if len(passes) > 1 else []
+        cuts = [0, *ends, len(micros)]
         shape = decades.shape
         self._changed, self._sure = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
         self._factors, self._since = np.zeros(shape), np.zeros(shape)

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sereno.domain.judgement import Evidence, IncidentKind
+from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 
 __all__ = ["EXCEEDANCE", "Witness", "nothing", "shares_of", "unknown"]
@@ -44,10 +44,27 @@ class Witness:
         absent: Rows without any value, shape (rows,).
     """
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, memory: Memory) -> None:
+        self._memory = memory
         self._shape = window.values.shape
         self.absent: BoolArray = np.asarray(np.isnan(window.values).all(axis=1))
         self._calm = np.where(self.absent, np.nan, 0.0)
+
+    def hears(
+        self,
+        check: str,
+        cells: BoolArray | FloatArray,
+        *,
+        expected: FloatArray | None = None,
+        since: TimeArray | None = None,
+        on_delay: int = 1,
+        off_delay: int = 1,
+    ) -> list[Evidence]:
+        """As `says`, but nothing at all where nothing is guilty and no episode is under way."""
+        if not cells.any() and f"episode/{check}" not in self._memory.arrays:
+            return []
+        delays = {"on_delay": on_delay, "off_delay": off_delay}
+        return [self.says(check, cells, expected=expected, since=since, **delays)]
 
     def says(
         self,
