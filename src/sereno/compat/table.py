@@ -103,7 +103,7 @@ def with_units(workspace: Workspace, path: Path, folder: Path) -> Path:
     """
     if path.suffix.lower() != ".csv":
         return path
-    entry = workspace.check(path)[0].entry
+    entry = workspace.check(path, with_findings=False)[0].entry
     tables: list[dict[str, Any]] = entry["tables"]  # type: ignore[assignment]
     if entry["verdict"] == "refused" or not tables or not lacks_units(tables[0]):
         return path

@@ -110,14 +110,19 @@ def _files_in(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def check_file(path: Path, setup: Setup, options: ReadOptions) -> FileResult:
-    """What sereno understands of a file and what is wrong in it; nothing is stored."""
+def check_file(path: Path, setup: Setup, options: ReadOptions, *, with_findings: bool = True) -> FileResult:
+    """What sereno understands of a file and what is wrong in it; nothing is stored.
+
+    Args:
+        with_findings: Whether the values are checked, too, rather than only read.
+    """
     try:
         plan = inspect_file(path, setup.profiles, options)
         report, findings = _begun(plan), Findings(plan, setup.language)
         for batch in read_batches(plan):
             report.add(batch)
-            findings.add(batch)
+            if with_findings:
+                findings.add(batch)
     except DataError as error:
         return _refused(path, error, setup.language)
     is_refused = report.verdict == "refused"

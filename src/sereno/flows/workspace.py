@@ -129,10 +129,18 @@ class Workspace:
         date_order: str | None = None,
         stamp: str | None = None,
         mapping: str | None = None,
+        with_findings: bool = True,
     ) -> list[FileResult]:
-        """What sereno understands of files and what is wrong in them; stores nothing."""
+        """What sereno understands of files and what is wrong in them; stores nothing.
+
+        Args:
+            with_findings: Whether the values are checked, too, rather than only read.
+        """
         options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp, mapping))
-        return [check_file(path, self._setup, options) for path in expand_paths([Path(p) for p in paths])]
+        return [
+            check_file(path, self._setup, options, with_findings=with_findings)
+            for path in expand_paths([Path(p) for p in paths])
+        ]
 
     def ingest(  # noqa: PLR0913 - one parameter per option
         self,
