@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -106,6 +107,20 @@ def test_night_of_hourly_sun_expects_nothing() -> None:
     night = local_time(roof.time, MADRID).astype("datetime64[h]").astype(int) % 24 < 5
     assert np.abs(residuals.expected[night, GENERATION]).max() == 0
     assert np.abs(residuals.deviations[night, GENERATION]).max() == 0
+
+
+def test_sun_that_is_down_for_most_of_the_year_is_expected_by_day_all_the_same() -> None:
+    roof = a_roof(rows=24 * 60, step=HOUR)
+    values = roof.values.copy()
+    hour = local_time(roof.time, roof.zone).astype("datetime64[h]").astype(int) % 24
+    values[(hour < 9) | (hour > 16), GENERATION] = 0.0  # two rows in three are dark
+    short_days = replace(roof, values=values)
+
+    residuals, _ = _follow(_fit(short_days), short_days)
+
+    noon, night = hour == 13, hour == 3
+    assert np.allclose(residuals.expected[noon, GENERATION], values[noon, GENERATION], rtol=0.5)
+    assert np.abs(residuals.expected[night, GENERATION]).max() < 0.05
 
 
 def test_generation_at_night_deviates() -> None:

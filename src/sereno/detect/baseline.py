@@ -303,8 +303,8 @@ def _shaped(baseline: Baseline, transformed: FloatArray, slot: np.ndarray) -> Ba
         centre,
         _counts(transformed, slot, len(centre)),
     )
-    plain_spread = np.nanmedian(np.abs(transformed - whole), axis=0)
-    slot_spread = np.nanmedian(np.abs(transformed - centre[slot]), axis=0)
+    plain_spread = np.nanmean(np.abs(transformed - whole), axis=0)
+    slot_spread = np.nanmean(np.abs(transformed - centre[slot]), axis=0)
     centre = np.where(slot_spread < CALENDAR_GAIN * plain_spread, centre, whole)
     ratio = baseline.knee > 0
     weight = np.where(ratio, np.tanh(np.maximum(centre, 0.0)), 1.0)
