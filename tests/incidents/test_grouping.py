@@ -357,3 +357,87 @@ def test_old_imbalance_does_not_hide_new_behaviour() -> None:
     _tell(book, [_imbalance(days=None), a_detection(20, 4)])
 
     assert len(_shown(book)) == 2
+
+
+def test_mistake_that_ends_clears_its_incident_though_what_it_explained_goes_on() -> None:
+    book: Book = {}
+
+    _tell(book, [_exchange(days=None), _imbalance(days=None)])
+    _tell(book, [_exchange(days=5), _imbalance(days=None)])
+
+    (incident,) = _shown(book)
+    assert incident.condition is Condition.CLEARED
+    assert incident.ended_at == incident.started_at + 5 * DAY
+
+
+def test_mistake_that_is_back_next_day_is_the_same_incident() -> None:
+    book: Book = {}
+
+    _tell(book, [_exchange(days=2), _imbalance(days=None)])
+    _tell(book, [_exchange(days=2), _exchange(3, None), _imbalance(days=None)])
+
+    (incident,) = _shown(book)
+    assert incident.condition is Condition.ACTIVE
+
+
+CHECKS = (
+    "quality.swapped_channels",
+    "quality.clock_shift",
+    "quality.frozen",
+    "quality.missing",
+    "physics.generation_balance",
+    "physics.consumption_balance",
+    "physics.night_generation",
+    "behaviour",
+)
+
+
+def _life(check: str, start: int, length: int, lead: str, at: int) -> Detection | None:
+    """What is known of a detection at the end of a day; None before it begins."""
+    if at < start:
+        return None
+    days = min(length, at - start + 1)
+    kind = IncidentKind.BEHAVIOUR if check == "behaviour" else IncidentKind(_kind_of(check))
+    cause = "behaviour.low" if check == "behaviour" else check
+    found = a_detection(start, days, check=check, kind=kind, cause=cause, signals=(lead,))
+    return found if at >= start + length else replace(found, ended_at=None)
+
+
+def _kind_of(check: str) -> str:
+    return "data" if check.startswith("quality") else "physics"
+
+
+@st.composite
+def _histories(draw: st.DrawFn) -> list[tuple[str, int, int, str]]:
+    lives = []
+    for check in draw(st.lists(st.sampled_from(CHECKS), min_size=1, max_size=4, unique=True)):
+        start = 0
+        for _ in range(draw(st.integers(1, 3))):
+            start += draw(st.integers(1, 6))
+            length = draw(st.integers(1, 8))
+            lives.append((check, start, length, draw(st.sampled_from(["generation", "export"]))))
+            start += length
+    return lives
+
+
+def _told(book: Book) -> list[tuple[str, list[tuple[str, object]]]]:
+    return sorted((i.worst.cause, [(d.check, d.started_at) for d in i.evidence]) for i in _shown(book))
+
+
+@settings(max_examples=150)
+@given(_histories())
+def test_day_by_day_ends_as_all_at_once_and_never_has_two_active_of_a_kind(
+    lives: list[tuple[str, int, int, str]],
+) -> None:
+    book: Book = {}
+    last = max(start + length for _, start, length, _ in lives)
+    for day in range(last + 1):
+        known = [_life(*one, day) for one in lives if day <= one[1] + one[2]]
+        _tell(book, [one for one in known if one is not None])
+        active = [i.group_key for i in _shown(book) if i.condition is Condition.ACTIVE]
+        assert len(active) == len(set(active))
+    at_once: Book = {}
+    final = [_life(*one, last) for one in lives]
+    _tell(at_once, sorted((d for d in final if d is not None), key=lambda d: (d.started_at, d.check)))
+
+    assert _told(book) == _told(at_once)

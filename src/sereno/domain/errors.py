@@ -20,7 +20,7 @@ Every class has a stable `code`, an English `template` with named placeholders, 
 fill it. The Spanish sentence lives in the catalogue under the same code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 __all__ = [
@@ -77,6 +77,14 @@ class SerenoError(Exception):
     def __init__(self, **facts: Fact) -> None:
         self.facts: Mapping[str, Fact] = facts
         super().__init__(self.template.format(**facts).strip())
+
+    def __reduce__(self) -> tuple[Callable[..., "SerenoError"], tuple[type["SerenoError"], dict[str, Fact]]]:
+        return _raised_again, (type(self), dict(self.facts))
+
+
+def _raised_again(kind: type[SerenoError], facts: Mapping[str, Fact]) -> SerenoError:
+    """An error that came from another process."""
+    return kind(**facts)
 
 
 class UsageError(SerenoError):

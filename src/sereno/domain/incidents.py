@@ -161,12 +161,12 @@ class Incident:
     @property
     def started_at(self) -> datetime:
         """Start of the first abnormal step."""
-        return min(d.started_at for d in self.evidence)
+        return min(d.started_at for d in self.leading)
 
     @property
     def ended_at(self) -> datetime | None:
         """End of the last abnormal step; None while the condition is active."""
-        ends = [d.ended_at for d in self.evidence]
+        ends = [d.ended_at for d in self.leading]
         return None if None in ends else max(e for e in ends if e is not None)
 
     @property

@@ -43,7 +43,9 @@ class IncidentStep:
 def reopen_window(detection: Detection, step: timedelta | None) -> timedelta:
     """How long after its end the same trouble still counts as the same incident."""
     if step is None or step >= _DAY:
-        return timedelta(0) if detection.kind is IncidentKind.DATA else 7 * _DAY
+        if detection.kind is not IncidentKind.DATA:
+            return 7 * _DAY
+        return explaining_slack(step) if explains(detection) is Explains.ALL else timedelta(0)
     return _DAY if step >= _HOUR else 4 * _HOUR
 
 
@@ -183,8 +185,10 @@ class _Plan:
         taken: set[str] = set()
         found = {}
         for group in groups:
-            own = (detection for detection in group if detection.check == group[0].check)
+            check = group[0].check
+            own = (detection for detection in group if detection.check == check)
             held = (self._holders.get(_place(detection)) for detection in own)
+            held = (one for one in held if one is not None and self._known[one].leading[0].check == check)
             home = next((one for one in held if one is not None and one not in taken), None)
             found[_place(group[0])] = home
             taken |= set() if home is None else {home}
