@@ -10,6 +10,7 @@ import numpy as np
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
+from sereno.prepare.repeats import natural_runs
 
 __all__ = ["MISSING", "QualityRules", "check_quality", "longest_repeats"]
 
@@ -190,7 +191,7 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     breaks = ~(repeats | absent)
     runs = _run_lengths(repeats, breaks, before)
     since = _run_starts(window, breaks, begun)
-    limit = rules.frozen_rows
+    limit, natural = natural_runs(runs, breaks, before, rules.frozen_rows, memory)
     is_long = runs + 1 > limit
     is_frozen = repeats & is_long
     holds = (absent & is_long).any(axis=1) & ~is_frozen.any(axis=1)
@@ -207,7 +208,8 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     )
     if n_rows:
         last, before, begun = filled[-1], runs[-1], since[-1]
-    return evidence, is_frozen, Memory(dict(zip(_CARRIED, (last, before, begun), strict=True)))
+    carried = dict(zip(_CARRIED, (last, before, begun), strict=True))
+    return evidence, is_frozen, Memory({**carried, **natural.arrays})
 
 
 def _carried(memory: Memory, n_signals: int) -> tuple[FloatArray, FloatArray, FloatArray]:
