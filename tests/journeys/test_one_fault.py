@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sereno.domain.judgement import Detection, IncidentKind
 from sereno.flows.workspace import Workspace
 from tests.journeys.faulty import CASES, HISTORY_DAYS, ZONE, Case, disturbed, instant, roof, write
 from tests.support.builders import HOUR
@@ -81,6 +82,35 @@ def test_one_fault_is_one_explained_incident(workspace: Workspace, tmp_path: Pat
     assert -case.early * HOUR <= away <= case.late * HOUR
     assert incident["condition"] == "cleared"
     assert_explained(incident)
+
+
+AT_ONCE = ("spike", "one signal x1000", "all x1000", "swapped sign", "missing", "sentinel")
+"""Faults whose first row shows them for what they are."""
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_fault_that_is_seen_at_once_is_no_behaviour(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    workspace.ingest(write(tmp_path / "files" / "Norte.csv", disturbed(CASES[name])))
+    workspace.score()
+
+    assert behaviour_of(workspace) == []
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_after_a_fault_nothing_alarms_by_what_was_learnt_meanwhile(
+    workspace: Workspace, tmp_path: Path, case: Case
+) -> None:
+    workspace.ingest(write(tmp_path / "files" / "Norte.csv", disturbed(case)))
+    workspace.score()
+
+    assert [one for one in behaviour_of(workspace) if one.started_at >= instant(case.rows[1])] == []
+
+
+def behaviour_of(workspace: Workspace) -> list[Detection]:
+    """The detections of behaviour, those too that an incident explains by a mistake of the meter."""
+    with workspace.store.read() as tx:
+        found = [one.detection for asset in tx.assets() for one in tx.detections(asset.id)]
+    return [one for one in found if one.kind is IncidentKind.BEHAVIOUR]
 
 
 def _judged(tmp_path: Path, lines: list[str]) -> list[dict[str, object]]:
