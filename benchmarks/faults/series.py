@@ -1,11 +1,14 @@
 """The solar and gas series of a folder, as sereno's own reader understands them, and their dialect."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -163,10 +166,23 @@ def _n_clashes(checked: FileResult) -> int:
 
 @lru_cache(maxsize=64)
 def _zones_of_country(country: str) -> Sequence[str]:
-    """The zones of an ISO 3166 country, by the tz database; the default ones where it is none."""
+    """The zones of an ISO 3166 country, by the tz database; the default ones where it is none.
+
+    Without those of its outlying lands (another region's name, a summer time of half an hour).
+    """
     table = resources.files("tzdata").joinpath("zoneinfo").joinpath("zone.tab").read_text("utf-8")
     rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
-    return tuple(row[2] for row in rows if row[0] == country) or DEFAULT_ZONES
+    names = [row[2] for row in rows if row[0] == country]
+    regions = Counter(name.split("/")[0] for name in names)
+    main = [name for name in names if regions[name.split("/")[0]] == max(regions.values())]
+    return tuple(name for name in main if _has_whole_hours(name)) or DEFAULT_ZONES
+
+
+def _has_whole_hours(zone: str) -> bool:
+    winter, summer = (datetime(2024, month, 1, tzinfo=ZoneInfo(zone)).utcoffset() for month in (1, 7))
+    assert winter is not None
+    assert summer is not None
+    return not (summer - winter) % timedelta(hours=1)
 
 
 def _series_of(workspace: Workspace, folder: Path, name: str) -> Iterator[Series | Skip]:

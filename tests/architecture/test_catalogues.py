@@ -9,6 +9,7 @@ import yaml
 
 import sereno
 from sereno.domain import errors
+from sereno.ingest.headers import Role
 from tests.architecture import repository
 
 Sentences = dict[str, str]
@@ -44,6 +45,13 @@ def _entries(catalogue: Path) -> dict[str, Sentences]:
 
 def _sentences() -> dict[str, Sentences]:
     return {code: sentences for catalogue in CATALOGUES for code, sentences in _entries(catalogue).items()}
+
+
+def test_every_role_of_a_column_has_its_reason() -> None:
+    """A role without one would stop every file that has such a column."""
+    roles = {f"reason.{role.value}" for role in Role if role is not Role.SIGNAL}
+
+    assert roles - set(_sentences()) == set()
 
 
 def test_catalogues_exist() -> None:

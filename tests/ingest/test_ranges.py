@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sereno.domain.readings import Quality
 from sereno.ingest import ReadOptions
 from sereno.ingest.ranges import is_sentinel
 from tests.ingest.builders import codes, hours, read, write
@@ -24,7 +25,10 @@ def test_codes_and_impossible_values_are_counted_apart_and_kept(tmp_path):
     assert codes(report)["quality.sentinel"] == 3
     assert codes(report)["quality.out_of_range"] == 2
     signals = batches[-1].readings.signals
-    assert batches[-1].readings.values[3, signals.index("pressure")] == -9999
+    column = signals.index("pressure")
+    assert batches[-1].readings.values[3, column] == -9999
+    flagged = batches[-1].readings.quality[:, column] & int(Quality.SENTINEL)
+    assert np.flatnonzero(flagged).tolist() == [3, 9, 11]
     assert report.verdict == "warnings"
 
 

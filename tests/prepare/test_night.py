@@ -52,7 +52,7 @@ def test_energy_at_midnight_is_evidence_that_names_generation() -> None:
     assert (evidence.contributions[broken].argmax(axis=1) == GENERATION).all()
 
 
-@pytest.mark.parametrize("kwh", [0.001, 0.012, 0.019])
+@pytest.mark.parametrize("kwh", [0.001, 0.012, 0.019, 0.02, 0.1 * 0.2])
 def test_standby_and_resolution_are_no_evidence(kwh: float) -> None:
     assert np.nanmax(night_of(lit(roof(size=4.0), kwh)).exceedance) < 1
 

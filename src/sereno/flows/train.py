@@ -17,17 +17,15 @@ from sereno.flows.models import TrainedModel, step_name
 from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, longest_repeats
 from sereno.prepare.registers import read_registers
+from sereno.prepare.repeats import FEW_REPEATS, REPEAT_MARGIN
 
 __all__ = ["TrainingPlan", "train_profile"]
 
 _FOLDS = 3
 """Blocks of history that are each scored by a detector that did not learn from them."""
-_REPEAT_MARGIN = 1.5
-"""A run this much longer than the longest in the history is not natural any more."""
 _CALM_SCORE = 3.0
 """A held-out row so many times above the calm 99 % quantile is a fault in the history, not a false alarm:
 with it counted, the threshold would rise until faults like it are never found."""
-_FEW_REPEATS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def _natural_repeats(window: Window) -> dict[str, float]:
     natural = {}
     for name, default, run, often in zip(window.signals, defaults, longest, share, strict=True):
         natural[name] = (
-            float(np.ceil(_REPEAT_MARGIN * run)) if often * default > _FEW_REPEATS else float(default)
+            float(np.ceil(REPEAT_MARGIN * run)) if often * default > FEW_REPEATS else float(default)
         )
     return natural
 

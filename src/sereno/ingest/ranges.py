@@ -4,15 +4,18 @@ Both keep their number, and neither is judged as behaviour later on; here they a
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from sereno.domain.readings import FloatArray
 from sereno.domain.signals import Signal
 
-__all__ = ["impossible_cells", "is_sentinel"]
+__all__ = ["SENTINEL", "impossible_cells", "is_sentinel"]
+
+SENTINEL = "quality.sentinel"
 
 # Largest and smallest numbers of the words that meters and gateways send, and codes of data loggers.
 SENTINELS = frozenset(
@@ -36,8 +39,10 @@ def is_sentinel(text: str) -> bool:
     return plain.removeprefix("+") in SENTINELS or bool(_NINES.match(plain))
 
 
-def impossible_cells(values: FloatArray, cells: pl.Series, signal: Signal) -> dict[str, Sequence[str]]:
-    """Texts of the cells whose value lies outside the signal's range, by the code of their issue.
+def impossible_cells(
+    values: FloatArray, cells: pl.Series, signal: Signal
+) -> Mapping[str, npt.NDArray[np.intp]]:
+    """Rows whose value lies outside the signal's range, by the code of their issue.
 
     Args:
         values: In the signal's unit, shape (rows,); NaN is in range.
@@ -46,10 +51,9 @@ def impossible_cells(values: FloatArray, cells: pl.Series, signal: Signal) -> di
     """
     low = -np.inf if signal.minimum is None else signal.minimum
     high = np.inf if signal.maximum is None else signal.maximum
-    is_out = (values < low) | (values > high)
-    if not is_out.any():
+    rows = np.flatnonzero((values < low) | (values > high))
+    if not len(rows):
         return {}
-    found: dict[str, list[str]] = {"quality.sentinel": [], "quality.out_of_range": []}
-    for text in cells.gather(np.flatnonzero(is_out)).to_list():
-        found["quality.sentinel" if is_sentinel(text) else "quality.out_of_range"].append(text.strip())
-    return {code: texts for code, texts in found.items() if texts}
+    is_code = np.array([is_sentinel(text) for text in cells.gather(rows).to_list()])
+    found = {SENTINEL: rows[is_code], "quality.out_of_range": rows[~is_code]}
+    return {code: own for code, own in found.items() if len(own)}

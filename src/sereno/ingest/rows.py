@@ -18,7 +18,7 @@ from sereno.ingest.identity import clean_name
 from sereno.ingest.layout import Column, register_signal
 from sereno.ingest.marks import Mark, flags_of
 from sereno.ingest.numbers import CellKind, parse_column
-from sereno.ingest.ranges import impossible_cells
+from sereno.ingest.ranges import SENTINEL, impossible_cells
 from sereno.ingest.table import TextTable, instant_texts
 from sereno.ingest.tags import split_tag
 from sereno.ingest.titles import is_note
@@ -423,10 +423,11 @@ def _long_rows(
     _count_kinds(table, column, kinds, asides)
     targets = [plan.profile.signal(name).unit for name in signals]
     values = _in_canonical_units(values, kinds, table, plan, registers, targets, asides)
+    quality = QUALITY_OF[kinds]
     for position, name in enumerate(signals):
         own = np.where(registers == position, values, np.nan)
-        _count_impossible(own, table, column, plan.profile.signal(name), asides)
-    return Rows(codes, registers, utc, table.lines, values[:, None], QUALITY_OF[kinds][:, None])
+        quality |= _note_impossible(own, table, column, plan.profile.signal(name), asides)
+    return Rows(codes, registers, utc, table.lines, values[:, None], quality[:, None])
 
 
 def _in_canonical_units(
@@ -526,17 +527,23 @@ def _signal_values(
         values = _in_canonical_units(values, kinds, table, plan, registers, [target], asides)
     elif not column.scale.is_identity:
         values = values * column.scale.factor + column.scale.offset
-    _count_impossible(values, table, column, plan.profile.signal(column.signal), asides)
-    return values, QUALITY_OF[kinds]
+    flags = _note_impossible(values, table, column, plan.profile.signal(column.signal), asides)
+    return values, QUALITY_OF[kinds] | flags
 
 
-def _count_impossible(
+def _note_impossible(
     values: FloatArray, table: TextTable, column: Column, signal: Signal, asides: Asides
-) -> None:
+) -> QualityArray:
+    """Counts the values that cannot be; flags those that mean "no value", shape (rows,)."""
+    flags: QualityArray = np.zeros(len(values), dtype=np.int32)
     if signal.minimum is None and signal.maximum is None:
-        return
-    for code, texts in impossible_cells(values, table.cells[str(column.index)], signal).items():
-        asides.count(code, column.source, len(texts), texts[:50])
+        return flags
+    cells = table.cells[str(column.index)]
+    for code, rows in impossible_cells(values, cells, signal).items():
+        asides.count(code, column.source, len(rows), [t.strip() for t in cells.gather(rows[:50]).to_list()])
+        if code == SENTINEL:
+            flags[rows] = int(Quality.SENTINEL)
+    return flags
 
 
 def _count_kinds(table: TextTable, column: Column, kinds: npt.NDArray[np.uint8], asides: Asides) -> None:

@@ -29,6 +29,8 @@ STANDBY_KW = 0.02
 """What an inverter's electronics may show, the larger part of the usual 1 to 20 W [kW]."""
 RESOLUTION_KWH = 0.02
 """Two counts of a register of 10 Wh: a pulse of the meter's own current may fall into any step [kWh]."""
+_ROUNDING = 1.0 + 1e-9
+"""What a meter may show it may show: a reading of exactly the limit is within it, in binary fractions too."""
 _ON_DELAY = 2
 """One dark step alone may be energy that a logger handed in late."""
 _OFF_DELAY = 2
@@ -86,7 +88,7 @@ def _kept(memory: Memory) -> Memory:
 def _limits(step: timedelta, peaks: FloatArray) -> FloatArray:
     """What each step may show while it is dark [kWh], shape (rows,); infinite before any daylight."""
     least = max(RESOLUTION_KWH, STANDBY_KW * (step / _HOUR))
-    limits: FloatArray = np.where(peaks > 0, np.maximum(least, OFFSET_SHARE * peaks), np.inf)
+    limits: FloatArray = np.where(peaks > 0, np.maximum(least, OFFSET_SHARE * peaks), np.inf) * _ROUNDING
     return limits
 
 

@@ -11,6 +11,7 @@ from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.grid import forward_filled
+from sereno.prepare.repeats import after_a_move, ends_long, natural_runs
 from sereno.prepare.witness import Witness, nothing, shares_of, unknown
 
 __all__ = ["MISSING", "QualityRules", "check_quality", "longest_repeats"]
@@ -146,14 +147,15 @@ def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, Flo
 def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
     n_rows, n_signals = window.values.shape
     last, before, begun = _carried(memory, n_signals)
-    if n_rows == 1 and not ((window.values == last) | np.isnan(window.values)).any():
-        return _moved(window)
+    is_news = (window.values == last) | np.isnan(window.values) | ends_long(before, rules.frozen_rows)
+    if n_rows == 1 and not is_news.any():
+        return _moved(window, memory)
     filled = forward_filled(window.values, last)
     repeats, absent = _is_repeat(window.values, filled), np.isnan(window.values)
     breaks = ~(repeats | absent)
     runs = _run_lengths(repeats, breaks, before)
     since = _run_starts(window, breaks, begun)
-    limit = rules.frozen_rows
+    limit, natural = natural_runs(runs, breaks, before, rules.frozen_rows, memory)
     is_long = runs + 1 > limit
     is_frozen = repeats & is_long
     holds = (absent & is_long).any(axis=1) & ~is_frozen.any(axis=1)
@@ -172,11 +174,12 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     )
     if n_rows:
         last, before, begun = filled[-1], runs[-1], since[-1]
-    return evidence, is_frozen, Memory(dict(zip(_CARRIED, (last, before, begun), strict=True)))
+    carried = dict(zip(_CARRIED, (last, before, begun), strict=True))
+    return evidence, is_frozen, Memory({**carried, **natural.arrays})
 
 
-def _moved(window: Window) -> tuple[Evidence, BoolArray, Memory]:
-    """A row in which every signal is there and differs from before: the usual record."""
+def _moved(window: Window, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
+    """A row in which every signal is there and differs from before, as it usually does."""
     begun = np.full(len(window.signals), float(window.time.astype("datetime64[us]").astype(np.int64)[0]))
     evidence = Evidence(
         check=FROZEN,
@@ -187,11 +190,8 @@ def _moved(window: Window) -> tuple[Evidence, BoolArray, Memory]:
         expected=unknown(window.values.shape),
     )
     state = (window.values[0], np.zeros(len(window.signals)), begun)
-    return (
-        evidence,
-        np.zeros(window.values.shape, dtype=bool),
-        Memory(dict(zip(_CARRIED, state, strict=True))),
-    )
+    kept = {**dict(zip(_CARRIED, state, strict=True)), **after_a_move(memory, len(window.signals)).arrays}
+    return evidence, np.zeros(window.values.shape, dtype=bool), Memory(kept)
 
 
 def _carried(memory: Memory, n_signals: int) -> tuple[FloatArray, FloatArray, FloatArray]:
