@@ -72,6 +72,8 @@ class Evidence:
         if not len(table.lines):
             return
         self.dates.add(instant_texts(table, self._layout))
+        for column in self._layout.of_role(Role.END):
+            self.dates.add_ends(table.cells[str(column.index)])
         for index, evidence in self.numbers.items():
             evidence.add(table.cells[str(index)])
         for index, seen in self.marks.items():
