@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from sereno.domain.signals import Profile, Signal, SignalKind, register_name
+from sereno.domain.signals import Profile, Signal, SignalKind, metered_name, register_name
 from sereno.ingest.units import are_kin, conversion, find_unit
 
 __all__ = [
@@ -195,6 +195,8 @@ IGNORED_NAMES = ("id", "nº", "no", "num", "index", "unnamed 0")
 _BRACKETED = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 _MOJIBAKE = re.compile("[ÃÂâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]")
 _TRAILING_UNIT = re.compile(r"^(.*?\S)[\s_,;:/|-]+(\S+(?: h)?)$")
+_LEADING_UNIT = re.compile(r"(\w{3,})\s")
+"""A word before the name; shorter ones are seldom units."""
 _ASSET_TOKEN = re.compile(
     r"\b(zone|zona|line|línea|linea|motor|meter|medidor|contador|equipo|pump|bomba|client|cliente|site|planta|plant|"
     r"inverter|inversor|feeder|building|edificio)[\s_-]*(\d+|[a-z])(?![a-z0-9])",
@@ -276,7 +278,7 @@ def is_surely_register(text: str) -> bool:
 def _declared_match(header: Header, declared: Declared, profile: Profile) -> Match:
     if declared.role is not Role.SIGNAL:
         return Match((declared.role,), unit=header.unit)
-    if not profile.is_open and declared.signal not in profile.signal_names:
+    if not profile.is_open and metered_name(declared.signal) not in profile.signal_names:
         return Match((Role.UNKNOWN,), unit=header.unit)
     return Match((Role.SIGNAL,), profile.signal(declared.signal), header.unit, declared.asset)
 
@@ -289,7 +291,7 @@ def nearest_names(found: Sequence[str], profile: Profile, *, n_names: int = 3) -
     for text in found:
         key = parse_header(text).bare_key
         close = difflib.get_close_matches(key, list(by_key), n=1, cutoff=MIN_LIKENESS)
-        pairs += [(difflib.SequenceMatcher(None, key, c).ratio(), text, by_key[c]) for c in close]
+        pairs += [(difflib.SequenceMatcher(None, key, c).ratio(), text, by_key[c]) for c in close if c != key]
     pairs.sort(reverse=True)
     return [(text, name) for _, text, name in pairs[:n_names]]
 
@@ -331,8 +333,9 @@ def _build_names(profile: Profile) -> _Names:
         for name in (signal.name, *signal.aliases, *(signal.labels or {}).values()):
             if name.endswith(ANY_DEVICE):
                 devices[key_of(name)] = signal
-            elif signals.setdefault(key_of(name), signal) is not signal:
-                seconds.setdefault(key_of(name), signal)
+            else:
+                signals.setdefault(key_of(name), signal)
+        seconds |= {key_of(name): signal for name in signal.beside}
     roles: dict[str, tuple[Role, ...]] = {}
     own = (
         (Role.TIME, profile.time_aliases),
@@ -358,8 +361,10 @@ def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
     if not unit:
         trailing = _TRAILING_UNIT.match(header.source)
         word = trailing.group(2) if trailing else header.source
-        if find_unit(word) and _is_fit(word, signal.unit):
-            unit = word
+        leading = _LEADING_UNIT.match(header.source)
+        for candidate in (word, leading.group(1) if leading else ""):
+            if not unit and find_unit(candidate) and _is_fit(candidate, signal.unit):
+                unit = candidate
     if unit and find_unit(unit) and not _is_fit(unit, signal.unit):
         return None
     return Match((Role.SIGNAL, *_other_roles(key)), signal, unit)

@@ -27,7 +27,7 @@ from sereno.ingest.units import IDENTITY, Conversion, are_kin, conversion, find_
 __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"]
 
 # A profile whose names explain less than this share of the numeric columns is not what the file is about.
-MIN_EXPLAINED_SHARE = 0.34
+MIN_EXPLAINED_SHARE = 0.33
 N_MANY_COLUMNS = 3
 MIN_SHAPE_SHARE = 0.5
 N_PROBED = 60
@@ -175,7 +175,7 @@ def _without_rivals(matches: Sequence[Match]) -> list[Match]:
 def _with_unit_cells(
     headers: Sequence[Header], matches: Sequence[Match], sample: Sequence[Sequence[str]], profile: Profile
 ) -> list[Match]:
-    """The matches, with that of a bare `Lectura` beside a column of units, which say what the register counts."""
+    """The matches, with that of a bare `Lectura` beside a column of units, which say what is counted."""
     places = [i for i, m in enumerate(matches) if Role.UNIT in m.roles]
     units = Counter(row[i].strip() for i in places[:1] for row in sample if find_unit(row[i]))
     if not units:
@@ -183,14 +183,14 @@ def _with_unit_cells(
     unit = units.most_common(1)[0][0]
     found = []
     for header, match in zip(headers, matches, strict=True):
-        is_bare = not header.unit and match.signal is None and is_surely_register(header.source)
+        is_bare = not header.unit and match.roles[0] is Role.VALUE and is_surely_register(header.source)
         counted = match_header(replace(header, unit=unit), profile) if is_bare else match
         found.append(replace(counted, unit="") if is_bare and counted.signal else match)
     return found
 
 
 def _with_second_choices(matches: Sequence[Match]) -> list[Match]:
-    """The matches, where a name that two signals have leaves the first one to a column that can be nothing else."""
+    """The matches, where a column that two signals may name leaves one to a column that can only be that."""
     sure = {(m.signal.name, m.asset) for m in matches if m.signal and m.second is None}
     return [
         replace(m, signal=m.second) if m.signal and m.second and (m.signal.name, m.asset) in sure else m
@@ -434,6 +434,7 @@ def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple
     if layout.profile.is_open:
         return (0.0, bool(signals) + 0.0, 0.0, 0.0)
     n_explained = len(signals)
+    numeric = {i for i in numeric if layout.columns[i].role in (Role.SIGNAL, Role.UNKNOWN)}
     names = {metered_name(c.signal) for c in signals}
     if layout.name == "long":
         n_explained, names = len(headers), {"long"}
