@@ -257,6 +257,27 @@ PORTALS = {
         {"import": 0.001, "export": 10.001, "self_consumption": 20.001},
         "2024-05-31T22",
     ),
+    "e-distribucion-excedentes": (
+        spanish_days("CUPS;Fecha;Hora;AE_kWh;AS_kWh;REAL/ESTIMADO", "ES0031AA;{d}/06/2024;{h};{v};1{v};R"),
+        {"import": 0.001, "export": 10.001},
+        "2024-05-31T22",
+    ),
+    "datadis-autoconsumo": (
+        spanish_days(
+            "cups;fecha;hora;consumo_kWh;metodoObtencion;energiaVertida_kWh;energiaGenerada_kWh;"
+            "energiaAutoconsumida_kWh",
+            "ES0021AA;2024/06/{d};{h:02d}:00;{v};Real;1{v};3{v};2{v}",
+        ),
+        {"import": 0.001, "export": 10.001, "generation": 30.001, "self_consumption": 20.001},
+        "2024-05-31T22",
+    ),
+    "huawei-inverter": (
+        "Plant report;;;;;\n"
+        "Site Name;ManageObject;Start Time;Active power(kW);Total yield(kWh);Temperature(degC)\n"
+        + "".join(f"Nave;INV-1;2024-06-01 {h:02d}:00:00;{h};{1000 + h}.5;35\n" for h in range(24)),
+        {"generation_register": 1000.5},
+        "2024-05-31T22",
+    ),
     "i-de": (
         "CUPS;FECHA-HORA;INV / VER;CONSUMO Wh;GENERACION Wh;\n"
         + "".join(f"ES0021AA;2021/06/01 {h:02d}:00;1;{h + 51};{h};\n" for h in range(24)),

@@ -136,7 +136,7 @@ def test_text_that_was_encoded_once_stays(text):
 
 def test_columns_of_a_file_that_was_encoded_twice_are_recognised_and_reported(tmp_path):
     header = "Fecha;Presión (bar);Temperatura (°C);Volumen (m³)"
-    lines = [f"{stamp};16,5;20,25;{i},5" for i, stamp in enumerate(hours(30))]
+    lines = [f"{stamp};16,5;20,25;{7 * i % 30},5" for i, stamp in enumerate(hours(30))]
     text = "\n".join([header, *lines, ""])
     path = write(tmp_path, text.encode().decode("cp1252"), name="CALDERA.csv")
     plan, report, _ = read(path, MADRID)

@@ -11,8 +11,10 @@ STAMPS = [f"{d}/02/2025 {h:02d}:00" for d in (13, 14, 15) for h in range(24)]
 
 
 def text_of(titles, n_columns, *, before=(), after=()):
-    """Cell j of row i holds 100 j + i."""
-    rows = [";".join([s, *(f"{100 * j + i}" for j in range(n_columns))]) for i, s in enumerate(STAMPS)]
+    """Cell j of the first row holds 100 j; the values rise and fall, as no register's do."""
+    rows = [
+        ";".join([s, *(f"{100 * j + 7 * i % 72}" for j in range(n_columns))]) for i, s in enumerate(STAMPS)
+    ]
     return "\n".join([*before, *titles, *rows, *after, ""])
 
 

@@ -16,7 +16,7 @@ from sereno.ingest.identity import site_from_file_name
 from sereno.ingest.numbers import CellKind, NumberEvidence, NumberStyle, parse_cell, parse_column
 from sereno.ingest.units import conversion, find_unit
 from sereno.ingest.zones import to_utc
-from tests.ingest.builders import profiles
+from tests.ingest.builders import hours, profiles, read, write
 
 SPANISH, ENGLISH = NumberStyle(",", "."), NumberStyle(".", ",")
 FIRST, LAST = (datetime.fromisoformat(t) for t in ("1990-01-01", "2068-12-31"))
@@ -276,3 +276,39 @@ def test_mojibake_is_repaired():
 )
 def test_site_is_what_remains_of_the_file_name(name, site):
     assert site_from_file_name(name) == site
+
+
+@pytest.mark.parametrize(
+    ("cells", "maximum", "decimal"),
+    [
+        (["850", "920", "5.606", "1010"], None, "."),
+        (["850", "920", "1.106", "980"], None, ","),
+        (["5", "6", "5.606", "4"], None, "."),
+        (["5", "6", "5,606", "4"], None, ","),
+        (["4.100", "4.312", "4.007"], 150.0, "."),
+        (["4.100", "4.312", "4.007"], 1e6, None),
+        (["150", "120", "5.606"], None, None),
+        (["5", "5.606", "5,606"], None, None),
+        (["5.606", "5.701"], None, None),
+    ],
+)  # fmt: skip
+def test_three_digits_behind_a_sign_are_told_by_the_size_of_the_numbers(cells, maximum, decimal):
+    evidence = NumberEvidence()
+    evidence.add(pl.Series(cells))
+
+    style = evidence.decide(None, maximum)
+
+    assert (style.decimal if style else None) == decimal
+    assert bool(evidence.why) == (decimal is not None)
+
+
+def test_one_column_tells_for_another_and_the_reason_is_said(tmp_path):
+    rows = "\n".join(f"{s};{1 + i % 3}.606;{(5, 1010, '5.606')[i % 3]}" for i, s in enumerate(hours(30)))
+    path = write(tmp_path, "Fecha;Generación (kWh);Consumo (kWh)\n" + rows)
+
+    plan, _, batches = read(path)
+
+    assert batches[-1].readings.values[:2].tolist() == [[1.606, 5.0], [2.606, 1010.0]]
+    reasons = [[r.code for r in c.reasons] for c in plan.tables[0].columns]
+    assert "reason.decimal_elsewhere" in reasons[1]
+    assert "reason.decimal_long" in reasons[2]

@@ -65,7 +65,8 @@ class Signal:
 
     `is_ratio_scaled` says that deviations are judged as ratios (energy, volume) rather than as
     differences (temperature, voltage). `is_vital` says that a standstill at zero is a fault and never
-    becomes the new normal level. An `is_optional` one is not reported when a file lacks it.
+    becomes the new normal level. An `is_optional` one is not reported when a file lacks it. `beside` are
+    names of another signal that mean this one where a second column holds the other.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Signal:
     is_optional: bool = False
     aliases: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None
+    beside: tuple[str, ...] = ()
 
     def label(self, language: str) -> str:
         """The signal's name in a person's language; its identifier when the profile gives none."""

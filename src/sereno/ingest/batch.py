@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
@@ -35,6 +36,9 @@ class Totals:
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def __sub__(self, other: "Totals") -> "Totals":
+        return Totals(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -48,6 +52,7 @@ class Batch:
         totals: Counts of this batch.
         places: Of records: asset and UTC instant of each, in their order; None for one without.
         table: Position in the plan's `each` of the table that it comes from.
+        lines: 1-based line of each reading in its table, shape (rows,).
     """
 
     readings: Readings
@@ -57,6 +62,7 @@ class Batch:
     totals: Totals = field(default_factory=Totals)
     places: tuple[tuple[AssetKey, np.datetime64] | None, ...] = ()
     table: int = 0
+    lines: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,28 @@ class FilePlan:
     def each(self) -> tuple["FilePlan", ...]:
         """The plans of its tables, in file order."""
         return self.parts or (self,)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The columns of its readings: the profile's signals that the table has, in the profile's order."""
+        if self.layout.name == "long":
+            return self.registers
+        found = list(dict.fromkeys(c.signal for c in self.layout.of_role(Role.SIGNAL)))
+        order = {name: i for i, name in enumerate(self.profile.signal_names)}
+        return tuple(sorted(found, key=lambda name: order.get(name, len(order))))
+
+    def no_readings(self) -> Readings:
+        """Readings of its signals without any row."""
+        shape = (0, len(self.signals))
+        return Readings(
+            profile=self.profile.name,
+            assets=(),
+            asset_index=np.empty(0, dtype=np.int32),
+            time=np.empty(0, dtype="datetime64[us]"),
+            signals=self.signals,
+            values=np.empty(shape),
+            quality=np.empty(shape, dtype=np.int32),
+        )
 
     @property
     def assumed_units(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ distinct dates, read both ways. Ways that contradict the majority are not read a
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -37,8 +37,12 @@ N_FAST_FORMATS = 3
 MAX_DISTINCT_DATES = 200_000
 NOON = 12
 LAST_HOUR = 24
+MONTHS_PER_YEAR = 12
 ONE_DAY = np.timedelta64(1, "D")
 MISSING_TIME = np.datetime64("NaT", "us")
+
+Triple = tuple[int, int, int]
+"""First, second and year of a date as it is written."""
 
 _TIME = (
     r"(?:[T\s,]+(?P<h>\d{1,2})(?P<half>[AaBb])?:(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
@@ -267,15 +271,17 @@ class DateEvidence:
         hours: Numbers of hours beside the dates.
         forced: Order that a mapping says, over all evidence.
         stamps: What the times of day say about the steps.
+        ends: By way of writing, the distinct triples of a column beside it, written by the same hand.
     """
 
-    distinct: dict[Style, set[tuple[int, int, int]]] = field(default_factory=dict)
+    distinct: dict[Style, set[Triple]] = field(default_factory=dict)
     n_cells: Counter[Style] = field(default_factory=Counter)
     sample: list[str] = field(default_factory=list)
     declared: str | None = None
     hours: HourEvidence = field(default_factory=HourEvidence)
     forced: str | None = None
     stamps: StampEvidence = field(default_factory=StampEvidence)
+    ends: dict[Style, set[Triple]] = field(default_factory=dict)
 
     def add(self, texts: pl.Series) -> None:
         """Takes in more cells of the column."""
@@ -283,33 +289,24 @@ class DateEvidence:
         self.stamps.add(texts)
         if len(self.sample) < N_SAMPLE:
             self.sample += texts.drop_nulls().head(N_SAMPLE - len(self.sample)).to_list()
-        dates = texts.str.extract(_ORDERED, 1)
-        if dates.null_count() == len(dates):
-            return
-        is_twelve = texts.str.contains(r"(?i)[ap]\.?\s?m\.?\s*$")
-        for flag in (False, True):
-            chosen = dates.filter(is_twelve if flag else ~is_twelve).drop_nulls()
-            for text, count in chosen.value_counts().iter_rows():
-                self._add_date(text, int(count), is_twelve_hour=flag)
+        for style, triple, count in _ordered_dates(texts):
+            self.n_cells[style] += count
+            _remember(self.distinct, style, triple)
+
+    def add_ends(self, texts: pl.Series) -> None:
+        """Takes in cells of the column that says where steps end: they only prove an order."""
+        for style, triple, _ in _ordered_dates(texts):
+            _remember(self.ends, style, triple)
 
     def add_text(self, text: str) -> None:
         """Takes in one cell."""
         self.sample.append(text)
         match = _NUMERIC.match(text.strip())
         if match and len(match["a"]) <= 2:
-            date_text = text.strip()[: match.end("c")]
-            self._add_date(date_text, 1, is_twelve_hour=bool(match["ap"]))
-
-    def _add_date(self, text: str, count: int, *, is_twelve_hour: bool) -> None:
-        separator = next(c for c in text if not c.isdigit())
-        parts = text.strip().split(separator)
-        if len(parts) != len("dmy"):
-            return
-        style = Style(separator, len(parts[2]), is_twelve_hour)
-        triples = self.distinct.setdefault(style, set())
-        self.n_cells[style] += count
-        if len(triples) < MAX_DISTINCT_DATES:
-            triples.add((int(parts[0]), int(parts[1]), _year(parts[2])))
+            found = _ordered_date(text.strip()[: match.end("c")], is_twelve_hour=bool(match["ap"]))
+            if found is not None:
+                self.n_cells[found[0]] += 1
+                _remember(self.distinct, *found)
 
     def decide(self, asked: str | None, now: datetime | None) -> DateStyle | None:
         """The column's style; None when day and month could be exchanged and nothing tells.
@@ -318,8 +315,12 @@ class DateEvidence:
             asked: Order that the caller declares, for what the column cannot tell.
             now: The current instant: dates beyond it speak against an order.
         """
+        has_clock = len({_without_date(t) for t in self.sample}) > 1
         orders: dict[Style, str | None] = {
-            s: self.forced or _order_of(s, t, now) for s, t in self.distinct.items()
+            s: self.forced
+            or _proven_order(t | self.ends.get(s, set()))
+            or _order_of(s, t, now, has_clock=has_clock)
+            for s, t in self.distinct.items()
         }
         weights: Counter[str] = Counter()
         for style, order in orders.items():
@@ -344,12 +345,52 @@ class DateEvidence:
         return DateStyle(order, final, _fast_formats(sample, DateStyle(order, final)))
 
 
-def _order_of(style: Style, triples: set[tuple[int, int, int]], now: datetime | None) -> str | None:
-    """The order of one way of writing, or None when both fit."""
+def _ordered_dates(texts: pl.Series) -> Iterator[tuple[Style, Triple, int]]:
+    """Way of writing, parts and count of the distinct dates whose day and month could be exchanged."""
+    dates = texts.str.extract(_ORDERED, 1)
+    if dates.null_count() == len(dates):
+        return
+    is_twelve = texts.str.contains(r"(?i)[ap]\.?\s?m\.?\s*$")
+    for flag in (False, True):
+        chosen = dates.filter(is_twelve if flag else ~is_twelve).drop_nulls()
+        for text, count in chosen.value_counts().iter_rows():
+            found = _ordered_date(text, is_twelve_hour=flag)
+            if found is not None:
+                yield (*found, int(count))
+
+
+def _ordered_date(text: str, *, is_twelve_hour: bool) -> tuple[Style, Triple] | None:
+    separator = next(c for c in text if not c.isdigit())
+    parts = text.strip().split(separator)
+    if len(parts) != len("dmy"):
+        return None
+    style = Style(separator, len(parts[2]), is_twelve_hour)
+    return style, (int(parts[0]), int(parts[1]), _year(parts[2]))
+
+
+def _remember(found: dict[Style, set[Triple]], style: Style, triple: Triple) -> None:
+    triples = found.setdefault(style, set())
+    if len(triples) < MAX_DISTINCT_DATES:
+        triples.add(triple)
+
+
+def _without_date(text: str) -> str:
+    """What follows the date in a text; all of it where it begins with none."""
+    match = _NUMERIC.match(text.strip())
+    return text.strip()[match.end("c") :] if match else text
+
+
+def _proven_order(triples: set[Triple]) -> str | None:
+    """The order that a 13th month excludes the other of, or None when no date does."""
     n_dmy = sum(1 for a, b, _ in triples if a > NOON >= b)
     n_mdy = sum(1 for a, b, _ in triples if b > NOON >= a)
     if n_dmy or n_mdy:
         return "dmy" if n_dmy >= n_mdy else "mdy"
+    return None
+
+
+def _order_of(style: Style, triples: set[Triple], now: datetime | None, *, has_clock: bool) -> str | None:
+    """The order of one way of writing whose dates could all be exchanged, or None when both fit."""
     if style.separator == ".":
         return "dmy"  # nobody writes the month first with dots
     day_first = {d for a, b, y in triples if (d := _date(y, b, a))}
@@ -359,14 +400,21 @@ def _order_of(style: Style, triples: set[tuple[int, int, int]], now: datetime | 
         n_late = sum(d > limit for d in day_first), sum(d > limit for d in month_first)
         if (n_late[0] == 0) != (n_late[1] == 0):
             return "dmy" if n_late[0] == 0 else "mdy"
-    return _more_regular(day_first, month_first)
+    return _more_regular(day_first, month_first, has_clock=has_clock)
 
 
-def _more_regular(day_first: set[date], month_first: set[date]) -> str | None:
-    """The reading whose distinct dates follow each other at an even pace, if only one does."""
+def _more_regular(day_first: set[date], month_first: set[date], *, has_clock: bool) -> str | None:
+    """The reading whose distinct dates follow each other at an even pace, if only one does.
+
+    A date a month is as even as one a day, unless the dates hold times of day: nobody meters one day a month.
+    Month first, where few people write like that, only the first of each month counts as such.
+    """
     if day_first == month_first:
         return None
     irregular = [_n_irregular(d) for d in (day_first, month_first)]
+    if not has_clock:
+        months = (_n_irregular_months(day_first), _n_irregular_months(month_first, only_firsts=True))
+        irregular = [min(pair) for pair in zip(irregular, months, strict=True)]
     n_steps = len(day_first) - 1
     if n_steps < 2 or irregular[0] == irregular[1]:
         return None
@@ -386,7 +434,17 @@ def _n_irregular(dates: set[date]) -> int:
     return int(len(steps) - counts.max())
 
 
-def _differs(triples: set[tuple[int, int, int]]) -> bool:
+def _n_irregular_months(dates: set[date], *, only_firsts: bool = False) -> int:
+    """Steps that are not as many months as most, between dates of one day of the month."""
+    days = {d.day for d in dates}
+    if len(days) > 1 or (only_firsts and days != {1}):
+        return len(dates)
+    months = np.sort(np.array([MONTHS_PER_YEAR * d.year + d.month for d in dates]))
+    _, counts = np.unique(np.diff(months), return_counts=True)
+    return int(len(months) - 1 - counts.max(initial=0))
+
+
+def _differs(triples: set[Triple]) -> bool:
     return any(a != b for a, b, _ in triples)
 
 

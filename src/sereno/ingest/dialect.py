@@ -12,7 +12,7 @@ from sereno.ingest.dates import DateStyle, parse_instant, time_shape
 from sereno.ingest.headers import Header, Role, match_header, parse_header
 from sereno.ingest.matrix import Matrix, find_matrix, is_matrix_header
 from sereno.ingest.numbers import CellKind, NumberStyle, parse_cell
-from sereno.ingest.titles import site_in_lines, with_groups, with_second_names
+from sereno.ingest.titles import have_repeats, site_in_lines, with_groups, with_second_names
 from sereno.ingest.units import find_unit
 
 __all__ = ["Dialect", "looks_numeric", "sniff_dialect", "split_line", "suffix_pattern"]
@@ -21,6 +21,7 @@ DELIMITERS = (";", "\t", ",", "|")
 N_SNIFFED_LINES = 400
 N_HEADER_LINES = 60
 _DATE_PATTERN = re.compile(r"[\[(]?\s*(?:[dDyYaA]{1,4}|[mM]{1,4})[./-].*[\])]?\s*$")
+_ZONE_PATTERN = re.compile(r"[A-Z]\w+(?:/\w+)+ \([+-]\d{2}:\d{2}\)\Z")
 # A unit written in fewer cells than these is that of the cell, not of the column.
 MIN_SUFFIXED, MIN_SUFFIX_SHARE = 5, 0.9
 _NUMBER_WITH_UNIT = re.compile(
@@ -136,7 +137,7 @@ def _find_header(
     best: tuple[int, int, list[str]] | None = None
     for line, cells in rows[:N_HEADER_LINES]:
         named = [c for c in cells if c.strip()]
-        if len(named) < 2 or _is_unit_row(cells):
+        if len(named) < 2 or _is_unit_row(cells) or any(_declared_order(c) for c in named):
             continue
         if is_matrix_header(named):
             return (len(named), line, cells)
@@ -159,7 +160,7 @@ def _is_data(cells: Sequence[str]) -> bool:
 
 
 def _is_unit_row(cells: Sequence[str]) -> bool:
-    filled = [c for c in cells if c.strip()]
+    filled = [c for c in cells if c.strip() and not _ZONE_PATTERN.match(c.strip().strip('"'))]
     n_units = sum(bool(find_unit(c)) or _is_bracketed(c) or _declared_order(c) is not None for c in filled)
     return bool(filled) and n_units == len(filled) and any(find_unit(c) or _is_bracketed(c) for c in filled)
 
@@ -181,20 +182,24 @@ def _declared_order(text: str) -> str | None:
 def _complete(delimiter: str, header_row: int, rows: dict[int, list[str]]) -> Dialect:
     names = rows[header_row]
     following = sorted(i for i in rows if i > header_row)
+    last_title = header_row
     second = _second_names(names, [rows[i] for i in following[:2]])
     if second:
-        names, following = second, following[1:]
+        names, last_title, following = second, following[0], following[1:]
     while names and not names[-1].strip():
         names = names[:-1]
     names = with_groups(names, header_row, rows)
+    n_types = _n_types(names, [rows[i] for i in following])
+    types = [cell for i in following[:n_types] for cell in rows[i]]
+    last_title, following = [last_title, *following[:n_types]][-1], following[n_types:]
     unit_row = following[0] if following and _is_units_below(rows[following[0]]) else None
     n_more = _n_more_titles(names, [rows[i] for i in following[1 if unit_row else 0 :]]) if unit_row else 0
     units = [*rows[unit_row], *[""] * len(names)] if unit_row else [""] * len(names)
-    orders = [o for u in units if (o := _declared_order(u))]
+    orders = [o for u in (*types, *units) if (o := _declared_order(u))]
     headers = tuple(
         parse_header(n, "" if _declared_order(u) else u) for n, u in zip(names, units, strict=False)
     )
-    first = (unit_row or following[0] - 1 if second else unit_row or header_row) + 1 + n_more
+    first = (unit_row or last_title) + 1 + n_more
     sample = tuple(
         tuple([*rows[i], *[""] * len(names)][: len(names)])
         for i in following
@@ -223,13 +228,26 @@ def _complete(delimiter: str, header_row: int, rows: dict[int, list[str]]) -> Di
 
 def _second_names(names: Sequence[str], below: Sequence[Sequence[str]]) -> list[str]:
     """Names and the line below them as one, where merged cells leave names blank; empty elsewhere."""
-    n_blank = sum(not c.strip() for c in names)
-    if len(below) < 2 or not n_blank or not _is_title(below[0]) or len(below[0]) < len(names):
+    is_blank = [not c.strip() for c in names]
+    has_gaps = any(is_blank) or (have_repeats(names) and not _is_units_below(below[0] if below else ()))
+    if len(below) < 2 or not has_gaps or not _is_title(below[0]) or len(below[0]) < len(names):
         return []
-    if _is_units_below(below[0]) and n_blank == len(names) - sum(bool(c.strip()) for c in below[0]):
+    under_blanks = [c for c, blank in zip(below[0], is_blank, strict=False) if blank]
+    if _is_units_below(below[0]) and not any(c.strip() and _declared_order(c) is None for c in under_blanks):
         return []
     joined = with_second_names(names, below[0])
     return joined if len(set(joined)) == len(joined) else []
+
+
+def _n_types(names: Sequence[str], lines: Sequence[Sequence[str]]) -> int:
+    """Lines under the names that say how dates are written and what kind each column is, before any unit."""
+    for n_lines, cells in enumerate(lines):
+        is_followed = n_lines + 1 < len(lines) and _is_units_below(lines[n_lines + 1])
+        says_dates = any(_declared_order(c) is not None for c in cells)
+        is_type = _is_title(cells) and not _is_units_below(cells) and _fits(len(cells), len(names))
+        if not (is_type and (says_dates or is_followed)):
+            return n_lines
+    return 0
 
 
 def _n_more_titles(names: Sequence[str], lines: Sequence[Sequence[str]]) -> int:

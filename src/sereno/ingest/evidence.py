@@ -72,6 +72,8 @@ class Evidence:
         if not len(table.lines):
             return
         self.dates.add(instant_texts(table, self._layout))
+        for column in self._layout.of_role(Role.END):
+            self.dates.add_ends(table.cells[str(column.index)])
         for index, evidence in self.numbers.items():
             evidence.add(table.cells[str(index)])
         for index, seen in self.marks.items():
@@ -248,6 +250,25 @@ def _decide_marks(evidence: Evidence, layout: Layout, file: str) -> Layout:
     return replace(layout, columns=tuple(columns))
 
 
+def _maximum(column: Column, layout: Layout) -> float | None:
+    """What the values of a column can be at most, in the unit that they are written in."""
+    signal = layout.profile.signal(column.signal) if column.signal else None
+    if signal is None or signal.maximum is None:
+        return None
+    return (signal.maximum - column.scale.offset) / column.scale.factor
+
+
+def _agreed(evidence: Evidence, layout: Layout, column: Column) -> NumberStyle | None:
+    """The style of a column that says nothing itself, where all columns that say something agree."""
+    signs = set()
+    for other in layout.columns:
+        numbers = evidence.numbers.get(other.index)
+        if numbers is not None and numbers.is_open:
+            found = numbers.magnitudes.decimal_sign(_maximum(other, layout))
+            signs |= {found[0]} if found else set()
+    return evidence.numbers[column.index].decide(signs.pop()) if len(signs) == 1 else None
+
+
 def _decide_numbers(
     evidence: Evidence, layout: Layout, options: ReadOptions, file: str, forced: NumberStyle | None
 ) -> Layout:
@@ -259,7 +280,9 @@ def _decide_numbers(
         if numbers is None:
             columns.append(column)
             continue
-        style = forced or numbers.decide(fallback)
+        style = (
+            forced or numbers.decide(fallback, _maximum(column, layout)) or _agreed(evidence, layout, column)
+        )
         if style is None:
             raise AmbiguousData(
                 file=file,

@@ -8,11 +8,11 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from sereno.domain.signals import Profile, Signal, SignalKind, register_name
+from sereno.domain.signals import Profile, Signal, SignalKind, metered_name, register_name
 from sereno.ingest.units import are_kin, conversion, find_unit
 
 __all__ = [
@@ -89,6 +89,8 @@ class Match:
         unit: Unit of its values; empty when none is written.
         asset: Name of the asset whose signal it is, in wide layouts.
         is_name_only: The header is only the asset's name; the signal is the profile's main one.
+        is_device: The asset is the device behind a bar (`Energía | Symo 10.0`).
+        second: Signal of the same name that it may be where another column is `signal`.
     """
 
     roles: tuple[Role, ...]
@@ -96,6 +98,8 @@ class Match:
     unit: str = ""
     asset: str = ""
     is_name_only: bool = False
+    is_device: bool = False
+    second: Signal | None = None
 
 
 GENERIC: Mapping[Role, tuple[str, ...]] = {
@@ -183,12 +187,16 @@ TOTAL_WORDS = frozenset({"total", "totales"})
 """Words that may say so, and may also name the sum of several."""
 _FILLERS = frozenset(["de", "del", "la", "el", "los", "of", "the", "meter", "medidor", "valor", "value"])
 MIN_LIKENESS = 0.7
+ANY_DEVICE = "*"
+"""Ends an alias such as `energía | symo*`: the name of a signal, a bar, and how names of devices begin."""
 MAX_KNOWN_PROFILES = 256
 IGNORED_NAMES = ("id", "nº", "no", "num", "index", "unnamed 0")
 
 _BRACKETED = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 _MOJIBAKE = re.compile("[ÃÂâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]")
 _TRAILING_UNIT = re.compile(r"^(.*?\S)[\s_,;:/|-]+(\S+(?: h)?)$")
+_LEADING_UNIT = re.compile(r"(\w{3,})\s")
+"""A word before the name; shorter ones are seldom units."""
 _ASSET_TOKEN = re.compile(
     r"\b(zone|zona|line|línea|linea|motor|meter|medidor|contador|equipo|pump|bomba|client|cliente|site|planta|plant|"
     r"inverter|inversor|feeder|building|edificio)[\s_-]*(\d+|[a-z])(?![a-z0-9])",
@@ -237,7 +245,12 @@ def match_header(header: Header, profile: Profile) -> Match:
     named = _named_match(header, names)
     if named is not None and named.signal is not None:
         return named
-    return _register_match(header, profile) or named or _wide_match(header, profile, names)
+    return (
+        _register_match(header, profile)
+        or named
+        or _device_match(header, names)
+        or _wide_match(header, profile, names)
+    )
 
 
 def _named_match(header: Header, names: "_Names") -> Match | None:
@@ -246,7 +259,7 @@ def _named_match(header: Header, names: "_Names") -> Match | None:
         if key in names.signals:
             found = _signal_match(header, names.signals[key], key)
             if found:
-                return found
+                return replace(found, second=names.seconds.get(key))
         if key in names.roles:
             return Match(names.roles[key], unit=header.unit)
     stripped = _TRAILING_UNIT.match(_BRACKETED.sub(" ", header.source).strip())
@@ -265,7 +278,7 @@ def is_surely_register(text: str) -> bool:
 def _declared_match(header: Header, declared: Declared, profile: Profile) -> Match:
     if declared.role is not Role.SIGNAL:
         return Match((declared.role,), unit=header.unit)
-    if not profile.is_open and declared.signal not in profile.signal_names:
+    if not profile.is_open and metered_name(declared.signal) not in profile.signal_names:
         return Match((Role.UNKNOWN,), unit=header.unit)
     return Match((Role.SIGNAL,), profile.signal(declared.signal), header.unit, declared.asset)
 
@@ -278,7 +291,7 @@ def nearest_names(found: Sequence[str], profile: Profile, *, n_names: int = 3) -
     for text in found:
         key = parse_header(text).bare_key
         close = difflib.get_close_matches(key, list(by_key), n=1, cutoff=MIN_LIKENESS)
-        pairs += [(difflib.SequenceMatcher(None, key, c).ratio(), text, by_key[c]) for c in close]
+        pairs += [(difflib.SequenceMatcher(None, key, c).ratio(), text, by_key[c]) for c in close if c != key]
     pairs.sort(reverse=True)
     return [(text, name) for _, text, name in pairs[:n_names]]
 
@@ -292,6 +305,8 @@ def nearest_hint(pairs: Sequence[tuple[str, str]]) -> str:
 @dataclass(frozen=True, slots=True)
 class _Names:
     signals: Mapping[str, Signal]
+    seconds: Mapping[str, Signal]
+    devices: Mapping[str, Signal]
     roles: Mapping[str, tuple[Role, ...]]
     main: Signal | None
     assets: frozenset[str]
@@ -312,9 +327,15 @@ def _names_of(profile: Profile) -> _Names:
 
 def _build_names(profile: Profile) -> _Names:
     signals: dict[str, Signal] = {}
+    seconds: dict[str, Signal] = {}
+    devices: dict[str, Signal] = {}
     for signal in profile.signals:
         for name in (signal.name, *signal.aliases, *(signal.labels or {}).values()):
-            signals.setdefault(key_of(name), signal)
+            if name.endswith(ANY_DEVICE):
+                devices[key_of(name)] = signal
+            else:
+                signals.setdefault(key_of(name), signal)
+        seconds |= {key_of(name): signal for name in signal.beside}
     roles: dict[str, tuple[Role, ...]] = {}
     own = (
         (Role.TIME, profile.time_aliases),
@@ -329,7 +350,7 @@ def _build_names(profile: Profile) -> _Names:
             roles[key] = tuple(dict.fromkeys((*roles.get(key, ()), role)))
     main = next((s for s in profile.signals if s.is_ratio_scaled), None)
     assets = frozenset(key_of(a) for a in (*profile.site_aliases, *profile.asset_aliases))
-    return _Names(signals, roles, main, assets)
+    return _Names(signals, seconds, devices, roles, main, assets)
 
 
 def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
@@ -340,8 +361,10 @@ def _signal_match(header: Header, signal: Signal, key: str) -> Match | None:
     if not unit:
         trailing = _TRAILING_UNIT.match(header.source)
         word = trailing.group(2) if trailing else header.source
-        if find_unit(word) and _is_fit(word, signal.unit):
-            unit = word
+        leading = _LEADING_UNIT.match(header.source)
+        for candidate in (word, leading.group(1) if leading else ""):
+            if not unit and find_unit(candidate) and _is_fit(candidate, signal.unit):
+                unit = candidate
     if unit and find_unit(unit) and not _is_fit(unit, signal.unit):
         return None
     return Match((Role.SIGNAL, *_other_roles(key)), signal, unit)
@@ -366,7 +389,8 @@ def _register_match(header: Header, profile: Profile) -> Match | None:
         signal = found.signal if found is not None and not found.asset else None
     else:
         amounts = [s for s in profile.signals if s.kind is SignalKind.INTERVAL and conversion(unit, s.unit)]
-        signal = amounts[0] if unit and len(amounts) == 1 else None
+        usual = [s for s in amounts if not s.is_optional] or amounts
+        signal = usual[0] if unit and len(usual) == 1 else None
     if signal is None or signal.kind is not SignalKind.INTERVAL:
         return None
     register = profile.signal(register_name(signal.name))
@@ -380,6 +404,18 @@ def _words(text: str) -> list[tuple[str, str]]:
 
 def _other_roles(key: str) -> tuple[Role, ...]:
     return (Role.VALUE,) if key in {key_of(n) for n in GENERIC[Role.VALUE]} else ()
+
+
+def _device_match(header: Header, names: _Names) -> Match | None:
+    """The signal of a device behind a bar, where the name before it and the device's make begin an alias."""
+    name, bar, device = header.source.partition("|")
+    key = key_of(_BRACKETED.sub(" ", header.source))
+    found = [signal for start, signal in names.devices.items() if bar and key.startswith(start)]
+    if not found or not key_of(name):
+        return None
+    device = re.sub(rf"[(\[]{re.escape(header.unit)}[)\]]", " ", device) if find_unit(header.unit) else device
+    unit = header.unit if find_unit(header.unit) else ""
+    return Match((Role.SIGNAL,), found[0], unit, asset=" ".join(device.split()), is_device=True)
 
 
 def _wide_match(header: Header, profile: Profile, names: _Names) -> Match:

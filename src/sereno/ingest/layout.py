@@ -27,7 +27,7 @@ from sereno.ingest.units import IDENTITY, Conversion, are_kin, conversion, find_
 __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"]
 
 # A profile whose names explain less than this share of the numeric columns is not what the file is about.
-MIN_EXPLAINED_SHARE = 0.34
+MIN_EXPLAINED_SHARE = 0.33
 N_MANY_COLUMNS = 3
 MIN_SHAPE_SHARE = 0.5
 N_PROBED = 60
@@ -83,12 +83,14 @@ class Layout:
     Attributes:
         name: `table` (a column per signal), `wide` (columns per asset) or `long` (a row per register).
         tag_separator: Sign between asset and signal in the cells of the register column; empty for none.
+        metered: Amounts of which the rows of a long table hold the register's readings.
     """
 
     profile: Profile
     name: str
     columns: tuple[Column, ...]
     tag_separator: str = ""
+    metered: frozenset[str] = frozenset()
 
     def of_role(self, role: Role) -> tuple[Column, ...]:
         """The columns of a role, in file order."""
@@ -128,7 +130,8 @@ def choose_layout(
 
 def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], profile: Profile) -> Layout:
     """What each column is under a profile."""
-    matches = _without_rivals([match_header(h, profile) for h in headers])
+    matches = [match_header(h, profile) for h in headers]
+    matches = _with_second_choices(_without_rivals(_with_unit_cells(headers, matches, sample, profile)))
     shapes = [_shape([row[i] for row in sample]) for i in range(len(headers))]
     roles = _assign_roles(headers, matches, shapes, sample, profile)
     is_long = Role.REGISTER in roles.values()
@@ -137,10 +140,11 @@ def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], prof
     for i, (header, match) in enumerate(zip(headers, matches, strict=True)):
         role = roles.get(i, Role.UNKNOWN)
         asset = match.asset if match.asset in repeated else ""
+        is_lone = match.is_device and not repeated
         is_end = role in (Role.TIME, Role.TIME_OF_DAY) and match.roles[0] is Role.END
         column = Column(i, header.source, role, unit=header.unit, asset=asset, is_end=is_end)
         if role is Role.SIGNAL and match.signal is not None:
-            is_free = (match.signal.name, asset) not in taken and (bool(asset) or not match.asset)
+            is_free = (match.signal.name, asset) not in taken and (bool(asset) or is_lone or not match.asset)
             column = (
                 _signal_column(column, match, match.signal)
                 if is_free and not is_long
@@ -168,9 +172,38 @@ def _without_rivals(matches: Sequence[Match]) -> list[Match]:
     ]
 
 
+def _with_unit_cells(
+    headers: Sequence[Header], matches: Sequence[Match], sample: Sequence[Sequence[str]], profile: Profile
+) -> list[Match]:
+    """The matches, with that of a bare `Lectura` beside a column of units, which say what is counted."""
+    places = [i for i, m in enumerate(matches) if Role.UNIT in m.roles]
+    units = Counter(row[i].strip() for i in places[:1] for row in sample if find_unit(row[i]))
+    if not units:
+        return list(matches)
+    unit = units.most_common(1)[0][0]
+    found = []
+    for header, match in zip(headers, matches, strict=True):
+        is_bare = not header.unit and match.roles[0] is Role.VALUE and is_surely_register(header.source)
+        counted = match_header(replace(header, unit=unit), profile) if is_bare else match
+        found.append(replace(counted, unit="") if is_bare and counted.signal else match)
+    return found
+
+
+def _with_second_choices(matches: Sequence[Match]) -> list[Match]:
+    """The matches, where a column that two signals may name leaves one to a column that can only be that."""
+    sure = {(m.signal.name, m.asset) for m in matches if m.signal and m.second is None}
+    return [
+        replace(m, signal=m.second) if m.signal and m.second and (m.signal.name, m.asset) in sure else m
+        for m in matches
+    ]
+
+
 def register_signal(text: str, layout: Layout) -> Signal | None:
     """The signal that a cell of a register column names."""
-    return _named_signal(split_tag(text, layout.tag_separator)[1], layout.profile)
+    signal = _named_signal(split_tag(text, layout.tag_separator)[1], layout.profile)
+    if signal is not None and signal.name in layout.metered:
+        return layout.profile.signal(register_name(signal.name))
+    return signal
 
 
 def _named_signal(text: str, profile: Profile) -> Signal | None:
@@ -401,6 +434,7 @@ def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple
     if layout.profile.is_open:
         return (0.0, bool(signals) + 0.0, 0.0, 0.0)
     n_explained = len(signals)
+    numeric = {i for i in numeric if layout.columns[i].role in (Role.SIGNAL, Role.UNKNOWN)}
     names = {metered_name(c.signal) for c in signals}
     if layout.name == "long":
         n_explained, names = len(headers), {"long"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from sereno.domain.errors import MappingMisfit, UsageError
-from sereno.domain.signals import Profile
+from sereno.domain.signals import Profile, metered_name
 from sereno.ingest.containers import HeldTable
 from sereno.ingest.dates import DateEvidence
 from sereno.ingest.dialect import Dialect, sniff_dialect, split_line
@@ -75,7 +75,12 @@ class Mapped:
                 found = _listed(header.source for header in headers)
                 raise self.misfit(file, f"columns: '{name}' ∉ {found}")
             signal = column.declared.signal
-            if signal and profile and not profile.is_open and signal not in profile.signal_names:
+            if (
+                signal
+                and profile
+                and not profile.is_open
+                and metered_name(signal) not in profile.signal_names
+            ):
                 raise self.misfit(
                     file, f"columns.{name}.signal: '{signal}' ∉ {_listed(profile.signal_names)}"
                 )

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sereno.domain.readings import FloatArray
+from sereno.ingest.magnitudes import Magnitudes
 from sereno.ingest.marks import is_state
 from sereno.ingest.units import conversion, unit_of_cell
 
@@ -152,7 +153,8 @@ class NumberEvidence:
         votes: Cells that can only be read with `.` or `,` as decimal sign.
         n_ambiguous: By sign, cells such as `80.000` that fit both readings.
         thousands: Signs seen between thousands where no doubt is possible.
-        examples: Some texts that are no numbers.
+        magnitudes: Sizes of cells that fit both readings, and of those without a sign.
+        why: Key of the reason of `decide` where no cell votes; empty where the rest of the file decides.
     """
 
     n_cells: int = 0
@@ -160,6 +162,8 @@ class NumberEvidence:
     votes: Counter[str] = field(default_factory=Counter)
     n_ambiguous: Counter[str] = field(default_factory=Counter)
     thousands: Counter[str] = field(default_factory=Counter)
+    magnitudes: Magnitudes = field(default_factory=Magnitudes)
+    why: str = ""
 
     def add(self, cells: pl.Series) -> None:
         """Counts more cells of the column."""
@@ -171,8 +175,10 @@ class NumberEvidence:
         self._add_single(cells.filter(has_comma & ~has_dot), ",", ".")
         self._add_both(cells.filter(has_dot & has_comma))
         signless = cells.filter(~has_dot & ~has_comma)
-        is_number = signless.str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
+        numbers = signless.str.strip_chars().cast(pl.Float64, strict=False)
+        is_number = numbers.is_not_null()
         self.n_numeric += int(is_number.sum())
+        self.magnitudes.add_whole(numbers.drop_nulls())
         words = signless.filter(~is_number).value_counts()
         self.n_cells -= sum(count for text, count in words.iter_rows() if is_state(text))
 
@@ -182,7 +188,9 @@ class NumberEvidence:
         mark = re.escape(sign)
         number = rf"^\s*[+-]?\d*{mark}\d*(?:[eE][+-]?\d+)?\s*$"
         n_number = int(cells.str.contains(number).sum())
-        n_ambiguous = int(cells.str.contains(rf"^\s*[+-]?[1-9]\d{{0,2}}{mark}\d{{3}}\s*$").sum())
+        ambiguous = cells.filter(cells.str.contains(rf"^\s*[+-]?[1-9]\d{{0,2}}{mark}\d{{3}}\s*$"))
+        n_ambiguous = len(ambiguous)
+        self.magnitudes.add_grouped(ambiguous, sign)
         n_multi = int(cells.str.contains(rf"^\s*[+-]?[1-9]\d{{0,2}}(?:{mark}\d{{3}}){{2,}}\s*$").sum())
         self.n_numeric += n_number + n_multi
         self.votes[sign] += n_number - n_ambiguous
@@ -204,13 +212,21 @@ class NumberEvidence:
         """Share of the filled cells that are numbers."""
         return self.n_numeric / self.n_cells if self.n_cells else 0.0
 
-    def decide(self, fallback: str | None) -> NumberStyle | None:
-        """The column's style; None when it fits both readings and no fallback decides.
+    @property
+    def is_open(self) -> bool:
+        """Some cells fit both readings, and none tells which."""
+        return not (self.votes["."] or self.votes[","]) and sum(self.n_ambiguous.values()) > 0
+
+    def decide(self, fallback: str | None, maximum: float | None = None) -> NumberStyle | None:
+        """The column's style; None when it fits both readings and nothing decides.
 
         Args:
             fallback: Decimal sign that the rest of the file, or the caller, uses.
+            maximum: What the values can be at most, in the column's unit; None where there is no limit.
         """
         dot, comma = self.votes["."], self.votes[","]
+        if fallback is None and self.is_open and (found := self.magnitudes.decimal_sign(maximum)):
+            fallback, self.why = found
         if dot or comma:
             decimal = "." if dot >= comma else ","
         elif sum(self.n_ambiguous.values()) == 0:

@@ -6,7 +6,7 @@ so that neither the order of rows nor the borders of batches decide which one is
 last word, and the totals count what each batch saw.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from sereno.ingest.dialect import split_line
 from sereno.ingest.duplicates import implausibility, resolve_duplicates
 from sereno.ingest.headers import Role
 from sereno.ingest.lines import LineBlock, LineKind
+from sereno.ingest.overlaps import Overlaps
 from sereno.ingest.pressures import refer_pressures
 from sereno.ingest.repeats import MAX_HELD_ROWS, is_among, key_hashes
 from sereno.ingest.report import merge_issues
@@ -43,20 +44,26 @@ def read_batches(plan: FilePlan) -> Iterator[Batch]:
 
     A file without rows gives one empty batch; of several tables each gives its batches in turn.
     """
-    issues = list(plan.issues) if plan.parts else []
-    for number, part in enumerate(plan.each):
-        is_last_table = number == len(plan.each) - 1
+    if not plan.parts:
+        for batch in _table_batches(plan):
+            yield replace(batch, issues=tuple(merge_issues(batch.issues)))
+        return
+    issues = list(plan.issues)
+    batches = _batches_of_parts(plan)
+    last = next(batches)
+    for batch in batches:
+        yield replace(last, is_last=False, issues=())
+        issues += last.issues
+        last = batch
+    yield replace(last, is_last=True, issues=tuple(merge_issues([*issues, *last.issues])))
+
+
+def _batches_of_parts(plan: FilePlan) -> Iterator[Batch]:
+    overlaps = Overlaps(plan, _table_batches)
+    for number, part in enumerate(plan.parts):
         for batch in _table_batches(part):
-            if not batch.is_last:
-                yield replace(batch, table=number)
-                continue
-            issues += batch.issues
-            yield replace(
-                batch,
-                table=number,
-                is_last=is_last_table,
-                issues=tuple(merge_issues(issues)) if is_last_table else (),
-            )
+            yield overlaps.settle(replace(batch, table=number))
+    yield from overlaps.remaining()
 
 
 def _table_batches(plan: FilePlan) -> Iterator[Batch]:
@@ -90,7 +97,7 @@ class _Reader:
 
     def __init__(self, plan: FilePlan) -> None:
         self._plan = plan
-        self._signals = _signal_names(plan)
+        self._signals = plan.signals
         self._assets = AssetIndex()
         self._asides = Asides()
         self._open = _Pending()
@@ -195,7 +202,8 @@ class _Reader:
 
     def _close(self, pending: _Pending, *, is_last: bool) -> Batch:
         totals = Totals(records_quarantined=len(pending.quarantine), duplicates_identical=pending.n_dropped)
-        readings = _no_readings(self._plan, self._signals)
+        readings = self._plan.no_readings()
+        lines = np.empty(0, dtype=np.int64)
         quarantine = list(pending.quarantine)
         if pending.parts:
             rows = Rows.concatenate(pending.parts)
@@ -206,7 +214,8 @@ class _Reader:
             kept, from_the_future = self._without_future(kept)
             quarantine += from_the_future
             totals = self._totals(kept, n_identical + pending.n_dropped, len(losers), len(quarantine))
-            readings = self._readings(kept)
+            kept = _pivot(kept, len(self._signals)) if self._plan.layout.name == "long" else kept
+            readings, lines = self._readings(kept), kept.lines
         quarantine.sort(key=lambda row: row.line)
         return Batch(
             readings=readings,
@@ -214,6 +223,7 @@ class _Reader:
             quarantine=tuple(quarantine),
             is_last=is_last,
             totals=totals,
+            lines=lines,
         )
 
     def _resolve(self, rows: Rows) -> tuple[Rows, list[int], int]:
@@ -259,8 +269,6 @@ class _Reader:
         return kept.take(~late), aside
 
     def _readings(self, kept: Rows) -> Readings:
-        if self._plan.layout.name == "long":
-            kept = _pivot(kept, len(self._signals))
         present, index = np.unique(kept.asset, return_inverse=True)
         return Readings(
             profile=self._plan.profile.name,
@@ -280,15 +288,6 @@ def _example(row: QuarantinedRow) -> str:
     return f"{row.line}: {row.text[:EXAMPLE_LENGTH]}"
 
 
-def _signal_names(plan: FilePlan) -> tuple[str, ...]:
-    """The columns of the result: the profile's signals that the file has, in the profile's order."""
-    if plan.layout.name == "long":
-        return plan.registers
-    found = list(dict.fromkeys(c.signal for c in plan.layout.of_role(Role.SIGNAL)))
-    order = {name: i for i, name in enumerate(plan.profile.signal_names)}
-    return tuple(sorted(found, key=lambda name: order.get(name, len(order))))
-
-
 def _pivot(rows: Rows, n_signals: int) -> Rows:
     """A row per asset and instant from a row per register; rows are sorted by asset, register and instant."""
     stamps = rows.time.astype(np.int64)
@@ -303,16 +302,3 @@ def _pivot(rows: Rows, n_signals: int) -> Rows:
     quality[instance, rows.register[order]] = rows.quality[order, 0]
     first = order[leads]
     return Rows(rows.asset[first], rows.register[first], rows.time[first], rows.lines[first], values, quality)
-
-
-def _no_readings(plan: FilePlan, signals: Sequence[str]) -> Readings:
-    shape = (0, len(signals))
-    return Readings(
-        profile=plan.profile.name,
-        assets=(),
-        asset_index=np.empty(0, dtype=np.int32),
-        time=np.empty(0, dtype="datetime64[us]"),
-        signals=tuple(signals),
-        values=np.empty(shape),
-        quality=np.empty(shape, dtype=np.int32),
-    )

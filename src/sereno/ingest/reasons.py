@@ -117,7 +117,7 @@ def _number_reasons(column: Column, found: NumberEvidence | None) -> Iterator[Re
     if found.votes[sign]:
         yield Reason("reason.decimal_seen", {"sign": sign, "count": found.votes[sign]})
     elif sum(found.n_ambiguous.values()):
-        yield Reason("reason.decimal_elsewhere", {"sign": sign})
+        yield Reason(found.why or "reason.decimal_elsewhere", {"sign": sign})
 
 
 def _evidence_differences(

@@ -4,7 +4,7 @@ A header that speaks of a register is believed unless its values fall as often a
 is taken for a register when its values never fall and dwarf their differences.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +15,10 @@ from sereno.domain.signals import SignalKind, metered_name, register_name
 from sereno.ingest.dates import DateStyle, parse_times
 from sereno.ingest.dialect import Dialect
 from sereno.ingest.headers import Role, is_surely_register
-from sereno.ingest.layout import Column, Layout
+from sereno.ingest.layout import Column, Layout, register_signal
 from sereno.ingest.numbers import parse_column
 from sereno.ingest.table import TextTable, instant_texts
+from sereno.ingest.units import are_kin
 
 __all__ = ["settle_registers", "settle_unseen"]
 
@@ -37,15 +38,29 @@ def settle_registers(layout: Layout, dialect: Dialect, dates: DateStyle) -> Layo
         dialect: Its sample of the file's first rows is looked at.
         dates: The order of the rows is that of their instants.
     """
-    columns = {c.signal: c for c in layout.of_role(Role.SIGNAL) if _is_metered(c, layout)}
+    said = frozenset(c.signal for c in layout.columns if dialect.headers[c.index].declared is not None)
+    if layout.name == "long":
+        return replace(layout, metered=_growing_registers(layout, dialect, dates))
+    columns = [
+        c.signal
+        for c in layout.of_role(Role.SIGNAL)
+        if _is_metered(c.signal, layout) and not are_kin(c.unit, layout.profile.signal(c.signal).unit)
+    ]
     if not columns or dialect.matrix is not None or not len(dialect.sample):
-        return settle_unseen(layout)
-    return _renamed(layout, {signal: _name(signal, layout, dialect, dates) for signal in columns})
+        return settle_unseen(layout, said)
+    open_ones = dict.fromkeys(signal for signal in columns if signal not in said)
+    return _renamed(layout, {signal: _name(signal, layout, dialect, dates) for signal in open_ones})
 
 
-def settle_unseen(layout: Layout) -> Layout:
-    """The same where no values can be looked at: only headers that are sure of it name a register."""
-    columns = [c for c in layout.of_role(Role.SIGNAL) if metered_name(c.signal) != c.signal]
+def settle_unseen(layout: Layout, said: Collection[str] = ()) -> Layout:
+    """The same where no values can be looked at: only headers that are sure of it name a register.
+
+    Args:
+        said: Signals that a mapping names.
+    """
+    columns = [
+        c for c in layout.of_role(Role.SIGNAL) if metered_name(c.signal) != c.signal and c.signal not in said
+    ]
     return _renamed(layout, {c.signal: "" for c in columns if not is_surely_register(c.source)})
 
 
@@ -62,8 +77,8 @@ def _renamed(layout: Layout, named: Mapping[str, str]) -> Layout:
     return replace(layout, columns=tuple(_once_each(settled)))
 
 
-def _is_metered(column: Column, layout: Layout) -> bool:
-    return layout.profile.signal(column.signal).kind in (SignalKind.INTERVAL, SignalKind.CUMULATIVE)
+def _is_metered(signal: str, layout: Layout) -> bool:
+    return layout.profile.signal(signal).kind in (SignalKind.INTERVAL, SignalKind.CUMULATIVE)
 
 
 def _name(signal: str, layout: Layout, dialect: Dialect, dates: DateStyle) -> str:
@@ -73,17 +88,43 @@ def _name(signal: str, layout: Layout, dialect: Dialect, dates: DateStyle) -> st
     """
     columns = [c for c in layout.of_role(Role.SIGNAL) if c.signal == signal]
     series = [one for column in columns for one in _series(column, layout, dialect, dates)]
-    rises = np.concatenate([np.diff(one) for one in series]) if series else np.empty(0)
-    n_rises, n_falls = int(np.count_nonzero(rises > 0)), int(np.count_nonzero(rises < 0))
     metered = metered_name(signal)
     if metered == signal or not all(is_surely_register(c.source) for c in columns):
-        height = np.median(np.abs(np.concatenate(series))) if series else 0.0
-        is_high = n_rises >= MIN_RISES and height >= MIN_HEIGHT * np.median(rises[rises > 0])
-        if is_high and not n_falls:
+        if _only_grows(series):
             return register_name(metered)
         return metered if metered == signal else ""
+    n_rises, n_falls = _n_changes(series)
     n_changes = n_rises + n_falls
     return metered if n_changes >= MIN_CHANGES and n_falls > MAX_FALLS * n_changes else signal
+
+
+def _n_changes(series: Sequence[FloatArray]) -> tuple[int, int]:
+    """Rises and falls from one value to the next."""
+    steps = np.concatenate([np.empty(0), *(np.diff(one) for one in series)])
+    return int(np.count_nonzero(steps > 0)), int(np.count_nonzero(steps < 0))
+
+
+def _only_grows(series: Sequence[FloatArray]) -> bool:
+    """The values never fall and dwarf their differences."""
+    n_rises, n_falls = _n_changes(series)
+    if n_falls or n_rises < MIN_RISES:
+        return False
+    rises = np.concatenate([np.diff(one) for one in series])
+    return bool(np.median(np.abs(np.concatenate(series))) >= MIN_HEIGHT * np.median(rises[rises > 0]))
+
+
+def _growing_registers(layout: Layout, dialect: Dialect, dates: DateStyle) -> frozenset[str]:
+    """The amounts of a long table whose values are readings of registers, as the values say."""
+    (value,), (register,) = layout.of_role(Role.VALUE), layout.of_role(Role.REGISTER)
+    series: dict[str, list[FloatArray]] = {}
+    for text in {row[register.index] for row in dialect.sample}:
+        signal = register_signal(text, layout)
+        if signal is None or not _is_metered(signal.name, layout):
+            continue
+        rows = tuple(row for row in dialect.sample if row[register.index] == text)
+        own = _series(value, layout, replace(dialect, sample=rows), dates)
+        series.setdefault(signal.name, []).extend(own)
+    return frozenset(name for name, own in series.items() if _only_grows(own))
 
 
 def _series(column: Column, layout: Layout, dialect: Dialect, dates: DateStyle) -> list[FloatArray]:
@@ -93,7 +134,7 @@ def _series(column: Column, layout: Layout, dialect: Dialect, dates: DateStyle) 
         schema={str(i): pl.String for i in range(dialect.n_columns)},
     )
     table = TextTable(cells, np.arange(len(dialect.sample)))
-    unit = column.unit or layout.profile.signal(column.signal).unit
+    unit = column.unit or (layout.profile.signal(column.signal).unit if column.signal else "")
     values, _ = parse_column(cells[str(column.index)], column.style, unit=unit)
     instants = parse_times(instant_texts(table, layout), dates).local
     named = [str(c.index) for role in (Role.SITE, Role.ASSET) for c in layout.of_role(role)]

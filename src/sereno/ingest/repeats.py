@@ -24,12 +24,15 @@ from sereno.ingest.table import TextTable, instant_texts
 from sereno.ingest.zones import to_utc
 
 __all__ = [
+    "MARK_WIDTH",
     "MAX_HELD_ROWS",
     "NO_REPEATS",
+    "Hashes",
     "LineSet",
     "RepeatCensus",
     "Repeats",
     "is_among",
+    "judge_marks",
     "key_hashes",
     "split_repeats",
 ]
@@ -45,6 +48,7 @@ SEPARATOR = "\x1f"
 NO_HASHES: Hashes = np.empty(0, dtype=np.uint64)
 KEY, CONTENT, LINE = range(3)
 """Columns of what is kept of a row that may repeat another."""
+MARK_WIDTH = len((KEY, CONTENT, LINE))
 BITS_PER_BYTE = 8
 
 
@@ -172,17 +176,27 @@ def split_repeats(
         zone: Zone of naive times.
         n_lines: Lines of the file at most.
     """
-    dropped = LineSet(n_lines)
-    found: list[Hashes] = []
-    n_held = 0
-    with KeySpill(n_lines, len((KEY, CONTENT, LINE))) as spill:
+    with KeySpill(n_lines, MARK_WIDTH) as spill:
         for table in tables:
             if len(table.lines):
                 spill.add(_marks(table, layout, dates, zone))
-        for pieces in spill.ranges():
-            held = _judge_range(pieces, dropped)[: MAX_HELD_ROWS - n_held]
-            found.append(held)
-            n_held += len(held)
+        return judge_marks(spill, n_lines)
+
+
+def judge_marks(marks: KeySpill, n_lines: int) -> Repeats:
+    """What becomes of the rows whose key comes more than once.
+
+    Args:
+        marks: Key, content and line of each row, in the order of lines.
+        n_lines: Number of the last line at most.
+    """
+    dropped = LineSet(n_lines)
+    found: list[Hashes] = []
+    n_held = 0
+    for pieces in marks.ranges():
+        held = _judge_range(pieces, dropped)[: MAX_HELD_ROWS - n_held]
+        found.append(held)
+        n_held += len(held)
     return Repeats(np.concatenate([NO_HASHES, *found]), dropped)
 
 
@@ -207,7 +221,7 @@ def _judge_range(pieces: Sequence[Numbers], dropped: LineSet) -> Hashes:
         dropped: Is added to.
     """
     keys = np.unique(np.concatenate([NO_HASHES, *(np.unique(piece[:, KEY]) for piece in pieces)]))
-    first = np.zeros((len(keys), len((KEY, CONTENT, LINE))), dtype=np.uint64)
+    first = np.zeros((len(keys), MARK_WIDTH), dtype=np.uint64)
     is_seen, is_held = (np.zeros(len(keys), dtype=np.bool_) for _ in range(2))
     for piece in pieces:
         at = np.searchsorted(keys, piece[:, KEY])

@@ -13,6 +13,8 @@ __all__ = ["SheetName", "name_series", "specific_name"]
 
 MIN_SHARED_INSTANTS = 0.5
 """Two sheets that share more of their instants than this are two assets, whatever they are called."""
+MIN_SAME_ROWS = 0.5
+"""Unless they agree on more than this of them: then one is a copy of the other."""
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _PERIOD_WORDS = frozenset(
     word
@@ -30,6 +32,7 @@ _GENERIC_WORDS = frozenset(
         "hoja sheet tabla table datos data lecturas readings registros records valores values",
         "consumo consumos consumption energia energy medidas mediciones measurements",
         "export exportacion informe report historico history",
+        "copia copias copy copies backup respaldo bak",
         "horario horarios hourly diario daily mensual monthly tabelle feuil foglio",
     )
     for word in line.split()
@@ -95,15 +98,27 @@ def _is_unnamed(plan: FilePlan) -> bool:
 
 
 def _are_parallel(plans: Sequence[FilePlan]) -> bool:
-    seen: set[str] = set()
+    """Two of them read other values at the same instants; a copy of a sheet reads the same ones."""
+    seen: dict[str, tuple[str, ...]] = {}
     for plan in plans:
-        index = [c.index for role in (Role.TIME, Role.TIME_OF_DAY) for c in plan.layout.of_role(role)]
-        registers = [c.index for c in plan.layout.of_role(Role.REGISTER)]
-        own = {"\t".join(row[i] for i in (*index, *registers)) for row in plan.dialect.sample}
-        if len(own & seen) > MIN_SHARED_INSTANTS * min(len(own), len(seen) or 1):
+        own = _sampled_rows(plan)
+        shared = own.keys() & seen.keys()
+        same = [own[key] for key in shared if own[key] == seen[key]]
+        is_copy = len(same) > MIN_SAME_ROWS * len(shared) and len(set(same)) > 1
+        if len(shared) > MIN_SHARED_INSTANTS * min(len(own), len(seen) or 1) and not is_copy:
             return True
         seen |= own
     return False
+
+
+def _sampled_rows(plan: FilePlan) -> dict[str, tuple[str, ...]]:
+    """Cells of the values of the first rows, by instant and register."""
+    layout = plan.layout
+    names = [c.index for r in (Role.TIME, Role.TIME_OF_DAY, Role.REGISTER) for c in layout.of_role(r)]
+    values = [c.index for r in (Role.SIGNAL, Role.VALUE) for c in layout.of_role(r)]
+    return {
+        "\t".join(row[i] for i in names): tuple(row[i].strip() for i in values) for row in plan.dialect.sample
+    }
 
 
 def _is_period(word: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from sereno.ingest.headers import key_of
 from sereno.ingest.units import find_unit
 
-__all__ = ["is_note", "join_titles", "site_in_lines", "with_groups", "with_second_names"]
+__all__ = ["have_repeats", "is_note", "join_titles", "site_in_lines", "with_groups", "with_second_names"]
 
 MAX_GROUP_ROWS = 2
 _SITE_KEYS = (
@@ -52,7 +52,7 @@ def with_groups(names: Sequence[str], header_row: int, rows: Mapping[int, Sequen
     joined = list(names)
     for line in range(header_row - 1, header_row - 1 - MAX_GROUP_ROWS, -1):
         above = rows.get(line, ())
-        if not _repeat(joined) or not _are_groups(above, joined):
+        if not have_repeats(joined) or not _are_groups(above, joined):
             break
         joined = join_titles(_filled_on(above, len(joined)), joined)
     return joined if len(set(map(key_of, joined))) > len(set(map(key_of, names))) else list(names)
@@ -76,7 +76,8 @@ def is_note(cells: Sequence[str]) -> bool:
     return is_prose and not any(others)
 
 
-def _repeat(names: Sequence[str]) -> bool:
+def have_repeats(names: Sequence[str]) -> bool:
+    """True where a name comes more than once; blanks are none."""
     keys = [key_of(name) for name in names if name.strip()]
     return len(set(keys)) < len(keys)
 

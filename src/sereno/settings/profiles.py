@@ -29,6 +29,7 @@ class _SignalData(BaseModel):
     optional: bool = False
     labels: dict[str, str] = Field(default_factory=dict)
     aliases: list[str] = Field(default_factory=list)
+    beside: list[str] = Field(default_factory=list)
 
 
 class _IdentityData(BaseModel):
@@ -128,6 +129,7 @@ def _signal(name: str, data: _SignalData) -> Signal:
         is_vital=data.vital,
         is_optional=data.optional,
         aliases=tuple(data.aliases),
+        beside=tuple(data.beside),
         labels=data.labels,
     )
 
