@@ -1,6 +1,7 @@
 """Where judging an asset stands: its rows, grid and memory, and how to go back for late readings."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,12 +9,13 @@ import numpy as np
 
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import Window
+from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.models import TrainedModel
 from sereno.prepare.grid import build_window, infer_step
-from sereno.store import StoredAsset, StoredRows, Transaction, WatchState
+from sereno.store import Appended, StoredAsset, StoredRows, Transaction, WatchState
 
-__all__ = ["JUDGE", "Standing", "next_window", "standing_of", "whole_window", "window_between"]
+__all__ = ["JUDGE", "Standing", "judge_again", "next_window", "standing_of", "whole_window", "window_between"]
 
 JUDGE = "judge"
 _SIGNALS = "signals"
@@ -74,6 +76,19 @@ def standing_of(
     if set(_signals_in(rows)) - set(signals):
         return _beginning(tx, asset, model)
     return Standing(asset, signals, state.last_ts, Memory(arrays), rows, is_next)
+
+
+def judge_again(tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended, _profile: Profile) -> None:
+    """Let judging, when it comes, go back before what a batch added or changed of rows judged already."""
+    for key, touched in appended.first_touched.items():
+        asset_id, instant = ids[key], from_numpy(touched)
+        state = tx.watch_state(asset_id, JUDGE)
+        if state is None or state.last_ts is None or instant > state.last_ts:
+            continue
+        earlier = tx.checkpoint_before(asset_id, JUDGE, instant)
+        tx.drop_states(asset_id, JUDGE, since=None if earlier is None else instant)
+        if earlier is not None:
+            tx.save_watch_state(asset_id, JUDGE, earlier)
 
 
 def next_window(standing: Standing) -> Window:

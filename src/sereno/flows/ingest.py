@@ -8,9 +8,11 @@ from typing import Literal
 from sereno.domain.errors import DataError, Fact, FileMissing
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.signals import AssetKey, Profile
+from sereno.flows.assets import judge_again
 from sereno.flows.build import Setup
 from sereno.flows.findings import Findings
 from sereno.flows.identities import identity_issues
+from sereno.flows.lateness import NewestBefore
 from sereno.flows.scale import check_scale
 from sereno.i18n.catalogue import error_sentence, issue_sentence, sentence
 from sereno.ingest import (
@@ -72,14 +74,14 @@ class Ingestion:
     """Where files go and what happens to each batch in its own transaction.
 
     Attributes:
-        after_append: Called in the transaction of each batch, for judging; None only stores.
+        after_append: In the transaction of each batch: judges it, or lets judging go back to it later.
         is_simulated: The readings come from a simulator and may be reset.
     """
 
     setup: Setup
     store: Store
     options: ReadOptions
-    after_append: AfterAppend | None = None
+    after_append: AfterAppend = judge_again
     is_simulated: bool = False
 
 
@@ -218,11 +220,12 @@ def _refused(path: Path, error: DataError, language: str) -> FileResult:
 def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[FileReport, int]:
     """Each batch in a transaction; the ledger also counts what an interrupted reading of the file brought."""
     report = _begun(plan)
-    n_new = 0
+    n_new, newest = 0, NewestBefore()
     for batch in read_batches(plan):
-        report.add(batch)
         with into.store.begin() as tx:
-            n_new += _store_batch(tx, plan, batch, into)
+            n_stored, late = _store_batch(tx, plan, batch, into, newest)
+            n_new += n_stored
+            report.add(replace(batch, issues=(*batch.issues, *late)))
             status: Literal["done", "reading"] = "done" if batch.is_last else "reading"
             tx.save_file(
                 FileEntry(
@@ -238,21 +241,25 @@ def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[F
     return report, n_new
 
 
-def _store_batch(tx: Transaction, plan: FilePlan, batch: Batch, into: Ingestion) -> int:
+def _store_batch(
+    tx: Transaction, plan: FilePlan, batch: Batch, into: Ingestion, newest: NewestBefore
+) -> tuple[int, tuple[DataIssue, ...]]:
+    """Values that are new or changed, and what the store says of the batch."""
     table = plan.each[batch.table]
     ids = tx.ensure_assets(batch.readings.assets, profile=table.profile.name, zone=table.options.timezone)
     if table.assumed_units:
         check_scale(tx, batch.readings, ids, table.assumed_units, file=table.name)
+    newest.look(tx, ids.values())
     appended = tx.append(
         batch.readings, table.profile, ids, at=into.setup.clock(), is_simulated=into.is_simulated
     )
     if batch.quarantine:
         tx.add_quarantine(plan.sha256, _in_file(batch, plan))
-    if batch.issues:
-        tx.add_issues(plan.sha256, batch.issues)
-    if into.after_append is not None:
-        into.after_append(tx, ids, appended, table.profile)
-    return appended.n_new + appended.n_changed
+    late = newest.late_rows(ids, appended, file=plan.path.name)
+    if batch.issues or late:
+        tx.add_issues(plan.sha256, (*batch.issues, *late))
+    into.after_append(tx, ids, appended, table.profile)
+    return appended.n_new + appended.n_changed, late
 
 
 def _in_file(batch: Batch, plan: FilePlan) -> tuple[QuarantinedRow, ...]:

@@ -15,6 +15,7 @@ from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.assets import judge_again
 from sereno.flows.build import (
     FileHints,
     Setup,
@@ -173,7 +174,7 @@ class Workspace:
         if self.settings.timezone is None and files:
             save_setting(self.folder, "timezone", options.timezone)
             self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
-        after = self._scoring().judge_touched if judge else None
+        after = self._scoring().judge_touched if judge else judge_again
         into = Ingestion(self._setup, self._store, options, after, is_simulated)
         self._records.forget()
         self._models.refresh()
@@ -188,8 +189,8 @@ class Workspace:
         """Store readings that are in memory; returns how many values were new or changed."""
         with self._store.begin() as tx:
             ids, appended = self._append(tx, readings, zone, is_simulated=is_simulated)
-            if judge:
-                self._scoring().judge_touched(tx, ids, appended, self.profiles[readings.profile])
+            judging = self._scoring().judge_touched if judge else judge_again
+            judging(tx, ids, appended, self.profiles[readings.profile])
         return appended.n_new + appended.n_changed
 
     def train(

@@ -15,6 +15,7 @@ HARMLESS_CODES = frozenset(
     {
         "quality.assumed_timezone",
         "quality.duplicate_identical",
+        "quality.late",
         "quality.missing",
         "read.garbled_text",
         "read.mapping_used",

@@ -52,11 +52,13 @@ class Appended:
         n_new: Values that were not there.
         n_changed: Values that replaced different ones; the old ones are kept.
         first_touched: Earliest new or changed instant of each asset that was touched, UTC.
+        new_times: Instants of which an asset had no row, of each asset that got any, UTC, ascending.
     """
 
     n_new: int
     n_changed: int
     first_touched: Mapping[AssetKey, np.datetime64]
+    new_times: Mapping[AssetKey, TimeArray]
 
 
 @dataclass(frozen=True, slots=True)
