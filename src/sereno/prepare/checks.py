@@ -13,7 +13,7 @@ from sereno.domain.signals import Profile
 from sereno.prepare.clock import check_clock
 from sereno.prepare.mistakes import find_mistakes, second_opinions
 from sereno.prepare.physics import check_physics
-from sereno.prepare.quality import MISSING, QualityRules, check_quality, has_flag
+from sereno.prepare.quality import MISSING, QualityRules, check_quality, has_flag, impossible_cells
 from sereno.prepare.registers import ReadRegisters, read_registers
 from sereno.prepare.spikes import find_spikes
 from sereno.prepare.unit_change import UnitChange, check_units
@@ -105,6 +105,7 @@ def _name_mistakes(
     spikes = find_spikes(known, profile, vouched, suspected, memory)
     mistakes = find_mistakes(known, profile, spikes, memory)
     is_spike = (spikes.beyond > 0) & ~mistakes.wrong
+    is_spike &= ~impossible_cells(window, profile)
     off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
     evidence = [
         *witness.hears(SPIKE, is_spike, expected=spikes.expected),

@@ -14,7 +14,7 @@ from sereno.prepare.grid import forward_filled
 from sereno.prepare.repeats import after_a_move, ends_long, natural_runs
 from sereno.prepare.witness import Witness, nothing, shares_of, unknown
 
-__all__ = ["MISSING", "QualityRules", "check_quality", "longest_repeats"]
+__all__ = ["MISSING", "QualityRules", "check_quality", "has_flag", "impossible_cells", "longest_repeats"]
 
 MISSING = "quality.missing"
 OUT_OF_RANGE = "quality.out_of_range"
@@ -105,6 +105,13 @@ def check_quality(
     return evidence, known | impossible | is_frozen | source_bad, carried
 
 
+def impossible_cells(window: Window, profile: Profile) -> BoolArray:
+    """Values outside the plausible range of their signal, shape (rows, signals)."""
+    lows, highs = _bounds(window.signals, profile)
+    impossible: BoolArray = (window.values < lows) | (window.values > highs)
+    return impossible
+
+
 def has_flag(window: Window, flag: Quality) -> BoolArray:
     """Cells that carry a quality bit, shape (rows, signals)."""
     flagged: BoolArray = (window.quality & int(flag)) != 0
@@ -129,10 +136,10 @@ def _out_of_range(
     window: Window, profile: Profile, excused: BoolArray
 ) -> tuple[BoolArray, FloatArray | None]:
     """The impossible cells, and the nearest possible value of each."""
-    lows, highs = _bounds(window.signals, profile)
-    bad: BoolArray = ((window.values < lows) | (window.values > highs)) & ~excused
+    bad = impossible_cells(window, profile) & ~excused
     if not bad.any():
         return bad, None
+    lows, highs = _bounds(window.signals, profile)
     return bad, np.where(bad, np.clip(window.values, lows, highs), np.nan)
 
 

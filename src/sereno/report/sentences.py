@@ -89,6 +89,7 @@ def _fill(
     length = (ended_at or detection.last_at + step) - started_at
     shown = span(max(length, step), language, step=place.step)
     labels = [place.profile.signal(name).label(language) for name in detection.signals]
+    n_rows = detection.n_rows
     key = "sentence.lasted" if ended_at is not None else "sentence.lasting"
     return sentence(
         f"{_key(detection, place.profile)}.{kind}",
@@ -103,7 +104,8 @@ def _fill(
         expected=quantity(detection.expected, detection.unit, language),
         lasting=sentence(key, language, start=when(started_at), span=shown),
         peak=when(detection.peak_at),
-        rows=detection.n_rows,
+        readings=sentence(f"sentence.{_of_number('reading', n_rows)}", language, rows=n_rows),
+        instants=sentence(f"sentence.{_of_number('instant', n_rows)}", language, rows=n_rows),
         impact=impact,
     )
 
@@ -111,6 +113,10 @@ def _fill(
 def _is_still_register(detection: Detection) -> bool:
     """Of a frozen sensor nobody knows what it should read; a register that stands still has a difference."""
     return detection.cause == "quality.frozen" and not isnan(detection.expected)
+
+
+def _of_number(noun: str, count: int) -> str:
+    return f"one_{noun}" if count == 1 else f"{noun}s"
 
 
 def _impact(impact: float, detection: Detection, language: str) -> str:
