@@ -102,6 +102,7 @@ class DateStyle:
         end_step: Length of the step that ends at each instant; None where one starts there.
         end_reason: What says so.
         closes_day: A midnight ends the date that it is written with.
+        is_proven: The dates themselves tell their order.
     """
 
     order: str
@@ -113,6 +114,7 @@ class DateStyle:
     end_step: np.timedelta64 | None = None
     end_reason: str = ""
     closes_day: bool = False
+    is_proven: bool = False
 
     @property
     def end_minutes(self) -> str:
@@ -342,7 +344,8 @@ class DateEvidence:
         if self.sample and all(map(_SERIAL.match, self.sample)):
             return DateStyle("ymd", is_serial=True)
         sample = [without_hour(t) for t in self.sample]
-        return DateStyle(order, final, _fast_formats(sample, DateStyle(order, final)))
+        formats = _fast_formats(sample, DateStyle(order, final))
+        return DateStyle(order, final, formats, is_proven=majority is not None)
 
 
 def _ordered_dates(texts: pl.Series) -> Iterator[tuple[Style, Triple, int]]:

@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sereno.domain.errors import DataError, EmptyFile, Fact, MissingColumns, UsageError
+from sereno.domain.errors import AmbiguousData, DataError, EmptyFile, Fact, MissingColumns, UsageError
 from sereno.domain.issues import DataIssue
 from sereno.domain.signals import Profile, metered_name
 from sereno.ingest.batch import FilePlan
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 N_HEAD_LINES = 400
 MIN_READINGS = 3
 """Lines with an instant and a number that make a sheet more than a cover with a date on it."""
+MAX_NAMED = 20
+"""Columns that a sentence names."""
 ASSUMED_ZONE = "quality.assumed_timezone"
 
 
@@ -158,20 +160,53 @@ def _inspect_container(
     for place, error in opened.refused:
         found.refuse(place, error)
     selection = selecting_mapping(opened.tables, options)
+    undecided: list[HeldTable] = []
     for table in opened.tables:
         if selection is not None and not selection.reads_sheet(table.label):
             found.passed.append(passed_over(table.name, "not_selected"))
             continue
-        try:
-            plan = _inspect_table(table, profiles, options, site=_site_of(table, path))
-        except DataError as error:
-            is_cover = isinstance(error, MissingColumns | EmptyFile) and not _has_readings(table)
-            found.refuse(table.name, _renamed(error, table), is_cover=is_cover)
-            continue
-        found.sheets.append(SheetName(plan, table.label, table.file))
+        _add_table(found, table, path, profiles, options, undecided)
+    order = _proven_order(found.sheets)
+    for table in undecided:
+        _add_table(found, table, path, profiles, replace(options, date_order=order), None)
+    position = {table.name: i for i, table in enumerate(opened.tables)}
+    found.sheets.sort(key=lambda sheet: position[sheet.plan.name])
     if not found.sheets:
         raise found.refused[0]
     return _whole_plan(path, opened, found, clean_name(options.site) if options.site else None)
+
+
+def _add_table(
+    found: _Found,
+    table: HeldTable,
+    path: Path,
+    profiles: Mapping[str, Profile],
+    options: ReadOptions,
+    undecided: list[HeldTable] | None,
+) -> None:
+    """Adds the plan of a table or why there is none; one whose dates are open waits for the others."""
+    try:
+        plan = _inspect_table(table, profiles, options, site=_site_of(table, path))
+    except AmbiguousData as error:
+        if (
+            undecided is not None
+            and options.date_order is None
+            and "--date-order" in str(error.facts["setting"])
+        ):
+            undecided.append(table)
+        else:
+            found.refuse(table.name, _renamed(error, table))
+    except DataError as error:
+        is_cover = isinstance(error, MissingColumns | EmptyFile) and not _has_readings(table)
+        found.refuse(table.name, _renamed(error, table), is_cover=is_cover)
+    else:
+        found.sheets.append(SheetName(plan, table.label, table.file))
+
+
+def _proven_order(sheets: Sequence[SheetName]) -> str | None:
+    """The order of day and month that the dates of the tables prove; None where they prove none or two."""
+    orders = {sheet.plan.dates.order for sheet in sheets if sheet.plan.dates.is_proven} - {"ymd"}
+    return orders.pop() if len(orders) == 1 else None
 
 
 def _whole_plan(path: Path, opened: Opened, found: _Found, site: str | None) -> FilePlan:
@@ -316,14 +351,14 @@ def layout_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
     has = {metered_name(c.signal) for c in layout.columns if c.role is Role.SIGNAL}
     missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
     if missing and layout.name != "long":
-        found = ", ".join(f"'{c.source}'" for c in layout.of_role(Role.SIGNAL))
+        found = ", ".join(f"'{c.source}'" for c in layout.of_role(Role.SIGNAL)[:MAX_NAMED])
         hint = f"Missing: {', '.join(missing)}."
         facts = {"file": file, "profile": layout.profile.name, "found": found, "hint": hint}
         yield DataIssue("read.missing_columns", where=file, count=len(missing), facts=facts)
     unknown = [c.source for c in layout.columns if c.role is Role.UNKNOWN and c.source]
     if unknown:
-        listed = ", ".join(f"'{u}'" for u in unknown[:20])
-        near = nearest_hint(nearest_names(unknown[:20], layout.profile))
+        listed = ", ".join(f"'{u}'" for u in unknown[:MAX_NAMED])
+        near = nearest_hint(nearest_names(unknown[:MAX_NAMED], layout.profile))
         facts = {"file": file, "profile": layout.profile.name, "columns": listed, "near": near}
         yield DataIssue("read.unknown_columns", where=file, count=len(unknown), facts=facts)
     yield from unit_issues(layout, file, site)

@@ -129,9 +129,11 @@ def _growing_registers(layout: Layout, dialect: Dialect, dates: DateStyle) -> fr
 
 def _series(column: Column, layout: Layout, dialect: Dialect, dates: DateStyle) -> list[FloatArray]:
     """The values of a column in the sample, a series for each asset, in the order of their instants."""
+    roles = (Role.TIME, Role.TIME_OF_DAY, Role.SITE, Role.ASSET)
+    wanted = dict.fromkeys([column.index, *(c.index for role in roles for c in layout.of_role(role))])
     cells = pl.DataFrame(
-        {str(i): [row[i] for row in dialect.sample] for i in range(dialect.n_columns)},
-        schema={str(i): pl.String for i in range(dialect.n_columns)},
+        {str(i): [row[i] for row in dialect.sample] for i in wanted},
+        schema={str(i): pl.String for i in wanted},
     )
     table = TextTable(cells, np.arange(len(dialect.sample)))
     unit = column.unit or (layout.profile.signal(column.signal).unit if column.signal else "")
