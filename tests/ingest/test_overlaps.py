@@ -6,6 +6,7 @@ from sereno.domain.readings import Quality
 from tests.ingest.builders import UTC, codes, joined, read
 from tests.ingest.sheets import Cell, gas_sheet, write_xlsx
 from tests.ingest.test_archives import gas_text, write_zip
+from tests.support.builders import a_workspace
 
 N_ROWS = 30
 LONG_HEADER = "Fecha;Variable;Valor"
@@ -50,6 +51,24 @@ def test_readings_that_contradict_each_other_are_decided_by_the_rule_not_by_the_
     assert (plan.parts[table].name, lost.line) == (f"caldera.xlsx » Hoja{1 if is_reversed else 2}", 4)
     assert sum(int((b.readings.quality & Quality.CONFLICT != 0).sum()) for b in batches) == 1
     assert [b.is_last for b in batches] == [False] * (len(batches) - 1) + [True]
+
+
+def test_what_check_counts_is_stored_once_and_a_second_time_adds_nothing(tmp_path):
+    good, bad = wobbling_sheet(), wobbling_sheet()
+    bad[3][3] = -5.0
+    path = write_xlsx(tmp_path / "caldera.xlsx", {"Hoja1": good, "Hoja2": bad})
+    (tmp_path / "again").mkdir()
+    resaved = write_xlsx(tmp_path / "again" / "caldera.xlsx", {"Hoja2": bad, "Hoja1": good})
+
+    with a_workspace(tmp_path / "w") as workspace:
+        (checked,) = workspace.check(path)
+        (first,) = workspace.ingest(path)
+        (again,) = workspace.ingest(path)
+        (other,) = workspace.ingest(resaved)
+
+    assert first.entry["totals"] == checked.entry["totals"]
+    assert int(str(first.entry["readings_new"])) > 0
+    assert (again.entry["readings_new"], other.entry["readings_new"]) == (0, 0)
 
 
 def test_months_that_overlap_in_an_archive_are_one_series(tmp_path):
