@@ -1,5 +1,6 @@
 """Times that end their steps: told by names, by texts, by whole days or by the caller."""
 
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -49,13 +50,22 @@ def test_a_name_says_that_times_are_ends(tmp_path, name, minutes):
 
 
 @pytest.mark.parametrize("minutes", [60, 15])
-def test_whole_days_that_begin_a_step_late_are_ends(tmp_path, minutes):
+@pytest.mark.parametrize("is_mixed", [False, True], ids=["in order", "mixed"])
+def test_whole_days_that_begin_a_step_late_may_be_ends_and_the_caller_decides(tmp_path, minutes, is_mixed):
+    """A piece of a longer series that happens to be cut there looks the same and must join the others."""
     days = curve_of(SUMMER, 3, "Europe/Madrid", minutes=minutes)
     lines = end_lines(days, minutes)
-    header = "Fecha;Consumo (kWh)"
-    assert found_in(write(tmp_path, table(header, lines)), MADRID) == expected(days)
-    mixed = np.random.default_rng(5).permutation(lines).tolist()
-    assert found_in(write(tmp_path, table(header, mixed)), MADRID) == expected(days)
+    lines = np.random.default_rng(5).permutation(lines).tolist() if is_mixed else lines
+    path = write(tmp_path, table("Fecha;Consumo (kWh)", lines))
+    step = np.timedelta64(minutes, "m")
+
+    found = found_in(path, MADRID)
+    _, report, _ = read(path)
+    decided = found_in(path, replace(MADRID, stamp="end"))
+
+    assert {str(np.datetime64(time) - step): value for time, value in found.items()} == expected(days)
+    assert next(i for i in report.issues if i.code == "read.ambiguous").facts["setting"]
+    assert decided == expected(days)
 
 
 def test_whole_days_that_begin_at_midnight_are_starts(tmp_path):

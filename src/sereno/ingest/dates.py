@@ -102,6 +102,7 @@ class DateStyle:
         end_step: Length of the step that ends at each instant; None where one starts there.
         end_reason: What says so.
         closes_day: A midnight ends the date that it is written with.
+        maybe_ends: What makes the instants look like ends without proving it; they are kept as starts.
         is_proven: The dates themselves tell their order.
     """
 
@@ -114,6 +115,7 @@ class DateStyle:
     end_step: np.timedelta64 | None = None
     end_reason: str = ""
     closes_day: bool = False
+    maybe_ends: str = ""
     is_proven: bool = False
 
     @property

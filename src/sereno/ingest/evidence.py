@@ -184,7 +184,9 @@ def _with_stamp(evidence: Evidence, style: DateStyle, options: ReadOptions, file
         return style
     instants = parse_times(pl.Series(evidence.dates.sample, dtype=pl.String), style).local
     step = common_step(instants)
-    reason = _reason_for_ends(evidence, style, instants, step, options.stamp)
+    reason = _reason_for_ends(evidence, options.stamp)
+    if not reason and options.stamp is None:
+        return replace(style, maybe_ends=_look_of_ends(evidence, style, instants, step))
     if not reason or (step is not None and step >= ONE_DAY):
         return style
     if step is None:
@@ -194,13 +196,7 @@ def _with_stamp(evidence: Evidence, style: DateStyle, options: ReadOptions, file
     return replace(style, end_step=step, end_reason=reason, closes_day=closes_day)
 
 
-def _reason_for_ends(
-    evidence: Evidence,
-    style: DateStyle,
-    instants: TimeArray,
-    step: np.timedelta64 | None,
-    stamp: str | None,
-) -> str:
+def _reason_for_ends(evidence: Evidence, stamp: str | None) -> str:
     """What says that the instants end their steps; empty for nothing."""
     stamps = evidence.dates.stamps
     if stamp is not None or not stamps.days:
@@ -209,9 +205,18 @@ def _reason_for_ends(
         return f"'{evidence.end_name}'"
     if stamps.says_24:
         return "24:00"
-    if stamps.closes_own_day:
-        return "23:… → 00:00"
-    if not evidence.has_sums or step is None or step >= ONE_DAY:
+    return "23:… → 00:00" if stamps.closes_own_day else ""
+
+
+def _look_of_ends(
+    evidence: Evidence, style: DateStyle, instants: TimeArray, step: np.timedelta64 | None
+) -> str:
+    """Whole days from 01:00 to 00:00: ends, or a piece of a longer series cut an hour late; else empty.
+
+    One file cannot tell, and a series whose pieces are read differently is worse than one that is read late.
+    """
+    stamps = evidence.dates.stamps
+    if not stamps.days or not evidence.has_sums or step is None or step >= ONE_DAY:
         return ""
     starts = parse_times(pl.Series(list(stamps.days), dtype=pl.String), style).local
     first = np.sort(instants)[0]  # NaT is last

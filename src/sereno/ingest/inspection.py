@@ -339,6 +339,10 @@ def _file_issues(
     if dates.end_step is not None:
         facts: dict[str, Fact] = {"file": name, "detail": dates.end_reason, "minutes": dates.end_minutes}
         yield DataIssue("read.interval_end", where=name, facts=facts)
+    if dates.maybe_ends:
+        detail, setting = f"'{dates.maybe_ends}' = start / end → start", "--stamp start or --stamp end"
+        facts = {"file": name, "detail": detail, "setting": setting}
+        yield DataIssue("read.ambiguous", where=name, facts=facts)
 
 
 def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
