@@ -118,7 +118,7 @@ def choose_layout(
     chosen = {asked: profiles[asked]} if asked else profiles
     layouts = [columns_for(headers, sample, profile) for profile in chosen.values()]
     numeric = _numeric_indices(sample, len(headers))
-    ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers), reverse=True)
+    ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers, sample), reverse=True)
     _refuse_matrix(headers, file)
     usable = [f for f in ranked if _is_usable(f, headers, sample)]
     if not usable:
@@ -395,15 +395,18 @@ def _numeric_indices(sample: Sequence[Sequence[str]], n_columns: int) -> set[int
     return found
 
 
-def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple[float, ...]:
+def _rank(
+    layout: Layout, numeric: set[int], headers: Sequence[Header], sample: Sequence[Sequence[str]]
+) -> tuple[float, ...]:
     """More columns explained first, then the profile that the file covers best, then the smaller one."""
     signals = [c for c in layout.columns if c.role is Role.SIGNAL]
     if layout.profile.is_open:
         return (0.0, bool(signals) + 0.0, 0.0, 0.0)
-    n_explained = len(signals)
+    n_explained = float(len(signals))
     names = {metered_name(c.signal) for c in signals}
     if layout.name == "long":
-        n_explained, names = len(headers), {"long"}
+        share, names = _registers_explained(layout, sample)
+        n_explained = len(headers) * share
     wanted = [s for s in layout.profile.signals if not s.is_optional]
     coverage = len(names & {s.name for s in wanted}) / max(1, len(wanted))
     n_with_unit = sum(not c.is_unit_assumed for c in signals)
@@ -413,7 +416,16 @@ def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple
         or (len(numeric) < N_MANY_COLUMNS and n_explained > 0)
         or not numeric
     )
-    return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
+    return (1.0 if is_apt else -1.0, n_explained, coverage, float(n_with_unit), -len(wanted))
+
+
+def _registers_explained(layout: Layout, sample: Sequence[Sequence[str]]) -> tuple[float, set[str]]:
+    """Share of a long table's rows whose register the profile knows, and the signals that they name."""
+    column = layout.of_role(Role.REGISTER)[0].index
+    texts = Counter(row[column] for row in sample if row[column].strip())
+    known = {text: signal for text in texts if (signal := register_signal(text, layout)) is not None}
+    share = sum(texts[text] for text in known) / max(1, sum(texts.values()))
+    return share, {metered_name(signal.name) for signal in known.values()}
 
 
 def _is_usable(layout: Layout, headers: Sequence[Header], sample: Sequence[Sequence[str]]) -> bool:
