@@ -554,11 +554,31 @@ def headers_only(rng: random.Random) -> Iterator[Messy]:
 
 
 HOSTILE = (
-    "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1+1)", '=HYPERLINK("http://127.0.0.1/?x="&A1;"ver")', "\t=1+1",
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "../../etc/passwd", "..\\..\\boot.ini", "CON",
-    "x'; DROP TABLE lecturas;--", "' OR '1'='1", "{{7*7}}", "${jndi:ldap://127.0.0.1/a}", "%s%s%n", "A" * 5000,
-    "\u202etxt.exe", "a\x1b[31mred", "NULL", "nombre\\nfalso", "🔥" * 300, "|net user", "%0d%0aSet-Cookie: a=b",
-)  # fmt: skip
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(1+1)",
+    '=HYPERLINK("http://127.0.0.1/?x="&A1;"ver")',
+    "\t=1+1",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "../../etc/passwd",
+    "..\\..\\boot.ini",
+    "CON",
+    "x'; DROP TABLE lecturas;--",
+    "' OR '1'='1",
+    "{{7*7}}",
+    "${jndi:ldap://127.0.0.1/a}",
+    "%s%s%n",
+    "A" * 5000,
+    "\u202etxt.exe",
+    "a\x1b[31mred",
+    "NULL",
+    "nombre\\nfalso",
+    "🔥" * 300,
+    "|net user",
+    "%0d%0aSet-Cookie: a=b",
+)
 LINE_BREAKS = ("PLANTA\r\n2023-06-01 ERROR falso", "una\ndos\ntres", "\r=1+1")
 
 
