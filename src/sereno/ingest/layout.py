@@ -405,8 +405,7 @@ def _rank(
     n_explained = float(len(signals))
     names = {metered_name(c.signal) for c in signals}
     if layout.name == "long":
-        share, names = _registers_explained(layout, sample)
-        n_explained = len(headers) * share
+        n_explained, names = len(headers) * _share_of_known_registers(layout, sample), {"long"}
     wanted = [s for s in layout.profile.signals if not s.is_optional]
     coverage = len(names & {s.name for s in wanted}) / max(1, len(wanted))
     n_with_unit = sum(not c.is_unit_assumed for c in signals)
@@ -419,13 +418,12 @@ def _rank(
     return (1.0 if is_apt else -1.0, n_explained, coverage, float(n_with_unit), -len(wanted))
 
 
-def _registers_explained(layout: Layout, sample: Sequence[Sequence[str]]) -> tuple[float, set[str]]:
-    """Share of a long table's rows whose register the profile knows, and the signals that they name."""
+def _share_of_known_registers(layout: Layout, sample: Sequence[Sequence[str]]) -> float:
+    """Share of a long table's rows that name a signal of the profile."""
     column = layout.of_role(Role.REGISTER)[0].index
     texts = Counter(row[column] for row in sample if row[column].strip())
-    known = {text: signal for text in texts if (signal := register_signal(text, layout)) is not None}
-    share = sum(texts[text] for text in known) / max(1, sum(texts.values()))
-    return share, {metered_name(signal.name) for signal in known.values()}
+    n_known = sum(count for text, count in texts.items() if register_signal(text, layout) is not None)
+    return n_known / max(1, texts.total())
 
 
 def _is_usable(layout: Layout, headers: Sequence[Header], sample: Sequence[Sequence[str]]) -> bool:
