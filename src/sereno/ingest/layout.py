@@ -402,12 +402,14 @@ def _rank(
     signals = [c for c in layout.columns if c.role is Role.SIGNAL]
     if layout.profile.is_open:
         return (0.0, bool(signals) + 0.0, 0.0, 0.0)
-    n_explained = float(len(signals))
+    n_explained = len(signals)
     names = {metered_name(c.signal) for c in signals}
     if layout.name == "long":
-        n_explained, names = len(headers) * _share_of_known_registers(layout, sample), {"long"}
+        n_explained, names = len(headers), {"long"}
     wanted = [s for s in layout.profile.signals if not s.is_optional]
     coverage = len(names & {s.name for s in wanted}) / max(1, len(wanted))
+    if layout.name == "long":
+        coverage = _share_of_known_registers(layout, sample)
     n_with_unit = sum(not c.is_unit_assumed for c in signals)
     is_apt = bool(n_explained) and (
         layout.name == "long"
@@ -415,7 +417,7 @@ def _rank(
         or (len(numeric) < N_MANY_COLUMNS and n_explained > 0)
         or not numeric
     )
-    return (1.0 if is_apt else -1.0, n_explained, coverage, float(n_with_unit), -len(wanted))
+    return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
 
 
 def _share_of_known_registers(layout: Layout, sample: Sequence[Sequence[str]]) -> float:
