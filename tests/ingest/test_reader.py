@@ -158,9 +158,10 @@ def test_total_rows_are_no_readings(tmp_path):
         *solar_lines(24),
         "TOTAL;50,0;30,0;20,0;30,0;10,0;PLANTA NORTE",
         "Media mensual;1,0;1,0;1,0;1,0;1,0;",
+        "Grand total;50,0;30,0;20,0;30,0;10,0;PLANTA NORTE",
     ]
     _, report, batches = read(write(tmp_path, solar_text(lines)))
-    assert [q.reason for q in batches[-1].quarantine] == ["read.total_row", "read.total_row"]
+    assert [q.reason for q in batches[-1].quarantine] == ["read.total_row"] * 3
     assert report.totals.records_good == 24
 
 
@@ -358,6 +359,22 @@ def test_long_table_makes_a_row_per_instant(tmp_path):
     assert readings.signals == ("consumption", "export", "import")
     assert readings.values.shape == (40, 3)
     assert readings.values[0].tolist() == pytest.approx([1.423, 0.0005, 0.276])
+
+
+@pytest.mark.parametrize(
+    ("registers", "profile"),
+    [
+        (("Consumo", "Vertido"), "solar"),
+        (("Consumo", "Generación"), "solar"),
+        (("Presión", "Volumen"), "gas"),
+        (("Consumo",), "load"),
+    ],
+)
+def test_long_table_is_of_the_profile_that_knows_most_of_its_registers(tmp_path, registers, profile):
+    rows = [f"{stamp};{name};{i},5" for i, stamp in enumerate(hours(31), start=10) for name in registers]
+    plan, report, _ = read(write(tmp_path, "\n".join(["Fecha;Registro;Valor", *rows, ""])))
+    assert (plan.profile.name, plan.layout.name) == (profile, "long")
+    assert (report.totals.records_good, report.totals.records_quarantined) == (31 * len(registers), 0)
 
 
 def test_wide_table_makes_a_row_per_asset(tmp_path):

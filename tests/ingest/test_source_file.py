@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import os
+import random
 import zipfile
 from pathlib import Path
 
@@ -47,6 +48,31 @@ def test_cut_gzip_is_truncated_and_gives_nothing(tmp_path):
     entry = FileReport.refused(path, caught.value).to_json()
     assert entry["verdict"] == "refused"
     assert entry["issues"] == [{"code": "read.truncated", "where": "cortado.csv.gz", "count": 1}]
+
+
+def test_file_compressed_twice_is_read(tmp_path):
+    text = solar_text(solar_lines(100)).encode()
+    _, report, _ = read(write_gzip(tmp_path, gzip.compress(text)))
+    assert report.totals.records_good == 100
+
+
+def test_file_compressed_without_end_is_too_large(tmp_path):
+    data = solar_text(solar_lines(100)).encode()
+    for _ in range(5):
+        data = gzip.compress(data)
+    path = tmp_path / "muñecas.csv.gz"
+    path.write_bytes(data)
+    with pytest.raises(FileTooLarge) as caught:
+        inspect_file(path, profiles(), MADRID)
+    assert caught.value.facts["detail"] == "gzip × 5"
+
+
+@pytest.mark.parametrize("name", ["ruido.csv", "ruido.xls", "ruido.txt"])
+def test_noise_is_corrupt_whatever_its_name(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(random.Random(name).randbytes(4000))
+    with pytest.raises(CorruptFile):
+        inspect_file(path, profiles(), MADRID)
 
 
 def test_damaged_gzip_is_corrupt(tmp_path):

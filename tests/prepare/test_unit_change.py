@@ -38,6 +38,25 @@ def in_unit(window: Window, rows: slice, factor: float, column: int | None = Non
     return replace(window, values=values)
 
 
+@pytest.mark.parametrize("n_days", [1, 2])
+@pytest.mark.parametrize("factor", [1000, 0.001])
+def test_all_signals_that_leap_alike_are_a_unit_from_the_second_day_on(n_days: int, factor: float) -> None:
+    roof = a_roof(rows=240, step=HOUR)
+    rows = slice(24 * n_days, 24 * n_days + 48)
+
+    found = found_in(in_unit(roof, rows, factor), cuts=(60, 61))
+
+    assert len(found) == 1
+    assert found[0].started_at < from_numpy(roof.time[rows.start + 12])
+    assert found[0].observed / found[0].expected == pytest.approx(factor, rel=1e-6)
+
+
+def test_one_signal_that_leaps_on_the_second_day_is_no_unit() -> None:
+    roof = a_roof(rows=48, step=HOUR)
+
+    assert found_in(in_unit(roof, slice(24, 48), 1000, GENERATION)) == []
+
+
 def a_load(rows: int = 24 * 60, *, seed: int = 0) -> FloatArray:
     """An office by the hour, shape (rows,) [kWh]."""
     hour = np.arange(rows) % 24

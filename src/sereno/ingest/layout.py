@@ -120,7 +120,7 @@ def choose_layout(
     chosen = {asked: profiles[asked]} if asked else profiles
     layouts = [columns_for(headers, sample, profile) for profile in chosen.values()]
     numeric = _numeric_indices(sample, len(headers))
-    ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers), reverse=True)
+    ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers, sample), reverse=True)
     _refuse_matrix(headers, file)
     usable = [f for f in ranked if _is_usable(f, headers, sample)]
     if not usable:
@@ -428,7 +428,9 @@ def _numeric_indices(sample: Sequence[Sequence[str]], n_columns: int) -> set[int
     return found
 
 
-def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple[float, ...]:
+def _rank(
+    layout: Layout, numeric: set[int], headers: Sequence[Header], sample: Sequence[Sequence[str]]
+) -> tuple[float, ...]:
     """More columns explained first, then the profile that the file covers best, then the smaller one."""
     signals = [c for c in layout.columns if c.role is Role.SIGNAL]
     if layout.profile.is_open:
@@ -440,6 +442,8 @@ def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple
         n_explained, names = len(headers), {"long"}
     wanted = [s for s in layout.profile.signals if not s.is_optional]
     coverage = len(names & {s.name for s in wanted}) / max(1, len(wanted))
+    if layout.name == "long":
+        coverage = _share_of_known_registers(layout, sample)
     n_with_unit = sum(not c.is_unit_assumed for c in signals)
     is_apt = bool(n_explained) and (
         layout.name == "long"
@@ -448,6 +452,14 @@ def _rank(layout: Layout, numeric: set[int], headers: Sequence[Header]) -> tuple
         or not numeric
     )
     return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
+
+
+def _share_of_known_registers(layout: Layout, sample: Sequence[Sequence[str]]) -> float:
+    """Share of a long table's rows that name a signal of the profile."""
+    column = layout.of_role(Role.REGISTER)[0].index
+    texts = Counter(row[column] for row in sample if row[column].strip())
+    n_known = sum(count for text, count in texts.items() if register_signal(text, layout) is not None)
+    return n_known / max(1, texts.total())
 
 
 def _is_usable(layout: Layout, headers: Sequence[Header], sample: Sequence[Sequence[str]]) -> bool:

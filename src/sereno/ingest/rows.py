@@ -48,6 +48,8 @@ TOTAL_WORDS = frozenset(
         "min",
     ]
 )
+TOTAL_QUALIFIERS = frozenset(["grand", "gran", "sub", "overall", "daily", "monthly", "annual"])
+"""Words before one of them: `Grand total`."""
 QUALITY_OF = np.zeros(len(CellKind), dtype=np.int32)
 QUALITY_OF[CellKind.CONVERTED] = Quality.CONVERTED
 QUALITY_OF[CellKind.MISSING] = Quality.MISSING
@@ -246,8 +248,10 @@ def _end_before_start(table: TextTable, times: ParsedTimes, plan: FilePlan) -> n
 
 
 def is_total(text: str) -> bool:
-    """True for a cell such as `TOTAL` or `Media:`, which heads a row that is no reading."""
+    """True for a cell such as `TOTAL`, `Media:` or `Grand total`, which heads a row that is no reading."""
     words = [key_of(w) for w in text.replace(":", " ").split()]
+    while words and words[0] in TOTAL_QUALIFIERS:
+        words = words[1:]
     return bool(words) and (words[0] in TOTAL_WORDS or key_of(text) in TOTAL_WORDS)
 
 

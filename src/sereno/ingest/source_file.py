@@ -34,6 +34,11 @@ BOMS = (
 BOM = "\ufeff"
 # A UTF-16 file of Western text is almost half NUL bytes, all on the same side of each pair.
 UTF16_NUL_SHARE = 0.3
+# Bytes that no text has; of a picture, a program or a damaged container they are a tenth.
+CONTROL_BYTES = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1a\x1b"))
+CONTROL_SHARE = 0.05
+# A file packed more often than this was not packed to save space.
+MAX_GZIP_LAYERS = 4
 # A UTF-8 file may hold a few damaged bytes; below this ratio of good to bad sequences it is not UTF-8.
 UTF8_GOOD_PER_BAD = 10
 # Bytes that Windows-1252 leaves undefined.
@@ -239,7 +244,7 @@ class _Census:
         n_even, n_odd = probe[::2].count(0), probe[1::2].count(0)
         if max(n_even, n_odd) > UTF16_NUL_SHARE * len(probe):
             self._bom_encoding = "utf-16-le" if n_odd > n_even else "utf-16-be"
-        elif n_even + n_odd > UTF16_NUL_SHARE * len(probe):
+        elif len(probe) - len(probe.translate(None, CONTROL_BYTES)) > CONTROL_SHARE * len(probe):
             raise CorruptFile(file=self._path.name, detail="binary")
 
     def _check_line_length(self, chunk: bytes) -> None:
@@ -296,9 +301,19 @@ def _expanded(path: Path, *, is_gzip: bool) -> Iterator[IO[bytes]]:
             yield file
         return
     try:
-        with opened(path) as raw, gzip.GzipFile(fileobj=raw) as file:
-            yield cast(IO[bytes], file)
+        with opened(path) as raw:
+            yield _unpacked(raw, path.name)
     except EOFError as error:
         raise TruncatedFile(file=path.name, detail="gzip") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise CorruptFile(file=path.name, detail=str(error)) from error
+
+
+def _unpacked(raw: IO[bytes], name: str) -> IO[bytes]:
+    """The content of a gzip file, or of the gzip file that it holds."""
+    for _ in range(MAX_GZIP_LAYERS):
+        file = gzip.GzipFile(fileobj=raw, mode="rb")
+        if not file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+            return cast(IO[bytes], file)
+        raw = cast(IO[bytes], file)
+    raise FileTooLarge(file=name, detail=f"gzip × {MAX_GZIP_LAYERS + 1}")

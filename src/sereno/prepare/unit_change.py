@@ -34,6 +34,8 @@ _IS_LARGE = np.abs(_DECADES) >= 1.5
 MIN_VISITS_KNOWN = 3
 MIN_DAYS_KNOWN = 5
 """Earlier days at a time of day, or days where they are the step, from which the level is known."""
+LEAP_SIGNALS = 3
+"""Signals that must all leap by one large factor where fewer days are known: chance does not."""
 LEAST_SPREAD = 0.05
 OWN_VARIATION = 4.0
 """A factor must exceed the usual deviation so many times."""
@@ -189,7 +191,7 @@ class _Follower:
         slots = visits * 0 if self._is_daily else visits % _SLOTS
         mean, square, known = (self._level[part][slots] for part in (_MEAN, _SQUARE, _ROWS))
         away = decades - mean
-        is_telling = ~np.isnan(away) & (known >= self._min_rows)
+        is_telling = ~np.isnan(away) & ((known >= self._min_rows) | _is_leap(away, known)[:, None])
         spread = np.maximum(np.sqrt(square), LEAST_SPREAD)
         self._is_silent[rows] = ~is_telling
         normal = decades
@@ -376,6 +378,21 @@ def _agreed(nearest: np.ndarray, is_match: BoolArray, is_telling: BoolArray) -> 
     best = int(votes.argmax())
     is_majority = votes[best] >= 2 and votes[best] >= JOINT_SHARE * np.count_nonzero(is_telling)
     return best if is_majority else _NONE
+
+
+def _is_leap(away: FloatArray, known: FloatArray) -> BoolArray:
+    """Rows on which all signals that have been seen before moved by the same large factor, shape (rows,)."""
+    is_seen = ~np.isnan(away) & (known > 0)
+    decades = np.where(is_seen, away, 0.0)
+    factor = _DECADES[np.abs(decades[:, :, None] - _DECADES).argmin(axis=2)]
+    is_large = (np.abs(factor) >= LARGE_ALONE) & (
+        np.abs(decades - factor) <= LARGE_TOLERANCE * np.abs(factor)
+    )
+    highest = np.where(is_seen, factor, -np.inf).max(axis=1, initial=-np.inf)
+    lowest = np.where(is_seen, factor, np.inf).min(axis=1, initial=np.inf)
+    is_all = ~(is_seen & ~is_large).any(axis=1) & (highest == lowest)
+    leaps: BoolArray = is_all & (is_seen.sum(axis=1) >= LEAP_SIGNALS)
+    return leaps
 
 
 def _told(
