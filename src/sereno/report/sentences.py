@@ -104,6 +104,7 @@ def _fill(
         lasting=sentence(key, language, start=when(started_at), span=shown),
         peak=when(detection.peak_at),
         rows=detection.n_rows,
+        per_day=_per_day(detection, place, language),
         impact=impact,
     )
 
@@ -111,6 +112,15 @@ def _fill(
 def _is_still_register(detection: Detection) -> bool:
     """Of a frozen sensor nobody knows what it should read; a register that stands still has a difference."""
     return detection.cause == "quality.frozen" and not isnan(detection.expected)
+
+
+def _per_day(detection: Detection, place: Place, language: str) -> str:
+    """What a day adds up to if every step differs as the worst one does; empty where nothing adds up."""
+    if place.step is None or isnan(detection.impact) or not detection.impact_unit:
+        return ""
+    hours = 1.0 if detection.unit != detection.impact_unit else place.step / timedelta(hours=1)
+    amount = (detection.observed - detection.expected) * 24 / hours
+    return quantity(abs(amount), detection.impact_unit, language)
 
 
 def _impact(impact: float, detection: Detection, language: str) -> str:
