@@ -89,3 +89,22 @@ def test_gas_client_whose_gauge_is_declared_absolute_is_told_so(tmp_path: Path) 
     assert "pressure: gauge" in str(found["recommendation"])
     (tmp_path / "right").mkdir()
     assert judged(tmp_path / "right", GAS, header, rows, 3600) == []
+
+
+def test_leak_is_an_explained_incident_with_its_price(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    hour = np.arange(24 * 60) % 24
+    volume = np.where((hour >= 7) & (hour < 22), 20 * rng.uniform(0.5, 1.5, len(hour)), 0.0)
+    volume[24 * 40 :] += 2.0
+    rows = np.column_stack((4 + rng.normal(size=len(hour)) / 50, 15 + rng.normal(size=len(hour)), volume))
+
+    header = "Presión (bar),Temperatura (°C),Volumen (m³)"
+    settings = GAS + "tariff: {currency: EUR, prices: {m³: 0.5}}\n"
+    (found,) = judged(tmp_path, settings, header, rows, 3600)
+
+    assert (found["cause"], found["signals"]) == ("physics.night_flow", ["volume"])
+    assert str(found["started_at"])[:10] in {"2024-04-09", "2024-04-10"}
+    assert found["cost"] == pytest.approx(float(str(found["impact"])) * 0.5, abs=0.01)
+    assert "stays at 2 m³ where 0 m³ was usual" in str(found["sentence"])
+    assert "48 m³ cada día" in str(found["sentence_es"])
+    assert "leaks" in str(found["recommendation"])

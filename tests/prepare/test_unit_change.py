@@ -172,3 +172,52 @@ def test_streamed_equals_batch_however_it_is_cut() -> None:
 
     assert whole
     assert found_in(window, range(1, len(window))) == whole == found_in(window, cuts)
+
+
+def counted(flows: FloatArray, step: float = 0.01) -> Window:
+    """A client's meter that counts in steps [m³]."""
+    volumes = np.diff(np.floor(np.concatenate(([0.0], np.cumsum(flows))) / step)) * step
+    return a_window(np.round(volumes, 6), signals=("volume",), profile="gas", step=HOUR)
+
+
+@pytest.mark.parametrize("factor", [CUBIC_FEET, 12.0, 11.63, 4.0, 3.6, 1 / 4, 1 / 3.6])
+def test_small_factor_of_one_signal_is_a_unit_where_its_steps_change_with_it(factor: float) -> None:
+    window, rows = counted(a_load()), slice(24 * 40, 24 * 50)
+    values = window.values.copy()
+    values[rows] = np.round(values[rows] * factor, 5)
+
+    (found,) = found_in(replace(window, values=values))
+
+    assert found.observed / found.expected == pytest.approx(factor, rel=0.01)
+    assert abs(found.started_at - from_numpy(window.time[rows.start])) <= 2 * DAY
+    assert found.ended_at is not None
+
+
+@pytest.mark.parametrize("factor", [2.0, 3.6, 4.0, 11.63, 12.0, CUBIC_FEET])
+@pytest.mark.parametrize("decimals", [0, 2, 6])
+def test_growth_by_a_small_factor_that_keeps_the_steps_is_none(factor: float, decimals: int) -> None:
+    flows = a_load()
+    flows[24 * 40 :] *= factor
+
+    for window in (counted(flows, 10.0**-decimals), counted(flows, 0.25)):
+        assert found_in(window) == []
+
+
+def test_lost_decimals_are_no_unit() -> None:
+    flows = a_load()
+    flows[24 * 40 :] *= 4
+    window = counted(flows, 0.001)
+    values = window.values.copy()
+    values[24 * 40 :] = np.round(values[24 * 40 :], 1)
+
+    assert found_in(replace(window, values=values)) == []
+
+
+@pytest.mark.parametrize("cut", [1, 37, 1000])
+def test_small_factor_is_found_by_record_as_in_one_piece(cut: int) -> None:
+    window, rows = counted(a_load(24 * 30)), slice(24 * 20, 24 * 26)
+    values = window.values.copy()
+    values[rows] = np.round(values[rows] * 4, 5)
+    changed = replace(window, values=values)
+
+    assert found_in(changed, range(cut, len(changed), cut)) == found_in(changed) != []

@@ -24,6 +24,7 @@ ANY = "*"
 PHYSICS_CHECKS = frozenset(
     {
         "night_generation",
+        "night_flow",
         "active_power",
         "voltage_unbalance",
         "current_unbalance",

@@ -17,6 +17,8 @@ __all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summaris
 
 _LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
 """Signals that cost money when they are low; all others cost money when they are high."""
+_LOST_FLOW = "physics.night_flow"
+"""The one cause of physics that is about the plant: what flows is really lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,12 @@ def worst_first(views: Sequence[IncidentView]) -> list[IncidentView]:
 def cost_of(incident: Incident, tariff: Tariff | None) -> tuple[float, str] | None:
     """Money lost over the incident, and its currency; None without a price for its unit.
 
-    Only behaviour costs money: a meter that is wrong has an impact on the books, not on the plant. What was
-    saved or gained is no loss and counts as zero.
+    Only behaviour and flow that never rests cost money: a meter that is wrong has an impact on the books, not
+    on the plant. What was saved or gained is no loss and counts as zero.
     """
     worst = incident.worst
-    if tariff is None or not isfinite(incident.impact) or incident.kind is not IncidentKind.BEHAVIOUR:
+    is_loss = incident.kind is IncidentKind.BEHAVIOUR or worst.cause == _LOST_FLOW
+    if tariff is None or not isfinite(incident.impact) or not is_loss:
         return None
     signal = worst.signals[0]
     price = tariff.prices.get(worst.impact_unit)

@@ -11,10 +11,11 @@ import numpy as np
 
 from sereno.detect.episodes import find_detections
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
-from sereno.domain.readings import QualityArray, Window
+from sereno.domain.readings import FloatArray, QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.flows.models import TrainedModel
 from sereno.prepare.checks import NO_REPEATS, Checked, check_window
+from sereno.prepare.gas_checks import check_twin
 
 __all__ = ["Judgement", "judge_window", "weigh_window"]
 
@@ -40,9 +41,19 @@ class Judgement:
     memory: Memory
 
 
-def judge_window(window: Window, profile: Profile, model: TrainedModel | None, memory: Memory) -> Judgement:
-    """Data, physics and (with a model) behaviour of one asset's next rows."""
-    weighed = weigh_window(window, profile, model, memory)
+def judge_window(
+    window: Window,
+    profile: Profile,
+    model: TrainedModel | None,
+    memory: Memory,
+    twin: FloatArray | None = None,
+) -> Judgement:
+    """Data, physics and (with a model) behaviour of one asset's next rows.
+
+    Args:
+        twin: Volumes of the asset that measures the same flow [m³ per step], shape (rows,).
+    """
+    weighed = weigh_window(window, profile, model, memory, twin)
     detections: list[Detection] = []
     arrays: dict[str, np.ndarray] = dict(weighed.memory.arrays)
     for one in weighed.evidence:
@@ -52,10 +63,20 @@ def judge_window(window: Window, profile: Profile, model: TrainedModel | None, m
     return Judgement(weighed.window, detections, weighed.evidence, weighed.flags, Memory(arrays))
 
 
-def weigh_window(window: Window, profile: Profile, model: TrainedModel | None, memory: Memory) -> Checked:
+def weigh_window(
+    window: Window,
+    profile: Profile,
+    model: TrainedModel | None,
+    memory: Memory,
+    twin: FloatArray | None = None,
+) -> Checked:
     """The evidence alone: what each check says of each row, without opening anything."""
     repeats = NO_REPEATS if model is None else model.natural_repeats.get(window.asset, NO_REPEATS)
     checked = check_window(window, profile, memory, natural_repeats=repeats)
+    if twin is not None:
+        evidence, sums = check_twin(checked.clean, twin, memory)
+        arrays = {**checked.memory.arrays, **sums.arrays}
+        checked = replace(checked, evidence=[*checked.evidence, *evidence], memory=Memory(arrays))
     if model is None:
         return checked
     behaviour, learnt = _weigh_behaviour(checked.clean, model, memory)

@@ -14,6 +14,7 @@ from sereno.domain.readings import FloatArray
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat
 from sereno.flows.build import Setup
+from sereno.flows.twins import find_twin
 from sereno.i18n.catalogue import error_sentence
 from sereno.prepare.gas import absolute_pressure, amount_at_base, volume_at_base
 from sereno.prepare.gas_checks import twin_excess
@@ -166,9 +167,10 @@ def _twin(tx: Transaction, asset: StoredAsset, profile: Profile, rows: StoredRow
     name = profile.facts_of(asset.key).twin
     if name is None:
         return {}
-    other = next((one for one in tx.assets(asset.profile) if name in (str(one.key), one.key.asset)), None)
-    if other is None or other.key == asset.key:
-        known = ", ".join(str(one.key) for one in tx.assets(asset.profile) if one.key != asset.key)
+    alike = tx.assets(asset.profile)
+    other = find_twin(asset, profile, alike)
+    if other is None:
+        known = ", ".join(str(one.key) for one in alike if one.key != asset.key)
         raise SettingsError(
             where=f"assets.{asset.key}.twin",
             detail=f"there is no other asset '{name}'",

@@ -9,12 +9,13 @@ import numpy as np
 
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
-from sereno.domain.readings import Quality, Window
+from sereno.domain.readings import FloatArray, Quality, Window
 from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
 from sereno.flows.judge import Judgement, judge_window
 from sereno.flows.models import TrainedModel
+from sereno.flows.twins import twin_volumes
 from sereno.incidents.grouping import explaining_slack, group_key, plan_steps, reopen_window
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
@@ -62,7 +63,8 @@ def score_asset(
         tx.set_step(asset.id, standing.asset.step)
     if not standing.is_next:
         tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
-    chunks = _judge_in_chunks(standing, window, profile, model)
+    twin = twin_volumes(tx, standing.asset, profile, window.time)
+    chunks = _judge_in_chunks(standing, window, profile, model, twin)
     tx.save_checkpoints(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
@@ -93,7 +95,11 @@ class _Chunk:
 
 
 def _judge_in_chunks(
-    standing: Standing, window: Window, profile: Profile, model: TrainedModel | None
+    standing: Standing,
+    window: Window,
+    profile: Profile,
+    model: TrainedModel | None,
+    twin: FloatArray | None,
 ) -> list[_Chunk]:
     """The window in stretches that end where checkpoints are due, wherever batches happened to end before."""
     chunks = []
@@ -102,7 +108,7 @@ def _judge_in_chunks(
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
         stop = min(start + _CHECKPOINT_ROWS - age, len(window))
         part = window.rows(start, stop)
-        judgement = judge_window(part, profile, model, memory)
+        judgement = judge_window(part, profile, model, memory, None if twin is None else twin[start:stop])
         age = (age + stop - start) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
         chunks.append(_Chunk(judgement, part, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))

@@ -11,6 +11,7 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
 from sereno.flows.learning import ModelShelf
 from sereno.flows.score import AssetOutcome, score_asset
+from sereno.flows.twins import has_twins, touched_with_twins
 from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["ScoreReport", "Scoring"]
@@ -83,13 +84,18 @@ class Scoring:
         *,
         told: Callable[[AssetOutcome], None] | None = None,
     ) -> None:
-        """Judge what a batch added, in the batch's own transaction.
+        """Judge what a batch added, in the batch's own transaction, and what it tells of twins.
 
         Args:
             told: Hears the outcome of each asset.
         """
         touched = {ids[key]: instant for key, instant in appended.first_touched.items()}
-        for asset in tx.assets(profile.name, sites={key.site for key in appended.first_touched}):
+        if has_twins(profile):
+            assets = tx.assets(profile.name)
+            touched = touched_with_twins(touched, profile, assets)
+        else:
+            assets = tx.assets(profile.name, sites={key.site for key in appended.first_touched})
+        for asset in assets:
             if asset.id in touched:
                 outcome = self._score(tx, asset, touched[asset.id])
                 if told is not None:

@@ -14,7 +14,7 @@ from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.gas import volume_at_base
 
-__all__ = ["BASE_VOLUME", "PRESSURE_KIND", "TWIN_METER", "check_gas", "twin_excess"]
+__all__ = ["BASE_VOLUME", "PRESSURE_KIND", "TWIN_METER", "check_gas", "check_twin", "twin_excess"]
 
 PRESSURE_KIND = "physics.pressure_kind"
 BASE_VOLUME = "physics.base_volume"
@@ -62,7 +62,9 @@ def check_gas(window: Window, profile: Profile, memory: Memory) -> tuple[list[Ev
     facts = profile.facts_of(window.asset)
     found = _check_volumes(window, columns, facts)
     if "volume" in columns and "twin_volume" in columns:
-        twins, memory = _check_twins(window, columns, memory)
+        other = columns["twin_volume"]
+        twins, memory = _check_twins(window, columns["volume"], window.values[:, other], memory)
+        twins.contributions[:, [columns["volume"], other]] = 0.5
         return [*found, twins], memory
     return found, Memory()
 
@@ -136,12 +138,27 @@ def _volume_excess(
     return np.abs(read - nearest) / limit, nearest
 
 
-def _check_twins(window: Window, columns: Mapping[str, int], memory: Memory) -> tuple[Evidence, Memory]:
-    """Two meters of the same flow, in one file."""
-    pair = window.values[:, [columns["volume"], columns["twin_volume"]]]
+def check_twin(window: Window, twin: FloatArray, memory: Memory) -> tuple[list[Evidence], Memory]:
+    """As `check_gas` of two volumes in one file, where the twin is an asset of its own.
+
+    Args:
+        twin: What that asset read in the same steps [m³ per step], shape (rows,).
+
+    Returns:
+        The evidence, nothing where the file itself brings the twin; and the memory for the next window.
+    """
+    if "volume" not in window.signals or "twin_volume" in window.signals:
+        return [], Memory()
+    evidence, memory = _check_twins(window, window.signals.index("volume"), twin, memory)
+    return [evidence], memory
+
+
+def _check_twins(window: Window, column: int, twin: FloatArray, memory: Memory) -> tuple[Evidence, Memory]:
+    """Two meters of the same flow."""
+    pair = np.column_stack((window.values[:, column], twin))
     excess, sums = twin_excess(pair, window.step, memory.arrays.get(_TWINS, np.zeros(2)))
-    evidence = _blank(window, TWIN_METER, {columns["volume"]: 0.5, columns["twin_volume"]: 0.5})
-    evidence.expected[:, columns["volume"]] = pair[:, 1]
+    evidence = _blank(window, TWIN_METER, {column: 1.0})
+    evidence.expected[:, column] = twin
     return replace(evidence, exceedance=excess), Memory({_TWINS: sums})
 
 

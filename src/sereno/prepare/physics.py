@@ -1,4 +1,4 @@
-"""Everything physics says of a window: balances, dark nights, machines and gas."""
+"""Everything physics says of a window: balances, dark nights, machines, gas and flow that never rests."""
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from sereno.prepare.balance import check_identities
 from sereno.prepare.gas_checks import check_gas
 from sereno.prepare.motor_checks import check_motor
 from sereno.prepare.night import check_night
+from sereno.prepare.night_flow import check_night_flow
 
 __all__ = ["check_physics"]
 
@@ -30,7 +31,7 @@ def check_physics(
         night, carried = check_night(window, profile, memory)
         found += [] if night is None else [night]
         kept |= carried.arrays
-    for check in (check_motor, check_gas):
+    for check in (check_motor, check_gas, check_night_flow):
         more, carried = check(window, profile, memory)
         found += more
         kept |= carried.arrays

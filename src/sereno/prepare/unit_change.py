@@ -2,9 +2,9 @@
 
 Each amount is compared with its usual level at that time of day (of the week's days where a step is a day),
 in decades. A factor of hundreds is taken for a unit after a few readings, sooner where several signals move
-by the same factor at once; a smaller one only when several signals agree on it, for heating that begins is a
-lasting factor of 12, too. The level is learnt from the readings before, in the first unit, so that a stream
-and a batch find the same.
+by the same factor at once; a smaller one only when several signals agree on it, or when the steps in which
+the meter counts have changed by it as well, for heating that begins is a lasting factor of 12. The level is
+learnt from the readings before, in the first unit, so that a stream and a batch find the same.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
+from sereno.prepare.resolution import Resolution
 from sereno.prepare.witness import EXCEEDANCE, nothing, shares_of, unknown
 
 IntArray = npt.NDArray[np.int64]
@@ -39,6 +40,8 @@ LEAP_SIGNALS = 3
 LEAST_SPREAD = 0.05
 OWN_VARIATION = 4.0
 """A factor must exceed the usual deviation so many times."""
+STEPS_VARIATION = 1.0
+"""As `OWN_VARIATION` where a reading stands on the steps of the other unit."""
 LARGE_TOLERANCE = 0.25
 """Deviation from a large factor, over its decades, that a reading may have."""
 MEAN_TOLERANCE = 0.06
@@ -57,6 +60,8 @@ SMALL_DAILY_ROWS = 7
 """Days, or daily readings, that a small factor needs."""
 GIVEN_UP = 4.0
 """A run that is not sure after this many times the readings that it needs is how the plant runs now."""
+JOINT_CREDIT = 0.25
+"""Credit by other signals, over the readings of a small factor, without which its own steps must speak."""
 SCATTER = 2.0
 """Deviation of one signal's readings from its factor, over the usual one: in a new unit the shape stays."""
 OFF_ROWS = 3
@@ -117,7 +122,7 @@ def check_units(
     decades = np.log10(values, out=np.full(values.shape, np.nan), where=values > 0)
     follower = _Follower(window.step, len(columns), memory)
     numbers = _factor_numbers(proven[:, columns])
-    changed, is_sure, factors, since = follower.follow(window, decades, vouched[:, columns], numbers)
+    changed, is_sure, factors, since = follower.follow(window, values, decades, vouched[:, columns], numbers)
     return _told(window, columns, changed, is_sure, factors, since, decades, follower.memory())
 
 
@@ -152,6 +157,7 @@ class _Follower:
             self._visit, self._open = -1, np.zeros((3, n_signals))
             self._run = np.zeros((_RUN, n_signals))
             self._run[_FACTOR] = _NONE
+        self._resolution = Resolution(n_signals, arrays)
 
     def memory(self) -> Memory:
         return Memory(
@@ -160,11 +166,12 @@ class _Follower:
                 "unit/visit": np.array([self._visit]),
                 "unit/open": self._open,
                 "unit/run": self._run,
+                **self._resolution.arrays(),
             }
         )
 
     def follow(
-        self, window: Window, decades: FloatArray, vouched: BoolArray, proven: IntArray
+        self, window: Window, values: FloatArray, decades: FloatArray, vouched: BoolArray, proven: IntArray
     ) -> tuple[np.ndarray, BoolArray, FloatArray, FloatArray]:
         """Of each cell: whether its unit seems changed, whether surely, by how many decades, since when."""
         micros = window.time.astype("datetime64[us]").astype(np.int64)
@@ -175,6 +182,7 @@ class _Follower:
         shape = decades.shape
         self._changed, self._sure = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
         self._factors, self._since = np.zeros(shape), np.zeros(shape)
+        self._values = values
         self._is_silent, self._vouched, self._proven = np.ones(shape, dtype=bool), vouched, proven
         for start, stop in pairwise(cuts):
             if stop > start:
@@ -195,11 +203,12 @@ class _Follower:
         spread = np.maximum(np.sqrt(square), LEAST_SPREAD)
         self._is_silent[rows] = ~is_telling
         normal = decades
-        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, OWN_VARIATION * spread) / 2)
+        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, STEPS_VARIATION * spread) / 2)
         if is_odd.any() or self._is_running():
             normal = decades - self._judge(rows, away, is_telling, spread, micros)
         clipped = np.where(known > 0, np.clip(normal, mean - CLIP_DECADES, mean + CLIP_DECADES), normal)
         self._learn(clipped, visits)
+        self._resolution.learn(self._values[rows], normal == decades, float(micros[0]))
 
     def _day_of(self, visit: int) -> int:
         return visit if self._is_daily else visit // _SLOTS
@@ -234,7 +243,8 @@ class _Follower:
         proven = self._proven[rows]
         is_closer_to = np.abs(away - _DECADES[proven]) < np.abs(away) / 2
         taken_off = np.zeros(away.shape)
-        is_quiet = ~is_match.any(axis=1)
+        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, STEPS_VARIATION * spread) / 2)
+        is_quiet = ~(is_match | is_odd).any(axis=1)
         if is_quiet.all() and not self._is_running():
             return taken_off
         for row in range(len(away)):
@@ -248,24 +258,42 @@ class _Follower:
                 found = int(proven[row, signal]) if is_proven else found
                 here = float(away[row, signal]), float(spread[row, signal])
                 found = self._kept(signal, found, *here)
+                is_bare = found < 0 and is_odd[row, signal] and not self._vouched[rows.start + row, signal]
+                if is_bare and not self._run[_IS_OPEN, signal]:
+                    found = self._on_its_steps(rows.start + row, signal, *here)
+                elif found != self._run[_FACTOR, signal]:
+                    self._resolution.forget(signal)
                 credit = 1.0 if is_proven else self._joint_credit * (agreed >= 0)
                 self._step(signal, found, *here, float(micros[row]), credit=credit)
                 if found >= 0:
                     self._note(rows.start + row, signal, taken_off, row)
         return taken_off
 
+    def _on_its_steps(self, place: int, signal: int, away: float, spread: float) -> int:
+        """The factor on whose steps a reading stands: that of its run, else the nearest; `_NONE` for none."""
+        value, own = float(self._values[place, signal]), int(self._run[_FACTOR, signal])
+        distance = np.abs(away - _DECADES)
+        is_likely = (distance < abs(away)) & (np.abs(_DECADES) >= STEPS_VARIATION * spread)
+        near = [int(one) for one in np.argsort(distance) if is_likely[one] and one != own]
+        for found in near if own < 0 or not is_likely[own] else [own, *near]:
+            if self._resolution.fits(signal, value, 10.0 ** _DECADES[found]):
+                if own not in (_NONE, found):
+                    self._resolution.forget(signal)
+                self._resolution.note(signal, value)
+                return found
+        self._resolution.forget(signal)
+        return _NONE
+
     def _is_running(self) -> bool:
         return bool((self._run[_FACTOR] >= 0).any())
 
     def _kept(self, signal: int, found: int, away: float, spread: float) -> int:
         """In a stretch, a reading nearer its factor than the usual level belongs to it."""
-        own = int(self._run[_FACTOR, signal])
-        if own < 0 or own == found:
+        own, is_open = int(self._run[_FACTOR, signal]), bool(self._run[_IS_OPEN, signal])
+        if own < 0 or own == found or (not is_open and self._resolution.is_followed(signal)):
             return found
         size = abs(_DECADES[own])
-        reach = (
-            size / 2 if self._run[_IS_OPEN, signal] else max(LARGE_TOLERANCE * size, KEPT_DEVIATIONS * spread)
-        )
+        reach = size / 2 if is_open else max(LARGE_TOLERANCE * size, KEPT_DEVIATIONS * spread)
         return own if abs(away - _DECADES[own]) < min(abs(away), reach) else found
 
     def _step(self, signal: int, found: int, away: float, spread: float, at: float, *, credit: float) -> None:
@@ -287,12 +315,17 @@ class _Follower:
         run[_PLAIN] = 0.0
         run[_CREDIT] += credit
         if not run[_IS_OPEN]:
-            run[_IS_OPEN] = float(self._is_sure(run))
+            run[_IS_OPEN] = float(self._is_sure(run, signal))
 
-    def _is_sure(self, run: FloatArray) -> bool:
+    def _is_sure(self, run: FloatArray, signal: int) -> bool:
         """Whether a run is a unit; its factor becomes the nearest to its mean."""
         count = run[_COUNT]
         mean = run[_SUM] / count
+        if self._resolution.is_followed(signal):
+            own = int(run[_FACTOR])
+            is_close = abs(mean - _DECADES[own]) <= LARGE_TOLERANCE * abs(_DECADES[own])
+            is_long = count >= self._needed(own)
+            return bool(is_long and is_close and self._resolution.is_sure(signal, 10.0 ** _DECADES[own]))
         found = int(np.abs(mean - _DECADES).argmin())
         run[_FACTOR] = found
         if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
@@ -302,7 +335,8 @@ class _Follower:
         scatter = np.sqrt(max(run[_SQUARES] / count - mean**2, 0.0))
         is_alike = scatter <= SCATTER * run[_SPREAD] / count
         is_close = abs(mean - _DECADES[found]) <= MEAN_TOLERANCE * abs(_DECADES[found])
-        return bool(count >= self._needed(found) and is_alike and is_close)
+        is_told = abs(_DECADES[found]) >= LARGE_ALONE or run[_CREDIT] >= JOINT_CREDIT * count
+        return bool(count >= self._needed(found) and is_alike and is_close and is_told)
 
     def _needed(self, found: int) -> float:
         return self._single_rows if abs(_DECADES[found]) >= LARGE_ALONE else self._small_rows

@@ -106,6 +106,7 @@ def _fill(
         peak=when(detection.peak_at),
         readings=sentence(f"sentence.{_of_number('reading', n_rows)}", language, rows=n_rows),
         instants=sentence(f"sentence.{_of_number('instant', n_rows)}", language, rows=n_rows),
+        per_day=_per_day(detection, place, language),
         impact=impact,
     )
 
@@ -117,6 +118,15 @@ def _is_still_register(detection: Detection) -> bool:
 
 def _of_number(noun: str, count: int) -> str:
     return f"one_{noun}" if count == 1 else f"{noun}s"
+
+
+def _per_day(detection: Detection, place: Place, language: str) -> str:
+    """What a day adds up to if every step differs as the worst one does; empty where nothing adds up."""
+    if place.step is None or isnan(detection.impact) or not detection.impact_unit:
+        return ""
+    hours = 1.0 if detection.unit != detection.impact_unit else place.step / timedelta(hours=1)
+    amount = (detection.observed - detection.expected) * 24 / hours
+    return quantity(abs(amount), detection.impact_unit, language)
 
 
 def _impact(impact: float, detection: Detection, language: str) -> str:

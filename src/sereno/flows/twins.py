@@ -1,0 +1,62 @@
+"""Two assets of one flow: which one another names as its twin, and what that read at the same instants."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sereno.domain.readings import FloatArray, Quality, TimeArray
+from sereno.domain.signals import Profile
+from sereno.domain.time import from_numpy
+from sereno.store import StoredAsset, Transaction
+
+__all__ = ["find_twin", "has_twins", "touched_with_twins", "twin_volumes"]
+
+_VOLUME = "volume"
+_UNFIT = int(Quality.BAD | Quality.SENTINEL | Quality.OUT_OF_RANGE | Quality.FROZEN | Quality.UNIT_CHANGE)
+
+
+def find_twin(asset: StoredAsset, profile: Profile, known: Sequence[StoredAsset]) -> StoredAsset | None:
+    """The asset that the facts of one declare as its twin; None where none is declared or known."""
+    name = profile.facts_of(asset.key).twin
+    if name is None:
+        return None
+    return next(
+        (one for one in known if name in (str(one.key), one.key.asset) and one.key != asset.key), None
+    )
+
+
+def has_twins(profile: Profile) -> bool:
+    """Whether any asset has a declared twin."""
+    return any(facts.twin is not None for facts in profile.facts.values())
+
+
+def twin_volumes(tx: Transaction, asset: StoredAsset, profile: Profile, time: TimeArray) -> FloatArray | None:
+    """What the declared twin of an asset read at some instants, shape (rows,); None where there is no twin.
+
+    NaN where it read nothing, or nothing that may be compared.
+    """
+    if not len(time) or not has_twins(profile):
+        return None
+    twin = find_twin(asset, profile, tx.assets(profile.name))
+    if twin is None:
+        return None
+    rows = tx.rows(twin.id, twin.profile, start=from_numpy(time[0]))
+    read = np.full(len(time), np.nan)
+    if _VOLUME in rows.signals:
+        column = rows.signals.index(_VOLUME)
+        is_fit = (rows.quality[:, column] & _UNFIT) == 0
+        _, here, there = np.intersect1d(time, rows.time, return_indices=True)
+        read[here] = np.where(is_fit, rows.values[:, column], np.nan)[there]
+    return read
+
+
+def touched_with_twins(
+    touched: Mapping[int, np.datetime64], profile: Profile, known: Sequence[StoredAsset]
+) -> dict[int, np.datetime64]:
+    """The assets that a batch touched, and those whose twin it touched, each with the first instant."""
+    first = dict(touched)
+    for asset in known:
+        twin = find_twin(asset, profile, known)
+        if twin is not None and twin.id in touched:
+            first[asset.id] = min(touched[twin.id], first.get(asset.id, touched[twin.id]))
+    return first
