@@ -55,6 +55,7 @@ SINGLE_ROWS, SINGLE_DAILY_ROWS = 12, 5
 """Readings in a run that one signal needs alone: half a day, or most of a week."""
 LARGE_ALONE = 2.0
 """Decades of a factor that one signal alone may show: heating that begins is a lasting factor of 12, too."""
+_IS_SMALL = np.abs(_DECADES) < LARGE_ALONE
 SMALL_DAYS = 3
 SMALL_DAILY_ROWS = 7
 """Days, or daily readings, that a small factor needs."""
@@ -273,7 +274,7 @@ class _Follower:
         """The factor on whose steps a reading stands: that of its run, else the nearest; `_NONE` for none."""
         value, own = float(self._values[place, signal]), int(self._run[_FACTOR, signal])
         distance = np.abs(away - _DECADES)
-        is_likely = (distance < abs(away)) & (np.abs(_DECADES) >= STEPS_VARIATION * spread)
+        is_likely = _IS_SMALL & (distance < abs(away)) & (np.abs(_DECADES) >= STEPS_VARIATION * spread)
         near = [int(one) for one in np.argsort(distance) if is_likely[one] and one != own]
         for found in near if own < 0 or not is_likely[own] else [own, *near]:
             if self._resolution.fits(signal, value, 10.0 ** _DECADES[found]):
@@ -348,7 +349,8 @@ class _Follower:
         if not is_open and run[_COUNT] > GIVEN_UP * self._needed(found):
             return
         taken_off[row, signal] = _DECADES[found] if is_open else np.nan
-        if not (is_open or _IS_LARGE[found]):
+        is_apparent = _IS_LARGE[found] and not self._resolution.is_followed(signal)
+        if not (is_open or is_apparent):
             return
         self._changed[place, signal] = 1
         self._sure[place, signal] = is_open
