@@ -32,7 +32,7 @@ def has(key: str) -> bool:
 
 
 def sentence(key: str, language: str, /, **facts: object) -> str:
-    """The sentence of a key, filled with facts."""
+    """The sentence of a key, filled with facts; a fact may be a function that makes it."""
     return _catalogue()[key][language].format_map(_Facts(facts))
 
 
@@ -86,7 +86,14 @@ def _phrases() -> Sequence[tuple[re.Pattern[str], str]]:
 
 
 class _Facts(dict[str, object]):
-    """A fact that an issue does not carry shows as `?` rather than as an error in the middle of a report."""
+    """The facts of a sentence; one that is a function is asked only where the sentence needs it.
+
+    A fact that an issue does not carry shows as `?` rather than as an error in the middle of a report.
+    """
+
+    def __getitem__(self, key: str) -> object:
+        fact = super().__getitem__(key)
+        return fact() if callable(fact) else fact
 
     def __missing__(self, key: str) -> str:
         return "?"

@@ -127,7 +127,7 @@ def longest_repeats(values: FloatArray) -> FloatArray:
 
 
 def _missing(window: Window, witness: Witness, rules: QualityRules) -> Evidence:
-    absent = np.repeat(witness.absent[:, None], len(window.signals), axis=1)
+    absent = np.broadcast_to(witness.absent[:, None], window.values.shape)
     evidence = witness.says(MISSING, absent, on_delay=rules.missing_delay)
     return replace(evidence, exceedance=witness.absent.astype(float))
 

@@ -7,6 +7,7 @@ change of unit is what is held against it.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from math import gcd
 
 import numpy as np
 import numpy.typing as npt
@@ -43,9 +44,13 @@ class Resolution:
         return {_STATE: self._state, _VALUES: self._seen}
 
     def learn(self, values: FloatArray, is_usual: BoolArray, at: float) -> None:
-        """Readings in the usual unit, both of shape (rows, signals), from an instant [µs] on."""
-        if at - self._state[_BEGUN, 0] > GENERATION / timedelta(microseconds=1):
-            self._state[_BEFORE], self._state[_NOW], self._state[_BEGUN] = self._state[_NOW], 0, int(at)
+        """Readings of one UTC day in the usual unit, both of shape (rows, signals), from an instant [µs] on.
+
+        Generations are counted from 1970 on, so that they do not depend on where a window begins.
+        """
+        generation = int(at // (GENERATION / timedelta(microseconds=1)))
+        if generation != self._state[_BEGUN, 0]:
+            self._state[_BEFORE], self._state[_NOW], self._state[_BEGUN] = self._state[_NOW], 0, generation
         counts = np.abs(values) / _UNIT
         counts = np.where(is_usual & (counts < _MOST), counts, 0.0)
         self._state[_NOW] = np.gcd.reduce(np.vstack((self._state[_NOW], np.rint(counts).astype(np.int64))))
@@ -53,7 +58,10 @@ class Resolution:
     def fits(self, signal: int, value: float, factor: float) -> bool:
         """Whether a value stands on the usual steps times a factor, as well as its decimals can say."""
         step = self._step(signal) * factor
-        return step > 0 and bool(_miss(np.array([value]), step) <= _rounding(value) / 2 + 1)
+        if step <= 0:
+            return False
+        steps = value / _UNIT / step
+        return abs(steps - round(steps)) * step <= _rounding(value) / 2 + 1
 
     def note(self, signal: int, value: float) -> None:
         """Keep a value that fits, unless it is known or there are enough."""
@@ -88,7 +96,7 @@ class Resolution:
 
     def _step(self, signal: int) -> int:
         """Steps of a signal in its usual unit; 0 where there are none."""
-        step = int(np.gcd(self._state[_NOW, signal], self._state[_BEFORE, signal]))
+        step = gcd(int(self._state[_NOW, signal]), int(self._state[_BEFORE, signal]))
         return step if step >= LEAST_UNITS else 0
 
 

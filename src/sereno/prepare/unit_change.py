@@ -56,6 +56,7 @@ SINGLE_ROWS, SINGLE_DAILY_ROWS = 12, 5
 LARGE_ALONE = 2.0
 """Decades of a factor that one signal alone may show: heating that begins is a lasting factor of 12, too."""
 _IS_SMALL = np.abs(_DECADES) < LARGE_ALONE
+_SMALL = [(one, float(_DECADES[one])) for one in np.flatnonzero(_IS_SMALL).tolist()]
 SMALL_DAYS = 3
 SMALL_DAILY_ROWS = 7
 """Days, or daily readings, that a small factor needs."""
@@ -204,12 +205,14 @@ class _Follower:
         spread = np.maximum(np.sqrt(square), LEAST_SPREAD)
         self._is_silent[rows] = ~is_telling
         normal = decades
-        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, STEPS_VARIATION * spread) / 2)
+        variation = OWN_VARIATION if self._is_daily else STEPS_VARIATION
+        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, variation * spread) / 2)
         if is_odd.any() or self._is_running():
             normal = decades - self._judge(rows, away, is_telling, spread, micros)
         clipped = np.where(known > 0, np.clip(normal, mean - CLIP_DECADES, mean + CLIP_DECADES), normal)
         self._learn(clipped, visits)
-        self._resolution.learn(self._values[rows], normal == decades, float(micros[0]))
+        if not self._is_daily:
+            self._resolution.learn(self._values[rows], normal == decades, float(micros[0]))
 
     def _day_of(self, visit: int) -> int:
         return visit if self._is_daily else visit // _SLOTS
@@ -245,6 +248,7 @@ class _Follower:
         is_closer_to = np.abs(away - _DECADES[proven]) < np.abs(away) / 2
         taken_off = np.zeros(away.shape)
         is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, STEPS_VARIATION * spread) / 2)
+        is_odd &= not self._is_daily  # a day's amount is too seldom to be told by its steps
         is_quiet = ~(is_match | is_odd).any(axis=1)
         if is_quiet.all() and not self._is_running():
             return taken_off
@@ -252,7 +256,8 @@ class _Follower:
             if is_quiet[row] and not self._is_running():
                 continue
             agreed = _agreed(nearest[row], is_match[row], is_telling[row])
-            for signal in np.flatnonzero(is_telling[row]).tolist():
+            is_news = is_match[row] | is_odd[row] | (proven[row] >= 0) | (self._run[_FACTOR] >= 0)
+            for signal in np.flatnonzero(is_telling[row] & (is_news | (agreed >= 0))).tolist():
                 found = int(nearest[row, signal]) if is_own[row, signal] else _NONE
                 found = agreed if agreed >= 0 else found
                 is_proven = proven[row, signal] >= 0 and is_closer_to[row, signal]
@@ -273,10 +278,13 @@ class _Follower:
     def _on_its_steps(self, place: int, signal: int, away: float, spread: float) -> int:
         """The factor on whose steps a reading stands: that of its run, else the nearest; `_NONE` for none."""
         value, own = float(self._values[place, signal]), int(self._run[_FACTOR, signal])
-        distance = np.abs(away - _DECADES)
-        is_likely = _IS_SMALL & (distance < abs(away)) & (np.abs(_DECADES) >= STEPS_VARIATION * spread)
-        near = [int(one) for one in np.argsort(distance) if is_likely[one] and one != own]
-        for found in near if own < 0 or not is_likely[own] else [own, *near]:
+        least = STEPS_VARIATION * spread
+        likely = [
+            (one != own, abs(away - decades), one)
+            for one, decades in _SMALL
+            if abs(away - decades) < abs(away) and abs(decades) >= least
+        ]
+        for _, _, found in sorted(likely):
             if self._resolution.fits(signal, value, 10.0 ** _DECADES[found]):
                 if own not in (_NONE, found):
                     self._resolution.forget(signal)
@@ -418,6 +426,8 @@ def _agreed(nearest: np.ndarray, is_match: BoolArray, is_telling: BoolArray) -> 
 
 def _is_leap(away: FloatArray, known: FloatArray) -> BoolArray:
     """Rows on which all signals that have been seen before moved by the same large factor, shape (rows,)."""
+    if not (np.abs(away) >= (1.0 - LARGE_TOLERANCE) * LARGE_ALONE).any():
+        return np.zeros(len(away), dtype=bool)
     is_seen = ~np.isnan(away) & (known > 0)
     decades = np.where(is_seen, away, 0.0)
     factor = _DECADES[np.abs(decades[:, :, None] - _DECADES).argmin(axis=2)]
