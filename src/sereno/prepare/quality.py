@@ -11,7 +11,7 @@ from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.grid import forward_filled
-from sereno.prepare.repeats import after_a_move, ends_long, natural_runs
+from sereno.prepare.repeats import after_moves, ends_long, natural_runs
 from sereno.prepare.witness import Witness, nothing, shares_of, unknown
 
 __all__ = ["MISSING", "QualityRules", "check_quality", "has_flag", "impossible_cells", "longest_repeats"]
@@ -154,8 +154,7 @@ def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, Flo
 def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
     n_rows, n_signals = window.values.shape
     last, before, begun = _carried(memory, n_signals)
-    is_news = (window.values == last) | np.isnan(window.values) | ends_long(before, rules.frozen_rows)
-    if n_rows == 1 and not is_news.any():
+    if n_rows and not ends_long(before, rules.frozen_rows).any() and _has_moved(window.values, last):
         return _moved(window, memory)
     filled = forward_filled(window.values, last)
     repeats, absent = _is_repeat(window.values, filled), np.isnan(window.values)
@@ -185,19 +184,25 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
     return evidence, is_frozen, Memory({**carried, **natural.arrays})
 
 
+def _has_moved(values: FloatArray, last: FloatArray) -> bool:
+    """Whether every signal is there in every row, and zero or other than before, as it usually is."""
+    before = np.vstack((last, values[:-1])) if len(values) > 1 else last
+    return not (((values == before) & (values != 0)) | np.isnan(values)).any()
+
+
 def _moved(window: Window, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
-    """A row in which every signal is there and differs from before, as it usually does."""
-    begun = np.full(len(window.signals), float(window.time.astype("datetime64[us]").astype(np.int64)[0]))
+    """Rows in which nothing repeats itself."""
+    begun = np.full(len(window.signals), float(window.time.astype("datetime64[us]").astype(np.int64)[-1]))
     evidence = Evidence(
         check=FROZEN,
         kind=IncidentKind.DATA,
-        exceedance=np.zeros(1),
+        exceedance=np.zeros(len(window)),
         threshold=1.0,
         contributions=nothing(window.values.shape),
         expected=unknown(window.values.shape),
     )
-    state = (window.values[0], np.zeros(len(window.signals)), begun)
-    kept = {**dict(zip(_CARRIED, state, strict=True)), **after_a_move(memory, len(window.signals)).arrays}
+    state = (window.values[-1], np.zeros(len(window.signals)), begun)
+    kept = {**dict(zip(_CARRIED, state, strict=True)), **after_moves(memory, window.values.shape).arrays}
     return evidence, np.zeros(window.values.shape, dtype=bool), Memory(kept)
 
 

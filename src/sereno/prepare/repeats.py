@@ -8,7 +8,7 @@ import numpy as np
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray
 
-__all__ = ["FEW_REPEATS", "REPEAT_MARGIN", "after_a_move", "ends_long", "natural_runs"]
+__all__ = ["FEW_REPEATS", "REPEAT_MARGIN", "after_moves", "ends_long", "natural_runs"]
 
 REPEAT_MARGIN = 1.5
 """A run this much longer than a natural one is not natural any more."""
@@ -61,10 +61,11 @@ def ends_long(repeats: FloatArray, least: FloatArray) -> BoolArray:
     return is_long
 
 
-def after_a_move(memory: Memory, n_signals: int) -> Memory:
-    """What `natural_runs` keeps after one row in which every signal moved and no long run ended."""
+def after_moves(memory: Memory, shape: tuple[int, ...]) -> Memory:
+    """What `natural_runs` keeps after rows in which every signal moved and no long run ended."""
+    n_rows, n_signals = shape
     state = _state(memory, n_signals)
-    state[_VALUES] += 1.0
+    state[_VALUES] += n_rows
     return Memory({_STATE: state})
 
 

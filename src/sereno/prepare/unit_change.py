@@ -201,7 +201,10 @@ class _Follower:
         slots = visits * 0 if self._is_daily else visits % _SLOTS
         mean, square, known = (self._level[part][slots] for part in (_MEAN, _SQUARE, _ROWS))
         away = decades - mean
-        is_telling = ~np.isnan(away) & ((known >= self._min_rows) | _is_leap(away, known)[:, None])
+        is_known = known >= self._min_rows
+        if not is_known.all():
+            is_known |= _is_leap(away, known)[:, None]
+        is_telling = ~np.isnan(away) & is_known
         spread = np.maximum(np.sqrt(square), LEAST_SPREAD)
         self._is_silent[rows] = ~is_telling
         normal = decades
@@ -209,7 +212,8 @@ class _Follower:
         is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, variation * spread) / 2)
         if is_odd.any() or self._is_running():
             normal = decades - self._judge(rows, away, is_telling, spread, micros)
-        clipped = np.where(known > 0, np.clip(normal, mean - CLIP_DECADES, mean + CLIP_DECADES), normal)
+        clipped = np.minimum(np.maximum(normal, mean - CLIP_DECADES), mean + CLIP_DECADES)
+        clipped = np.where(known > 0, clipped, normal)
         self._learn(clipped, visits)
         if not self._is_daily:
             self._resolution.learn(self._values[rows], normal == decades, float(micros[0]))
@@ -367,11 +371,11 @@ class _Follower:
 
     def _learn(self, decades: FloatArray, visits: np.ndarray) -> None:
         """Adds the rows to their visits and closes all but the last."""
-        if len(visits) == 1:
-            known = ~np.isnan(decades[0])
-            filled = np.where(known, decades[0], 0.0)
-            self._open = self._open + np.stack((filled, filled**2, known))
-            self._visit = int(visits[0])
+        if visits[0] == visits[-1]:
+            known = ~np.isnan(decades)
+            filled = np.where(known, decades, 0.0)
+            sums = np.stack((filled.sum(axis=0), (filled**2).sum(axis=0), known.sum(axis=0)))
+            self._open, self._visit = self._open + sums, int(visits[0])
             return
         starts = np.concatenate(([0], np.flatnonzero(np.diff(visits)) + 1))
         known = ~np.isnan(decades)
