@@ -74,11 +74,13 @@ def write_spanish_workbook(path: Path, n_rows: int) -> SpanishExport:
 
 
 def _blocks(n_rows: int) -> Iterator[pl.DataFrame]:
-    """Site after site; values in whole Wh."""
+    """Site after site; values in whole Wh that balance, as those of a roof do."""
     random = np.random.default_rng(SEED)
     for number, start in enumerate(range(0, n_rows, SITE_ROWS), start=1):
         rows = min(SITE_ROWS, n_rows - start)
-        values = random.integers(1, MAX_WH, size=(rows, len(HEADERS)))
+        made, taken = random.integers(1, MAX_WH, size=(2, rows))
+        used = 8 * np.minimum(made, taken) // 10
+        values = np.stack((made, taken, used, made - used, taken - used), axis=1)
         time = np.datetime64(START, "us") + np.arange(rows) * np.timedelta64(STEP)
         columns = {name: values[:, column] for column, name in enumerate(HEADERS)}
         yield pl.DataFrame({ASSET_HEADER: [f"Planta {number:02d}"] * rows, TIME_HEADER: time, **columns})

@@ -40,7 +40,7 @@ LEAP_SIGNALS = 3
 LEAST_SPREAD = 0.05
 OWN_VARIATION = 4.0
 """A factor must exceed the usual deviation so many times."""
-STEPS_VARIATION = 1.0
+STEPS_VARIATION = 3.0
 """As `OWN_VARIATION` where a reading stands on the steps of the other unit."""
 LARGE_TOLERANCE = 0.25
 """Deviation from a large factor, over its decades, that a reading may have."""
