@@ -29,7 +29,7 @@ def shifted(window: Window, hours: int, *, since: int, until: int = DAYS) -> Win
 
 
 def evidence_of(window: Window, profile: object = SOLAR) -> Evidence:
-    evidence, _ = check_clock(window, profile, Memory())  # type: ignore[arg-type]
+    evidence, _, _ = check_clock(window, profile, Memory())  # type: ignore[arg-type]
     assert evidence is not None
     assert evidence.check == CLOCK_SHIFT
     return evidence
@@ -93,13 +93,15 @@ def test_place_must_be_known() -> None:
 @pytest.mark.parametrize("cut", [1, 13, 24 * 25 + 3, 24 * 27, 24 * 33 + 1])
 def test_stream_says_what_a_batch_says(cut: int) -> None:
     window = shifted(a_plant(), 2, since=25)
-    whole, after = check_clock(window, SOLAR, Memory())
-    first, memory = check_clock(window.rows(0, cut), SOLAR, Memory())
-    second, kept = check_clock(window.rows(cut, len(window)), SOLAR, memory)
+    whole, all_off, after = check_clock(window, SOLAR, Memory())
+    first, off, memory = check_clock(window.rows(0, cut), SOLAR, Memory())
+    second, off_then, kept = check_clock(window.rows(cut, len(window)), SOLAR, memory)
 
     assert whole is not None
     assert first is not None
     assert second is not None
     both = np.concatenate((first.exceedance, second.exceedance))
     assert np.array_equal(both, whole.exceedance, equal_nan=True)
+    assert np.array_equal(np.concatenate((off, off_then)), all_off)
+    assert all_off.any()
     assert all(np.array_equal(kept.arrays[name], after.arrays[name]) for name in after.arrays)

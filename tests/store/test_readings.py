@@ -180,7 +180,7 @@ def test_flags_are_added_to_rows_that_are_there_only(store: Store) -> None:
     flags = np.array([[int(Quality.FROZEN), 0], [int(Quality.FROZEN), 0]], dtype=np.int32)
 
     with store.begin() as tx:
-        n_rows = tx.add_flags(which, "solar", time=time, signals=("generation", "unknown"), flags=flags)
+        n_rows = tx.set_flags(which, "solar", time=time, signals=("generation", "unknown"), flags=flags)
 
     assert n_rows == 1
     assert stored(store).quality.tolist() == [[0, 0], [8, 0]]

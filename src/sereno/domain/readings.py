@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sereno.domain.signals import AssetKey
 
-__all__ = ["BoolArray", "FloatArray", "Quality", "QualityArray", "Readings", "TimeArray", "Window"]
+__all__ = ["JUDGED", "BoolArray", "FloatArray", "Quality", "QualityArray", "Readings", "TimeArray", "Window"]
 
 FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.datetime64]
@@ -36,6 +36,10 @@ class Quality(IntFlag):
     """Nobody read the meter: whoever sent the value reckoned it."""
     SENTINEL = 256
     """A code that instruments write for "no value"."""
+    SPIKE = 512
+    """Far beyond anything that the signal has shown."""
+    SWAPPED_SIGN = 1024
+    SWAPPED_CHANNELS = 2048
     RESET = 4096
     """The register began anew: replaced, or set back."""
     ROLLOVER = 8192
@@ -46,6 +50,25 @@ class Quality(IntFlag):
     """The register stepped back."""
     UNIT_CHANGE = 65536
     """In another unit than the readings before."""
+    CLOCK_SHIFT = 131072
+    """Read while the clock was off."""
+
+
+JUDGED = (
+    Quality.OUT_OF_RANGE
+    | Quality.FROZEN
+    | Quality.IMBALANCE
+    | Quality.SPIKE
+    | Quality.SWAPPED_SIGN
+    | Quality.SWAPPED_CHANNELS
+    | Quality.RESET
+    | Quality.ROLLOVER
+    | Quality.CATCH_UP
+    | Quality.STEP
+    | Quality.UNIT_CHANGE
+    | Quality.CLOCK_SHIFT
+)
+"""What judging found: judging again, or another value, takes it back. Other flags come from the source."""
 
 
 @dataclass(frozen=True, slots=True)

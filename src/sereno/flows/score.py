@@ -9,7 +9,7 @@ import numpy as np
 
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
-from sereno.domain.readings import FloatArray, Quality, Window
+from sereno.domain.readings import JUDGED, FloatArray, Quality, Window
 from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
@@ -122,9 +122,9 @@ def _keep_flags(tx: Transaction, asset: StoredAsset, judgement: Judgement, raw: 
     names = [
         name if register_name(name) not in raw.signals else register_name(name) for name in window.signals
     ]
-    rows = np.flatnonzero((flags & ~window.quality).any(axis=1))
+    rows = np.flatnonzero(((window.quality & int(JUDGED)) != flags).any(axis=1))
     if len(rows):
-        tx.add_flags(asset.id, asset.profile, time=window.time[rows], signals=names, flags=flags[rows])
+        tx.set_flags(asset.id, asset.profile, time=window.time[rows], signals=names, flags=flags[rows])
 
 
 def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:

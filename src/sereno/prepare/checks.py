@@ -24,6 +24,15 @@ __all__ = ["NO_REPEATS", "Checked", "check_window"]
 SPIKE = "quality.spike"
 SWAPPED_SIGN = "quality.swapped_sign"
 SWAPPED_CHANNELS = "quality.swapped_channels"
+_FLAGS: Mapping[str, Quality] = MappingProxyType(
+    {
+        "quality.out_of_range": Quality.OUT_OF_RANGE,
+        "quality.frozen": Quality.FROZEN,
+        SPIKE: Quality.SPIKE,
+        SWAPPED_SIGN: Quality.SWAPPED_SIGN,
+        SWAPPED_CHANNELS: Quality.SWAPPED_CHANNELS,
+    }
+)
 _DAY = timedelta(days=1)
 _LEAST_OFF_DELAY = 2
 """Sound rows that end an exchange; a day where steps are shorter: a sun that is down proves nothing."""
@@ -82,11 +91,23 @@ def check_window(
         named, bad, flags = [units.evidence, *named], bad | units.bad, flags | units.flags
         arrays |= units.memory.arrays
     clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
-    clock, ticked = check_clock(clean, profile, memory)
+    clock, is_off, ticked = check_clock(clean, profile, memory)
     physics, imbalance, seen = check_physics(clean, profile, memory)
     arrays |= {**ticked.arrays, **seen.arrays}
     evidence = [*named, *quality, *([] if clock is None else [clock]), *physics]
-    return Checked(window, clean, evidence, flags | imbalance, Memory(arrays))
+    flags = flags | imbalance | _flags_of(evidence, window)
+    flags[is_off] |= int(Quality.CLOCK_SHIFT)
+    return Checked(window, clean, evidence, flags, Memory(arrays))
+
+
+def _flags_of(evidence: Sequence[Evidence], window: Window) -> QualityArray:
+    """What stands beside the cells that a check points at, shape (rows, signals)."""
+    flags = np.zeros(window.values.shape, dtype=np.int32)
+    for one in evidence:
+        flag = _FLAGS.get(one.check)
+        if flag is not None and (guilty := one.exceedance >= 1.0).any():
+            flags[guilty] |= np.where(one.contributions[guilty] > 0, int(flag), 0).astype(np.int32)
+    return flags
 
 
 def _name_mistakes(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.places import place_of_zone, zone_radius
-from sereno.domain.readings import FloatArray, TimeArray, Window
+from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.sun import solar_days
 from sereno.prepare.witness import unknown
@@ -48,18 +48,18 @@ _DEGREES_PER_HOUR = 15.0
 _HOUR_ANGLE = np.pi / 12.0
 
 
-_EARLY, _LATE, _ENERGY, _EAST, _NORTH, _DAYS, _FIRST = range(7)
+_EARLY, _LATE, _ENERGY, _EAST, _NORTH, _DAYS, _FIRST, _OFF = range(8)
 
 
 class _Usual:
-    """What days look like: edges against solar noon [h], energy, direction of the middle, days, first [µs].
+    """What days look like: edges against solar noon [h], energy, direction of the middle, days, begun, off.
 
     Attributes:
         recent: Start [µs] and shift [h] of the last days that said anything, shape (days, 2).
     """
 
     def __init__(self, memory: Memory, limit: float) -> None:
-        self.state: FloatArray = memory.arrays.get(_USUAL, np.zeros(7)).copy()
+        self.state: FloatArray = memory.arrays.get(_USUAL, np.zeros(8)).copy()
         self.recent: FloatArray = memory.arrays.get(_RECENT, np.empty((0, 2)))
         self._limit = limit
 
@@ -136,7 +136,9 @@ class _Day:
         return usual.judge(self.micros[0], self.hours[known], made, step / timedelta(hours=1))
 
 
-def check_clock(window: Window, profile: Profile, memory: Memory) -> tuple[Evidence | None, Memory]:
+def check_clock(
+    window: Window, profile: Profile, memory: Memory
+) -> tuple[Evidence | None, BoolArray, Memory]:
     """Days whose generation begins and ends too early, or too late, against the asset's own days by the sun.
 
     The edges are the instants at which 1 % and 99 % of a day's energy are made, against solar noon, so that
@@ -145,11 +147,13 @@ def check_clock(window: Window, profile: Profile, memory: Memory) -> tuple[Evide
     declared wrongly, shows in the middle of the days, once it lies farther from noon than any roof's.
 
     Returns:
-        The evidence, None where the check does not apply; and the memory for the next window.
+        The evidence, None where the check does not apply; rows that were read while the clock was known to be
+        off, shape (rows,); and the memory for the next window.
     """
+    is_off = np.zeros(len(window), dtype=bool)
     place, step = _longitude(window, profile), window.step
     if place is None or step is None or step > LONGEST_STEP or GENERATION not in window.signals:
-        return None, Memory({name: memory.arrays[name] for name in _NAMES if name in memory.arrays})
+        return None, is_off, Memory({name: memory.arrays[name] for name in _NAMES if name in memory.arrays})
     longitude, limit = place
     micros = window.time.astype("datetime64[us]").astype(np.int64)
     days, hours = solar_days(window.time, longitude)
@@ -162,12 +166,15 @@ def check_clock(window: Window, profile: Profile, memory: Memory) -> tuple[Evide
             continue
         if days[start] != day.number:
             exceedance[start], begun = day.judged(usual, step)
+            if not np.isnan(exceedance[start]):
+                usual.state[_OFF] = exceedance[start] >= 1.0
             since[start] = begun or micros[start]
             day = _Day(int(days[start]), np.empty(0), np.empty(0), np.empty(0))
+        is_off[start:stop] = usual.state[_OFF]
         day = day.with_rows(micros[start:stop], hours[start:stop], made[start:stop])
     kept = {_DAY: np.concatenate(([day.number], day.micros)), _HOURS: day.hours, _MADE: day.made}
     evidence = _evidence(window, exceedance, since.view("datetime64[us]"))
-    return evidence, Memory({**kept, _USUAL: usual.state, _RECENT: usual.recent})
+    return evidence, is_off, Memory({**kept, _USUAL: usual.state, _RECENT: usual.recent})
 
 
 def _longitude(window: Window, profile: Profile) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Readings
+from sereno.domain.readings import JUDGED, BoolArray, FloatArray, Quality, QualityArray, Readings
 
 __all__ = ["AssetRows", "IntArray", "Merged", "by_asset", "merge", "with_flags"]
 
@@ -132,7 +132,7 @@ def merge(rows: AssetRows, stored: AssetRows) -> Merged:
 
 
 def with_flags(stored: AssetRows, ts: IntArray, flags: QualityArray) -> AssetRows:
-    """The stored rows that flags change, with them.
+    """The stored rows whose flags judging changes, with them in place of what judging said before.
 
     Args:
         ts: Instants of the flags, ascending, each once; those without a stored row are passed over.
@@ -140,13 +140,16 @@ def with_flags(stored: AssetRows, ts: IntArray, flags: QualityArray) -> AssetRow
     """
     _, at, given = np.intersect1d(stored.ts, ts, assume_unique=True, return_indices=True)
     old = stored.take(at)
-    fresh = replace(old, quality=_settled(old.quality | flags[given], old.values))
+    fresh = replace(old, quality=_settled((old.quality & ~int(JUDGED)) | flags[given], old.values))
     return fresh.take((fresh.quality != old.quality).any(axis=1))
 
 
 def _combined(batch: AssetRows, old: AssetRows) -> AssetRows:
+    """What is stored with what came over it; of a value that is replaced nothing is known by judging."""
     values = np.where(np.isnan(batch.values), old.values, batch.values)
-    return replace(old, values=values, quality=_settled(old.quality | batch.quality, values))
+    is_replaced = ~np.isnan(batch.values) & (batch.values != old.values)
+    kept = old.quality & ~np.where(is_replaced, int(JUDGED), 0).astype(np.int32)
+    return replace(old, values=values, quality=_settled(kept | batch.quality, values))
 
 
 def _last_values(values: FloatArray, starts: IntArray) -> FloatArray:

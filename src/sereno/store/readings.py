@@ -73,7 +73,7 @@ class ReadingSession(ColumnSession):
             new_times={key: one.new.ts.view("datetime64[us]") for key, one in merged.items() if len(one.new)},
         )
 
-    def add_flags(
+    def set_flags(
         self,
         asset_id: int,
         profile: str,
@@ -82,7 +82,7 @@ class ReadingSession(ColumnSession):
         signals: Sequence[str],
         flags: QualityArray,
     ) -> int:
-        """Add quality flags to rows that are there; instants without a row stay without. Returns the rows.
+        """Set what judging found of rows that are there; an instant without a row has none. Returns the rows.
 
         Args:
             time: UTC, shape (rows,), each instant once, ascending.
