@@ -8,7 +8,7 @@ import pytest
 
 from sereno.domain.readings import Quality, Window
 from sereno.flows.workspace import Workspace
-from tests.support.builders import HOUR, MADRID, SOLAR, a_roof, a_workspace, readings_of, with_cells
+from tests.support.builders import HOUR, MADRID, SOLAR, a_roof, a_window, a_workspace, readings_of, with_cells
 
 DAYS = 30
 FAULTY = slice(24 * 25, 24 * 27)
@@ -72,3 +72,29 @@ def test_flag_stands_beside_the_raw_value_until_another_value_comes(tmp_path: Pa
     assert np.array_equal(flagged["values"], faulty.values[:, column])
     assert not (mended["quality"] & int(flag)).any()
     assert np.array_equal(mended["values"], roof.values[:, column])
+
+
+def test_signal_at_another_level_is_one_incident_with_a_flag(tmp_path: Path) -> None:
+    """A sensor that was replaced by one of another range."""
+    rows = 24 * 30
+    values = np.round(20 + np.random.default_rng(1).normal(0, 1, rows), 3)
+    values[24 * 20 :] += 300.0
+    line = a_window(values, signals=("Temperatura",), profile="process", start="2024-06-01T00")
+    with a_workspace(tmp_path / "w") as workspace:
+        workspace.add(readings_of(line), zone=MADRID)
+        workspace.score()
+        told = [view.to_json(workspace.now()) for view in workspace.incidents()]
+        with workspace.store.read() as tx:
+            (asset,) = tx.assets()
+            flagged = np.flatnonzero(tx.rows(asset.id, asset.profile).quality[:, 0] & int(Quality.STEP))
+
+    (incident,) = told
+    assert (incident["cause"], incident["kind"], incident["signals"]) == (
+        "quality.step",
+        "data",
+        ["Temperatura"],
+    )
+    assert incident["started_at"] == str(line.time[24 * 20])[:19] + "Z"
+    assert "came to another level at once" in str(incident["sentence"])
+    assert "cambió de nivel de golpe" in str(incident["sentence_es"])
+    assert flagged.tolist() == [24 * 20 + 2]

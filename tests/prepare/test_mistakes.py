@@ -36,7 +36,8 @@ def found(window: Window) -> Mistakes:
 
 def spikes_of(window: Window, largest: float = 0.0) -> Spikes:
     nothing = np.zeros(window.values.shape)
-    return Spikes(nothing, nothing, nothing, np.full(len(window.signals), largest), Memory())
+    largests = np.full(len(window.signals), largest)
+    return Spikes(nothing, nothing, nothing > 0, nothing, nothing, largests, Memory())
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ def test_stream_finds_what_a_batch_finds(cut: int) -> None:
 
     assert np.array_equal(np.vstack((first.beyond, second.beyond)), whole.beyond)
     assert np.array_equal(np.vstack((first.usual, second.usual)), whole.usual)
+    assert np.array_equal(np.vstack((first.steps, second.steps)), whole.steps)
+    assert np.array_equal(np.vstack((first.begun, second.begun)), whole.begun)
     assert np.array_equal(second.memory.arrays["spikes"], whole.memory.arrays["spikes"], equal_nan=True)
 
 
@@ -72,3 +74,17 @@ def test_daily_values_are_judged_after_a_month() -> None:
     window = with_cells(a_window(rows=60, step=DAY), 50, "made", 400.0)
 
     assert spiked(window).tolist() == [[50, 0]]
+
+
+def test_new_level_is_told_once_and_dated_from_its_first_value() -> None:
+    window = a_window(rows=24 * 40)
+    for row in range(900, 930):
+        window = with_cells(window, row, "heat", 160.0 + row / 100)
+    nothing = np.zeros(window.values.shape, dtype=bool)
+
+    spikes = find_spikes(window, LINE, nothing, nothing, Memory())
+
+    assert np.argwhere(spikes.steps).tolist() == [[900 + LONGEST, 1]]
+    told = 900 + LONGEST, 1
+    assert spikes.begun[told] == window.time[900].astype(np.int64)
+    assert spikes.expected[told] == window.values[899, 1]

@@ -26,11 +26,13 @@ class Explains(IntEnum):
 
     ALL = 0
     """A meter that is wired or scaled wrongly: whatever else looks wrong of the asset meanwhile follows."""
-    BAD_VALUES = 1
+    NEW_LEVEL = 1
+    """A signal that came to another level at once: what its first values were taken for follows."""
+    BAD_VALUES = 2
     """Values that are none: what looks wrong of the same signals meanwhile follows."""
-    BALANCE = 2
+    BALANCE = 3
     """A meter that others contradict: what its signals seem to do from the same moment on follows."""
-    NOTHING = 3
+    NOTHING = 4
 
 
 _EXPLAINS = {
@@ -45,6 +47,7 @@ _EXPLAINS = {
     "quality.sentinel": Explains.BAD_VALUES,
     "quality.source_bad": Explains.BAD_VALUES,
     "quality.spike": Explains.BAD_VALUES,
+    "quality.step": Explains.NEW_LEVEL,
     "physics.night_generation": Explains.BAD_VALUES,
 }
 

@@ -139,7 +139,7 @@ def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
         case Explains.ALL:
             is_timing = mistake.check == _CLOCK
             return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
-        case Explains.BAD_VALUES:
+        case Explains.NEW_LEVEL | Explains.BAD_VALUES:
             return not set(mistake.signals).isdisjoint(detection.signals)
         case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
             return False

@@ -15,13 +15,14 @@ from sereno.prepare.mistakes import find_mistakes, second_opinions
 from sereno.prepare.physics import check_physics
 from sereno.prepare.quality import MISSING, QualityRules, check_quality, has_flag, impossible_cells
 from sereno.prepare.registers import ReadRegisters, read_registers
-from sereno.prepare.spikes import find_spikes
+from sereno.prepare.spikes import Spikes, find_spikes
 from sereno.prepare.unit_change import UnitChange, check_units
 from sereno.prepare.witness import Witness
 
 __all__ = ["NO_REPEATS", "Checked", "check_window"]
 
 SPIKE = "quality.spike"
+STEP = "quality.step"
 SWAPPED_SIGN = "quality.swapped_sign"
 SWAPPED_CHANNELS = "quality.swapped_channels"
 _FLAGS: Mapping[str, Quality] = MappingProxyType(
@@ -29,6 +30,7 @@ _FLAGS: Mapping[str, Quality] = MappingProxyType(
         "quality.out_of_range": Quality.OUT_OF_RANGE,
         "quality.frozen": Quality.FROZEN,
         SPIKE: Quality.SPIKE,
+        STEP: Quality.STEP,
         SWAPPED_SIGN: Quality.SWAPPED_SIGN,
         SWAPPED_CHANNELS: Quality.SWAPPED_CHANNELS,
     }
@@ -85,7 +87,8 @@ def check_window(
     flags = np.zeros(window.values.shape, dtype=np.int32)
     arrays: dict[str, np.ndarray] = {**spotted.arrays, **carried.arrays}
     if registers is not None:
-        quality, bad, flags = _joined(quality, registers), bad | registers.bad, registers.flags
+        quality, named = _joined([*quality, *named], registers), []
+        bad, flags = bad | registers.bad, registers.flags
         arrays |= registers.memory.arrays
     if units is not None:
         named, bad, flags = [units.evidence, *named], bad | units.bad, flags | units.flags
@@ -130,11 +133,21 @@ def _name_mistakes(
     off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
     evidence = [
         *witness.hears(SPIKE, is_spike, expected=spikes.expected),
+        *_steps(spikes, witness),
         *witness.hears(SWAPPED_SIGN, mistakes.turned, off_delay=off_delay),
         *witness.hears(SWAPPED_CHANNELS, mistakes.exchanged, since=mistakes.since, off_delay=off_delay),
     ]
     kept = Memory({**spikes.memory.arrays, **mistakes.memory.arrays})
     return evidence, is_spike | mistakes.wrong, kept
+
+
+def _steps(spikes: Spikes, witness: Witness) -> list[Evidence]:
+    """Signals that came to a new level at once, dated from its first value."""
+    since = None
+    if spikes.steps.any():
+        begun = np.where(spikes.steps, spikes.begun, np.inf).min(axis=1)
+        since = np.where(np.isfinite(begun), begun, 0.0).astype(np.int64).astype("datetime64[us]")
+    return witness.hears(STEP, spikes.steps, expected=spikes.expected, since=since)
 
 
 def _joined(quality: Sequence[Evidence], registers: ReadRegisters) -> list[Evidence]:

@@ -10,7 +10,7 @@ from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.grid import forward_filled
-from sereno.prepare.witness import unknown
+from sereno.prepare.witness import nothing, unknown
 
 __all__ = ["Spikes", "find_spikes"]
 
@@ -27,8 +27,8 @@ _LEAST_SPAN = timedelta(days=14) / timedelta(microseconds=1)
 _HALF_YEAR = timedelta(days=180) / timedelta(microseconds=1)
 
 
-_PEAK, _ROWS, _SINCE, _LAST, _RUN = range(5)
-_BLANK = (0.0, 0.0, np.inf, np.nan, 0.0)
+_PEAK, _ROWS, _SINCE, _LAST, _RUN, _BEGUN = range(6)
+_BLANK = (0.0, 0.0, np.inf, np.nan, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class Spikes:
 
     Attributes:
         beyond: Size over the limit where a cell is a spike, else 0.
-        expected: What a spike should have been at most; NaN elsewhere.
+        expected: What a spike or a new level should have been at most; NaN elsewhere.
+        steps: Cells in which values as far away as spikes have lasted: a new level.
+        begun: When the values of such a cell began [µs]; 0 elsewhere.
         sound: The values of ratio-scaled signals that are no spike, 0 elsewhere.
         largest: Of them before the window, shape (signals,).
         memory: For the next window.
@@ -45,6 +47,8 @@ class Spikes:
 
     beyond: FloatArray
     expected: FloatArray
+    steps: BoolArray
+    begun: FloatArray
     sound: FloatArray
     largest: FloatArray
     memory: Memory
@@ -74,19 +78,23 @@ def find_spikes(
     largest = np.where(is_ratio, states[:, _PEAK], 0.0)
     micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
     beyond, expected = np.zeros(values.shape), unknown(values.shape)
+    steps, begun = np.zeros(values.shape, dtype=bool), nothing(values.shape)
     slow = np.flatnonzero(_pass_over(values, micros, is_ratio, vouched, suspected, states)).tolist()
     if slow:
-        expected = expected.copy()
+        expected, begun = expected.copy(), begun.copy()
     for column in slow:
         scan = _Scan(states[column], is_ratio=bool(is_ratio[column]))
         for row in np.flatnonzero(~np.isnan(values[:, column])).tolist():
             cell = row, column
-            beyond[cell], expected[cell] = scan.judge(
+            usual = scan.usual
+            beyond[cell] = scan.judge(
                 values[cell], micros[row], is_vouched=vouched[cell], is_suspected=suspected[cell]
             )
+            steps[cell], begun[cell] = scan.has_stepped, scan.begun * scan.has_stepped
+            expected[cell] = usual if beyond[cell] or scan.has_stepped else np.nan
         states[column] = scan.state
     sound = np.where((beyond > 0) | np.isnan(values) | suspected | ~is_ratio, 0.0, values)
-    return Spikes(beyond, expected, sound, largest, Memory({_STATE: states}))
+    return Spikes(beyond, expected, steps, begun, sound, largest, Memory({_STATE: states}))
 
 
 @lru_cache(maxsize=1_024)
@@ -120,28 +128,46 @@ def _pass_over(
 
 
 class _Scan:
-    """One signal in time order: largest size, sizes seen, since when [µs], last good value, run of spikes."""
+    """One signal in time order: largest size, sizes seen, since when [µs], last good value, run of spikes.
+
+    Attributes:
+        has_stepped: Whether the row judged last confirmed a new level.
+    """
 
     def __init__(self, state: FloatArray, *, is_ratio: bool) -> None:
         self.state = state.tolist()
         self._is_ratio = is_ratio
+        self.has_stepped = False
 
-    def judge(self, value: float, at: float, *, is_vouched: bool, is_suspected: bool) -> tuple[float, float]:
-        """How far a value is beyond the limit, 0 where it is no spike, and the most it should have been."""
+    @property
+    def usual(self) -> float:
+        """What the next value is compared with: the largest so far, or the one before."""
+        return float(self.state[_PEAK if self._is_ratio else _LAST])
+
+    @property
+    def begun(self) -> float:
+        """When the run of spikes began [µs]."""
+        return float(self.state[_BEGUN])
+
+    def judge(self, value: float, at: float, *, is_vouched: bool, is_suspected: bool) -> float:
+        """How far a value is beyond the limit, 0 where it is no spike."""
         state = self.state
         size = value if self._is_ratio else abs(value - state[_LAST])
         limit = self._limit(at)
-        if size > limit and not is_vouched and state[_RUN] < LONGEST:
+        is_beyond = size > limit and not is_vouched
+        self.has_stepped = is_beyond and not is_suspected and state[_RUN] >= LONGEST
+        if is_beyond and state[_RUN] < LONGEST:
+            state[_BEGUN] = state[_BEGUN] if state[_RUN] else at
             state[_RUN] += 1
-            return size / limit, state[_PEAK if self._is_ratio else _LAST]
+            return float(size / limit)
         if is_suspected:
-            return 0.0, np.nan
+            return 0.0
         state[_RUN], state[_LAST] = 0.0, value
         if size > 0:
             state[_PEAK] = max(state[_PEAK], size)
             state[_ROWS] += 1
             state[_SINCE] = min(state[_SINCE], at)
-        return 0.0, np.nan
+        return 0.0
 
     def _limit(self, at: float) -> float:
         span = at - self.state[_SINCE]

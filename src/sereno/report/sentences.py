@@ -83,7 +83,7 @@ def _fill(
     def when(instant: datetime) -> str:
         return moment(instant, place.zone, language, step=place.step)
 
-    kind = "register_sentence" if _is_still_register(detection) else "sentence"
+    kind = "register_sentence" if _is_of_a_register(detection) else "sentence"
     step = place.step or timedelta(0)
     started_at, ended_at = interval
     length = (ended_at or detection.last_at + step) - started_at
@@ -111,9 +111,15 @@ def _fill(
     )
 
 
-def _is_still_register(detection: Detection) -> bool:
-    """Of a frozen sensor nobody knows what it should read; a register that stands still has a difference."""
-    return detection.cause == "quality.frozen" and not isnan(detection.expected)
+def _is_of_a_register(detection: Detection) -> bool:
+    """Of a frozen sensor nobody knows what it should read; a register that stands still has a difference.
+
+    Of a register that steps back nobody does; a signal with a new level had one before.
+    """
+    is_known = not isnan(detection.expected)
+    if detection.cause == "quality.step":
+        return not is_known
+    return detection.cause == "quality.frozen" and is_known
 
 
 def _of_number(noun: str, count: int) -> str:
