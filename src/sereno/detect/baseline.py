@@ -130,7 +130,7 @@ class Baseline:
         still = np.zeros(values.shape, dtype=bool)
         held = [False] * len(values)
         columns = [part.T.tolist() for part in (transformed, centre, weight, low, high)]
-        for s in np.argsort(~self.is_vital, kind="stable").tolist():
+        for s in sorted(range(len(self.is_vital)), key=self.is_vital.tolist().__getitem__, reverse=True):
             column = [part[s] for part in columns]
             deviations[:, s], expected[:, s], stands, level[s], lean[s] = self._follow(
                 s, [*column, held], float(level[s]), float(lean[s])

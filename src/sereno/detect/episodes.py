@@ -93,7 +93,7 @@ class _Tracker:
         self._evidence = evidence
         self._window = window
         self._profile = profile
-        self._micros = window.time.astype("datetime64[us]").astype(np.int64)
+        self._micros = window.micros
 
     def begun_at(self, row: int) -> _Episode:
         """An episode of that row alone."""

@@ -182,8 +182,8 @@ class TrainedRobust:
         along, off, leftover = model.components.measure(clipped)
         leftover[is_unknown] = 0.0  # what was not read is not guilty
         deviations = np.abs(deviations)
-        parts = np.stack([deviations.max(axis=1), along, off], axis=1) / model.limits[:3]
-        score = parts.max(axis=1)
+        parts = np.array((np.maximum.reduce(deviations, axis=1), along, off)).T / model.limits[:3]
+        score = np.maximum.reduce(parts, axis=1)
         asked = np.flatnonzero(score >= CONSULT_FROM)
         if len(asked):
             vote = self.votes[model.signals]

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.readings import TimeArray
 
 __all__ = ["DAY", "local_time", "step_end", "to_utc"]
@@ -24,7 +25,7 @@ def local_time(time: TimeArray, zone: str) -> TimeArray:
 
     Clock changes happen on whole UTC hours everywhere that matters here, so one offset per hour is exact.
     """
-    micros = time.astype("datetime64[us]").astype(np.int64)
+    micros = micros_of(time)
     if zone == "UTC" or not len(time):
         return micros.astype("datetime64[us]")
     hours = micros // _HOUR_US

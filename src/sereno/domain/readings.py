@@ -7,6 +7,7 @@ from enum import IntFlag
 import numpy as np
 import numpy.typing as npt
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.signals import AssetKey
 
 __all__ = ["JUDGED", "BoolArray", "FloatArray", "Quality", "QualityArray", "Readings", "TimeArray", "Window"]
@@ -139,6 +140,11 @@ class Window:
 
     def __len__(self) -> int:
         return len(self.time)
+
+    @property
+    def micros(self) -> npt.NDArray[np.int64]:
+        """Starts in microseconds since 1970, shape (rows,); not to be written to."""
+        return micros_of(self.time)
 
     def rows(self, start: int, stop: int) -> "Window":
         """The rows [start, stop) as a window of the same asset."""

@@ -5,7 +5,7 @@ record is a window of length one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -73,15 +73,16 @@ def weigh_window(
     """The evidence alone: what each check says of each row, without opening anything."""
     repeats = NO_REPEATS if model is None else model.natural_repeats.get(window.asset, NO_REPEATS)
     checked = check_window(window, profile, memory, natural_repeats=repeats)
+    evidence, arrays = [*checked.evidence], dict(checked.memory.arrays)
     if twin is not None:
-        evidence, sums = check_twin(checked.clean, twin, memory)
-        arrays = {**checked.memory.arrays, **sums.arrays}
-        checked = replace(checked, evidence=[*checked.evidence, *evidence], memory=Memory(arrays))
-    if model is None:
-        return checked
-    behaviour, learnt = _weigh_behaviour(checked.clean, model, memory)
-    arrays = {**checked.memory.arrays, **learnt.arrays}
-    return replace(checked, evidence=[*checked.evidence, behaviour], memory=Memory(arrays))
+        told, sums = check_twin(checked.clean, twin, memory)
+        evidence += told
+        arrays |= sums.arrays
+    if model is not None:
+        behaviour, learnt = _weigh_behaviour(checked.clean, model, memory)
+        evidence.append(behaviour)
+        arrays |= learnt.arrays
+    return Checked(checked.window, checked.clean, evidence, checked.flags, Memory(arrays))
 
 
 def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tuple[Evidence, Memory]:

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from sereno.domain.arrays import some
 from sereno.domain.judgement import Evidence, IncidentKind
 from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Window
 from sereno.domain.signals import Identity, Profile
@@ -39,16 +40,18 @@ class Misses:
         residual: Total minus the sum of the parts, in the unit of the signals; NaN where a signal is absent.
         limit: What meters of its class may miss.
         largest: Its largest term.
+        exceedance: What it misses over its limit.
     """
 
     residual: FloatArray
     limit: FloatArray
     largest: FloatArray
+    exceedance: FloatArray
 
     @property
     def closes(self) -> BoolArray:
         """Where a balance is known and closes, shape (rows, balances)."""
-        closes: BoolArray = np.abs(self.residual) <= self.limit
+        closes: BoolArray = self.exceedance <= 1.0
         return closes
 
 
@@ -90,8 +93,9 @@ class Balances:
         if self._last is not None and self._last[0] is values:
             return self._last[1]
         terms = values[:, self._places] * self._factors
-        largest = np.abs(terms).max(axis=2)
-        misses = Misses(terms.sum(axis=2), np.maximum(self._tolerance * largest, self._least), largest)
+        largest, residual = np.maximum.reduce(np.abs(terms), axis=2), np.add.reduce(terms, axis=2)
+        limit = np.maximum(self._tolerance * largest, self._least)
+        misses = Misses(residual, limit, largest, np.abs(residual) / limit)
         self._last = values, misses
         return misses
 
@@ -185,25 +189,29 @@ def check_identities(window: Window, profile: Profile) -> tuple[list[Evidence], 
         return [], flags
     misses = known.measure(window.values)
     noticed = known.noticed(misses)
-    if noticed.any():
+    if some(noticed):
         flags = np.where(noticed @ known.members, int(Quality.IMBALANCE), 0).astype(np.int32)
-    is_broken = np.abs(misses.residual) >= misses.limit
-    if is_broken.any():
+    if some(misses.exceedance >= 1.0):
         return _told(window, known, misses), flags
-    exceedance = np.abs(misses.residual) / misses.limit
     shape = window.values.shape
     return [
         Evidence(
             check=f"physics.{identity.name}",
             kind=IncidentKind.PHYSICS,
-            exceedance=exceedance[:, number],
+            exceedance=misses.exceedance[:, number],
             threshold=1.0,
-            contributions=np.broadcast_to(known.shares[number], shape),
+            contributions=_alike(known, number, len(window)),
             expected=unknown(shape),
             off_delay=_OFF_DELAY,
         )
         for number, identity in enumerate(known.identities)
     ], flags
+
+
+@lru_cache(maxsize=256)
+def _alike(known: Balances, number: int, n_rows: int) -> FloatArray:
+    """The shares of one balance in rows that do not break it: an array that many may share."""
+    return np.broadcast_to(known.shares[number], (n_rows, known.shares.shape[1]))
 
 
 def _told(window: Window, known: Balances, misses: Misses) -> list[Evidence]:

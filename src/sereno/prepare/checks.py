@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from sereno.domain.arrays import some
 from sereno.domain.judgement import Evidence, Memory
 from sereno.domain.readings import BoolArray, Quality, QualityArray, Window
 from sereno.domain.signals import Profile
@@ -93,13 +94,14 @@ def check_window(
     if units is not None:
         named, bad, flags = [units.evidence, *named], bad | units.bad, flags | units.flags
         arrays |= units.memory.arrays
-    clean = replace(window, values=np.where(bad, np.nan, window.values)) if bad.any() else window
+    clean = replace(window, values=np.where(bad, np.nan, window.values)) if some(bad) else window
     clock, is_off, ticked = check_clock(clean, profile, memory)
     physics, imbalance, seen = check_physics(clean, profile, memory)
     arrays |= {**ticked.arrays, **seen.arrays}
     evidence = [*named, *quality, *([] if clock is None else [clock]), *physics]
     flags = flags | imbalance | _flags_of(evidence, window)
-    flags[is_off] |= int(Quality.CLOCK_SHIFT)
+    if some(is_off):
+        flags[is_off] |= int(Quality.CLOCK_SHIFT)
     return Checked(window, clean, evidence, flags, Memory(arrays))
 
 
@@ -108,7 +110,7 @@ def _flags_of(evidence: Sequence[Evidence], window: Window) -> QualityArray:
     flags = np.zeros(window.values.shape, dtype=np.int32)
     for one in evidence:
         flag = _FLAGS.get(one.check)
-        if flag is not None and (guilty := one.exceedance >= 1.0).any():
+        if flag is not None and some(guilty := one.exceedance >= 1.0):
             flags[guilty] |= np.where(one.contributions[guilty] > 0, int(flag), 0).astype(np.int32)
     return flags
 
@@ -124,7 +126,7 @@ def _name_mistakes(
     """Spikes, turned signs and exchanged channels: evidence, wrong cells (rows, signals), memory."""
     suspected = np.zeros(window.values.shape, dtype=bool) if units is None else units.bad
     known = window
-    if units is not None and units.sure.any():
+    if units is not None and some(units.sure):
         known = replace(window, values=np.where(units.sure, np.nan, window.values))
     spikes = find_spikes(known, profile, vouched, suspected, memory)
     mistakes = find_mistakes(known, profile, spikes, memory)
@@ -144,7 +146,7 @@ def _name_mistakes(
 def _steps(spikes: Spikes, witness: Witness) -> list[Evidence]:
     """Signals that came to a new level at once, dated from its first value."""
     since = None
-    if spikes.steps.any():
+    if some(spikes.steps):
         begun = np.where(spikes.steps, spikes.begun, np.inf).min(axis=1)
         since = np.where(np.isfinite(begun), begun, 0.0).astype(np.int64).astype("datetime64[us]")
     return witness.hears(STEP, spikes.steps, expected=spikes.expected, since=since)

@@ -155,7 +155,7 @@ def check_clock(
     if place is None or step is None or step > LONGEST_STEP or GENERATION not in window.signals:
         return None, is_off, Memory({name: memory.arrays[name] for name in _NAMES if name in memory.arrays})
     longitude, limit = place
-    micros = window.time.astype("datetime64[us]").astype(np.int64)
+    micros = window.micros
     days, hours = solar_days(window.time, longitude)
     made = window.values[:, window.signals.index(GENERATION)]
     usual = _Usual(memory, limit)

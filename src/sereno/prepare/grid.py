@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.calendar import DAY, local_time, to_utc
 from sereno.domain.readings import FloatArray, Quality, QualityArray, TimeArray, Window
 from sereno.domain.signals import AssetKey
@@ -21,7 +22,7 @@ def infer_step(time: TimeArray) -> timedelta | None:
     """The most common interval between sorted instants, days as calendar days; None if there is none."""
     if len(time) < 3:
         return None
-    intervals: np.ndarray = np.diff(time.astype("datetime64[us]").astype(np.int64))
+    intervals: np.ndarray = np.diff(micros_of(time))
     intervals = intervals[intervals > 0]
     if not len(intervals):
         return None

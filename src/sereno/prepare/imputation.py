@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.cleaning import Imputation
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 from sereno.domain.signals import SignalKind
@@ -48,7 +49,7 @@ def interpolate_at(time: TimeArray, values: FloatArray, chosen: BoolArray) -> Fl
     known = np.flatnonzero(~np.isnan(values) & ~chosen)
     if not len(known):
         return np.where(chosen, np.nan, values)
-    micros = time.astype("datetime64[us]").astype(np.int64).astype(np.float64)
+    micros = micros_of(time).astype(np.float64)
     line = np.interp(micros, micros[known], values[known], left=np.nan, right=np.nan)
     return np.where(chosen, line, values)
 
@@ -79,7 +80,7 @@ def _carried(values: FloatArray) -> FloatArray:
 def _is_short(time: TimeArray, missing: BoolArray, max_gap: timedelta) -> BoolArray:
     """Rows of gaps that are not longer than allowed."""
     first, stop = _gap_runs(missing)
-    micros = time.astype("datetime64[us]").astype(np.int64)
+    micros = micros_of(time)
     length = micros[np.minimum(stop, len(time) - 1)] - micros[first]
     is_short = length <= max_gap // _MICROSECOND
     rows = np.zeros(len(missing), dtype=bool)

@@ -11,6 +11,7 @@ from itertools import combinations, product
 import numpy as np
 import numpy.typing as npt
 
+from sereno.domain.arrays import some
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
@@ -25,6 +26,7 @@ IntArray = npt.NDArray[np.intp]
 _UNIT_FACTORS = (1_000.0, 0.001)
 """kWh to Wh and back: the only pair of units that rooftops and buildings are known to mix."""
 _LAST = "mistakes/last"
+_NO_ROWS: IntArray = np.empty(0, dtype=np.intp)
 _PAIR = 2
 _PLAIN = 3.0
 """A balance must miss by this many times its limit before a mistake is looked for."""
@@ -104,7 +106,7 @@ def find_mistakes(window: Window, profile: Profile, spikes: Spikes, memory: Memo
     values = window.values
     minima = _minima(window.signals, profile)
     turned, exchanged = np.zeros(values.shape), np.zeros(values.shape)
-    if (values < 0).any():
+    if some(values < 0):
         least, most = -_LEAST_USUAL * spikes.usual, -_MOST_USUAL * spikes.usual
         turned += (minima == 0) & (values < least) & (values >= most)
     balances = balances_of(window.signals, profile)
@@ -127,10 +129,10 @@ def _minima(signals: tuple[str, ...], profile: Profile) -> FloatArray:
 
 def _broken_rows(misses: Misses) -> IntArray:
     """Rows in which every balance is known and one is plainly broken."""
-    is_broken = np.asarray((np.abs(misses.residual) > _PLAIN * misses.limit).any(axis=1))
-    if not is_broken.any():
-        return np.empty(0, dtype=np.intp)
-    return np.flatnonzero(is_broken & ~np.isnan(misses.residual).any(axis=1))
+    is_broken = misses.exceedance > _PLAIN
+    if not some(is_broken):
+        return _NO_ROWS
+    return np.flatnonzero(is_broken.any(axis=1) & ~np.isnan(misses.residual).any(axis=1))
 
 
 def _confirmed(
@@ -138,9 +140,9 @@ def _confirmed(
 ) -> tuple[FloatArray, TimeArray | None, Memory]:
     """The exchanges that the row before with any reading shows as well, since when, and the memory."""
     last = memory.arrays.get(_LAST)
-    if last is None and not exchanged.any():
+    if last is None and not some(exchanged > 0):
         return exchanged, None, Memory()
-    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    micros = window.micros.astype(float)
     last = np.zeros(len(window.signals) + 1) if last is None else last
     rows = np.flatnonzero(~np.isnan(window.values).all(axis=1))
     shown = np.vstack((last[1:], exchanged[rows]))

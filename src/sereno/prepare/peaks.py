@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import FloatArray, TimeArray
 
@@ -28,7 +29,7 @@ def forgotten_peaks(
         The peaks, and what to keep in the memory under `name`.
     """
     before = float(memory.arrays[name][0]) if name in memory.arrays else -np.inf
-    ages: FloatArray = time.astype("datetime64[us]").astype(np.int64) / (PEAK_MEMORY / _MICROSECOND)
+    ages: FloatArray = micros_of(time) / (PEAK_MEMORY / _MICROSECOND)
     known = values > 0
     logs = np.full(len(time), -np.inf)
     # With each row's age added, the logarithm of a forgotten peak never falls.

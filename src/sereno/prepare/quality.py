@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from sereno.domain.arrays import some
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
@@ -59,11 +60,13 @@ class QualityRules:
     @classmethod
     def for_window(cls, window: Window, natural_repeats: Mapping[str, float]) -> "QualityRules":
         """Defaults of the window's step, and longer runs where they were learnt to be natural."""
-        rules = cls.for_step(window.step, len(window.signals))
-        if not natural_repeats:
-            return rules
-        learnt = np.array([natural_repeats.get(name, 0.0) for name in window.signals])
-        return replace(rules, frozen_rows=np.maximum(rules.frozen_rows, learnt))
+        return _rules(window.step, tuple([natural_repeats.get(name, 0.0) for name in window.signals]))
+
+
+@lru_cache(maxsize=1_024)
+def _rules(step: timedelta | None, learnt: tuple[float, ...]) -> QualityRules:
+    rules = QualityRules.for_step(step, len(learnt))
+    return replace(rules, frozen_rows=np.maximum(rules.frozen_rows, learnt))
 
 
 def check_quality(
@@ -87,7 +90,7 @@ def check_quality(
         The evidence, a mask of bad cells (rows, signals), and the memory for the next batch.
     """
     sentinel = source_bad = estimated = conflicting = np.zeros(window.values.shape, dtype=bool)
-    if window.quality.any():
+    if np.count_nonzero(window.quality):
         sentinel, source_bad = has_flag(window, Quality.SENTINEL), has_flag(window, Quality.BAD)
         estimated, conflicting = has_flag(window, Quality.ESTIMATED), has_flag(window, Quality.CONFLICT)
     known = wrong | sentinel
@@ -127,9 +130,16 @@ def longest_repeats(values: FloatArray) -> FloatArray:
 
 
 def _missing(window: Window, witness: Witness, rules: QualityRules) -> Evidence:
-    absent = np.broadcast_to(witness.absent[:, None], window.values.shape)
-    evidence = witness.says(MISSING, absent, on_delay=rules.missing_delay)
-    return replace(evidence, exceedance=witness.absent.astype(float))
+    shape, absent = window.values.shape, witness.absent
+    return Evidence(
+        check=MISSING,
+        kind=IncidentKind.DATA,
+        exceedance=absent.astype(float),
+        threshold=1.0,
+        contributions=shares_of(np.broadcast_to(absent[:, None], shape)) if some(absent) else nothing(shape),
+        expected=unknown(shape),
+        on_delay=rules.missing_delay,
+    )
 
 
 def _out_of_range(
@@ -137,7 +147,7 @@ def _out_of_range(
 ) -> tuple[BoolArray, FloatArray | None]:
     """The impossible cells, and the nearest possible value of each."""
     bad = impossible_cells(window, profile) & ~excused
-    if not bad.any():
+    if not some(bad):
         return bad, None
     lows, highs = _bounds(window.signals, profile)
     return bad, np.where(bad, np.clip(window.values, lows, highs), np.nan)
@@ -154,7 +164,7 @@ def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, Flo
 def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
     n_rows, n_signals = window.values.shape
     last, before, begun = _carried(memory, n_signals)
-    if n_rows and not ends_long(before, rules.frozen_rows).any() and _has_moved(window.values, last):
+    if n_rows and not some(ends_long(before, rules.frozen_rows)) and _has_moved(window.values, last):
         return _moved(window, memory)
     filled = forward_filled(window.values, last)
     repeats, absent = _is_repeat(window.values, filled), np.isnan(window.values)
@@ -187,12 +197,12 @@ def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Eviden
 def _has_moved(values: FloatArray, last: FloatArray) -> bool:
     """Whether every signal is there in every row, and zero or other than before, as it usually is."""
     before = np.vstack((last, values[:-1])) if len(values) > 1 else last
-    return not (((values == before) & (values != 0)) | np.isnan(values)).any()
+    return not some(((values == before) & (values != 0)) | np.isnan(values))
 
 
 def _moved(window: Window, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
     """Rows in which nothing repeats itself."""
-    begun = np.full(len(window.signals), float(window.time.astype("datetime64[us]").astype(np.int64)[-1]))
+    begun = np.full(len(window.signals), float(window.micros[-1]))
     evidence = Evidence(
         check=FROZEN,
         kind=IncidentKind.DATA,
@@ -234,7 +244,7 @@ def _run_starts(window: Window, breaks: BoolArray, begun: FloatArray) -> FloatAr
     """Instant [µs] at which the run of each cell began: where the run before it was broken."""
     if not len(window):
         return np.empty(breaks.shape)
-    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    micros = window.micros.astype(float)
     if len(micros) == 1:
         return np.where(breaks, micros, begun)
     rows = np.maximum.accumulate(np.where(breaks, np.arange(len(breaks))[:, None], -1), axis=0)

@@ -142,7 +142,7 @@ def _read(window: Window, column: int, state: FloatArray) -> _Found:
     )
     known = np.flatnonzero(found.is_known)
     values = window.values[known, column]
-    micros = window.time[known].astype("datetime64[us]").astype(np.int64).astype(float)
+    micros = window.micros[known].astype(float)
     step = 0.0 if window.step is None else window.step / _MICROSECOND
     least = max(LEAST_REST / _MICROSECOND, LEAST_REST_STEPS * step if step >= _DAY_US else 0.0)
     follower = _Follower(state, step or np.inf, least)
@@ -311,7 +311,7 @@ def _evidence(name: str, window: Window, places: Sequence[int], found: Sequence[
     is_known = np.any([one.is_known for one in found], axis=0)
     ratio = np.where(is_known, 0.0, np.nan)
     expected = np.full(window.values.shape, np.nan)
-    since = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    since = window.micros.astype(float)
     for place, one in zip(places, found, strict=True):
         is_here = one.events[name]
         guilty[is_here, place] = 1.0

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from sereno.domain.arrays import some
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Profile
@@ -72,11 +73,12 @@ def find_spikes(
         vouched: Cells that other meters confirm, shape (rows, signals): whatever their size, no spikes.
         suspected: Cells that may be in another unit, shape (rows, signals): nothing is learnt from them.
     """
-    values = np.where(np.isfinite(window.values), window.values, np.nan)
+    is_infinite = np.isinf(window.values)
+    values = np.where(is_infinite, np.nan, window.values) if some(is_infinite) else window.values
     states = _states(memory, len(window.signals))
     is_ratio = _are_ratio_scaled(window.signals, profile)
     largest = np.where(is_ratio, states[:, _PEAK], 0.0)
-    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    micros = window.micros.astype(float)
     beyond, expected = np.zeros(values.shape), unknown(values.shape)
     steps, begun = np.zeros(values.shape, dtype=bool), nothing(values.shape)
     slow = np.flatnonzero(_pass_over(values, micros, is_ratio, vouched, suspected, states)).tolist()
@@ -112,18 +114,22 @@ def _pass_over(
 ) -> BoolArray:
     """Which signals must be followed row by row; the others hold no spike and go into `states` at once."""
     last = forward_filled(values, states[:, _LAST])
-    sizes = np.where(is_ratio, values, np.abs(values - last[:-1]))
-    sizes = np.where(np.isnan(sizes), 0.0, sizes)
-    peaks = np.maximum.accumulate(np.vstack((states[:, _PEAK], sizes)), axis=0)
-    is_beyond = (sizes > FACTOR * peaks[:-1]) & (peaks[:-1] > 0) & ~vouched
-    is_slow: BoolArray = (is_beyond | suspected).any(axis=0) | (states[:, _RUN] > 0)
+    sizes = np.fmax(np.where(is_ratio, values, np.abs(values - last[:-1])), 0.0)
+    peak, top = states[:, _PEAK], np.maximum.reduce(sizes, axis=0, initial=0.0)
+    is_slow: BoolArray = states[:, _RUN] > 0
+    if some(suspected):
+        is_slow |= suspected.any(axis=0)
+    if some(top > FACTOR * peak):
+        peaks = np.maximum.accumulate(np.vstack((peak, sizes)), axis=0)[:-1]
+        is_slow |= ((sizes > FACTOR * peaks) & (peaks > 0) & ~vouched).any(axis=0)
     seen = sizes > 0
-    firsts = np.where(seen.any(axis=0), micros[seen.argmax(axis=0)] if len(micros) else np.inf, np.inf)
-    fast = ~is_slow if is_slow.any() else slice(None)
-    states[fast, _PEAK] = peaks[-1, fast]
+    fast = ~is_slow if some(is_slow) else slice(None)
+    states[fast, _PEAK] = np.maximum(peak, top)[fast]
     states[fast, _LAST] = last[-1, fast]
-    states[fast, _ROWS] += seen[:, fast].sum(axis=0)
-    states[fast, _SINCE] = np.minimum(states[fast, _SINCE], firsts[fast])
+    states[fast, _ROWS] += np.add.reduce(seen, axis=0, dtype=float)[fast]
+    if some(np.isinf(states[:, _SINCE])) and len(micros):
+        firsts = np.where(seen.any(axis=0), micros[seen.argmax(axis=0)], np.inf)
+        states[fast, _SINCE] = np.minimum(states[fast, _SINCE], firsts[fast])
     return is_slow
 
 

@@ -37,7 +37,7 @@ def check_warmth(
     Returns:
         The evidence, and what to keep in the memory for the next window.
     """
-    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
+    micros = window.micros.astype(float)
     temperature = window.values[:, column]
     begun, lowest, lowest_at = memory.arrays.get(_STILL, np.full(3, np.nan)).tolist()
     allowed, base = np.full(len(window), np.nan), np.full(len(window), np.nan)

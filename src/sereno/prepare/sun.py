@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 
 IntArray = npt.NDArray[np.int64]
@@ -65,7 +66,7 @@ def is_surely_dark(
         place: Degrees north and east.
         depth_deg: How far below the horizon is dark enough [degrees].
     """
-    micros = time_utc.astype("datetime64[us]").astype(np.int64)
+    micros = micros_of(time_utc)
     shift = round(place[1] * _DEGREE_OF_DAY_US)
     days = (micros + shift) // _DAY_US
     if len(days) <= _FEW_ROWS:
@@ -85,7 +86,7 @@ def solar_days(time_utc: TimeArray, longitude: float) -> tuple[IntArray, FloatAr
         time_utc: UTC instants, shape (rows,).
         longitude: Degrees east.
     """
-    micros = time_utc.astype("datetime64[us]").astype(np.int64)
+    micros = micros_of(time_utc)
     days = (micros + round(longitude * _DEGREE_OF_DAY_US)) // _DAY_US
     if len(days) <= _FEW_ROWS:
         noons = np.array([_light(day, 0.0, longitude, 0.0)[0] for day in days.tolist()], dtype=np.int64)

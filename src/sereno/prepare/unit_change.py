@@ -7,7 +7,6 @@ the meter counts have changed by it as well, for heating that begins is a lastin
 learnt from the readings before, in the first unit, so that a stream and a batch find the same.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -16,8 +15,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from sereno.domain.arrays import some
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
-from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, Window
+from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, TimeArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.resolution import Resolution
 from sereno.prepare.witness import EXCEEDANCE, nothing, shares_of, unknown
@@ -30,8 +30,11 @@ UNIT_CHANGE = "quality.unit_change"
 FACTORS = (1e6, 1e3, 35.3147, 12.0, 11.63, 4.0, 3.6)
 """MWh-Wh, kWh-Wh, m³-ft³ (ISO 80000-3), kW-kWh of 5 min, m³-kWh of natural gas, kW-kWh of 15 min, MJ-kWh."""
 _DECADES = np.array([sign * np.log10(one) for one in FACTORS for sign in (1.0, -1.0)])
-_LEAST_DECADES = np.abs(_DECADES).min()
-_IS_LARGE = np.abs(_DECADES) >= 1.5
+_ASCENDING = np.argsort(_DECADES)
+_MIDDLES = (_DECADES[_ASCENDING][1:] + _DECADES[_ASCENDING][:-1]) / 2
+_SIZES = np.abs(_DECADES)
+_LEAST_DECADES = float(_SIZES.min())
+_IS_LARGE = _SIZES >= 1.5
 MIN_VISITS_KNOWN = 3
 MIN_DAYS_KNOWN = 5
 """Earlier days at a time of day, or days where they are the step, from which the level is known."""
@@ -44,6 +47,7 @@ STEPS_VARIATION = 3.0
 """As `OWN_VARIATION` where a reading stands on the steps of the other unit."""
 LARGE_TOLERANCE = 0.25
 """Deviation from a large factor, over its decades, that a reading may have."""
+_REACH = np.where(_IS_LARGE, LARGE_TOLERANCE * _SIZES, np.inf)
 MEAN_TOLERANCE = 0.06
 """Deviation of the mean of a stretch of one signal from its factor, over the factor's decades."""
 KEPT_DEVIATIONS = 3.0
@@ -55,7 +59,7 @@ SINGLE_ROWS, SINGLE_DAILY_ROWS = 12, 5
 """Readings in a run that one signal needs alone: half a day, or most of a week."""
 LARGE_ALONE = 2.0
 """Decades of a factor that one signal alone may show: heating that begins is a lasting factor of 12, too."""
-_IS_SMALL = np.abs(_DECADES) < LARGE_ALONE
+_IS_SMALL = _SIZES < LARGE_ALONE
 _SMALL = [(one, float(_DECADES[one])) for one in np.flatnonzero(_IS_SMALL).tolist()]
 SMALL_DAYS = 3
 SMALL_DAILY_ROWS = 7
@@ -78,7 +82,7 @@ _HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
 _MICROSECOND = timedelta(microseconds=1)
 _MEAN, _SQUARE, _ROWS = range(3)
 _FACTOR, _COUNT, _SUM, _SQUARES, _SPREAD, _SINCE, _IS_OPEN, _PLAIN, _CREDIT, _RUN = range(10)
-_NONE, _SILENT = -1, -2
+_NONE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +121,22 @@ def check_units(
         vouched: Cells of balances that close, shape (rows, signals): one alone is in no other unit.
         proven: Factors with which alone the balances close, shape (rows, signals); 0 where there is none.
     """
-    columns = _amounts_of(window.signals, profile)
-    if not columns:
+    n_amounts, columns = _amounts_of(window.signals, profile)
+    if not n_amounts:
         return None
     values = np.where(bad, np.nan, window.values)[:, columns]
     decades = np.log10(values, out=np.full(values.shape, np.nan), where=values > 0)
-    follower = _Follower(window.step, len(columns), memory)
+    follower = _Follower(window.step, n_amounts, memory)
     numbers = _factor_numbers(proven[:, columns])
-    changed, is_sure, factors, since = follower.follow(window, values, decades, vouched[:, columns], numbers)
-    return _told(window, columns, changed, is_sure, factors, since, decades, follower.memory())
+    cells = follower.follow(window, values, decades, vouched[:, columns], numbers)
+    return _told(window, columns, cells, follower.memory())
 
 
 @lru_cache(maxsize=1_024)
-def _amounts_of(signals: tuple[str, ...], profile: Profile) -> list[int]:
-    return [i for i, name in enumerate(signals) if profile.signal(name).is_ratio_scaled]
+def _amounts_of(signals: tuple[str, ...], profile: Profile) -> tuple[int, list[int] | slice]:
+    """How many signals are amounts, and their columns."""
+    columns = [i for i, name in enumerate(signals) if profile.signal(name).is_ratio_scaled]
+    return len(columns), columns if len(columns) < len(signals) else slice(None)
 
 
 @lru_cache(maxsize=256)
@@ -141,6 +147,25 @@ def _pace(step: timedelta | None) -> tuple[bool, float, float, float, float]:
     per_visit = 1.0 if step is None else max(_HOUR / step, 1.0)
     small_rows = SMALL_DAILY_ROWS if step is None else SMALL_DAYS * _DAY / step
     return False, 1.0 / JOINT_ROWS, small_rows, SINGLE_ROWS, MIN_VISITS_KNOWN * per_visit
+
+
+class _Cells:
+    """What is found of the cells of a window, of shape (rows, amounts).
+
+    Attributes:
+        decades: What was read.
+        is_changed, is_sure: Whether the unit seems another, and whether it surely is.
+        factors: By how many decades.
+        since: Since when [µs].
+        is_telling: Whether the usual level is known.
+    """
+
+    def __init__(self, decades: FloatArray) -> None:
+        shape = decades.shape
+        self.decades = decades
+        self.is_changed, self.is_sure = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        self.factors, self.since = np.zeros(shape), np.zeros(shape)
+        self.is_telling = np.zeros(shape, dtype=bool)
 
 
 class _Follower:
@@ -174,23 +199,18 @@ class _Follower:
 
     def follow(
         self, window: Window, values: FloatArray, decades: FloatArray, vouched: BoolArray, proven: IntArray
-    ) -> tuple[np.ndarray, BoolArray, FloatArray, FloatArray]:
-        """Of each cell: whether its unit seems changed, whether surely, by how many decades, since when."""
-        micros = window.time.astype("datetime64[us]").astype(np.int64)
+    ) -> _Cells:
+        """What is found of each cell."""
+        micros = window.micros
         visits = micros // (7 * _DAY_US if self._is_daily else _HOUR_US)
         passes = visits if self._is_daily else micros // _DAY_US
-        ends = (np.flatnonzero(np.diff(passes)) + 1).tolist() if len(passes) > 1 else []
-        cuts = [0, *ends, len(micros)]
-        shape = decades.shape
-        self._changed, self._sure = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
-        self._factors, self._since = np.zeros(shape), np.zeros(shape)
-        self._values = values
-        self._is_silent, self._vouched, self._proven = np.ones(shape, dtype=bool), vouched, proven
+        cuts = [0, *(np.flatnonzero(passes[1:] != passes[:-1]) + 1).tolist(), len(micros)]
+        self._values, self._vouched, self._proven = values, vouched, proven
+        self._cells = _Cells(decades)
         for start, stop in pairwise(cuts):
             if stop > start:
                 self._pass(slice(start, stop), decades[start:stop], visits[start:stop], micros[start:stop])
-        self._changed[self._is_silent & (self._changed == 0)] = _SILENT
-        return self._changed, self._sure, self._factors, self._since
+        return self._cells
 
     def _pass(self, rows: slice, decades: FloatArray, visits: np.ndarray, micros: np.ndarray) -> None:
         """Rows of which no two of one time of day belong to different days."""
@@ -198,25 +218,34 @@ class _Follower:
             self._close_visit()
         if self._day_of(visits[0]) != self._day_of(self._visit):
             self._accept(float(micros[0]))
-        slots = visits * 0 if self._is_daily else visits % _SLOTS
-        mean, square, known = (self._level[part][slots] for part in (_MEAN, _SQUARE, _ROWS))
+        mean, square, known = self._levels_at(visits)
         away = decades - mean
         is_known = known >= self._min_rows
-        if not is_known.all():
-            is_known |= _is_leap(away, known)[:, None]
+        size = np.abs(away)
+        if np.count_nonzero(is_known) < is_known.size:
+            is_known = is_known | _is_leap(away, known)[:, None]
         is_telling = ~np.isnan(away) & is_known
         spread = np.maximum(np.sqrt(square), LEAST_SPREAD)
-        self._is_silent[rows] = ~is_telling
+        self._cells.is_telling[rows] = is_telling
         normal = decades
         variation = OWN_VARIATION if self._is_daily else STEPS_VARIATION
-        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, variation * spread) / 2)
-        if is_odd.any() or self._is_running():
+        is_odd = is_known & (size > np.maximum(_LEAST_DECADES / 2, variation / 2 * spread))
+        if some(is_odd) or self._is_running():
+            spread = np.broadcast_to(spread, away.shape)
             normal = decades - self._judge(rows, away, is_telling, spread, micros)
-        clipped = np.minimum(np.maximum(normal, mean - CLIP_DECADES), mean + CLIP_DECADES)
-        clipped = np.where(known > 0, clipped, normal)
-        self._learn(clipped, visits)
         if not self._is_daily:
             self._resolution.learn(self._values[rows], normal == decades, float(micros[0]))
+        if some(size > CLIP_DECADES):
+            clipped = np.minimum(np.maximum(normal, mean - CLIP_DECADES), mean + CLIP_DECADES)
+            normal = np.where(known > 0, clipped, normal)
+        self._learn(normal, visits)
+
+    def _levels_at(self, visits: np.ndarray) -> FloatArray:
+        """Mean, mean square deviation and rows of the levels of some visits, shape (3, visits, signals)."""
+        if self._is_daily:
+            return self._level
+        levels: FloatArray = self._level[:, visits % _SLOTS]
+        return levels
 
     def _day_of(self, visit: int) -> int:
         return visit if self._is_daily else visit // _SLOTS
@@ -224,7 +253,7 @@ class _Follower:
     def _accept(self, at: float) -> None:
         """A stretch that has lasted for months is the new normal: its signals begin anew."""
         run = self._run
-        if not run[_IS_OPEN].any():
+        if not some(run[_IS_OPEN]):
             return
         is_old = (run[_IS_OPEN] > 0) & (at - run[_SINCE] > ACCEPTED_AFTER / _MICROSECOND)
         self._level[:, :, is_old] = 0.0
@@ -241,21 +270,21 @@ class _Follower:
         micros: np.ndarray,
     ) -> FloatArray:
         """Follows the runs row by row; returns the decades to take off each cell before learning from it."""
-        nearest = np.abs(np.where(is_telling, away, 0.0)[:, :, None] - _DECADES).argmin(axis=2)
-        factor = _DECADES[nearest]
-        is_closer = is_telling & (np.abs(away - factor) < np.abs(away))
-        is_beyond = np.abs(factor) >= OWN_VARIATION * spread
-        is_near = np.abs(away - factor) <= LARGE_TOLERANCE * np.abs(factor)
-        is_match = is_closer & is_beyond & (is_near | ~_IS_LARGE[nearest])
-        is_own = is_match & (np.abs(factor) >= LARGE_ALONE) & ~self._vouched[rows]
-        proven = self._proven[rows]
-        is_closer_to = np.abs(away - _DECADES[proven]) < np.abs(away) / 2
-        taken_off = np.zeros(away.shape)
-        is_odd = is_telling & (np.abs(away) > np.maximum(_LEAST_DECADES, STEPS_VARIATION * spread) / 2)
-        is_odd &= not self._is_daily  # a day's amount is too seldom to be told by its steps
-        is_quiet = ~(is_match | is_odd).any(axis=1)
-        if is_quiet.all() and not self._is_running():
+        nearest = _nearest(away)
+        factor, size = _DECADES[nearest], np.abs(away)
+        miss = np.abs(away - factor)
+        is_match = is_telling & (miss < size) & (miss <= _REACH[nearest])
+        is_match &= _SIZES[nearest] >= OWN_VARIATION * spread
+        if self._is_daily:  # a day's amount is too seldom to be told by its steps
+            is_odd = np.zeros(away.shape, dtype=bool)
+        else:
+            is_odd = is_telling & (size > np.maximum(_LEAST_DECADES, STEPS_VARIATION * spread) / 2)
+        taken_off, proven = np.zeros(away.shape), self._proven[rows]
+        is_quiet = (~(is_match | is_odd).any(axis=1)).tolist()
+        if all(is_quiet) and not self._is_running():
             return taken_off
+        is_own = is_match & (np.abs(factor) >= LARGE_ALONE) & ~self._vouched[rows]
+        is_closer_to = np.abs(away - _DECADES[proven]) < size / 2
         for row in range(len(away)):
             if is_quiet[row] and not self._is_running():
                 continue
@@ -298,7 +327,7 @@ class _Follower:
         return _NONE
 
     def _is_running(self) -> bool:
-        return bool((self._run[_FACTOR] >= 0).any())
+        return some(self._run[_FACTOR] >= 0)
 
     def _kept(self, signal: int, found: int, away: float, spread: float) -> int:
         """In a stretch, a reading nearer its factor than the usual level belongs to it."""
@@ -339,7 +368,7 @@ class _Follower:
             is_close = abs(mean - _DECADES[own]) <= LARGE_TOLERANCE * abs(_DECADES[own])
             is_long = count >= self._needed(own)
             return bool(is_long and is_close and self._resolution.is_sure(signal, 10.0 ** _DECADES[own]))
-        found = int(np.abs(mean - _DECADES).argmin())
+        found = int(_nearest(mean))
         run[_FACTOR] = found
         if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
             return True
@@ -364,18 +393,18 @@ class _Follower:
         is_apparent = _IS_LARGE[found] and not self._resolution.is_followed(signal)
         if not (is_open or is_apparent):
             return
-        self._changed[place, signal] = 1
-        self._sure[place, signal] = is_open
-        self._factors[place, signal] = _DECADES[found]
-        self._since[place, signal] = run[_SINCE]
+        cells = self._cells
+        cells.is_changed[place, signal], cells.is_sure[place, signal] = True, is_open
+        cells.factors[place, signal], cells.since[place, signal] = _DECADES[found], run[_SINCE]
 
     def _learn(self, decades: FloatArray, visits: np.ndarray) -> None:
         """Adds the rows to their visits and closes all but the last."""
         if visits[0] == visits[-1]:
             known = ~np.isnan(decades)
             filled = np.where(known, decades, 0.0)
-            sums = np.stack((filled.sum(axis=0), (filled**2).sum(axis=0), known.sum(axis=0)))
-            self._open, self._visit = self._open + sums, int(visits[0])
+            parts = filled, filled**2, known
+            self._open = self._open + np.array([np.add.reduce(part, axis=0, dtype=float) for part in parts])
+            self._visit = int(visits[0])
             return
         starts = np.concatenate(([0], np.flatnonzero(np.diff(visits)) + 1))
         known = ~np.isnan(decades)
@@ -391,7 +420,7 @@ class _Follower:
         if self._visit >= 0:
             slot = 0 if self._is_daily else self._visit % _SLOTS
             self._level[:, slot] = _updated(self._level[:, slot], self._open)
-        self._open = np.zeros_like(self._open)
+        self._open = np.zeros(self._open.shape)
 
 
 def _updated(level: FloatArray, sums: FloatArray) -> FloatArray:
@@ -400,21 +429,28 @@ def _updated(level: FloatArray, sums: FloatArray) -> FloatArray:
     n = np.maximum(rows, 1.0)
     known = np.minimum(level[_ROWS], (REMEMBERED_VISITS - 1.0) * n)
     share = rows / np.maximum(known + rows, 1.0)
-    mean = level[_MEAN] + share * (total / n - level[_MEAN])
-    around = np.maximum(squares / n - 2 * mean * total / n + mean**2, 0.0)
-    square = level[_SQUARE] + share * (around - level[_SQUARE])
-    updated: FloatArray = np.where(rows > 0, np.stack([mean, square, level[_ROWS] + rows]), level)
+    now, before = total / n, level[_MEAN]
+    mean = before + share * (now - before)
+    around = np.maximum(squares / n - (2 * now - mean) * mean, 0.0)
+    updated = np.empty(level.shape)
+    updated[_MEAN], updated[_ROWS] = mean, level[_ROWS] + rows
+    updated[_SQUARE] = level[_SQUARE] + share * (around - level[_SQUARE])
     return updated
 
 
 def _factor_numbers(factors: FloatArray) -> IntArray:
     """Where each factor stands in the table; `_NONE` for 0."""
-    if not factors.any():
+    if not np.count_nonzero(factors):
         return np.full(factors.shape, _NONE)
     with np.errstate(divide="ignore"):
         decades = np.where(factors > 0, np.log10(factors), np.inf)
-    distance = np.abs(decades[:, :, None] - _DECADES)
-    numbers: IntArray = np.where(factors > 0, distance.argmin(axis=2), _NONE)
+    numbers: IntArray = np.where(factors > 0, _nearest(decades), _NONE)
+    return numbers
+
+
+def _nearest(decades: FloatArray) -> IntArray:
+    """The number of the factor nearest to each distance."""
+    numbers: IntArray = _ASCENDING[np.searchsorted(_MIDDLES, decades)]
     return numbers
 
 
@@ -430,11 +466,11 @@ def _agreed(nearest: np.ndarray, is_match: BoolArray, is_telling: BoolArray) -> 
 
 def _is_leap(away: FloatArray, known: FloatArray) -> BoolArray:
     """Rows on which all signals that have been seen before moved by the same large factor, shape (rows,)."""
-    if not (np.abs(away) >= (1.0 - LARGE_TOLERANCE) * LARGE_ALONE).any():
+    if not some(np.abs(away) >= (1.0 - LARGE_TOLERANCE) * LARGE_ALONE):
         return np.zeros(len(away), dtype=bool)
     is_seen = ~np.isnan(away) & (known > 0)
     decades = np.where(is_seen, away, 0.0)
-    factor = _DECADES[np.abs(decades[:, :, None] - _DECADES).argmin(axis=2)]
+    factor = _DECADES[_nearest(decades)]
     is_large = (np.abs(factor) >= LARGE_ALONE) & (
         np.abs(decades - factor) <= LARGE_TOLERANCE * np.abs(factor)
     )
@@ -445,46 +481,35 @@ def _is_leap(away: FloatArray, known: FloatArray) -> BoolArray:
     return leaps
 
 
-def _told(
-    window: Window,
-    columns: Sequence[int],
-    changed: np.ndarray,
-    is_sure: BoolArray,
-    factors: FloatArray,
-    since: FloatArray,
-    decades: FloatArray,
-    memory: Memory,
-) -> UnitChange:
+def _told(window: Window, columns: list[int] | slice, cells: _Cells, memory: Memory) -> UnitChange:
     shape = window.values.shape
-    bad, sure = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    bad[:, columns] = changed == 1
-    silence = np.where((changed == _SILENT).all(axis=1), np.nan, 0.0)
-    if not is_sure.any():
-        evidence = Evidence(
-            check=UNIT_CHANGE,
-            kind=IncidentKind.DATA,
-            exceedance=silence,
-            threshold=1.0,
-            contributions=nothing(shape),
-            expected=unknown(shape),
-            off_delay=OFF_ROWS,
-        )
-        return UnitChange(evidence, bad, sure, np.zeros(shape, dtype=np.int32), memory)
-    sure[:, columns] = is_sure
-    row_is_sure = is_sure.any(axis=1)
-    expected = np.full(shape, np.nan)
-    expected[:, columns] = np.where(is_sure, 10.0 ** (decades - factors), np.nan)
-    micros = window.time.astype("datetime64[us]").astype(np.int64).astype(float)
-    begun = np.where(row_is_sure, np.where(is_sure, since, np.inf).min(axis=1, initial=np.inf), micros)
-    evidence = Evidence(
-        check=UNIT_CHANGE,
-        kind=IncidentKind.DATA,
-        exceedance=np.where(row_is_sure, EXCEEDANCE, silence),
-        threshold=1.0,
-        contributions=shares_of(sure),
-        expected=expected,
-        since=begun.astype(np.int64).astype("datetime64[us]"),
-        off_delay=OFF_ROWS,
-    )
+    bad = np.zeros(shape, dtype=bool)
+    bad[:, columns] = cells.is_changed
+    silence = np.where(cells.is_telling.any(axis=1), 0.0, np.nan)
+    if not some(cells.is_sure):
+        calm = _evidence(silence, nothing(shape), unknown(shape))
+        return UnitChange(calm, bad, np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.int32), memory)
+    sure, expected = np.zeros(shape, dtype=bool), np.full(shape, np.nan)
+    sure[:, columns] = cells.is_sure
+    expected[:, columns] = np.where(cells.is_sure, 10.0 ** (cells.decades - cells.factors), np.nan)
+    is_sure = cells.is_sure.any(axis=1)
+    since = np.where(cells.is_sure, cells.since, np.inf).min(axis=1, initial=np.inf)
+    begun = np.where(is_sure, since, window.micros).astype(np.int64).view("datetime64[us]")
+    evidence = _evidence(np.where(is_sure, EXCEEDANCE, silence), shares_of(sure), expected, begun)
     flags = np.where(sure, int(Quality.UNIT_CHANGE), 0).astype(np.int32)
     return UnitChange(evidence, bad, sure, flags, memory)
+
+
+def _evidence(
+    exceedance: FloatArray, shares: FloatArray, expected: FloatArray, since: TimeArray | None = None
+) -> Evidence:
+    return Evidence(
+        check=UNIT_CHANGE,
+        kind=IncidentKind.DATA,
+        exceedance=exceedance,
+        threshold=1.0,
+        contributions=shares,
+        expected=expected,
+        since=since,
+        off_delay=OFF_ROWS,
+    )

@@ -61,7 +61,7 @@ class Witness:
         off_delay: int = 1,
     ) -> list[Evidence]:
         """As `says`, but nothing at all where nothing is guilty and no episode is under way."""
-        if not cells.any() and f"episode/{check}" not in self._memory.arrays:
+        if not np.count_nonzero(cells) and f"episode/{check}" not in self._memory.arrays:
             return []
         delays = {"on_delay": on_delay, "off_delay": off_delay}
         return [self.says(check, cells, expected=expected, since=since, **delays)]
@@ -83,7 +83,7 @@ class Witness:
             expected: See `Evidence`; no opinion when None.
         """
         exceedance, shares = self._calm, nothing(self._shape)
-        if cells.any():
+        if np.count_nonzero(cells):
             shares = shares_of(cells)
             exceedance = np.where(shares.any(axis=1), EXCEEDANCE, self._calm)
         return Evidence(

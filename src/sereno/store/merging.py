@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.readings import JUDGED, BoolArray, FloatArray, Quality, QualityArray, Readings
 
 __all__ = ["AssetRows", "IntArray", "Merged", "by_asset", "merge", "with_flags"]
@@ -75,7 +76,7 @@ class Merged:
 
 def by_asset(readings: Readings, *, is_simulated: bool) -> dict[int, AssetRows]:
     """A batch split by asset index; of rows with the same instant the last value that is there wins."""
-    ts = readings.time.astype("datetime64[us]").astype(np.int64)
+    ts = micros_of(readings.time)
     order = np.lexsort((ts, readings.asset_index))
     index, ts = readings.asset_index[order], ts[order]
     values, quality = readings.values[order].astype(np.float64), readings.quality[order].astype(np.int32)

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from sqlalchemy import select, update
 
+from sereno.domain.arrays import micros_of
 from sereno.domain.readings import QualityArray, Readings, TimeArray
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
@@ -95,7 +96,7 @@ class ReadingSession(ColumnSession):
         known = [i for i, signal in enumerate(signals) if signal in table.columns]
         names = [signals[i] for i in known]
         self._lock_assets([asset_id])
-        ts = time.astype("datetime64[us]").astype(np.int64)
+        ts = micros_of(time)
         flagged = with_flags(self._stored(table, asset_id, names, ts), ts, flags[:, known])
         if len(flagged):
             rows = TableRows.collect(table, names, [(asset_id, flagged)], with_all_quality=True)
