@@ -239,7 +239,7 @@ def test_cost_of_an_alert_does_not_grow_with_their_number(tmp_path: Path) -> Non
     seconds = []
     for _ in range(3000):
         began = time.perf_counter()
-        quiet._raise_alert(alert)
+        quiet._raise_alerts([alert])
         seconds.append(time.perf_counter() - began)
 
     early, late = sorted(seconds[5:45])[20], sorted(seconds[-40:])[20]

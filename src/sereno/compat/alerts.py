@@ -79,16 +79,18 @@ class AlertFiles:
             self._refresh()
         return damaged
 
-    def add(self, alert: Alert) -> None:
-        """Keep an alert; it is in the files when this returns."""
-        line = _line(alert)
+    def add(self, *alerts: Alert) -> None:
+        """Keep alerts, all at once; they are in the files when this returns."""
+        if not alerts:
+            return
         with self._mutex, self._lock:
             self._refresh()
-            self._lines.append(line)
+            self._lines.extend(_line(alert) for alert in alerts)
             _replace(self._history, _listing(self._lines))
             self._known_state = _state(self._history)
-            if alert["severidad"] == CRITICAL:
-                _append(self._critical, line)
+            for alert in alerts:
+                if alert["severidad"] == CRITICAL:
+                    _append(self._critical, _line(alert))
 
     def entries(self) -> list[Alert]:
         """The history, oldest first."""

@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -116,7 +116,7 @@ class SistemaAlertasTiempoReal:
         verdict = verdict_of(row)
         elapsed = round((perf_counter() - began) * _MS, _DECIMALS)
         if verdict.is_anomaly and enviar_alerta:
-            self._raise_alert(self._alert(row, verdict, record, elapsed))
+            self._raise_alerts([self._alert(row, verdict, record, elapsed)])
         return {
             **fields,
             "Es_Anomalia": verdict.is_anomaly,
@@ -145,8 +145,7 @@ class SistemaAlertasTiempoReal:
         """
         table = read_table(self._opened(), Path(csv_path))
         judged, alerts = self._judge_table(table, empresa or self._opened().site_of(csv_path), empresa)
-        for alert in alerts:
-            self._raise_alert(alert)
+        self._raise_alerts(alerts)
         result = with_verdicts(table, judged)
         if output_path is not None:
             write_csv(result, Path(output_path))
@@ -202,12 +201,14 @@ class SistemaAlertasTiempoReal:
             score=alerta["score"],
         )
 
-    def _raise_alert(self, alert: Alert) -> None:
-        self._alerts.add(alert)
-        try:
-            self._enviar_alerta(alert)
-        except Exception:  # whatever an override does: the alert is kept, the next record must pass
-            log.exception("alert not sent", extra={"company": alert["empresa"], "date": alert["fecha_dato"]})
+    def _raise_alerts(self, alerts: Sequence[Alert]) -> None:
+        self._alerts.add(*alerts)
+        for alert in alerts:
+            try:
+                self._enviar_alerta(alert)
+            except Exception:  # whatever an override does: the alert is kept, the next record must pass
+                facts = {"company": alert["empresa"], "date": alert["fecha_dato"]}
+                log.exception("alert not sent", extra=facts)
 
     def _judge_table(self, table: Table, site: str, company: str | None) -> tuple[list[Verdict], list[Alert]]:
         """Verdicts of all rows, stored together, and the alerts that they are worth."""
@@ -263,8 +264,7 @@ class SistemaAlertasTiempoReal:
         _, alerts = self._judge_table(table, self._opened().site_of(path), None)
         known = {_identity(alert) for alert in self._alerts.entries()}
         fresh = [alert for alert in alerts if _identity(alert) not in known]
-        for alert in fresh:
-            self._raise_alert(alert)
+        self._raise_alerts(fresh)
         self._say("compat.file_done", file=path.name, rows=len(table.rows), alerts=len(fresh))
 
     def _opened(self) -> Workspace:

@@ -144,7 +144,7 @@ def write_csv(table: Table, path: Path) -> None:
 
 
 def _understood(workspace: Workspace, path: Path) -> dict[str, Any]:
-    result = workspace.check(path)[0]
+    result = workspace.check(path, with_findings=False)[0]
     tables: list[dict[str, Any]] = result.entry["tables"]  # type: ignore[assignment]
     if result.is_refused or not tables:
         raise DataError(file=path.name, detail=refusal(result.entry) or "no table")
