@@ -69,6 +69,7 @@ class Scores:
         is_telling: Where a signal normally carries enough for a low value to be seen (not at night, for the
             sun),
             shape (rows, signals).
+        voices: Score of each member, by name, where several detectors speak as one, shape (rows,).
     """
 
     time: TimeArray
@@ -76,6 +77,7 @@ class Scores:
     contributions: FloatArray
     expected: FloatArray
     is_telling: BoolArray
+    voices: Mapping[str, FloatArray] | None = None
 
 
 @dataclass(frozen=True, slots=True)
