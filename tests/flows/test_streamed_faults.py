@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sereno.detect.robust import RobustDetector
+from sereno.detect.rules import CalibrationRule
 from sereno.domain.judgement import Detection, Memory
 from sereno.domain.readings import FloatArray, Quality, Window
 from sereno.domain.signals import AssetKey
@@ -118,6 +119,7 @@ def _plan(window: Window) -> TrainingPlan:
         profile,
         "robust",
         RobustDetector(profile, n_trees=5),
+        CalibrationRule(),
         0.25,
         is_budget_firm=False,
         now=NOW,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sereno.detect.rules import CalibrationRule
 from sereno.domain.errors import FileMissing, HistoryTooShort, ModelCorrupt, ModelMissing, NoReadings
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
@@ -136,6 +137,7 @@ def _plan(setup: Setup, profile: Profile, detector: str | None, budget: float | 
         profile=profile,
         kind=kind,
         detector=chosen,
+        rule=CalibrationRule(settings.calibration.method, tuple(settings.calibration.sigmas)),
         budget=settings.budget if budget is None else budget,
         is_budget_firm=budget is not None or "budget" in setup.loaded.origins,
         now=setup.clock(),

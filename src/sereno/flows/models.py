@@ -117,13 +117,13 @@ def _model(
 ) -> TrainedModel:
     card: dict[str, object] = dict(header["card"])  # type: ignore[call-overload]
     profile = profiles[str(card["profile"])]
-    calibrations = {n: Calibration(**c) for n, c in header["calibrations"].items()}  # type: ignore[attr-defined]
+    calibrations = {n: Calibration.of_document(c) for n, c in header["calibrations"].items()}  # type: ignore[attr-defined]
     repeats: list[tuple[str, str, dict[str, float]]] = header["natural_repeats"]  # type: ignore[assignment]
     card |= {
         "trained_at": datetime.fromisoformat(str(card["trained_at"])),
         "assets": tuple(AssetKey(site, asset) for site, asset in card["assets"]),  # type: ignore[attr-defined]
         "signals": tuple(card["signals"]),  # type: ignore[arg-type]
-        "calibration": Calibration(**card["calibration"]),  # type: ignore[arg-type]
+        "calibration": Calibration.of_document(card["calibration"]),  # type: ignore[arg-type]
         "digest": digest,
     }
     read = ModelCard(**card)  # type: ignore[arg-type]

@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 
 import numpy as np
 
 from sereno.contracts import Detector
-from sereno.detect.calibration import Hysteresis, calibrate
+from sereno.detect.calibration import Hysteresis
 from sereno.detect.registry import options_of
+from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.domain.errors import BudgetTooSmall
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
@@ -36,6 +38,7 @@ class TrainingPlan:
 
     Attributes:
         detector: What learns; `kind` is its name.
+        rule: How thresholds are found.
         budget: False episodes per week and asset.
         is_budget_firm: Whether a budget that the history cannot support is an error rather than lowered
             aloud.
@@ -44,6 +47,7 @@ class TrainingPlan:
     profile: Profile
     kind: str
     detector: Detector
+    rule: CalibrationRule
     budget: float
     is_budget_firm: bool
     now: datetime
@@ -144,11 +148,12 @@ def _calibrations(
 def _calibration(scores: Sequence[FloatArray], step: timedelta | None, plan: TrainingPlan) -> Calibration:
     hysteresis = Hysteresis.for_step(step)
     try:
-        return calibrate(scores, step, budget=plan.budget, hysteresis=hysteresis)
+        return calibrate_by(plan.rule, scores, step, budget=plan.budget, hysteresis=hysteresis)
     except BudgetTooSmall as error:
-        if plan.is_budget_firm:
+        supported = float(str(error.facts["supported"]))
+        if plan.is_budget_firm or not isfinite(supported):
             raise
-        return calibrate(scores, step, budget=float(str(error.facts["supported"])), hysteresis=hysteresis)
+        return calibrate_by(plan.rule, scores, step, budget=supported, hysteresis=hysteresis)
 
 
 def _card(
@@ -158,7 +163,8 @@ def _card(
 ) -> ModelCard:
     fingerprint = _fingerprint(history)
     main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
-    settings = {**options_of(plan.detector), "budget": plan.budget, "folds": _FOLDS}
+    calibrated = {"budget": plan.budget, "folds": _FOLDS, "calibration": plan.rule.method}
+    settings = {**options_of(plan.detector), **calibrated, "sigmas": list(plan.rule.sigmas)}
     identity = hashlib.sha256(
         f"{plan.profile.name}|{plan.kind}|{fingerprint}|{sorted(settings.items())}".encode()
     ).hexdigest()

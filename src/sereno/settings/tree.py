@@ -1,7 +1,7 @@
 """The typed tree of `sereno.yaml`; every option has a unit, bounds, a default and one sentence."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, SecretStr, model_validator
 
@@ -11,6 +11,7 @@ from sereno.settings.mappings import MappingSettings
 
 __all__ = [
     "AssetSettings",
+    "CalibrationSettings",
     "DetectorSettings",
     "ExportSettings",
     "FolderSource",
@@ -48,6 +49,33 @@ class DetectorSettings(Branch):
     @classmethod
     def _named(cls, said: object) -> object:
         return {"kind": said} if isinstance(said, str) else said
+
+
+class CalibrationSettings(Branch):
+    """How a score gets its threshold; a bare name stands for its method."""
+
+    method: Literal["auto", "conformal", "pot", "mean_3sigma", "sigma_bands"] = Field(
+        default="auto",
+        description="Rule for thresholds: auto, conformal and pot keep the budget; mean_3sigma and "
+        "sigma_bands know none.",
+    )
+    sigmas: list[Annotated[float, Field(gt=0)]] = Field(
+        default_factory=list,
+        description="Standard deviations above the mean: of mean_3sigma one; of sigma_bands where low, "
+        "medium, high and critical begin.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, said: object) -> object:
+        return {"method": said} if isinstance(said, str) else said
+
+    @model_validator(mode="after")
+    def _suited(self) -> Self:
+        wanted = {"mean_3sigma": 1, "sigma_bands": 4}.get(self.method, 0)
+        if self.sigmas and (len(self.sigmas) != wanted or self.sigmas != sorted(set(self.sigmas))):
+            raise ValueError(f"sigmas are {wanted} ascending numbers with the method {self.method}")
+        return self
 
 
 class Tariff(Branch):
@@ -218,6 +246,9 @@ class Settings(Branch):
     detectors: dict[str, DetectorSettings] = Field(
         default_factory=dict,
         description="The behaviour detector of a profile, where it is another: {process: ewma}.",
+    )
+    calibration: CalibrationSettings = Field(
+        default_factory=CalibrationSettings, description="How thresholds are found."
     )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")
