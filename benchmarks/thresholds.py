@@ -19,7 +19,7 @@ from scipy import signal, stats
 from benchmarks.common import Goal, Options, parse_options, publish, tell
 from sereno.detect.calibration import Hysteresis, count_episodes
 from sereno.detect.rules import CalibrationRule, calibrate_by
-from sereno.domain.errors import BudgetTooSmall
+from sereno.domain.errors import BudgetTooSmall, HistoryTooShort
 from sereno.domain.judgement import Claim
 from sereno.domain.readings import FloatArray
 
@@ -109,7 +109,7 @@ def _outcome(
             budget=budget,
             hysteresis=kind.hysteresis,
         )
-    except BudgetTooSmall:
+    except (BudgetTooSmall, HistoryTooShort):
         return {**cell, "claim": "refused", "ratio": np.nan}
     return {
         **cell,
