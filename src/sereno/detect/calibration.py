@@ -18,10 +18,19 @@ from math import ceil, floor, log10
 import numpy as np
 
 from sereno.domain.errors import BudgetTooSmall
-from sereno.domain.judgement import Calibration
+from sereno.domain.judgement import Calibration, Claim
 from sereno.domain.readings import FloatArray
 
-__all__ = ["DEFAULT_BUDGET", "Hysteresis", "calibrate", "count_episodes"]
+__all__ = [
+    "DEFAULT_BUDGET",
+    "MIN_THRESHOLD",
+    "Hysteresis",
+    "calibrate",
+    "count_episodes",
+    "episode_peaks",
+    "rounded_up",
+    "weeks_of",
+]
 
 DEFAULT_BUDGET = 0.25
 """False episodes per week and asset."""
@@ -30,7 +39,9 @@ _HOUR = timedelta(hours=1)
 _WEEK = timedelta(weeks=1)
 _MIN_EPISODES = 2.0
 """One episode may be seen and one is held back: a budget worth less than two cannot be told from none."""
-_MIN_THRESHOLD = 1.0
+_SURE_EPISODES = 6
+"""The true number of episodes where so many are allowed is Gamma(6): within 0.52 and 1.55 times with 80 %."""
+MIN_THRESHOLD = 1.0
 """Scores are in units of their own calm 99 % quantile: nothing below that is worth a person's time."""
 
 
@@ -59,20 +70,30 @@ class Hysteresis:
 
 def count_episodes(scores: FloatArray, threshold: float, hysteresis: Hysteresis) -> int:
     """Episodes that a threshold gives on a series of scores, NaN rows holding the state."""
+    return len(episode_peaks(scores, threshold, hysteresis))
+
+
+def episode_peaks(scores: FloatArray, threshold: float, hysteresis: Hysteresis) -> list[float]:
+    """How high each episode of a threshold rises: the largest threshold that would still have opened it."""
     known = scores[~np.isnan(scores)]
     if not (known >= threshold).any():
-        return 0
-    ends = hysteresis.release * threshold
-    n_episodes = above = below = 0
+        return []
+    marked = np.flatnonzero(known >= min(hysteresis.release, 1.0) * threshold)
+    n_calm = np.diff(marked, prepend=marked[:1]) - 1
+    peaks: list[float] = []
+    run: list[float] = []
     is_open = False
-    for score in known.tolist():
-        above = above + 1 if score >= threshold else 0
-        below = below + 1 if score < ends else 0
-        if is_open:
-            is_open = below < hysteresis.off_delay
-        elif above >= hysteresis.on_delay:
-            is_open, n_episodes = True, n_episodes + 1
-    return n_episodes
+    for score, n_before in zip(known[marked].tolist(), n_calm.tolist(), strict=True):
+        is_open = is_open and n_before < hysteresis.off_delay
+        run = run[1 - hysteresis.on_delay :] if n_before <= 0 and hysteresis.on_delay > 1 else []
+        run = [*run, score] if score >= threshold else []
+        if len(run) < hysteresis.on_delay:
+            continue
+        if not is_open:
+            is_open = True
+            peaks.append(0.0)
+        peaks[-1] = max(peaks[-1], min(run))
+    return peaks
 
 
 def calibrate(
@@ -88,8 +109,8 @@ def calibrate(
     Raises:
         BudgetTooSmall: The history cannot support that budget; names the smallest it can.
     """
-    asset_weeks = sum(int((~np.isnan(s)).sum()) for s in scores) * ((step or _DAY) / _WEEK)
-    supported = _rounded_up(_MIN_EPISODES / asset_weeks) if asset_weeks else float("inf")
+    asset_weeks = weeks_of(scores, step)
+    supported = rounded_up(_MIN_EPISODES / asset_weeks) if asset_weeks else float("inf")
     if budget < supported:
         raise BudgetTooSmall(asked=budget, weeks=round(asset_weeks, 1), supported=supported)
     allowed = int(budget * asset_weeks) - 1
@@ -98,7 +119,7 @@ def calibrate(
         return sum(count_episodes(s, threshold, hysteresis) for s in scores)
 
     candidates = np.unique(np.concatenate([s[~np.isnan(s)] for s in scores]))
-    candidates = candidates[candidates >= _MIN_THRESHOLD]
+    candidates = candidates[candidates >= MIN_THRESHOLD]
     threshold = _smallest(candidates, allowed, count)
     calibration = Calibration(
         threshold=threshold,
@@ -110,10 +131,21 @@ def calibrate(
         supported=supported,
         asset_weeks=asset_weeks,
     )
-    return replace(calibration, realised=count(threshold) / asset_weeks)
+    return replace(calibration, realised=count(threshold) / asset_weeks, claim=_claim(threshold, allowed + 1))
 
 
-def _rounded_up(value: float) -> float:
+def weeks_of(scores: Sequence[FloatArray], step: timedelta | None) -> float:
+    """Judged rows of all assets in weeks."""
+    return sum(int((~np.isnan(s)).sum()) for s in scores) * ((step or _DAY) / _WEEK)
+
+
+def _claim(threshold: float, allowed: int) -> Claim:
+    if threshold <= MIN_THRESHOLD:
+        return Claim.AT_MOST
+    return Claim.CALIBRATED if allowed >= _SURE_EPISODES else Claim.INDICATIVE
+
+
+def rounded_up(value: float) -> float:
     """Two significant digits, never below the value: what is promised must be kept."""
     unit = 10.0 ** (floor(log10(value)) - 1)
     return round(ceil(value / unit - 1e-9) * unit, 12)
@@ -128,6 +160,6 @@ def _smallest(candidates: FloatArray, allowed: int, count: Callable[[float], int
             high = middle
         else:
             low = middle + 1
-    if low == 0 and (not len(candidates) or count(_MIN_THRESHOLD) <= allowed):
-        return _MIN_THRESHOLD
+    if low == 0 and (not len(candidates) or count(MIN_THRESHOLD) <= allowed):
+        return MIN_THRESHOLD
     return float(np.nextafter(candidates[min(low, len(candidates) - 1)], np.inf))

@@ -177,7 +177,7 @@ class _Tracker:
             cause=_cause(
                 evidence.check, evidence.kind, float(episode.observed[lead]), float(episode.expected[lead])
             ),
-            severity=grade(figures[_PEAK], n_rows, window.step, is_data=is_data),
+            severity=grade(figures[_PEAK], n_rows, window.step, is_data=is_data, bands=evidence.bands),
             started_at=_instant(figures[_STARTED]),
             ended_at=None if is_open else from_numpy(step_end(last, window.step, window.zone)),
             last_at=_instant(figures[_LAST]),

@@ -1,5 +1,6 @@
 """How bad: the calibrated exceedance and how long it has lasted, on one scale."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from math import log2
 
@@ -22,7 +23,14 @@ def reference_rows(step: timedelta | None) -> float:
     return max(_HOUR / step, 12.0)
 
 
-def grade(exceedance: float, n_rows: int, step: timedelta | None, *, is_data: bool = False) -> Severity:
+def grade(
+    exceedance: float,
+    n_rows: int,
+    step: timedelta | None,
+    *,
+    is_data: bool = False,
+    bands: Sequence[float] = (),
+) -> Severity:
     """The severity of an episode; rises with exceedance and with duration, never falls with either.
 
     A doubling of the exceedance weighs as much as a doubling of the duration past its reference. A data
@@ -34,7 +42,11 @@ def grade(exceedance: float, n_rows: int, step: timedelta | None, *, is_data: bo
         n_rows: Abnormal steps so far.
         step: Length of a step.
         is_data: Whether it is a data problem.
+        bands: Exceedances from which an episode is medium, high and critical, ascending; with them duration
+            does not count.
     """
+    if bands:
+        return Severity(Severity.LOW + sum(exceedance >= band for band in bands))
     index = log2(max(exceedance, 1.0)) + log2(1.0 + (n_rows - 1) / reference_rows(step))
     for limit, severity in _LIMITS:
         if index >= limit:

@@ -1,6 +1,6 @@
 """What judging a window gives: scores, what they are worth, and the intervals judged abnormal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -14,6 +14,7 @@ from sereno.domain.time import isoformat
 
 __all__ = [
     "Calibration",
+    "Claim",
     "Detection",
     "Evidence",
     "IncidentKind",
@@ -69,6 +70,7 @@ class Scores:
         is_telling: Where a signal normally carries enough for a low value to be seen (not at night, for the
             sun),
             shape (rows, signals).
+        voices: Score of each member, by name, where several detectors speak as one, shape (rows,).
     """
 
     time: TimeArray
@@ -76,6 +78,20 @@ class Scores:
     contributions: FloatArray
     expected: FloatArray
     is_telling: BoolArray
+    voices: Mapping[str, FloatArray] | None = None
+
+
+class Claim(StrEnum):
+    """What a calibration promises of its budget."""
+
+    CALIBRATED = "calibrated"
+    """With 80 % of probability the true rate lies between half and twice the budget."""
+    INDICATIVE = "indicative"
+    """In the middle it does, but the history is too short to be sure."""
+    AT_MOST = "at_most"
+    """The true rate is lower: nothing below the calm 99 % quantile is told, whatever the budget allows."""
+    NONE = "none"
+    """The rule knows no budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,9 @@ class Calibration:
         supported: Smallest budget that the history can support.
         asset_weeks: History behind the figures.
         method: `conformal`, or the name of another rule.
+        claim: What is promised of the budget; empty in models that did not say.
+        bands: Score over threshold from which an episode is medium, high and critical; the usual scale of
+            exceedance and duration when empty.
     """
 
     threshold: float
@@ -103,6 +122,14 @@ class Calibration:
     supported: float
     asset_weeks: float
     method: str = "conformal"
+    claim: str = ""
+    bands: tuple[float, ...] = ()
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, object]) -> "Calibration":
+        """The calibration that JSON holds, where a tuple has become a list."""
+        bands: Sequence[float] = document.get("bands", ())  # type: ignore[assignment]
+        return cls(**{**document, "bands": tuple(bands)})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +219,7 @@ class Evidence:
         is_telling: Where a normal row says that a low signal has recovered, shape (rows, signals); everywhere
             when None.
         since: When the abnormal run of each row began, where the check knows better than the row itself.
-        release, on_delay, off_delay: Hysteresis, see `Calibration`.
+        release, on_delay, off_delay, bands: See `Calibration`.
     """
 
     check: str
@@ -206,4 +233,5 @@ class Evidence:
     release: float = 1.0
     on_delay: int = 1
     off_delay: int = 1
+    bands: tuple[float, ...] = ()
     model: str = ""

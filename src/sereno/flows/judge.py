@@ -99,6 +99,7 @@ def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tup
         release=calibration.release,
         on_delay=calibration.on_delay,
         off_delay=calibration.off_delay,
+        bands=calibration.bands,
         model=model.card.id,
     )
     return evidence, learnt

@@ -1,9 +1,9 @@
 """The typed tree of `sereno.yaml`; every option has a unit, bounds, a default and one sentence."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
 from sereno.settings.branch import Branch, Duration
@@ -11,6 +11,7 @@ from sereno.settings.mappings import MappingSettings
 
 __all__ = [
     "AssetSettings",
+    "CalibrationSettings",
     "DetectorSettings",
     "ExportSettings",
     "FolderSource",
@@ -33,11 +34,48 @@ class StoreSettings(Branch):
 
 
 class DetectorSettings(Branch):
-    """How behaviour is learnt."""
+    """How behaviour is learnt; a bare name stands for its kind."""
 
-    kind: Literal["robust"] = Field(default="robust", description="Detector used for behaviour.")
+    kind: str | None = Field(
+        default=None, description="Detector used for behaviour; without one, that of the profile."
+    )
     seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
     trees: int = Field(default=100, ge=10, le=1000, description="Trees of the isolation forest.")
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Further options of that detector by name, as its page lists them."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, said: object) -> object:
+        return {"kind": said} if isinstance(said, str) else said
+
+
+class CalibrationSettings(Branch):
+    """How a score gets its threshold; a bare name stands for its method."""
+
+    method: Literal["auto", "conformal", "pot", "mean_3sigma", "sigma_bands"] = Field(
+        default="auto",
+        description="Rule for thresholds: auto, conformal and pot keep the budget; mean_3sigma and "
+        "sigma_bands know none.",
+    )
+    sigmas: list[Annotated[float, Field(gt=0)]] = Field(
+        default_factory=list,
+        description="Standard deviations above the mean: of mean_3sigma one; of sigma_bands where low, "
+        "medium, high and critical begin.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, said: object) -> object:
+        return {"method": said} if isinstance(said, str) else said
+
+    @model_validator(mode="after")
+    def _suited(self) -> Self:
+        wanted = {"mean_3sigma": 1, "sigma_bands": 4}.get(self.method, 0)
+        if self.sigmas and (len(self.sigmas) != wanted or self.sigmas != sorted(set(self.sigmas))):
+            raise ValueError(f"sigmas are {wanted} ascending numbers with the method {self.method}")
+        return self
 
 
 class Tariff(Branch):
@@ -204,6 +242,13 @@ class Settings(Branch):
     store: StoreSettings = Field(default_factory=StoreSettings, description="The database.")
     detector: DetectorSettings = Field(
         default_factory=DetectorSettings, description="The behaviour detector."
+    )
+    detectors: dict[str, DetectorSettings] = Field(
+        default_factory=dict,
+        description="The behaviour detector of a profile, where it is another: {process: ewma}.",
+    )
+    calibration: CalibrationSettings = Field(
+        default_factory=CalibrationSettings, description="How thresholds are found."
     )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")

@@ -151,7 +151,7 @@ def card_of(document: Document) -> ModelCard:
         "trained_at": datetime.fromisoformat(cast("str", document["trained_at"])),
         "assets": tuple(AssetKey(*key) for key in cast("list[tuple[str, str]]", document["assets"])),
         "signals": tuple(cast("list[str]", document["signals"])),
-        "calibration": Calibration(**calibration),  # type: ignore[arg-type]  # as above
+        "calibration": Calibration.of_document(calibration),
         "metrics": {name: _float(figure) for name, figure in metrics.items()},
     }
     return ModelCard(**known)  # type: ignore[arg-type]
