@@ -9,7 +9,7 @@ calm 99 % quantile: the largest error, and the largest mean error of the last ro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -36,7 +36,7 @@ SMOOTHED_ROWS = 5
 _HOUR = timedelta(hours=1)
 _LATER_SHARE = 0.15
 """Share of each asset's rows, the last ones, that no weight is learnt from."""
-_MIN_ENDS = 16
+_MIN_ENDS = 8
 """Training sequences below which nothing can be learnt."""
 _CALM_QUANTILE = 0.99
 _BODY_QUANTILE = 0.95
@@ -130,7 +130,7 @@ class LstmDetector:
     sequence: int | None = None
     encoding_dim: int = 16
     learning_rate: float = 5e-3
-    epochs: int = 30
+    epochs: int = 20
     batch_size: int = 64
     grid: Mapping[str, Sequence[float]] = field(default_factory=dict)
     patience: int = 5
@@ -228,10 +228,10 @@ class LstmDetector:
         scales = {}
         for error, member in zip(errors, one.members, strict=True):
             rows = np.concatenate([member.training, member.later])
-            own = _limits(error, self.smoothing, rows) if len(rows) else common
-            scales[member.asset] = member.scale.with_limits(
-                np.clip(own, common / _OWN_CAP, common * _OWN_CAP)
-            )
+            if len(rows):
+                own = _limits(error, self.smoothing, rows)
+                own = np.clip(own, common / _OWN_CAP, common * _OWN_CAP)
+                scales[member.asset] = replace(member.scale, limits=own)
         model = SegmentModel(
             signals=one.members[0].window.signals,
             length=one.members[0].length,

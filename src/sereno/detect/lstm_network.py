@@ -87,7 +87,7 @@ class Network:
 
     @cached_property
     def _folded(self) -> "Network":
-        """Weights of the sigmoid gates halved: by sigmoid(x) = (1 + tanh(x / 2)) / 2 all gates are one call."""
+        """Sigmoid gates halved: sigmoid(x) = (1 + tanh(x / 2)) / 2, so all gates are one call."""
         halves = np.repeat(np.array([0.5, 0.5, 0.5, 1.0], dtype=np.float32), self.n_hidden)
         gates = {
             one.name: np.ascontiguousarray(getattr(self, one.name) * halves)

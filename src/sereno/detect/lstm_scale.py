@@ -14,8 +14,11 @@ from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 
 __all__ = ["AssetScale", "Sequences", "fit_scale", "in_columns", "in_window_order"]
 
-CLIP = 5.0
-"""Spreads beyond which values look alike to the network: it has not learnt from any."""
+_USUAL_QUANTILE = 0.995
+_BEYOND = 1.5
+"""Times the 99.5 % quantile of its size beyond which a cell is hidden from the network."""
+_LEAST_REACH, _WIDEST_REACH = 4.0, 12.0
+"""Bounds on that distance [spreads]."""
 _IQR_OF_NORMAL = 1.349
 _RANGE_OF_NORMAL = 4.652
 """Distance from the 1 % to the 99 % quantile of a standard normal variable."""
@@ -37,6 +40,8 @@ class AssetScale:
         segment: Whose network judges it.
         zone: Whose clock its hours follow.
         centre, spread: Median and robust deviation of each signal, in its unit, shape (signals,).
+        reach: Distance from the centre beyond which a cell is not shown to the network [spreads]: what it
+            never learnt from would be carried along for a whole sequence. Shape (signals,).
         limits: Calm limits of the statistics, shape (2,).
     """
 
@@ -46,6 +51,7 @@ class AssetScale:
     step: timedelta | None
     centre: FloatArray
     spread: FloatArray
+    reach: FloatArray
     limits: FloatArray
 
     def scaled(self, values: FloatArray) -> FloatArray:
@@ -53,22 +59,20 @@ class AssetScale:
         return (values - self.centre) / self.spread
 
     def inputs(self, values: FloatArray, time: TimeArray) -> Float32Array:
-        """Scaled and bounded cells, unknown ones at their centre, then the context; (rows, inputs)."""
-        cells = np.clip(np.nan_to_num(self.scaled(values)), -CLIP, CLIP)
+        """Scaled cells, unknown and hidden ones at their centre, then the context; (rows, inputs)."""
+        cells = np.nan_to_num(self.scaled(values))
+        cells = np.where(np.abs(cells) <= self.reach, cells, 0.0)
         if not _has_context(self.step):
             return cells.astype(np.float32)
         return np.concatenate([cells, _context(local_time(time, self.zone))], axis=1).astype(np.float32)
-
-    def with_limits(self, limits: FloatArray) -> "AssetScale":
-        """The same scale with other limits."""
-        return replace(self, limits=limits)
 
     @classmethod
     def middle(cls, scales: Sequence["AssetScale"], limits: FloatArray) -> "AssetScale":
         """The scale of an asset that nobody has seen: the middle one of its segment."""
         centre = np.median([scale.centre for scale in scales], axis=0)
         spread = np.median([scale.spread for scale in scales], axis=0)
-        return replace(scales[0], centre=centre, spread=spread, limits=limits)
+        reach = np.median([scale.reach for scale in scales], axis=0)
+        return replace(scales[0], centre=centre, spread=spread, reach=reach, limits=limits)
 
     def to_json(self) -> dict[str, object]:
         """All but the arrays."""
@@ -77,7 +81,7 @@ class AssetScale:
 
     def to_arrays(self) -> dict[str, FloatArray]:
         """The arrays."""
-        return {"centre": self.centre, "spread": self.spread, "limits": self.limits}
+        return {"centre": self.centre, "spread": self.spread, "reach": self.reach, "limits": self.limits}
 
     @classmethod
     def of(cls, text: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> "AssetScale":
@@ -88,19 +92,21 @@ class AssetScale:
 
 def fit_scale(window: Window, use: BoolArray, segment: str) -> AssetScale:
     """The scale of an asset from its cells in the rows marked in `use`."""
-    pairs = [_fit_column(column[use & ~np.isnan(column)]) for column in window.values.T]
-    centre, spread = np.array(pairs).reshape(len(pairs), 2).T
-    return AssetScale(window.signals, segment, window.zone, window.step, centre, spread, np.ones(2))
+    columns = [_fit_column(column[use & ~np.isnan(column)]) for column in window.values.T]
+    centre, spread, reach = np.array(columns).reshape(len(columns), 3).T
+    return AssetScale(window.signals, segment, window.zone, window.step, centre, spread, reach, np.ones(2))
 
 
-def _fit_column(known: FloatArray) -> tuple[float, float]:
-    """Median and spread; a wider quantile range where half of the values are alike."""
+def _fit_column(known: FloatArray) -> tuple[float, float, float]:
+    """Median, spread (of a wider quantile range where half of the values are alike) and reach."""
     if not len(known):
-        return 0.0, 1.0
+        return 0.0, 1.0, _LEAST_REACH
     first, low, centre, high, last = np.quantile(known, [0.01, 0.25, 0.5, 0.75, 0.99]).tolist()
     rough = (high - low) / _IQR_OF_NORMAL, (last - first) / _RANGE_OF_NORMAL, float(known.std())
     spread = next((one for one in rough if one > 0), _CONSTANT_SHARE * abs(centre))
-    return centre, spread or 1.0
+    spread = spread or 1.0
+    usual = float(np.quantile(np.abs(known - centre), _USUAL_QUANTILE)) / spread
+    return centre, spread, min(max(_BEYOND * usual, _LEAST_REACH), _WIDEST_REACH)
 
 
 @dataclass(frozen=True, slots=True)

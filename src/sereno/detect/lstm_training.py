@@ -20,7 +20,16 @@ import numpy.typing as npt
 from sereno.detect.lstm_network import Float32Array, Network
 from sereno.domain.errors import ExtraMissing
 
-__all__ = ["CHOSEN", "Lesson", "Recipe", "Trained", "train_networks"]
+__all__ = [
+    "CHOSEN",
+    "Course",
+    "Lesson",
+    "Recipe",
+    "Trained",
+    "count_compiled",
+    "reconstruct_by_jax",
+    "train_networks",
+]
 
 Tensor = Any
 """Of JAX, which is not there when types are checked."""
@@ -28,7 +37,7 @@ Parameters = dict[str, Tensor]
 Index = npt.NDArray[np.intp]
 CHOSEN = ("encoding_dim", "learning_rate", "epochs", "batch_size")
 _LR_FACTOR = 0.5
-_MIN_GAIN = 1e-3
+_MIN_GAIN = 5e-3
 """A validation loss that falls by less than this share has not fallen."""
 _MAX_GRADIENT = 1.0
 """Longest gradient that is followed: an odd batch must not throw the weights away."""
@@ -112,6 +121,24 @@ def train_networks(lessons: Sequence[Lesson], *, workers: int = 1) -> list[Train
         return [_learn(lesson, progress) for lesson in lessons]
 
 
+def reconstruct_by_jax(network: Network, sequences: Float32Array) -> Float32Array:
+    """Whole sequences as the network tells them, by the framework that trains it.
+
+    Args:
+        sequences: Shape (sequences, rows, inputs).
+
+    Returns:
+        Shape (sequences, rows, signals).
+    """
+    told: Float32Array = np.asarray(_compiled().reconstruct(network.to_arrays(), sequences))
+    return told
+
+
+def count_compiled() -> int:
+    """Shapes for which this process has compiled the training step."""
+    return int(_compiled().step._cache_size())
+
+
 def _framework() -> tuple[Tensor, Tensor]:
     """The modules jax and optax."""
     try:
@@ -138,15 +165,16 @@ def _train(lesson: Lesson, recipe: Recipe, told: Callable[[str, int], None]) -> 
     rng = np.random.default_rng([lesson.seed, recipe.encoding_dim, *lesson.name.encode()])
     inputs, is_known = _padded(lesson)
     compiled = _compiled()
-    parameters: Parameters = _drawn(n_inputs, n_signals, inputs.shape[1], recipe.encoding_dim, rng)
-    course = _Course(recipe)
+    first = _drawn(n_inputs, n_signals, inputs.shape[1], recipe.encoding_dim, rng)
+    parameters: Parameters = compiled.place(first)
+    course = Course(recipe)
     momentum = compiled.begin(parameters)
     for epoch in range(recipe.epochs):
         order = lesson.ends[rng.permutation(len(lesson.ends))]
         total = 0.0
         for ends in _batches(order, recipe.batch_size):
             batch = _batch(inputs, is_known, ends, lesson.length)
-            hidden = rng.random(batch[0].shape, dtype=np.float32) < recipe.dropped
+            hidden = _hidden(batch[0].shape, recipe.dropped, rng)
             rate = np.float32(course.rate)
             parameters, momentum, loss = compiled.step(parameters, momentum, *batch, hidden, rate)
             total += float(loss) * int((ends >= 0).sum())
@@ -160,7 +188,7 @@ def _train(lesson: Lesson, recipe: Recipe, told: Callable[[str, int], None]) -> 
 
 
 @dataclass(slots=True)
-class _Course:
+class Course:
     """Early stopping and the learning rate over the epochs of one training."""
 
     recipe: Recipe
@@ -189,8 +217,9 @@ class _Course:
 class _Compiled:
     """Functions that JAX compiles once for each shape of their arguments."""
 
+    place: Callable[[Parameters], Parameters]
     begin: Callable[[Parameters], Tensor]
-    step: Callable[..., tuple[Parameters, Tensor, Tensor]]
+    step: Tensor
     loss: Callable[..., Tensor]
     reconstruct: Callable[..., Tensor]
 
@@ -241,7 +270,7 @@ def _compiled() -> _Compiled:
         moves, momentum = rule.update(slope, momentum)
         return jax.tree.map(lambda p, m: p - rate * m, parameters, moves), momentum, value
 
-    return _Compiled(rule.init, jax.jit(step), jax.jit(loss), jax.jit(reconstruct))
+    return _Compiled(jax.device_put, rule.init, jax.jit(step), jax.jit(loss), jax.jit(reconstruct))
 
 
 def _validation(
@@ -272,6 +301,17 @@ def _batch(
     """Sequences (batch, length, inputs) and which of their cells count."""
     rows = np.maximum(ends, length - 1)[:, None] + np.arange(1 - length, 1)
     return inputs[rows], is_known[rows] & (ends >= 0)[:, None, None]
+
+
+def _hidden(shape: tuple[int, ...], share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Cells that the encoder does not see: single ones, and stretches of as many sequences' signals."""
+    n_sequences, length, n_inputs = shape
+    single = rng.random(shape, dtype=np.float32) < share
+    first, last = np.sort(rng.integers(0, length, (2, n_sequences, 1, n_inputs)), axis=0)
+    rows = np.arange(length)[:, None]
+    is_chosen = rng.random((n_sequences, 1, n_inputs), dtype=np.float32) < share
+    hidden: npt.NDArray[np.bool_] = single | (is_chosen & (rows >= first) & (rows <= last))
+    return hidden
 
 
 def _padded(lesson: Lesson) -> tuple[Float32Array, npt.NDArray[np.bool_]]:
