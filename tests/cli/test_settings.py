@@ -41,7 +41,9 @@ def test_explain_has_a_sentence_for_every_key(tmp_path: Path) -> None:
     some = sereno("config", "explain", "detector", "--json").document["settings"]
 
     assert all(row["description"] and row["type"] for row in rows)
-    assert {row["key"] for row in some} == {"detector.kind", "detector.seed", "detector.trees"}
+    branches = ("detector", "detectors.<name>")
+    options = ("kind", "options", "seed", "trees")
+    assert {row["key"] for row in some} == {f"{one}.{option}" for one in branches for option in options}
 
 
 def test_schema_is_a_json_schema() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sereno.detect.robust import MIN_ROWS, RobustDetector, TrainedRobust
+from sereno.contracts import MIN_ROWS
+from sereno.detect.robust import RobustDetector, TrainedRobust
 from sereno.domain.archive import ArchiveError
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sereno.detect.robust import RobustDetector
 from sereno.domain.judgement import Detection, Memory
 from sereno.domain.readings import FloatArray, Quality, Window
 from sereno.domain.signals import AssetKey
@@ -112,8 +113,15 @@ def gas_client(rows: int) -> Window:
 
 
 def _plan(window: Window) -> TrainingPlan:
+    profile = PROFILES[window.profile]
     return TrainingPlan(
-        PROFILES[window.profile], 0.25, is_budget_firm=False, seed=0, n_trees=5, now=NOW, code_version="0"
+        profile,
+        "robust",
+        RobustDetector(profile, n_trees=5),
+        0.25,
+        is_budget_firm=False,
+        now=NOW,
+        code_version="0",
     )
 
 

@@ -147,6 +147,9 @@ def ingest(
 def train(
     context: typer.Context,
     profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Detector of behaviour, instead of the one in settings.")
+    ] = None,
     budget: Annotated[
         float | None, typer.Option(min=0.0, help="False alarms accepted per asset and week [episodes].")
     ] = None,
@@ -154,7 +157,7 @@ def train(
     """Learn every asset's normal behaviour and calibrate it to the false-alarm budget."""
     request: Request = context.obj
     with _open(request) as workspace:
-        cards = workspace.train(profile=profile, budget=budget)
+        cards = workspace.train(profile=profile, detector=detector, budget=budget)
         language = workspace.language
     if request.as_json:
         show_json({"models": [card.to_json() for card in cards]})

@@ -9,6 +9,7 @@
     │   ├── UnknownAsset, UnknownSignal, AmbiguousData
     │   └── InvalidRecord
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
+    │   └── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
     ├── StoreError            database, disk, lease, version               exit 5
     │   ├── StoreNewer, StoreUnreachable, DiskFull, EngineRunning
     │   └── NotFound
@@ -28,6 +29,9 @@ __all__ = [
     "BudgetTooSmall",
     "CorruptFile",
     "DataError",
+    "DetectorMisconfigured",
+    "DetectorOptionUnknown",
+    "DetectorUnknown",
     "DiskFull",
     "EmptyFile",
     "EngineRunning",
@@ -219,6 +223,27 @@ class SettingsError(SerenoError):
     code = "settings.invalid"
     template = "{where}: {detail}. {hint}"
     exit_code = 4
+
+
+class DetectorUnknown(SettingsError):
+    """A detector was asked for that is not there."""
+
+    code = "detector.unknown"
+    template = "{where}: there is no detector '{name}'. There are: {known}."
+
+
+class DetectorOptionUnknown(SettingsError):
+    """A detector was given an option that it does not have."""
+
+    code = "detector.option_unknown"
+    template = "{where}: the detector '{name}' has no option '{option}'. It has: {known}."
+
+
+class DetectorMisconfigured(SettingsError):
+    """A detector was asked for in a way that it cannot be."""
+
+    code = "detector.misconfigured"
+    template = "{where}: the detector '{name}' cannot be used so: {detail}."
 
 
 class StoreError(SerenoError):

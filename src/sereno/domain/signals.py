@@ -134,7 +134,8 @@ class Profile:
     `is_open` profiles take every numeric column of a file as a signal of that name. `time_aliases`,
     `site_aliases` and `asset_aliases` are header names that carry the instant and the identity;
     columns named in `ignored` (row numbers, truth labels) are never signals. `facts` are what the workspace
-    knows of its assets; an entry for a whole site or for all names them `ANY`.
+    knows of its assets; an entry for a whole site or for all names them `ANY`. `detector` names what learns
+    their behaviour where settings do not say; the general default when empty.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Profile:
     ignored: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None
     facts: Mapping[AssetKey, AssetFacts] = field(default_factory=dict)
+    detector: str = ""
 
     def __hash__(self) -> int:
         return hash(self.name)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tzlocal import get_localzone_name
 
+from sereno.contracts import Detector
+from sereno.detect.registry import DEFAULT_DETECTOR, build_detector, check_detector_name
 from sereno.domain.cleaning import Cleaning
-from sereno.domain.errors import FileMissing, FileUnreadable
+from sereno.domain.errors import FileMissing, FileUnreadable, SettingsError
 from sereno.domain.facts import NO_FACTS, AssetFacts
 from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
@@ -20,8 +22,8 @@ from sereno.report.exports import TableFormat
 from sereno.settings.identities import with_identities
 from sereno.settings.mappings import MappingSettings, load_portals
 from sereno.settings.profiles import load_profiles
-from sereno.settings.reading import LoadedSettings, load_settings
-from sereno.settings.tree import AssetSettings, ExportSettings, Settings
+from sereno.settings.reading import SETTINGS_FILE, LoadedSettings, load_settings
+from sereno.settings.tree import AssetSettings, DetectorSettings, ExportSettings, Settings
 from sereno.store import Store, open_store
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "NO_HINTS",
     "FileHints",
     "Setup",
+    "chosen_detector",
     "declared_facts",
     "export_plan",
     "has_store",
@@ -72,6 +75,7 @@ def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | Non
     loaded = load_settings(folder)
     facts = declared_facts(loaded.tree.assets)
     profiles = with_identities(load_profiles(folder / PROFILES_FOLDER), loaded)
+    _check_detectors(loaded, profiles)
     return Setup(
         folder=folder,
         loaded=loaded,
@@ -101,6 +105,51 @@ def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, Ass
             key = AssetKey(name[:cut], name[cut + 1 :])
             facts[key] = one.over(facts.get(AssetKey(key.site, ANY), common))
     return facts
+
+
+def chosen_detector(setup: Setup, profile: Profile, kind: str | None = None) -> tuple[str, Detector]:
+    """Name of the detector of a profile's behaviour, and the detector.
+
+    The name is `kind`, or what settings say of the profile, of all, or what the profile itself names.
+
+    Raises:
+        DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured: There is none of that name and options.
+        ExtraMissing: It needs an extra that is not installed.
+    """
+    common, key = setup.settings.detector, "detector"
+    own = setup.settings.detectors.get(profile.name)
+    if own is not None:
+        common = common.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+        key = f"detectors.{profile.name}"
+    named = common.kind or profile.detector or DEFAULT_DETECTOR
+    name = kind or named
+    detector = build_detector(
+        name,
+        profile,
+        common.options if name == named else {},
+        common={"seed": common.seed, "n_trees": common.trees},
+        where=_origin(setup.loaded, key),
+    )
+    return name, detector
+
+
+def _check_detectors(loaded: LoadedSettings, profiles: Mapping[str, Profile]) -> None:
+    """That every detector in settings is there; its options are looked at when it is built."""
+    said: dict[str, DetectorSettings] = {"detector": loaded.tree.detector}
+    for name, settings in loaded.tree.detectors.items():
+        key = f"detectors.{name}"
+        if name not in profiles:
+            detail = f"'{name}' is not a profile"
+            hint = f"Profiles are {', '.join(profiles)}."
+            raise SettingsError(where=f"{_origin(loaded, key)}: {key}", detail=detail, hint=hint)
+        said[key] = settings
+    for key, settings in said.items():
+        if settings.kind is not None:
+            check_detector_name(settings.kind, where=_origin(loaded, key))
+
+
+def _origin(loaded: LoadedSettings, key: str) -> str:
+    return loaded.origins.get(f"{key}.kind", loaded.origins.get(key, SETTINGS_FILE))
 
 
 def export_plan(settings: ExportSettings) -> ExportPlan:

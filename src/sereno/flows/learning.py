@@ -14,7 +14,7 @@ from sereno.domain.signals import Profile
 from sereno.domain.time import to_numpy
 from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
-from sereno.flows.build import MODELS_FOLDER, Setup
+from sereno.flows.build import MODELS_FOLDER, Setup, chosen_detector
 from sereno.flows.models import TrainedModel, load_model, save_model
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
@@ -89,7 +89,13 @@ class ModelShelf:
 
 
 def train_workspace(
-    setup: Setup, store: Store, *, profile: str | None, budget: float | None, before: datetime | None
+    setup: Setup,
+    store: Store,
+    *,
+    profile: str | None,
+    detector: str | None,
+    budget: float | None,
+    before: datetime | None,
 ) -> list[ModelCard]:
     """Train each profile that has assets; the new models become active together.
 
@@ -97,13 +103,14 @@ def train_workspace(
         NoReadings: The store is empty, or has nothing of that profile.
         HistoryTooShort: No asset of any profile has enough readings.
         BudgetTooSmall: The asked budget cannot be supported.
+        DetectorUnknown, ExtraMissing: The detector that was asked for is not here.
     """
     by_profile = _assets_by_profile(store, profile)
     if not by_profile:
         raise NoReadings(file=str(setup.folder), detail="nothing has been ingested yet")
     models, problem = [], None
     for name, assets in by_profile.items():
-        plan = _plan(setup, setup.profiles[name], budget)
+        plan = _plan(setup, setup.profiles[name], detector, budget)
         try:
             models.append(train_profile(_history(store, assets, before), plan))
         except HistoryTooShort as error:
@@ -122,14 +129,15 @@ def _assets_by_profile(store: Store, profile: str | None) -> Mapping[str, Sequen
     return grouped
 
 
-def _plan(setup: Setup, profile: Profile, budget: float | None) -> TrainingPlan:
+def _plan(setup: Setup, profile: Profile, detector: str | None, budget: float | None) -> TrainingPlan:
     settings = setup.settings
+    kind, chosen = chosen_detector(setup, profile, detector)
     return TrainingPlan(
         profile=profile,
+        kind=kind,
+        detector=chosen,
         budget=settings.budget if budget is None else budget,
         is_budget_firm=budget is not None or "budget" in setup.loaded.origins,
-        seed=settings.detector.seed,
-        n_trees=settings.detector.trees,
         now=setup.clock(),
         code_version=VERSION,
     )

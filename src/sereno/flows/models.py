@@ -1,22 +1,38 @@
 """The trained model of a profile: one artefact that holds all that scoring needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from sereno.detect.robust import RobustDetector, TrainedRobust
+from sereno.contracts import TrainedDetector
+from sereno.detect.registry import build_detector
 from sereno.domain.archive import ArchiveError, digest_of, pack, unpack
 from sereno.domain.errors import FileMissing, ModelCorrupt
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 
-__all__ = ["TrainedModel", "load_model", "save_model"]
+__all__ = ["Layout", "TrainedModel", "load_model", "save_model"]
 
 _NO_STEP = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The windows of an asset as a model learnt them.
+
+    Attributes:
+        signals: Columns, in the order of the detector's memory.
+        until: Start of the last row of the history; None in models that did not say.
+    """
+
+    signals: tuple[str, ...]
+    zone: str
+    step: timedelta | None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +44,15 @@ class TrainedModel:
         natural_repeats: Longest run of equal values that is normal, by asset and signal.
         memories: What the detector remembered of each asset at the end of its history: where judging goes on
             when no store does.
+        layouts: How the windows of each learnt asset looked.
     """
 
     card: ModelCard
-    detector: TrainedRobust
+    detector: TrainedDetector
     calibrations: Mapping[str, Calibration]
     natural_repeats: Mapping[AssetKey, Mapping[str, float]]
     memories: Mapping[AssetKey, Memory]
+    layouts: Mapping[AssetKey, Layout]
 
     def calibration_of(self, step: timedelta | None) -> Calibration:
         """The calibration of assets with that step; the profile's own where it never saw the step."""
@@ -59,6 +77,7 @@ def save_model(model: TrainedModel, path: Path) -> str:
         "natural_repeats": [
             [key.site, key.asset, dict(repeats)] for key, repeats in sorted(model.natural_repeats.items())
         ],
+        "layouts": [_described(key, layout) for key, layout in sorted(model.layouts.items())],
     }
     arrays = {"detector": np.frombuffer(model.detector.dump(), dtype=np.uint8)}
     for i, key in enumerate(model.card.assets):
@@ -75,6 +94,7 @@ def load_model(path: Path, profiles: Mapping[str, Profile]) -> TrainedModel:
     """The model of an artefact, verified.
 
     Raises:
+        DetectorUnknown, ExtraMissing: What learnt it is not installed here.
         FileMissing: There is no such file.
         ModelCorrupt: Not an artefact (a pickle, say), or altered.
     """
@@ -109,11 +129,44 @@ def _model(
     read = ModelCard(**card)  # type: ignore[arg-type]
     return TrainedModel(
         card=read,
-        detector=RobustDetector(profile).load(arrays["detector"].tobytes()),
+        detector=build_detector(read.detector, profile, where=read.id).load(arrays["detector"].tobytes()),
         calibrations=calibrations,
         natural_repeats={AssetKey(site, asset): values for site, asset, values in repeats},
         memories={key: _memory(arrays, f"memory{i}/") for i, key in enumerate(read.assets)},
+        layouts=dict(map(_layout, _layouts_in(header, arrays))),
     )
+
+
+def _layouts_in(
+    header: Mapping[str, object], arrays: Mapping[str, np.ndarray]
+) -> Iterable[Mapping[str, object]]:
+    """Layouts of an artefact; before it held them itself, its detector's archive alone did."""
+    if "layouts" not in header:
+        header = {"layouts": unpack(arrays["detector"].tobytes())[0]["assets"]}
+    layouts: Iterable[Mapping[str, object]] = header["layouts"]  # type: ignore[assignment]
+    return layouts
+
+
+def _described(key: AssetKey, layout: Layout) -> dict[str, object]:
+    return {
+        "site": key.site,
+        "asset": key.asset,
+        "signals": list(layout.signals),
+        "zone": layout.zone,
+        "step_s": None if layout.step is None else layout.step.total_seconds(),
+        "until": None if layout.until is None else layout.until.isoformat(),
+    }
+
+
+def _layout(described: Mapping[str, object]) -> tuple[AssetKey, Layout]:
+    step, until = described["step_s"], described.get("until")
+    layout = Layout(
+        signals=tuple(described["signals"]),  # type: ignore[arg-type]
+        zone=str(described["zone"]),
+        step=None if step is None else timedelta(seconds=float(str(step))),
+        until=None if until is None else datetime.fromisoformat(str(until)),
+    )
+    return AssetKey(str(described["site"]), str(described["asset"])), layout
 
 
 def _memory(arrays: Mapping[str, np.ndarray], prefix: str) -> Memory:

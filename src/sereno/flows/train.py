@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from sereno.contracts import Detector
 from sereno.detect.calibration import Hysteresis, calibrate
-from sereno.detect.robust import RobustDetector, TrainedRobust
+from sereno.detect.registry import options_of
 from sereno.domain.errors import BudgetTooSmall
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile
-from sereno.flows.models import TrainedModel, step_name
+from sereno.domain.time import from_numpy
+from sereno.flows.models import Layout, TrainedModel, step_name
 from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, longest_repeats
 from sereno.prepare.registers import read_registers
@@ -33,16 +35,17 @@ class TrainingPlan:
     """How to train a profile.
 
     Attributes:
+        detector: What learns; `kind` is its name.
         budget: False episodes per week and asset.
         is_budget_firm: Whether a budget that the history cannot support is an error rather than lowered
             aloud.
     """
 
     profile: Profile
+    kind: str
+    detector: Detector
     budget: float
     is_budget_firm: bool
-    seed: int
-    n_trees: int
     now: datetime
     code_version: str
 
@@ -56,19 +59,23 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
     """
     repeats = {window.asset: _natural_repeats(window) for window in windows}
     history = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
-    detector = RobustDetector(plan.profile, seed=plan.seed, n_trees=plan.n_trees)
-    trained = detector.fit(history)
+    trained = plan.detector.fit(history)
     learnt = [window for window in history if trained.knows(window.asset)]
-    held_out = _held_out_scores(detector, learnt)
+    held_out = _held_out_scores(plan.detector, learnt)
     calibrations = _calibrations(learnt, held_out, plan)
-    card = _card(trained, learnt, calibrations, plan)
+    card = _card(learnt, calibrations, plan)
     return TrainedModel(
         card=card,
         detector=trained,
         calibrations=calibrations,
         natural_repeats={key: value for key, value in repeats.items() if trained.knows(key)},
         memories={window.asset: trained.score(window)[1] for window in learnt},
+        layouts={window.asset: _layout(window) for window in learnt},
     )
+
+
+def _layout(window: Window) -> Layout:
+    return Layout(window.signals, window.zone, window.step, from_numpy(window.time[-1]))
 
 
 def _natural_repeats(window: Window) -> dict[str, float]:
@@ -106,7 +113,7 @@ def _without_bad(window: Window, profile: Profile, repeats: Mapping[str, float])
     return check_window(window, profile, Memory(), natural_repeats=repeats).clean
 
 
-def _held_out_scores(detector: RobustDetector, history: Sequence[Window]) -> list[FloatArray]:
+def _held_out_scores(detector: Detector, history: Sequence[Window]) -> list[FloatArray]:
     """Score of each calm row by a detector that did not learn from its block, (rows,) per window."""
     scores = [np.full(len(window), np.nan) for window in history]
     for fold in range(_FOLDS):
@@ -145,21 +152,20 @@ def _calibration(scores: Sequence[FloatArray], step: timedelta | None, plan: Tra
 
 
 def _card(
-    trained: TrainedRobust,
     history: Sequence[Window],
     calibrations: Mapping[str, Calibration],
     plan: TrainingPlan,
 ) -> ModelCard:
     fingerprint = _fingerprint(history)
     main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
-    settings = {"seed": plan.seed, "n_trees": plan.n_trees, "budget": plan.budget, "folds": _FOLDS}
+    settings = {**options_of(plan.detector), "budget": plan.budget, "folds": _FOLDS}
     identity = hashlib.sha256(
-        f"{plan.profile.name}|{fingerprint}|{sorted(settings.items())}".encode()
+        f"{plan.profile.name}|{plan.kind}|{fingerprint}|{sorted(settings.items())}".encode()
     ).hexdigest()
     return ModelCard(
         id=f"{plan.profile.name}-{identity[:10]}",
         profile=plan.profile.name,
-        detector="robust",
+        detector=plan.kind,
         trained_at=plan.now,
         settings=settings,
         fingerprint=fingerprint,
@@ -168,7 +174,7 @@ def _card(
         signals=tuple(dict.fromkeys(name for window in history for name in window.signals)),
         calibration=main,
         metrics={
-            "assets": float(len(trained.assets)),
+            "assets": float(len(history)),
             "rows": float(sum(len(window) for window in history)),
             "asset_weeks": sum(c.asset_weeks for c in calibrations.values()),
             "realised_budget": main.realised,

@@ -194,20 +194,29 @@ class Workspace:
         return appended.n_new + appended.n_changed
 
     def train(
-        self, *, profile: str | None = None, budget: float | None = None, before: datetime | None = None
+        self,
+        *,
+        profile: str | None = None,
+        detector: str | None = None,
+        budget: float | None = None,
+        before: datetime | None = None,
     ) -> list[ModelCard]:
         """Learn every asset with enough history; one model per profile, which then judges.
 
         Args:
             profile: Only this one.
+            detector: Name of what learns, instead of the one in settings.
             budget: False episodes per week and asset; one that the history cannot support is then an error.
             before: Learn only from readings before this instant.
 
         Raises:
             HistoryTooShort: No asset has enough readings.
             BudgetTooSmall: See `budget`.
+            DetectorUnknown, ExtraMissing: See `detector`.
         """
-        cards = train_workspace(self._setup, self._store, profile=profile, budget=budget, before=before)
+        cards = train_workspace(
+            self._setup, self._store, profile=profile, detector=detector, budget=budget, before=before
+        )
         self._models.forget()
         self._records.forget()
         return cards

@@ -52,6 +52,7 @@ class _ProfileData(BaseModel):
     site_aliases: list[str] = Field(default_factory=list)
     asset_aliases: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
+    detector: str = ""
 
 
 def load_profiles(folder: Path | None = None) -> Mapping[str, Profile]:
@@ -114,6 +115,7 @@ def _profile(data: _ProfileData) -> Profile:
         asset_aliases=tuple(data.asset_aliases),
         ignored=tuple(data.ignored),
         labels=data.labels,
+        detector=data.detector,
     )
 
 

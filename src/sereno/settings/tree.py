@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
 from sereno.settings.branch import Branch, Duration
@@ -33,11 +33,21 @@ class StoreSettings(Branch):
 
 
 class DetectorSettings(Branch):
-    """How behaviour is learnt."""
+    """How behaviour is learnt; a bare name stands for its kind."""
 
-    kind: Literal["robust"] = Field(default="robust", description="Detector used for behaviour.")
+    kind: str | None = Field(
+        default=None, description="Detector used for behaviour; without one, that of the profile."
+    )
     seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
     trees: int = Field(default=100, ge=10, le=1000, description="Trees of the isolation forest.")
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Further options of that detector by name, as its page lists them."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, said: object) -> object:
+        return {"kind": said} if isinstance(said, str) else said
 
 
 class Tariff(Branch):
@@ -204,6 +214,10 @@ class Settings(Branch):
     store: StoreSettings = Field(default_factory=StoreSettings, description="The database.")
     detector: DetectorSettings = Field(
         default_factory=DetectorSettings, description="The behaviour detector."
+    )
+    detectors: dict[str, DetectorSettings] = Field(
+        default_factory=dict,
+        description="The behaviour detector of a profile, where it is another: {process: ewma}.",
     )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")
