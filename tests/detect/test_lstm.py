@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sereno.detect.lstm import LstmDetector, TrainedLstm
+from sereno.detect.lstm import SMOOTHING, LstmDetector, TrainedLstm
 from sereno.domain.archive import ArchiveError, digest_of
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
@@ -69,7 +69,7 @@ def test_score_is_calm_again_as_soon_as_the_smoothed_rows_are_over(trained: Trai
     scores, _ = trained.score(disturbed(a_run(seed=1), FAULT, 1, 15.0))
     calm, _ = trained.score(a_run(seed=1))
 
-    after = slice(FAULT.stop + QUICK.smoothing, FAULT.stop + 29)
+    after = slice(FAULT.stop + SMOOTHING, FAULT.stop + 29)
     assert scores.values[after].max() < 1.5 * max(1.0, np.nanmax(calm.values))
 
 
@@ -320,7 +320,7 @@ def test_memory_is_bounded_and_foreign_arrays_are_left_out(trained: TrainedLstm)
     _, memory = trained.score(a_run(seed=1), Memory({"robust/level": np.ones(3)}))
 
     assert {name.partition("/")[0] for name in memory.arrays} == {"lstm"}
-    assert max(len(array) for array in memory.arrays.values()) <= 30 + QUICK.smoothing
+    assert max(len(array) for array in memory.arrays.values()) <= 30 + SMOOTHING
 
 
 def test_input_is_left_as_it_was(trained: TrainedLstm) -> None:

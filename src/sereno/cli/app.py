@@ -284,6 +284,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     days: Annotated[int | None, typer.Option(min=1, help="Days, instead of rows.")] = None,
     assets: Annotated[int | None, typer.Option(min=1, help="Number of assets.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed when absent.")] = None,
+    variables: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=3,
+            help="Variables of a process line; with --output and no length, 7 calm days, 5 with faults "
+            "and a live moment, in folders train, test and live.",
+        ),
+    ] = None,
     max_rows: Annotated[
         int | None, typer.Option(min=1, help="Keep at most so many simulated rows; the oldest go first.")
     ] = None,
@@ -297,7 +306,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sereno.cli.simulating import run_simulation
     from sereno.flows.simulating import SimulationPlan
 
-    plan = SimulationPlan(profile, rows=rows, days=days, assets=assets, seed=seed, max_rows=max_rows)
+    plan = SimulationPlan(
+        profile, rows=rows, days=days, assets=assets, seed=seed, variables=variables, max_rows=max_rows
+    )
     run_simulation(context.obj, plan, output=output, is_reset=reset, is_sure=yes)
 
 

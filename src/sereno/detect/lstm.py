@@ -4,8 +4,10 @@ Each row is told from the sequence that ends in it, and only in it: what came be
 falls with the first normal row after a fault and not a whole sequence later. A sequence never crosses a row
 that is missing; single unknown cells are shown to the network as the asset's usual value and are not judged.
 The error of a signal is measured in its errors on later rows than the network was trained on, so a signal
-that wanders off by itself weighs little. The score is the larger of two statistics, each in units of its own
-calm 99 % quantile: the largest error, and the largest mean error of the last rows.
+that wanders off by itself weighs little. Two statistics of the last few rows make the score: the mean error
+(a shift) and the root mean squared error (a shake), the largest of all signals, in units of their calm 99 %
+quantiles. Over a few rows rather than one, because noise leaves single rows strange; and counted from the
+calm median on, because errors are never near 0 and an alarm must be able to end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +29,12 @@ from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["LstmDetector", "SegmentModel", "TrainedLstm"]
+__all__ = ["SMOOTHING", "LstmDetector", "SegmentModel", "TrainedLstm"]
 
 Index = npt.NDArray[np.intp]
 SEQUENCE = 30
 HOURLY_SEQUENCE = 24
-SMOOTHED_ROWS = 5
+SMOOTHING, HOURLY_SMOOTHING = 5, 3
 _HOUR = timedelta(hours=1)
 _LATER_SHARE = 0.15
 """Share of each asset's rows, the last ones, that no weight is learnt from."""
@@ -40,7 +42,7 @@ _MIN_ENDS = 8
 """Training sequences below which nothing can be learnt."""
 _CALM_QUANTILE = 0.99
 _BODY_QUANTILE = 0.95
-_TAIL_CAP = 2.0
+_TAIL_CAP = 1.5
 """The 99 % quantile of a statistic is at most this many times its 95 % one: a fault in the history."""
 _OWN_CAP = 1.5
 """An asset's own limits lie between those of its segment divided and multiplied by this."""
@@ -48,11 +50,10 @@ _NORMAL_95 = 1.959964
 """95 % quantile of the size of a standard normal variable."""
 _MIN_SPREAD = 0.05
 """Least spread of the errors [spreads of the signal]: what repeats itself exactly is no reason for alarm."""
-_LEAST_LIMITS = np.array([1.0, 0.3])
+_LEAST_LIMITS = np.array([0.3, 0.5])
+_HIGHEST_MEDIAN = 0.8
 _MAX_ERROR = 1e6
 _VALUES, _TIME = "lstm/values", "lstm/time"
-_SMOOTHED_ERROR = 8.0
-"""Errors beyond this look alike to the mean of the last rows, so that one spike does not linger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class SegmentModel:
 
     Attributes:
         length: Rows of a sequence.
+        smoothing: Rows over which errors are taken together.
         spread: Of the errors of each signal [spreads of the asset], shape (signals,).
         losses: Training and validation loss of each epoch, shape (epochs, 2).
         recipe: Hyper-parameters that were chosen, by name.
@@ -69,6 +71,7 @@ class SegmentModel:
 
     signals: tuple[str, ...]
     length: int
+    smoothing: int
     network: Network
     spread: FloatArray
     losses: FloatArray
@@ -80,6 +83,7 @@ class SegmentModel:
         text = {
             "signals": list(self.signals),
             "length": self.length,
+            "smoothing": self.smoothing,
             "recipe": dict(self.recipe),
             "pooled": self.pooled.to_json(),
         }
@@ -93,6 +97,7 @@ class SegmentModel:
         return cls(
             signals=tuple(text["signals"]),
             length=int(text["length"]),
+            smoothing=int(text["smoothing"]),
             network=Network.from_arrays(_group(arrays, "network/")),
             spread=arrays["spread"],
             losses=arrays["losses"],
@@ -118,7 +123,8 @@ class LstmDetector:
             `learning_rate`, `epochs`, `batch_size`.
         patience: Epochs without gain after which training stops.
         patience_lr: Epochs without gain after which the learning rate is halved.
-        smoothing: Rows whose mean error is judged beside the last one's.
+        smoothing: Rows over which errors are taken together; None for 5, or 3 where a step lasts an hour or
+            more.
         dropped: Share of the cells that the encoder does not see while it learns.
         max_sequences: Sequences of a segment that are learnt from; a seeded draw of more.
         seed: Of everything random.
@@ -135,7 +141,7 @@ class LstmDetector:
     grid: Mapping[str, Sequence[float]] = field(default_factory=dict)
     patience: int = 5
     patience_lr: int = 2
-    smoothing: int = SMOOTHED_ROWS
+    smoothing: int | None = None
     dropped: float = 0.1
     max_sequences: int = 8_192
     seed: int = 0
@@ -178,10 +184,10 @@ class LstmDetector:
         for one, result in zip(taught, trained, strict=True):
             models[one.name], own = self._model(one, result)
             scales.update(own)
-        return TrainedLstm(self.profile, scales, models, self.smoothing)
+        return TrainedLstm(self.profile, scales, models)
 
     def _member(self, window: Window, use: BoolArray) -> "_Member":
-        length = self.sequence or _usual_length(window.step)
+        length = self.sequence or (HOURLY_SEQUENCE if _is_hourly(window.step) else SEQUENCE)
         name = self.segments.get(window.asset)
         kind = f"{','.join(window.signals)}|{window.step}"
         segment = kind if name is None else f"{name}|{kind}"
@@ -222,19 +228,18 @@ class LstmDetector:
         raw = [_errors(member, trained.network) for member in one.members]
         spread = _spread(np.concatenate([error[m.later] for error, m in zip(raw, one.members, strict=True)]))
         errors = [_bounded(error, spread) for error in raw]
-        offsets = np.cumsum([0, *(len(error) for error in errors)])
-        later = np.concatenate([m.later + at for m, at in zip(one.members, offsets[:-1], strict=True)])
-        common = _limits(np.concatenate(errors), self.smoothing, later)
+        smoothing = self.smoothing or (HOURLY_SMOOTHING if one.members[0].is_hourly else SMOOTHING)
+        common = _common_limits(errors, one.members, smoothing)
         scales = {}
         for error, member in zip(errors, one.members, strict=True):
-            rows = np.concatenate([member.training, member.later])
-            if len(rows):
-                own = _limits(error, self.smoothing, rows)
-                own = np.clip(own, common / _OWN_CAP, common * _OWN_CAP)
+            if len(member.learnt):
+                own = np.clip(_limits(error, smoothing, member.learnt), common / _OWN_CAP, common * _OWN_CAP)
+                own[2] = min(own[2], _HIGHEST_MEDIAN)
                 scales[member.asset] = replace(member.scale, limits=own)
         model = SegmentModel(
             signals=one.members[0].window.signals,
             length=one.members[0].length,
+            smoothing=smoothing,
             network=trained.network,
             spread=spread,
             losses=trained.losses,
@@ -255,7 +260,6 @@ class TrainedLstm:
     profile: Profile
     assets: Mapping[AssetKey, AssetScale]
     segments: Mapping[str, SegmentModel]
-    smoothing: int
 
     @property
     def lookback(self) -> timedelta:
@@ -284,20 +288,20 @@ class TrainedLstm:
             n_before = len(before)
             values = np.concatenate([before, values])
             time = np.concatenate([memory.arrays[_TIME], time])
-        told = self._told(values, time, scale, model, first=n_before - self.smoothing + 1)
+        told = self._told(values, time, scale, model, first=n_before - model.smoothing + 1)
         errors = _bounded(scale.scaled(values) - told, model.spread)
-        smoothed = _smoothed(errors, self.smoothing)
-        parts = np.stack([_largest(errors), _largest(smoothed)], axis=1)[n_before:] / scale.limits
-        guilty = np.where((parts[:, 0] >= parts[:, 1])[:, None], errors[n_before:], smoothed[n_before:])
+        shift, shake = (part[n_before:] for part in _smoothed(errors, model.smoothing))
+        parts = np.stack([_largest(shift), _largest(shake)], axis=1) / scale.limits[:2]
+        guilty = np.where((parts[:, 0] >= parts[:, 1])[:, None], shift, shake)
         expected = told[n_before:] * scale.spread + scale.centre
         scores = Scores(
             time=window.time,
-            values=parts.max(axis=1),
+            values=_from_median(parts.max(axis=1), scale.limits[2]),
             contributions=in_window_order(window, model.signals, _shares(guilty)),
             expected=in_window_order(window, model.signals, expected),
             is_telling=~np.isnan(window.values),
         )
-        n_kept = model.length + self.smoothing - 2
+        n_kept = model.length + model.smoothing - 2
         return scores, Memory({_VALUES: values[-n_kept:], _TIME: time[-n_kept:]})
 
     def _of(self, window: Window) -> tuple[AssetScale, SegmentModel]:
@@ -330,7 +334,7 @@ class TrainedLstm:
             text, parts = model.to_parts()
             segments.append({"name": name, **text})
             arrays |= {f"s{i}/{name}": array for name, array in parts.items()}
-        return pack({"assets": assets, "segments": segments, "smoothing": self.smoothing}, arrays)
+        return pack({"assets": assets, "segments": segments}, arrays)
 
     @classmethod
     def from_bytes(cls, state: bytes, profile: Profile) -> "TrainedLstm":
@@ -349,7 +353,7 @@ class TrainedLstm:
             text["name"]: SegmentModel.of(text, _group(arrays, f"s{i}/"))
             for i, text in enumerate(header["segments"])
         }
-        return cls(profile, assets, segments, int(header["smoothing"]))
+        return cls(profile, assets, segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +368,14 @@ class _Member:
     inputs: Float32Array
     training: Index
     later: Index
+
+    @property
+    def learnt(self) -> Index:
+        return np.concatenate([self.training, self.later])
+
+    @property
+    def is_hourly(self) -> bool:
+        return _is_hourly(self.window.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,8 +394,8 @@ class _Class:
         return sum(len(member.later) for member in self.members)
 
 
-def _usual_length(step: timedelta | None) -> int:
-    return HOURLY_SEQUENCE if step is not None and step >= _HOUR else SEQUENCE
+def _is_hourly(step: timedelta | None) -> bool:
+    return step is not None and step >= _HOUR
 
 
 def _drawn(ends: Index, limit: int, rng: np.random.Generator) -> Index:
@@ -415,13 +427,19 @@ def _bounded(errors: FloatArray, spread: FloatArray) -> FloatArray:
     return np.clip(errors / spread, -_MAX_ERROR, _MAX_ERROR)
 
 
-def _smoothed(errors: FloatArray, n_rows: int) -> FloatArray:
-    """Mean of the errors of the last rows, unknown ones as none; NaN where the row itself is unknown."""
-    bounded = np.clip(np.nan_to_num(errors), -_SMOOTHED_ERROR, _SMOOTHED_ERROR)
-    total = bounded.copy()
+def _smoothed(errors: FloatArray, n_rows: int) -> tuple[FloatArray, FloatArray]:
+    """Mean and root mean square of the errors of the last rows, unknown ones as none, (rows, signals) both.
+
+    NaN where the row itself is unknown.
+    """
+    known = np.nan_to_num(errors)
+    total, squares = known.copy(), known * known
     for back in range(1, n_rows):
-        total[back:] += bounded[: len(bounded) - back]
-    return np.where(np.isnan(errors), np.nan, total / n_rows)
+        earlier = known[: max(len(known) - back, 0)]
+        total[back:] += earlier
+        squares[back:] += earlier * earlier
+    nothing = np.where(np.isnan(errors), np.nan, 0.0)
+    return total / n_rows + nothing, np.sqrt(squares / n_rows) + nothing
 
 
 def _largest(errors: FloatArray) -> FloatArray:
@@ -440,11 +458,34 @@ def _shares(errors: FloatArray) -> FloatArray:
 
 
 def _limits(errors: FloatArray, smoothing: int, rows: Index) -> FloatArray:
-    """Calm 99 % quantiles of the two statistics on those rows, held down where a fault sits among them."""
-    parts = [_largest(errors)[rows], _largest(_smoothed(errors, smoothing))[rows]]
-    bounded = [min(np.quantile(p, _CALM_QUANTILE), _TAIL_CAP * np.quantile(p, _BODY_QUANTILE)) for p in parts]
-    limits: FloatArray = np.maximum(bounded, _LEAST_LIMITS)
+    """What the statistics are divided by so that the calm 99 % quantile of the larger is 1, and its median.
+
+    Held down where a fault sits among those rows.
+    """
+    parts = [_largest(part)[rows] for part in _smoothed(errors, smoothing)]
+    each = np.maximum([_calm_limit(part) for part in parts], _LEAST_LIMITS)
+    together = np.max([part / limit for part, limit in zip(parts, each, strict=True)], axis=0)
+    joint = max(_calm_limit(together), 1.0)
+    return np.array([*(each * joint), min(float(np.median(together)) / joint, _HIGHEST_MEDIAN)])
+
+
+def _from_median(statistic: FloatArray, median: float) -> FloatArray:
+    """0 up to the calm median, still 1 at the calm 99 % quantile."""
+    return np.maximum((statistic - median) / (1.0 - median), 0.0)
+
+
+def _common_limits(errors: Sequence[FloatArray], members: Sequence[_Member], smoothing: int) -> FloatArray:
+    """Limits of a segment: of all its rows, or of the later ones where these are less well known."""
+    offsets = np.cumsum([0, *(len(error) for error in errors)])[:-1]
+    pooled = np.concatenate(errors)
+    later = np.concatenate([m.later + at for m, at in zip(members, offsets, strict=True)])
+    learnt = np.concatenate([m.learnt + at for m, at in zip(members, offsets, strict=True)])
+    limits: FloatArray = np.maximum(_limits(pooled, smoothing, later), _limits(pooled, smoothing, learnt))
     return limits
+
+
+def _calm_limit(values: FloatArray) -> float:
+    return float(min(np.quantile(values, _CALM_QUANTILE), _TAIL_CAP * np.quantile(values, _BODY_QUANTILE)))
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

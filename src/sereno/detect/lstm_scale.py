@@ -42,7 +42,7 @@ class AssetScale:
         centre, spread: Median and robust deviation of each signal, in its unit, shape (signals,).
         reach: Distance from the centre beyond which a cell is not shown to the network [spreads]: what it
             never learnt from would be carried along for a whole sequence. Shape (signals,).
-        limits: Calm limits of the statistics, shape (2,).
+        limits: Calm limits of the two statistics, and the calm median of the larger in their units, (3,).
     """
 
     signals: tuple[str, ...]
@@ -94,7 +94,7 @@ def fit_scale(window: Window, use: BoolArray, segment: str) -> AssetScale:
     """The scale of an asset from its cells in the rows marked in `use`."""
     columns = [_fit_column(column[use & ~np.isnan(column)]) for column in window.values.T]
     centre, spread, reach = np.array(columns).reshape(len(columns), 3).T
-    return AssetScale(window.signals, segment, window.zone, window.step, centre, spread, reach, np.ones(2))
+    return AssetScale(window.signals, segment, window.zone, window.step, centre, spread, reach, np.ones(3))
 
 
 def _fit_column(known: FloatArray) -> tuple[float, float, float]:
