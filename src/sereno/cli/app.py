@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sereno.cli.corrections import corrections_app
-from sereno.cli.exports import export_app
+from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
 from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.settings import config_app
@@ -274,6 +274,19 @@ def physics(
     from sereno.cli.physics import run_physics
 
     run_physics(context.obj, days=days, output=output)
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    asset: Annotated[str, typer.Argument(help="The site or asset that the report is about.")],
+    output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    since: Since = None,
+) -> None:
+    """Write the report of an asset as one HTML file that can be mailed."""
+    from sereno.cli.showing import run_report
+
+    run_report(context.obj, asset, output, since)
 
 
 @app.command()

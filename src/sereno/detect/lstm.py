@@ -22,6 +22,7 @@ import numpy.typing as npt
 from sereno.detect.lstm_network import Float32Array, Network
 from sereno.detect.lstm_scale import AssetScale, Sequences, fit_scale, in_columns, in_window_order
 from sereno.detect.lstm_training import CHOSEN, Lesson, Recipe, Trained, train_networks
+from sereno.detect.options import NO_RESULT
 from sereno.detect.pca import sum_in_order
 from sereno.domain.archive import pack, unpack
 from sereno.domain.errors import HistoryTooShort
@@ -145,7 +146,7 @@ class LstmDetector:
     dropped: float = 0.1
     max_sequences: int = 8_192
     seed: int = 0
-    workers: int = 1
+    workers: int = field(default=1, metadata=NO_RESULT)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.grid) - set(CHOSEN))
@@ -189,8 +190,8 @@ class LstmDetector:
     def _member(self, window: Window, use: BoolArray) -> "_Member":
         length = self.sequence or (HOURLY_SEQUENCE if _is_hourly(window.step) else SEQUENCE)
         name = self.segments.get(window.asset)
-        kind = f"{','.join(window.signals)}|{window.step}"
-        segment = kind if name is None else f"{name}|{kind}"
+        kind = f"{', '.join(window.signals)} · {window.step}"
+        segment = kind if name is None else f"{name} · {kind}"
         scale = fit_scale(window, use, segment)
         inputs = scale.inputs(window.values, window.time)
         ends = Sequences.of(window.time, window.values, window.step, length).within(use)
