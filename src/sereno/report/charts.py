@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from math import ceil, floor, log10
 
 import numpy as np
 
 from sereno.domain.readings import FloatArray
+from sereno.i18n.numbers import number
 
 __all__ = ["Chart", "Line", "draw", "stand_alone"]
 
 WIDTH, HEIGHT = 480, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 12, 26
-_N_TICKS = 4
-_PLAIN_NUMBER, _LARGEST_PLAIN = "{:.4g}", 1e5
+_N_TICKS = 5
 STYLE = """
 .chart text{font:12px system-ui,sans-serif;fill:#5b6470}
 .chart .grid{stroke:#dfe3e8;stroke-width:1}
@@ -58,6 +59,7 @@ class Chart:
     ticks: Sequence[tuple[float, str]] = ()
     shades: Sequence[tuple[float, float]] = field(default=())
     limit: float | None = None
+    language: str = "en"
 
 
 def draw(chart: Chart) -> str:
@@ -125,10 +127,10 @@ def _apart(values: FloatArray) -> tuple[float, float]:
 
 def _grid(axes: _Axes, chart: Chart) -> str:
     parts = []
-    for value in np.linspace(axes.y_low, axes.y_high, _N_TICKS + 2)[1:-1].tolist():
-        at = axes.up(value)
+    for value in _round_values(axes.y_low, axes.y_high):
+        at, text = axes.up(value), number(value, chart.language)
         parts.append(_level("grid", at))
-        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{_number(value)}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
     for place, (x, text) in enumerate(chart.ticks):
         anchor = "start" if place == 0 else "end" if place == len(chart.ticks) - 1 else "middle"
         where = f'x="{axes.across(x):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}"'
@@ -140,9 +142,12 @@ def _level(kind: str, at: float) -> str:
     return f'<line class="{kind}" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
 
 
-def _number(value: float) -> str:
-    text = _PLAIN_NUMBER.format(value)
-    return f"{value:.1e}" if abs(value) >= _LARGEST_PLAIN else text
+def _round_values(low: float, high: float) -> list[float]:
+    """A few values between two others, multiples of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / _N_TICKS
+    power = 10.0 ** floor(log10(rough))
+    step = next(one * power for one in (1.0, 2.0, 5.0, 10.0) if one * power >= rough)
+    return [place * step for place in range(ceil(low / step), floor(high / step) + 1)]
 
 
 def _path(axes: _Axes, line: Line) -> str:

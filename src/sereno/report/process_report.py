@@ -1,7 +1,7 @@
 """The report of one asset as one HTML file that can be mailed: pictures are in it, nothing is linked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from html import escape
 
@@ -17,6 +17,8 @@ __all__ = ["AssetReport", "SignalCourse", "Told", "loss_chart", "report_html"]
 
 _ZOOM_ROWS = 20
 _N_TOLD = 20
+_HIGHEST_SHOWN = 20
+"""Thresholds above which the score is cut in the picture."""
 _PAGE = """
 :root{color-scheme:light}
 *{box-sizing:border-box}
@@ -28,7 +30,7 @@ p{margin:.3rem 0}
 .quiet{color:#5b6470;font-size:.9rem}
 .advice{background:#fff;border-left:4px solid #a4262c;padding:.6rem .9rem;margin:1rem 0}
 .advice.calm{border-color:#4b7a3f}
-.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}
+.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 figure{margin:0;background:#fff;padding:12px;border-radius:6px;min-width:0}
 figure svg{display:block;width:100%;height:auto}
 .facts{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));margin:0}
@@ -37,7 +39,9 @@ figure svg{display:block;width:100%;height:auto}
 .wide{overflow-x:auto;background:#fff;border-radius:6px}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:6px 10px;border-bottom:1px solid #e6e9ed;vertical-align:top}
-td.number,th.number{text-align:right}
+td:first-child{white-space:nowrap}
+@media(max-width:640px){thead{display:none}tr,td{display:block}td{border:0;padding:2px 10px}
+tr{border-bottom:1px solid #e6e9ed;padding:8px 0}td:nth-child(2){font-weight:600}}
 @media print{body{background:#fff}figure,.facts div,.wide{break-inside:avoid}}
 """
 
@@ -114,7 +118,7 @@ def report_html(report: AssetReport, language: str) -> str:
             _advice(report, say),
             _facts(report, say),
             _section(say("current"), [_current(report, one, say) for one in report.signals]),
-            _section(say("score"), [_score(report, say)], say("score_about")),
+            _section(say("score"), [_score(report, say)], say("score_about", times=_HIGHEST_SHOWN)),
             _incidents(report, say),
             _section(say("training"), [_trained(report, one, say) for one in report.signals]),
             _section(say("zoom", rows=_ZOOM_ROWS), [_zoom(report, one, say) for one in report.signals]),
@@ -134,7 +138,7 @@ def loss_chart(name: str, losses: FloatArray, language: str) -> Chart:
     epochs = np.arange(1, len(losses) + 1, dtype=float)
     ticks = [(float(epoch), f"{epoch:.0f}") for epoch in np.unique(np.linspace(1, len(losses), 5).round())]
     lines = [Line(epochs, losses[:, 0]), Line(epochs, losses[:, 1], "second")]
-    return Chart(say("loss_of", name=name), lines, ticks)
+    return Chart(say("loss_of", name=name), lines, ticks, language=language)
 
 
 class _Words:
@@ -197,41 +201,33 @@ def _figure(title: str, chart: Chart) -> str:
 def _current(report: AssetReport, signal: SignalCourse, say: _Words) -> str:
     x = _seconds(report.time)
     lines = [Line(x, signal.expected, "second"), Line(x, signal.values)]
-    chart = Chart(
-        say("current_of", signal=signal.label), lines, _ticks(report, report.time, say), _shades(report)
-    )
+    chart = _chart(report, report.time, lines, say("current_of", signal=signal.label), say)
     return _figure(signal.label, chart)
 
 
 def _score(report: AssetReport, say: _Words) -> str:
-    highest = 20 * report.threshold
-    shown = np.minimum(report.score, highest)
-    chart = Chart(
-        say("score"),
-        [Line(_seconds(report.time), shown)],
-        _ticks(report, report.time, say),
-        _shades(report),
-        limit=report.threshold,
-    )
+    shown = np.minimum(report.score, _HIGHEST_SHOWN * report.threshold)
+    chart = _chart(report, report.time, [Line(_seconds(report.time), shown)], say("score"), say)
+    chart = replace(chart, limit=report.threshold)
     return _figure(say("score_of", threshold=number(report.threshold, say.language)), chart)
 
 
 def _trained(report: AssetReport, signal: SignalCourse, say: _Words) -> str:
     time = report.trained_time
-    chart = Chart(
-        say("training_of", signal=signal.label),
-        [Line(_seconds(time), signal.trained)],
-        _ticks(report, time, say),
-    )
-    return _figure(signal.label, chart)
+    line = Line(_seconds(time), signal.trained)
+    chart = _chart(report, time, [line], say("training_of", signal=signal.label), say)
+    return _figure(signal.label, replace(chart, shades=()))
 
 
 def _zoom(report: AssetReport, signal: SignalCourse, say: _Words) -> str:
     time = report.trained_time[-_ZOOM_ROWS:]
     line = Line(_seconds(time), signal.trained[-_ZOOM_ROWS:], has_marks=True)
-    return _figure(
-        signal.label, Chart(say("zoom_of", signal=signal.label), [line], _ticks(report, time, say))
-    )
+    chart = _chart(report, time, [line], say("zoom_of", signal=signal.label), say)
+    return _figure(signal.label, replace(chart, shades=()))
+
+
+def _chart(report: AssetReport, time: TimeArray, lines: Sequence[Line], title: str, say: _Words) -> Chart:
+    return Chart(title, lines, _ticks(report, time, say), _shades(report), language=say.language)
 
 
 def _losses(report: AssetReport, say: _Words) -> str:
