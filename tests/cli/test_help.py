@@ -9,7 +9,7 @@ COMMANDS = [
     *("incidents", "incidents list", "incidents show", "incidents ack", "incidents comment"),
     *("incidents assign", "incidents shelve", "incidents close", "incidents export"),
     *("corrections", "corrections add", "corrections list", "corrections undo"),
-    *("export", "export preprocessed"),
+    *("export", "export preprocessed", "export results", "report"),
     *("config", "config check", "config explain", "config schema"),
 ]
 HEAVY = ("numpy", "polars", "sklearn", "sqlalchemy", "scipy", "watchfiles", "alembic")

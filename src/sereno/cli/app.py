@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sereno.cli.corrections import corrections_app
-from sereno.cli.exports import export_app
+from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
 from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.settings import config_app
@@ -277,6 +277,19 @@ def physics(
 
 
 @app.command()
+def report(
+    context: typer.Context,
+    asset: Annotated[str, typer.Argument(help="The site or asset that the report is about.")],
+    output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    since: Since = None,
+) -> None:
+    """Write the report of an asset as one HTML file that can be mailed."""
+    from sereno.cli.showing import run_report
+
+    run_report(context.obj, asset, output, since)
+
+
+@app.command()
 def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     profile: Annotated[str, typer.Argument(help="solar, motor, process, gas or load.")],
@@ -284,6 +297,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     days: Annotated[int | None, typer.Option(min=1, help="Days, instead of rows.")] = None,
     assets: Annotated[int | None, typer.Option(min=1, help="Number of assets.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; drawn and printed when absent.")] = None,
+    variables: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=3,
+            help="Variables of a process line; with --output and no length, 7 calm days, 5 with faults "
+            "and a live moment, in folders train, test and live.",
+        ),
+    ] = None,
     max_rows: Annotated[
         int | None, typer.Option(min=1, help="Keep at most so many simulated rows; the oldest go first.")
     ] = None,
@@ -297,7 +319,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sereno.cli.simulating import run_simulation
     from sereno.flows.simulating import SimulationPlan
 
-    plan = SimulationPlan(profile, rows=rows, days=days, assets=assets, seed=seed, max_rows=max_rows)
+    plan = SimulationPlan(
+        profile, rows=rows, days=days, assets=assets, seed=seed, variables=variables, max_rows=max_rows
+    )
     run_simulation(context.obj, plan, output=output, is_reset=reset, is_sure=yes)
 
 

@@ -1,8 +1,10 @@
 """`sereno export`: tables for other tools."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from sereno.flows.exports import ExportReport, TableFormat
     from sereno.flows.workspace import Workspace
 
-__all__ = ["Bom", "DecimalComma", "export_app", "table_format"]
+__all__ = ["Bom", "DecimalComma", "Since", "aware", "export_app", "table_format"]
 
 export_app = typer.Typer(help="Tables for other tools.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -26,6 +28,9 @@ DecimalComma = Annotated[
         "--decimal-comma/--decimal-point",
         help="Decimal comma and semicolons in a CSV, as Excel in Spanish expects.",
     ),
+]
+Since = Annotated[
+    str | None, typer.Option(help="Only from this instant on, as 2025-01-31 or 2025-01-31T08:00.")
 ]
 Method = TypeVar("Method", Imputation, OutlierRule, OutlierTreatment, Normalization)
 
@@ -92,6 +97,50 @@ def export_preprocessed(  # noqa: PLR0913, PLR0917 - one parameter per option
         show_json(report.to_json())
     else:
         _say_report(report, language)
+
+
+@export_app.command("results")
+def export_results(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    asset: Annotated[list[str] | None, typer.Option(help="Only this site or asset; may be repeated.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
+    since: Since = None,
+    bom: Bom = None,
+    decimal_comma: DecimalComma = None,
+) -> None:
+    """Write the score of every judged row, whether it is abnormal, and the error of each variable."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        plan = replace(
+            workspace.export_plan,
+            profile=profile,
+            assets=tuple(asset or ()),
+            table_format=table_format(workspace, bom, decimal_comma),
+        )
+        report = workspace.export_results(output, plan, since=aware(since, workspace, "--since"))
+        language = workspace.language
+    if request.as_json:
+        show_json(report.to_json())
+        return
+    facts = {"rows": report.n_rows, "assets": report.n_assets, "abnormal": report.n_abnormal}
+    say(sentence("cli.exported_results", language, file=report.file, **facts))
+
+
+def aware(given: str | None, workspace: "Workspace", option: str) -> datetime | None:
+    """The instant that a person wrote; without an offset, by the workspace's clock."""
+    if given is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(given.strip())
+    except ValueError as error:
+        raise typer.BadParameter("2025-01-31 or 2025-01-31T08:00", param_hint=option) from error
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=ZoneInfo(workspace.settings.timezone or "UTC"))
+    return instant
 
 
 def table_format(workspace: "Workspace", bom: bool | None, decimal_comma: bool | None) -> "TableFormat":

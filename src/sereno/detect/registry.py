@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from types import MappingProxyType
 
 from sereno.contracts import Detector
+from sereno.detect.options import NO_RESULT
 from sereno.domain.errors import DetectorMisconfigured, DetectorOptionUnknown, DetectorUnknown, ExtraMissing
 from sereno.domain.signals import Profile
 
@@ -94,11 +95,11 @@ def build_detector(
 
 
 def options_of(detector: Detector) -> dict[str, object]:
-    """The options of a detector, defaults included, as JSON can hold them."""
+    """The options of a detector that what it learns hangs on, defaults included, as JSON can hold them."""
     return {
         one.name: _as_json(getattr(detector, one.name))
         for one in fields(detector)  # type: ignore[arg-type]
-        if one.name != _PROFILE
+        if one.name != _PROFILE and not NO_RESULT.items() <= one.metadata.items()
     }
 
 

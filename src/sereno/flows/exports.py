@@ -30,6 +30,7 @@ __all__ = [
     "ExportPlan",
     "ExportReport",
     "TableFormat",
+    "chosen_assets",
     "export_preprocessed",
     "write_table",
 ]
@@ -121,7 +122,7 @@ def export_preprocessed(
         UnknownAsset: Nothing has a name that was given.
         OSError: The file cannot be written; no part of it stays.
     """
-    assets = _chosen(tx, plan)
+    assets = chosen_assets(tx, plan, command=_COMMAND)
     profile = profiles[assets[0].profile]
     signals = tx.measured(profile.name)
     columns = _Columns.of(profile, signals, plan.cleaning)
@@ -135,7 +136,13 @@ def export_preprocessed(
     return report
 
 
-def _chosen(tx: Transaction, plan: ExportPlan) -> list[StoredAsset]:
+def chosen_assets(tx: Transaction, plan: ExportPlan, *, command: str) -> list[StoredAsset]:
+    """The assets with readings that a plan names, of one profile.
+
+    Raises:
+        UsageError: There is none, or they are of several profiles and none was named.
+        UnknownAsset: Nothing has a name that was given.
+    """
     if plan.assets:
         named = [one for name in plan.assets for one in named_assets(tx, name, profile=plan.profile)]
         assets = list({one.id: one for one in named}.values())
@@ -144,10 +151,10 @@ def _chosen(tx: Transaction, plan: ExportPlan) -> list[StoredAsset]:
     assets = [one for one in assets if tx.span(one.id) is not None]
     kinds = sorted({one.profile for one in assets})
     if not kinds:
-        raise UsageError(detail="nothing has been ingested yet", command=_COMMAND)
+        raise UsageError(detail="nothing has been ingested yet", command=command)
     if len(kinds) > 1:
         detail = f"there are assets of several profiles ({', '.join(kinds)}): name one with --profile"
-        raise UsageError(detail=detail, command=_COMMAND)
+        raise UsageError(detail=detail, command=command)
     return assets
 
 

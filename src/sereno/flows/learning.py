@@ -16,6 +16,7 @@ from sereno.domain.time import to_numpy
 from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup, chosen_detector
+from sereno.flows.losses import write_losses
 from sereno.flows.models import TrainedModel, load_model, save_model
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
@@ -160,6 +161,7 @@ def _history(store: Store, assets: Sequence[StoredAsset], before: datetime | Non
 def _shelve(setup: Setup, store: Store, model: TrainedModel) -> ModelCard:
     path = Path(MODELS_FOLDER) / f"{model.card.id}{MODEL_SUFFIX}"
     digest = save_model(model, setup.folder / path)
+    write_losses(model, setup.folder / MODELS_FOLDER, setup.language)
     card = replace(model.card, digest=digest)
     with store.begin() as tx:
         tx.save_model(card, path.as_posix())

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from sereno.domain.errors import UsageError
 from sereno.flows.workspace import Workspace
-from sereno.simulate import World, simulate_world, write_world
+from sereno.simulate import World, process_trial, simulate_world, write_trial, write_world
 
 __all__ = ["SimulationPlan", "SimulationResult", "add_simulation", "reset_simulation", "write_simulation"]
 
 _DEFAULT_DAYS = 90
 _RATIO_BOUNDS = (0.02, 0.12)
+_VARIABLES = 3
+_TRIAL = timedelta(days=12)
 _ZONE = "Europe/Madrid"
 _SEED_BITS = 31
 
@@ -26,6 +29,7 @@ class SimulationPlan:
         rows, days: Length of the world, one of the two; 90 days without either.
         seed: Of everything random, the share of abnormal rows included; drawn when absent. Given back within
             the same hour it makes the same world; later, the same faults on the calendar of then.
+        variables: Process lines only: how many of temperature, pressure and flow rate.
         max_rows: Simulated rows of the profile that stay stored; the oldest are deleted.
     """
 
@@ -34,7 +38,13 @@ class SimulationPlan:
     days: int | None = None
     assets: int | None = None
     seed: int | None = None
+    variables: int | None = None
     max_rows: int | None = None
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether files are wanted of a process line whose length nobody said."""
+        return self.variables is not None and self.rows is None and self.days is None and self.assets is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +78,33 @@ def add_simulation(workspace: Workspace, plan: SimulationPlan, now: datetime) ->
 
 
 def write_simulation(plan: SimulationPlan, folder: Path, now: datetime, language: str) -> SimulationResult:
-    """Simulate into CSV files, as exports of the field look, with the truth beside them."""
+    """Simulate into CSV files, as exports of the field look, with the truth beside them.
+
+    A process line of so many variables, without a length, is a trial: seven calm days, five with labelled
+    blocks of faults and a live moment, in folders of their own.
+    """
+    if plan.is_trial and plan.variables is not None:
+        return _write_trial(plan, plan.variables, folder, now, language)
     seed, world = _make(plan, now, start=None)
     files = write_world(world, folder, language=language)
     return SimulationResult(world, seed, _ratio(world), 0, 0, files[-1])
+
+
+def _write_trial(
+    plan: SimulationPlan, variables: int, folder: Path, now: datetime, language: str
+) -> SimulationResult:
+    if plan.profile != "process":
+        detail = f"A {plan.profile} world cannot have {variables} variables: process lines have 1 to 3"
+        raise UsageError(detail=detail, command="simulate")
+    seed = _seed(plan)
+    start = now.replace(hour=0, minute=0, second=0, microsecond=0) - _TRIAL
+    trial = process_trial(seed=seed, start=start, variables=variables, zone=_ZONE)
+    files = write_trial(trial, folder, language=language)
+    return SimulationResult(trial.world, seed, _ratio(trial.world), 0, 0, files[-1])
+
+
+def _seed(plan: SimulationPlan) -> int:
+    return secrets.randbits(_SEED_BITS) if plan.seed is None else plan.seed
 
 
 def reset_simulation(workspace: Workspace) -> int:
@@ -81,7 +114,7 @@ def reset_simulation(workspace: Workspace) -> int:
 
 
 def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[int, World]:
-    seed = secrets.randbits(_SEED_BITS) if plan.seed is None else plan.seed
+    seed = _seed(plan)
     ratio = float(np.random.default_rng(seed).uniform(*_RATIO_BOUNDS))
     first = start or now.replace(minute=0, second=0, microsecond=0) - timedelta(
         days=plan.days or _DEFAULT_DAYS
@@ -96,6 +129,7 @@ def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[
         assets=plan.assets,
         fault_ratio=ratio,
         zone=_ZONE,
+        variables=plan.variables or _VARIABLES,
     )
     return seed, world
 

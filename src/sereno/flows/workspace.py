@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from sereno.domain.errors import EngineRunning, UsageError
+from sereno.domain.errors import EngineRunning, ModelMissing, UsageError
 from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
@@ -31,7 +32,7 @@ from sereno.flows.corrections import (
     find_corrections,
     undo_correction,
 )
-from sereno.flows.exports import ExportPlan, ExportReport, export_preprocessed
+from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
@@ -39,9 +40,12 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
+from sereno.flows.reporting import build_report, write_report
+from sereno.flows.results import ResultReport, export_results
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.ingest.identity import site_from_file_name
+from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
 from sereno.store import Appended, Store, Transaction
@@ -349,6 +353,52 @@ class Workspace:
         """
         with self._store.read() as tx:
             return export_preprocessed(tx, Path(output), plan or self.export_plan, self.profiles)
+
+    def export_results(
+        self, output: str | Path, plan: ExportPlan | None = None, *, since: datetime | None = None
+    ) -> ResultReport:
+        """Write the score of every stored row, and the error of each variable, as CSV or XLSX.
+
+        Args:
+            plan: Of which assets, and how the table is written.
+            since: Only rows from this instant on.
+
+        Raises:
+            ModelMissing: Nothing has been trained.
+        """
+        plan = plan or self.export_plan
+        with self._store.read() as tx:
+            assets = chosen_assets(tx, plan, command="export results")
+            return export_results(
+                tx, self._models.get, self.profiles, assets, Path(output), plan, since=since
+            )
+
+    def report(self, asset: str, output: str | Path, *, since: datetime | None = None) -> AssetReport:
+        """Write the report of an asset as one HTML file, in the language of the workspace.
+
+        Args:
+            since: Begin of the current rows; otherwise the end of the training.
+
+        Raises:
+            UnknownAsset: Nothing has that name.
+            ModelMissing: Nothing has been trained.
+        """
+        plan = replace(self.export_plan, assets=(asset,))
+        incidents = self.incidents()
+        with self._store.read() as tx:
+            stored = chosen_assets(tx, plan, command="report")
+            if len(stored) > 1:
+                known = ", ".join(str(one.key) for one in stored)
+                raise UsageError(detail=f"'{asset}' stands for several assets ({known})", command="report")
+            profile = self.profiles[stored[0].profile]
+            model = self._models.get(profile.name)
+            if model is None:
+                raise ModelMissing(workspace=str(self.folder))
+            found = build_report(
+                tx, stored[0], model, profile, incidents, language=self.language, since=since
+            )
+        write_report(Path(output), found, self.language)
+        return found
 
     def correct(self, request: CorrectionRequest) -> CorrectionView:
         """Keep a correction beside the raw values; judging stays on the raw ones.

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
 from sereno.domain.errors import UsageError
 from sereno.domain.readings import FloatArray, Readings
 from sereno.domain.time import isoformat
+from sereno.simulate.trial import Trial
 from sereno.simulate.world import Fault, World
 
-__all__ = ["neutralised", "write_world"]
+__all__ = ["neutralised", "write_trial", "write_world"]
 
 WH_PER_KWH = 1000.0
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -85,19 +87,37 @@ def write_world(world: World, folder: Path, *, language: str = "es") -> list[Pat
     """
     if language not in TIME_FORMATS:
         raise UsageError(detail=f"There are no headers in language '{language}'", command="simulate")
-    folder.mkdir(parents=True, exist_ok=True)
-    readings = world.readings
-    written = []
-    for i in range(len(readings.assets)):
-        own = readings.of_asset(i)
-        if len(own):
-            written.append(_write_site(own, world.zone, folder, language))
+    written = _write_sites(world.readings, world.zone, folder, language)
     return [*written, _write_truth(world, folder / TRUTH_FOLDER)]
+
+
+def write_trial(trial: Trial, folder: Path, *, language: str = "es") -> list[Path]:
+    """As `write_world`, its parts in folders `train`, `test` and `live`, the truth about all beside them.
+
+    Returns:
+        The files, the truth last.
+
+    Raises:
+        UsageError: The language has no headers.
+    """
+    if language not in TIME_FORMATS:
+        raise UsageError(detail=f"There are no headers in language '{language}'", command="simulate")
+    written = []
+    for name, rows in trial.parts.items():
+        part = trial.world.readings.take(np.arange(rows.start, rows.stop))
+        written += _write_sites(part, trial.world.zone, folder / name, language)
+    return [*written, _write_truth(trial.world, folder / TRUTH_FOLDER)]
 
 
 def neutralised(text: str) -> str:
     """Text that no spreadsheet runs: a leading quote where it would begin a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _write_sites(readings: Readings, zone: str, folder: Path, language: str) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    each = (readings.of_asset(i) for i in range(len(readings.assets)))
+    return [_write_site(own, zone, folder, language) for own in each if len(own)]
 
 
 def _write_site(own: Readings, zone: str, folder: Path, language: str) -> Path:
@@ -133,7 +153,7 @@ def _write_csv(path: Path, frame: pl.DataFrame, units: list[str] | None) -> None
 
 
 def _write_truth(world: World, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = [_truth_row(fault) for fault in world.faults]
     names = ("site", "asset", "fault", "kind", "signals", "start", "end")
     frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")

@@ -1,0 +1,184 @@
+"""Line charts as SVG text: no library, no script, nothing outside the file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from math import ceil, floor, log10
+
+import numpy as np
+
+from sereno.domain.readings import FloatArray
+from sereno.i18n.numbers import number
+
+__all__ = ["Chart", "Line", "draw", "stand_alone"]
+
+WIDTH, HEIGHT = 480, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 12, 26
+_N_TICKS = 5
+STYLE = """
+.chart text{font:12px system-ui,sans-serif;fill:#5b6470}
+.chart .grid{stroke:#dfe3e8;stroke-width:1}
+.chart .line{fill:none;stroke:#2f6f9f;stroke-width:1.5;stroke-linejoin:round}
+.chart .second{fill:none;stroke:#7a8591;stroke-width:1.2;stroke-dasharray:4 3}
+.chart .limit{stroke:#a4262c;stroke-width:1.2;stroke-dasharray:6 3}
+.chart .shade{fill:#d9534f;fill-opacity:.22}
+.chart .mark{fill:#a4262c}
+"""
+_ALONE = "svg{background:#fff}" + STYLE
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A series.
+
+    Attributes:
+        x, y: Shape (points,); the line is broken where y is NaN.
+        kind: `line`, or `second` for what it is compared with.
+        has_marks: Whether each point is shown.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    kind: str = "line"
+    has_marks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is drawn.
+
+    Attributes:
+        title: Read aloud in place of the picture.
+        ticks: Positions on the x axis and what stands there.
+        shades: Stretches of x that are abnormal.
+        limit: A value of y to be seen.
+    """
+
+    title: str
+    lines: Sequence[Line]
+    ticks: Sequence[tuple[float, str]] = ()
+    shades: Sequence[tuple[float, float]] = field(default=())
+    limit: float | None = None
+    language: str = "en"
+
+
+def draw(chart: Chart) -> str:
+    """The chart as an SVG element whose styles are in `STYLE`."""
+    axes = _Axes.of(chart)
+    parts = [_grid(axes, chart)]
+    for start, stop in chart.shades:
+        left, right = axes.across(max(start, axes.x_low)), axes.across(min(stop, axes.x_high))
+        wide = max(right - left, 1.5)
+        shape = f'x="{left:.1f}" y="{_TOP}" width="{wide:.1f}" height="{HEIGHT - _TOP - _BOTTOM}"'
+        parts.append(f'<rect class="shade" {shape}/>')
+    parts += [_path(axes, line) for line in chart.lines]
+    if chart.limit is not None:
+        parts.append(_level("limit", axes.up(chart.limit)))
+    title = escape(chart.title)
+    return (
+        f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{title}"><title>{title}</title>{"".join(parts)}</svg>'
+    )
+
+
+def stand_alone(chart: Chart) -> str:
+    """The chart as a file of its own."""
+    svg = draw(chart)
+    cut = svg.index(">") + 1
+    return f"{svg[:cut]}<style>{_ALONE}</style>{svg[cut:]}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """From values to places in the picture."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+
+    @classmethod
+    def of(cls, chart: Chart) -> "_Axes":
+        x = np.concatenate([line.x for line in chart.lines] or [np.zeros(1)])
+        y = np.concatenate([line.y for line in chart.lines] or [np.zeros(1)])
+        y = y[np.isfinite(y)]
+        if chart.limit is not None:
+            y = np.append(y, chart.limit)
+        x_low, x_high = _apart(x)
+        y_low, y_high = _apart(y)
+        margin = 0.05 * (y_high - y_low)
+        return cls(x_low, x_high, y_low - margin, y_high + margin)
+
+    def across(self, x: float) -> float:
+        return _LEFT + (x - self.x_low) / (self.x_high - self.x_low) * (WIDTH - _LEFT - _RIGHT)
+
+    def up(self, y: float) -> float:
+        return HEIGHT - _BOTTOM - (y - self.y_low) / (self.y_high - self.y_low) * (HEIGHT - _TOP - _BOTTOM)
+
+
+def _apart(values: FloatArray) -> tuple[float, float]:
+    """The least and the largest value, never the same."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    room = 0.5 * (abs(low) or 1.0) if low == high else 0.0
+    return low - room, high + room
+
+
+def _grid(axes: _Axes, chart: Chart) -> str:
+    parts = []
+    for value in _round_values(axes.y_low, axes.y_high):
+        at, text = axes.up(value), number(value, chart.language)
+        parts.append(_level("grid", at))
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
+    for place, (x, text) in enumerate(chart.ticks):
+        anchor = "start" if place == 0 else "end" if place == len(chart.ticks) - 1 else "middle"
+        where = f'x="{axes.across(x):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}"'
+        parts.append(f"<text {where}>{escape(text)}</text>")
+    return "".join(parts)
+
+
+def _level(kind: str, at: float) -> str:
+    return f'<line class="{kind}" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """A few values between two others, multiples of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / _N_TICKS
+    power = 10.0 ** floor(log10(rough))
+    step = next(one * power for one in (1.0, 2.0, 5.0, 10.0) if one * power >= rough)
+    return [place * step for place in range(ceil(low / step), floor(high / step) + 1)]
+
+
+def _path(axes: _Axes, line: Line) -> str:
+    x, y = _thinned(line.x, line.y)
+    steps, is_drawn, marks = [], False, []
+    for one, value in zip(x.tolist(), y.tolist(), strict=True):
+        if not np.isfinite(value):
+            is_drawn = False
+            continue
+        at = f"{axes.across(one):.1f} {axes.up(value):.1f}"
+        steps.append(f"{'L' if is_drawn else 'M'}{at}")
+        if line.has_marks:
+            left, top = at.split()
+            marks.append(f'<circle class="mark" cx="{left}" cy="{top}" r="2"/>')
+        is_drawn = True
+    return f'<path class="{line.kind}" d="{"".join(steps)}"/>{"".join(marks)}'
+
+
+def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least and largest value of each column of the picture: peaks stay, points that nobody sees go."""
+    n_columns = WIDTH - _LEFT - _RIGHT
+    if len(x) <= 2 * n_columns:
+        return x, y
+    rows = []
+    for part in np.array_split(np.arange(len(x)), n_columns):
+        values = y[part]
+        known = np.isfinite(values)
+        if known.any():
+            extremes = part[known][[values[known].argmin(), values[known].argmax()]]
+            rows.append(np.sort(extremes))
+        else:
+            rows.append(part[:1])
+    kept = np.unique(np.concatenate(rows))
+    return x[kept], y[kept]
