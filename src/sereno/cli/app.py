@@ -181,6 +181,20 @@ def train(
 
 
 @app.command()
+def segment(
+    context: typer.Context,
+    profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
+    assign: Annotated[
+        bool, typer.Option("--assign", help="Keep the known segments; only assign assets without one.")
+    ] = False,
+) -> None:
+    """Find the assets that behave alike, draw why, and keep it for the next training."""
+    from sereno.cli.segmenting import run_segment
+
+    run_segment(context.obj, profile=profile, is_refit=not assign)
+
+
+@app.command()
 def score(
     context: typer.Context,
     file: Annotated[

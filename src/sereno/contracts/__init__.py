@@ -1,5 +1,5 @@
 """Extension points: small protocols that built-in and third-party parts meet alike."""
 
-from sereno.contracts.detection import Detector, TrainedDetector
+from sereno.contracts.detection import MIN_ROWS, Detector, TrainedDetector
 
-__all__ = ["Detector", "TrainedDetector"]
+__all__ = ["MIN_ROWS", "Detector", "TrainedDetector"]

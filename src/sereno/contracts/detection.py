@@ -5,9 +5,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from sereno.domain.judgement import Memory, Scores
-from sereno.domain.readings import Window
+from sereno.domain.readings import BoolArray, Window
+from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["Detector", "TrainedDetector"]
+__all__ = ["MIN_ROWS", "Detector", "TrainedDetector"]
+
+MIN_ROWS = 21
+"""Rows of one asset below which a detector need not try to learn it."""
 
 
 class TrainedDetector(Protocol):
@@ -18,22 +22,56 @@ class TrainedDetector(Protocol):
         """History wanted before the first scored row."""
         ...
 
+    def knows(self, asset: AssetKey) -> bool:
+        """Whether training saw this asset."""
+        ...
+
     def score(self, window: Window, memory: Memory | None = None) -> tuple[Scores, Memory]:
-        """Strangeness of each row, given what the rows before left in `memory`."""
+        """Strangeness of each row, given what the rows before left in `memory`.
+
+        Returns:
+            Scores in units of the asset's own calm 99 % quantile, NaN where there is nothing to judge, equal
+            to the last bit however the rows are cut into windows; and the arrays for the next window, under
+            names that no other detector uses. Arrays of others in `memory` are left out.
+        """
         ...
 
     def dump(self) -> bytes:
-        """All that `Detector.load` needs; never a pickle."""
+        """All that `Detector.load` needs, hyper-parameters included; never a pickle."""
         ...
 
 
 class Detector(Protocol):
-    """Frozen hyper-parameters that learn from history."""
+    """Hyper-parameters that learn from history: a frozen dataclass whose fields are its options.
+
+    The first field is the profile; every other one has a default, so that the profile alone builds one.
+    """
+
+    @property
+    def profile(self) -> Profile:
+        """Gives the signals of the windows their meaning."""
+        ...
 
     def fit(self, history: Sequence[Window]) -> TrainedDetector:
-        """Learn the normal behaviour of the assets in `history`."""
+        """Learn the normal behaviour of the assets in `history`; cells that are NaN teach nothing.
+
+        Raises:
+            HistoryTooShort: No asset has enough rows.
+        """
+        ...
+
+    def fit_parts(self, history: Sequence[Window], use: Sequence[BoolArray]) -> TrainedDetector:
+        """As `fit`, from the rows marked in `use` alone; what moves with time still follows all rows.
+
+        Args:
+            use: Rows to learn from, one array (rows,) per window.
+        """
         ...
 
     def load(self, state: bytes) -> TrainedDetector:
-        """The trained detector that `dump` wrote."""
+        """The trained detector that `dump` wrote, whatever the options of this one.
+
+        Raises:
+            ArchiveError: The bytes are no such archive.
+        """
         ...

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from sereno.contracts import MIN_ROWS
 from sereno.detect.baseline import Baseline, Residuals, fit_baseline
 from sereno.detect.forest import Forest, fit_forest
 from sereno.detect.pca import Components, fit_components, sum_in_order
@@ -23,7 +24,7 @@ from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["RobustDetector", "TrainedRobust"]
+__all__ = ["AssetModel", "RobustDetector", "TrainedRobust"]
 
 FLEET = AssetKey("*", "*")
 """Stands for an asset that training never saw."""
@@ -48,7 +49,6 @@ _STANDING_MARGIN = 2.0
 """Rows beyond the longest natural standstill before one counts as abnormal."""
 _STILL_SHARE = 1.0
 """What a standing vital signal adds to its share of the contributions, so that it leads."""
-MIN_ROWS = 21
 
 
 @dataclass(frozen=True, slots=True)

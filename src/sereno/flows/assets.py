@@ -57,7 +57,7 @@ def standing_of(
 
     Judging begins anew when the model, the asset's rhythm or its set of signals has changed.
     """
-    model_id = "" if model is None else model.card.id
+    model_id = "" if model is None else model.id_for(asset.key)
     state = tx.watch_state(asset.id, JUDGE)
     if state is None or state.last_ts is None or state.model != model_id:
         return _beginning(tx, asset, model)
@@ -134,8 +134,8 @@ def _has_other_step(tx: Transaction, asset: StoredAsset, rows: StoredRows, last_
 def _beginning(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) -> Standing:
     rows = tx.rows(asset.id, asset.profile)
     signals = _signals_in(rows)
-    if model is not None and asset.key in model.detector.assets:
-        stored = [name for name in model.detector.assets[asset.key].signals if name in rows.signals]
+    if model is not None and asset.key in model.layouts:
+        stored = [name for name in model.layouts[asset.key].signals if name in rows.signals]
         signals = (*stored, *(name for name in signals if name not in stored))
     return Standing(_stepped(asset, rows), signals, None, Memory(), rows)
 

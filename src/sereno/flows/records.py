@@ -110,9 +110,9 @@ def rows_by_asset(readings: Readings) -> list[np.ndarray]:
 def _unstored(key: AssetKey, model: TrainedModel | None, zone: str) -> AssetContext:
     if model is None:
         return AssetContext(zone, None, (), Memory(), None)
-    known = model.detector.assets.get(key)
+    known = model.layouts.get(key)
     if known is None:
-        step = next(iter(model.detector.assets.values())).step
+        step = next(iter(model.layouts.values())).step
         return AssetContext(zone, step, (), Memory(), None)
     return AssetContext(known.zone, known.step, known.signals, model.memories[key], None)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sereno.detect.robust import MIN_ROWS
+from sereno.contracts import MIN_ROWS
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
 from sereno.flows.learning import ModelShelf

@@ -2,17 +2,20 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
+from sereno.contracts import Detector
 from sereno.detect.calibration import Hysteresis, calibrate
-from sereno.detect.robust import RobustDetector, TrainedRobust
+from sereno.detect.robust import RobustDetector
+from sereno.detect.segmented import with_segments
 from sereno.domain.errors import BudgetTooSmall
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
-from sereno.domain.signals import Profile
+from sereno.domain.segments import NO_SEGMENT
+from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.models import TrainedModel, step_name
 from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, longest_repeats
@@ -36,6 +39,8 @@ class TrainingPlan:
         budget: False episodes per week and asset.
         is_budget_firm: Whether a budget that the history cannot support is an error rather than lowered
             aloud.
+        segments: Digest of the segmentation; empty where there is none.
+        segment_of: Segment of each asset; those of one are learnt and calibrated together.
     """
 
     profile: Profile
@@ -45,6 +50,8 @@ class TrainingPlan:
     n_trees: int
     now: datetime
     code_version: str
+    segments: str = ""
+    segment_of: Mapping[AssetKey, str] = field(default_factory=dict)
 
 
 def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel:
@@ -56,18 +63,22 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
     """
     repeats = {window.asset: _natural_repeats(window) for window in windows}
     history = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
-    detector = RobustDetector(plan.profile, seed=plan.seed, n_trees=plan.n_trees)
+    detector = with_segments(
+        RobustDetector(plan.profile, seed=plan.seed, n_trees=plan.n_trees), plan.segment_of
+    )
     trained = detector.fit(history)
     learnt = [window for window in history if trained.knows(window.asset)]
     held_out = _held_out_scores(detector, learnt)
     calibrations = _calibrations(learnt, held_out, plan)
-    card = _card(trained, learnt, calibrations, plan)
+    card = _card(learnt, calibrations, plan)
     return TrainedModel(
         card=card,
         detector=trained,
         calibrations=calibrations,
         natural_repeats={key: value for key, value in repeats.items() if trained.knows(key)},
         memories={window.asset: trained.score(window)[1] for window in learnt},
+        segments=plan.segments,
+        segment_of=plan.segment_of,
     )
 
 
@@ -106,7 +117,7 @@ def _without_bad(window: Window, profile: Profile, repeats: Mapping[str, float])
     return check_window(window, profile, Memory(), natural_repeats=repeats).clean
 
 
-def _held_out_scores(detector: RobustDetector, history: Sequence[Window]) -> list[FloatArray]:
+def _held_out_scores(detector: Detector, history: Sequence[Window]) -> list[FloatArray]:
     """Score of each calm row by a detector that did not learn from its block, (rows,) per window."""
     scores = [np.full(len(window), np.nan) for window in history]
     for fold in range(_FOLDS):
@@ -129,30 +140,49 @@ def _calibrations(
     history: Sequence[Window], scores: Sequence[FloatArray], plan: TrainingPlan
 ) -> dict[str, Calibration]:
     groups: dict[timedelta | None, list[FloatArray]] = {}
+    by_segment: dict[tuple[timedelta | None, str], list[FloatArray]] = {}
     for window, values in zip(history, scores, strict=True):
         groups.setdefault(window.step, []).append(values)
-    return {step_name(step): _calibration(parts, step, plan) for step, parts in groups.items()}
+        segment = plan.segment_of.get(window.asset, NO_SEGMENT)
+        if segment != NO_SEGMENT:
+            by_segment.setdefault((window.step, segment), []).append(values)
+    found = {step_name(step): _calibration(parts, step, plan) for step, parts in groups.items()}
+    for (step, segment), parts in by_segment.items():
+        try:
+            found[step_name(step, segment)] = _calibrated(parts, step, plan.budget)
+        except BudgetTooSmall:  # its assets then share the threshold of the fleet
+            continue
+    return found
 
 
 def _calibration(scores: Sequence[FloatArray], step: timedelta | None, plan: TrainingPlan) -> Calibration:
-    hysteresis = Hysteresis.for_step(step)
     try:
-        return calibrate(scores, step, budget=plan.budget, hysteresis=hysteresis)
+        return _calibrated(scores, step, plan.budget)
     except BudgetTooSmall as error:
         if plan.is_budget_firm:
             raise
-        return calibrate(scores, step, budget=float(str(error.facts["supported"])), hysteresis=hysteresis)
+        return _calibrated(scores, step, float(str(error.facts["supported"])))
+
+
+def _calibrated(scores: Sequence[FloatArray], step: timedelta | None, budget: float) -> Calibration:
+    return calibrate(scores, step, budget=budget, hysteresis=Hysteresis.for_step(step))
 
 
 def _card(
-    trained: TrainedRobust,
     history: Sequence[Window],
     calibrations: Mapping[str, Calibration],
     plan: TrainingPlan,
 ) -> ModelCard:
     fingerprint = _fingerprint(history)
     main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
-    settings = {"seed": plan.seed, "n_trees": plan.n_trees, "budget": plan.budget, "folds": _FOLDS}
+    settings: dict[str, object] = {
+        "seed": plan.seed,
+        "n_trees": plan.n_trees,
+        "budget": plan.budget,
+        "folds": _FOLDS,
+    }
+    if plan.segments:
+        settings["segments"] = plan.segments
     identity = hashlib.sha256(
         f"{plan.profile.name}|{fingerprint}|{sorted(settings.items())}".encode()
     ).hexdigest()
@@ -168,7 +198,7 @@ def _card(
         signals=tuple(dict.fromkeys(name for window in history for name in window.signals)),
         calibration=main,
         metrics={
-            "assets": float(len(trained.assets)),
+            "assets": float(len(history)),
             "rows": float(sum(len(window) for window in history)),
             "asset_weeks": sum(c.asset_weeks for c in calibrations.values()),
             "realised_budget": main.realised,

@@ -31,6 +31,7 @@ from sereno.flows.corrections import (
     find_corrections,
     undo_correction,
 )
+from sereno.flows.diagnostics import draw_diagnostics
 from sereno.flows.exports import ExportPlan, ExportReport, export_preprocessed
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
@@ -41,6 +42,8 @@ from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
+from sereno.flows.segments import SegmentReport, segment_workspace
+from sereno.flows.tables import write_clusters
 from sereno.ingest.identity import site_from_file_name
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
@@ -211,6 +214,38 @@ class Workspace:
         self._models.forget()
         self._records.forget()
         return cards
+
+    def segment(
+        self, *, profile: str | None = None, before: datetime | None = None, is_refit: bool = True
+    ) -> list[SegmentReport]:
+        """Find the assets of each profile that behave alike, draw why, and keep it for training.
+
+        Writes `client_clusters.csv` and the folder `clustering_diagnostics` where `run.output` says.
+
+        Args:
+            before: Learn only from readings before this instant.
+            is_refit: Fit anew; otherwise known segments stay and only later assets are assigned to them.
+
+        Raises:
+            NoReadings: There is nothing to compare.
+            SettingsError: A feature in settings names nothing.
+        """
+        reports = segment_workspace(
+            self._setup, self._store, profile=profile, before=before, is_refit=is_refit
+        )
+        self._models.forget()
+        self._records.forget()
+        for report in reports:
+            draw_diagnostics(report, self.output_folder / "clustering_diagnostics", self.language)
+            several = len(reports) > 1
+            name = f"client_clusters_{report.segmentation.profile}.csv" if several else "client_clusters.csv"
+            write_clusters(self.output_folder / name, report.segmentation, self.export_plan.table_format)
+        return reports
+
+    @property
+    def output_folder(self) -> Path:
+        """Where results of the whole journey are written."""
+        return self.folder / self.settings.run.output
 
     def score(self) -> ScoreReport:
         """Judge every stored row that the current model has not judged yet."""
