@@ -220,6 +220,37 @@ def score(
 
 
 @app.command()
+def run(
+    context: typer.Context,
+    fail_on_goals: Annotated[
+        bool, typer.Option("--fail-on-goals", help="Exit with 1 if a goal of the settings is not met.")
+    ] = False,
+) -> None:
+    """Do the whole journey of `run:` in sereno.yaml once: read, segment, learn, judge, compare, write."""
+    from sereno.cli.running import run_all
+
+    run_all(context.obj, fails=fail_on_goals)
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    truth: Annotated[Path, typer.Option(help="Table of known anomalies, CSV or workbook.", readable=False)],
+    since: Annotated[
+        str | None, typer.Option(help="Only rows from this instant on, as 2024-01-31 or with a time.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only rows before this instant.")] = None,
+    fail_on_goals: Annotated[
+        bool, typer.Option("--fail-on-goals", help="Exit with 1 if a goal of the settings is not met.")
+    ] = False,
+) -> None:
+    """Compare what is said with what is known: by row, event, variable and criticality."""
+    from sereno.cli.evaluating import run_evaluation
+
+    run_evaluation(context.obj, truth, since=since, until=until, fails=fail_on_goals)
+
+
+@app.command()
 def watch(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     folder: Annotated[

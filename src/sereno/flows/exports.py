@@ -30,7 +30,9 @@ __all__ = [
     "ExportPlan",
     "ExportReport",
     "TableFormat",
+    "chosen_assets",
     "export_preprocessed",
+    "signal_column",
     "write_table",
 ]
 
@@ -121,7 +123,7 @@ def export_preprocessed(
         UnknownAsset: Nothing has a name that was given.
         OSError: The file cannot be written; no part of it stays.
     """
-    assets = _chosen(tx, plan)
+    assets = chosen_assets(tx, plan, _COMMAND)
     profile = profiles[assets[0].profile]
     signals = tx.measured(profile.name)
     columns = _Columns.of(profile, signals, plan.cleaning)
@@ -135,7 +137,13 @@ def export_preprocessed(
     return report
 
 
-def _chosen(tx: Transaction, plan: ExportPlan) -> list[StoredAsset]:
+def chosen_assets(tx: Transaction, plan: ExportPlan, command: str) -> list[StoredAsset]:
+    """The assets with readings that a plan names, all of one profile.
+
+    Raises:
+        UsageError: There are none, or of several profiles and none was named.
+        UnknownAsset: Nothing has a name that was given.
+    """
     if plan.assets:
         named = [one for name in plan.assets for one in named_assets(tx, name, profile=plan.profile)]
         assets = list({one.id: one for one in named}.values())
@@ -144,10 +152,10 @@ def _chosen(tx: Transaction, plan: ExportPlan) -> list[StoredAsset]:
     assets = [one for one in assets if tx.span(one.id) is not None]
     kinds = sorted({one.profile for one in assets})
     if not kinds:
-        raise UsageError(detail="nothing has been ingested yet", command=_COMMAND)
+        raise UsageError(detail="nothing has been ingested yet", command=command)
     if len(kinds) > 1:
         detail = f"there are assets of several profiles ({', '.join(kinds)}): name one with --profile"
-        raise UsageError(detail=detail, command=_COMMAND)
+        raise UsageError(detail=detail, command=command)
     return assets
 
 
@@ -171,7 +179,7 @@ class _Columns:
         taken = {*front, *calendar, *back, GAS_AMOUNT}
         of_signal: dict[str, str] = {}
         for signal in signals:
-            of_signal[signal] = _free_name(_column_name(profile, signal), taken)
+            of_signal[signal] = _free_name(signal_column(profile, signal), taken)
             taken |= {of_signal[signal], of_signal[signal] + _SCALED}
         if set(_GAS_SIGNALS) <= set(signals) and not profile.is_open:
             of_signal[GAS_AMOUNT] = GAS_AMOUNT
@@ -181,7 +189,7 @@ class _Columns:
         return cls(of_signal, scaled, names)
 
 
-def _column_name(profile: Profile, signal: str) -> str:
+def signal_column(profile: Profile, signal: str) -> str:
     """The signal's Spanish name as a header: `Presion`, `Energia_vertida_a_la_red`; as it is without one."""
     label = (profile.signal(signal).labels or {}).get("es")
     if label is None:

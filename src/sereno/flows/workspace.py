@@ -9,6 +9,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import EngineRunning, UsageError
 from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
@@ -31,8 +32,11 @@ from sereno.flows.corrections import (
     find_corrections,
     undo_correction,
 )
+from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
-from sereno.flows.exports import ExportPlan, ExportReport, export_preprocessed
+from sereno.flows.evaluating import evaluate_workspace
+from sereno.flows.evaluation import Evaluation, write_performance
+from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
@@ -42,12 +46,12 @@ from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
-from sereno.flows.segments import SegmentReport, segment_workspace
-from sereno.flows.tables import write_clusters
+from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
+from sereno.flows.tables import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.ingest.identity import site_from_file_name
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
-from sereno.store import Appended, Store, Transaction
+from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["Workspace"]
 
@@ -242,6 +246,30 @@ class Workspace:
             write_clusters(self.output_folder / name, report.segmentation, self.export_plan.table_format)
         return reports
 
+    def evaluate(
+        self, truth: str | Path, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Evaluation:
+        """Compare what is said of all stored rows with a table of known anomalies.
+
+        Writes `performance_metrics.csv` where `run.output` says. Assets of the same profile that the truth
+        does not name, and instants that it does not name, count as normal.
+
+        Args:
+            since: Only rows from this instant on.
+            until: Only rows before this instant.
+
+        Raises:
+            NoTruth: The file is no such table.
+            UnknownAsset: None of its names is an asset here.
+        """
+        found = evaluate_workspace(
+            self._setup, self._store, self._models, Path(truth), since=since, until=until
+        )
+        write_performance(
+            self.output_folder / "performance_metrics.csv", found, self.export_plan.table_format
+        )
+        return found
+
     @property
     def output_folder(self) -> Path:
         """Where results of the whole journey are written."""
@@ -375,6 +403,78 @@ class Workspace:
         """
         with self._store.read() as tx:
             return export_preprocessed(tx, Path(output), plan or self.export_plan, self.profiles)
+
+    def export_anomalies(
+        self,
+        output: str | Path,
+        *,
+        profile: str | None = None,
+        assets: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AnomalyReport:
+        """Write a row per abnormal hour as CSV or XLSX, judged by the current model; see `write_anomalies`.
+
+        Args:
+            profile: Of the assets, where there are several.
+            assets: Their names; all of the profile without any.
+            since, until: Only hours in [since, until).
+
+        Raises:
+            UsageError: There is nothing to export, or assets of several profiles and none was named.
+            UnknownAsset: Nothing has a name that was given.
+        """
+        chosen = ExportPlan(profile=profile, assets=assets)
+        with self._store.read() as tx:
+            found = chosen_assets(tx, chosen, "export anomalies")
+            name = found[0].profile
+            plan = self.anomaly_plan(name, since=since, until=until)
+            return write_anomalies(tx, Path(output), found, self.profiles[name], self._models.get(name), plan)
+
+    def write_detected(
+        self, paths: Mapping[str, Path], *, truth: Path | None = None, since: datetime | None = None
+    ) -> tuple[dict[str, AnomalyReport], Evaluation | None]:
+        """Write the abnormal hours of each profile to its file; with a truth also evaluate, see `evaluate`."""
+        plans = {name: (path, self.anomaly_plan(name)) for name, path in paths.items()}
+        return write_detected(self._setup, self._store, self._models, plans, truth=truth, since=since)
+
+    def model(self, profile: str) -> TrainedModel | None:
+        """The model that judges a profile; None before the first training."""
+        return self._models.get(profile)
+
+    def anomaly_plan(
+        self, profile: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AnomalyPlan:
+        """How abnormal hours of a profile are graded and written, as the settings say."""
+        return AnomalyPlan(
+            scale=CriticalityScale(**self.settings.criticality.model_dump()),
+            since=since,
+            until=until,
+            segmentation=load_segmentation(self.folder, profile),
+            table_format=self.export_plan.table_format,
+        )
+
+    def export_clusters(self, output: str | Path, *, profile: str | None = None) -> int:
+        """Write who is in which segment as CSV or XLSX; returns the rows.
+
+        Raises:
+            UsageError: There are no segments yet, or those of several profiles and none was named.
+        """
+        names = [profile] if profile else sorted({one.profile for one in self._all_assets()})
+        known = [found for name in names if (found := load_segmentation(self.folder, name)) is not None]
+        if not known:
+            raise UsageError(
+                detail="there are no segments yet: run `sereno segment`", command="export clusters"
+            )
+        if len(known) > 1:
+            listed = ", ".join(found.profile for found in known)
+            detail = f"there are segments of several profiles ({listed}): name one with --profile"
+            raise UsageError(detail=detail, command="export clusters")
+        return write_clusters(Path(output), known[0], self.export_plan.table_format)
+
+    def _all_assets(self) -> list[StoredAsset]:
+        with self._store.read() as tx:
+            return tx.assets()
 
     def correct(self, request: CorrectionRequest) -> CorrectionView:
         """Keep a correction beside the raw values; judging stays on the raw ones.
