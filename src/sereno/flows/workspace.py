@@ -434,7 +434,7 @@ class Workspace:
     def write_detected(
         self, paths: Mapping[str, Path], *, truth: Path | None = None, since: datetime | None = None
     ) -> tuple[dict[str, AnomalyReport], Evaluation | None]:
-        """Write the abnormal hours of each profile to its file; with a truth also evaluate, see `evaluate`."""
+        """Write the abnormal hours of each profile to its file; with a truth also evaluate."""
         plans = {name: (path, self.anomaly_plan(name)) for name, path in paths.items()}
         return write_detected(self._setup, self._store, self._models, plans, truth=truth, since=since)
 
