@@ -18,7 +18,7 @@ from sereno.domain.calendar import local_time
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray
 from sereno.simulate import simulate_world
 
-__all__ = ["Fault", "GasClients", "SIZES", "gas_clients"]
+__all__ = ["SIZES", "VARIABLES", "ZONE", "Fault", "GasClients", "gas_clients"]
 
 ZONE = "America/Lima"
 VARIABLES = ("Presion", "Temperatura", "Volumen")
