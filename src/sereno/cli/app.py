@@ -184,6 +184,20 @@ def train(
 
 
 @app.command()
+def segment(
+    context: typer.Context,
+    profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
+    assign: Annotated[
+        bool, typer.Option("--assign", help="Keep the known segments; only assign assets without one.")
+    ] = False,
+) -> None:
+    """Find the assets that behave alike, draw why, and keep it for the next training."""
+    from sereno.cli.segmenting import run_segment
+
+    run_segment(context.obj, profile=profile, is_refit=not assign)
+
+
+@app.command()
 def score(
     context: typer.Context,
     file: Annotated[
@@ -206,6 +220,37 @@ def score(
             worst = show_judged_file(request, workspace, file, output, timezone)
         if fail_when(fail_on, worst):
             raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    fail_on_goals: Annotated[
+        bool, typer.Option("--fail-on-goals", help="Exit with 1 if a goal of the settings is not met.")
+    ] = False,
+) -> None:
+    """Do the whole journey of `run:` in sereno.yaml once: read, segment, learn, judge, compare, write."""
+    from sereno.cli.running import run_all
+
+    run_all(context.obj, fails=fail_on_goals)
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    truth: Annotated[Path, typer.Option(help="Table of known anomalies, CSV or workbook.", readable=False)],
+    since: Annotated[
+        str | None, typer.Option(help="Only rows from this instant on, as 2024-01-31 or with a time.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only rows before this instant.")] = None,
+    fail_on_goals: Annotated[
+        bool, typer.Option("--fail-on-goals", help="Exit with 1 if a goal of the settings is not met.")
+    ] = False,
+) -> None:
+    """Compare what is said with what is known: by row, event, variable and criticality."""
+    from sereno.cli.evaluating import run_evaluation
+
+    run_evaluation(context.obj, truth, since=since, until=until, fails=fail_on_goals)
 
 
 @app.command()

@@ -180,3 +180,56 @@ def _say_report(report: "ExportReport", language: str) -> None:
         say(sentence("cli.exported_values", language, signal=signal, **counts))
     for error in report.problems.values():
         say("  " + error_sentence(error, language))
+
+
+@export_app.command("anomalies")
+def export_anomalies(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    asset: Annotated[list[str] | None, typer.Option(help="Only this site or asset; may be repeated.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only hours from this instant on, as 2024-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only hours before this instant.")] = None,
+) -> None:
+    """Write a row per abnormal hour, with its criticality by the bands of `criticality:` in sereno.yaml."""
+    from sereno.cli.evaluating import instant
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import error_sentence, sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        report = workspace.export_anomalies(
+            output,
+            profile=profile,
+            assets=tuple(asset or ()),
+            since=instant(workspace, since, "--since"),
+            until=instant(workspace, until, "--until"),
+        )
+        language = workspace.language
+    if request.as_json:
+        show_json(report.to_json())
+        return
+    say(sentence("cli.exported", language, file=report.file, rows=report.n_rows, assets=report.n_assets))
+    say("  " + ", ".join(f"{level}: {rows}" for level, rows in report.levels.items()))
+    for error in report.problems.values():
+        say("  " + error_sentence(error, language))
+
+
+@export_app.command("clusters")
+def export_clusters(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
+) -> None:
+    """Write which segment each client is in."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        n_rows = workspace.export_clusters(output, profile=profile)
+        language = workspace.language
+    if request.as_json:
+        show_json({"file": str(output), "rows": n_rows})
+    else:
+        say(sentence("cli.exported", language, file=output, rows=n_rows, assets=n_rows))

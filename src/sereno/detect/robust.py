@@ -25,7 +25,7 @@ from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["RobustDetector", "TrainedRobust"]
+__all__ = ["AssetModel", "RobustDetector", "TrainedRobust"]
 
 FLEET = AssetKey("*", "*")
 """Stands for an asset that training never saw."""

@@ -15,7 +15,16 @@ from sereno.flows.models import TrainedModel
 from sereno.prepare.grid import build_window, infer_step
 from sereno.store import Appended, StoredAsset, StoredRows, Transaction, WatchState
 
-__all__ = ["JUDGE", "Standing", "judge_again", "next_window", "standing_of", "whole_window", "window_between"]
+__all__ = [
+    "JUDGE",
+    "Standing",
+    "beginning_of",
+    "judge_again",
+    "next_window",
+    "standing_of",
+    "whole_window",
+    "window_between",
+]
 
 JUDGE = "judge"
 _SIGNALS = "signals"
@@ -57,24 +66,24 @@ def standing_of(
 
     Judging begins anew when the model, the asset's rhythm or its set of signals has changed.
     """
-    model_id = "" if model is None else model.card.id
+    model_id = "" if model is None else model.id_for(asset.key)
     state = tx.watch_state(asset.id, JUDGE)
     if state is None or state.last_ts is None or state.model != model_id:
-        return _beginning(tx, asset, model)
+        return beginning_of(tx, asset, model)
     rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
     if _has_other_step(tx, asset, rows, state.last_ts):
-        return _beginning(tx, asset, model)
+        return beginning_of(tx, asset, model)
     is_next = first_touched is None or from_numpy(first_touched) > state.last_ts
     if not is_next and first_touched is not None:
         state = tx.checkpoint_before(asset.id, JUDGE, from_numpy(first_touched))
         if state is None or state.last_ts is None or state.model != model_id:
-            return _beginning(tx, asset, model)
+            return beginning_of(tx, asset, model)
         rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
     memory = Memory.load(state.memory)
     arrays = dict(memory.arrays)
     signals = tuple(json.loads(arrays.pop(_SIGNALS).tobytes()))
     if set(_signals_in(rows)) - set(signals):
-        return _beginning(tx, asset, model)
+        return beginning_of(tx, asset, model)
     return Standing(asset, signals, state.last_ts, Memory(arrays), rows, is_next)
 
 
@@ -131,7 +140,8 @@ def _has_other_step(tx: Transaction, asset: StoredAsset, rows: StoredRows, last_
     return step is not None and (asset.step is None or step < asset.step)
 
 
-def _beginning(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) -> Standing:
+def beginning_of(tx: Transaction, asset: StoredAsset, model: TrainedModel | None) -> Standing:
+    """Where an asset stands before any of its rows has been judged."""
     rows = tx.rows(asset.id, asset.profile)
     signals = _signals_in(rows)
     if model is not None and asset.key in model.layouts:

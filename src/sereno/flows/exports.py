@@ -32,6 +32,7 @@ __all__ = [
     "TableFormat",
     "chosen_assets",
     "export_preprocessed",
+    "signal_column",
     "write_table",
 ]
 
@@ -178,7 +179,7 @@ class _Columns:
         taken = {*front, *calendar, *back, GAS_AMOUNT}
         of_signal: dict[str, str] = {}
         for signal in signals:
-            of_signal[signal] = _free_name(_column_name(profile, signal), taken)
+            of_signal[signal] = _free_name(signal_column(profile, signal), taken)
             taken |= {of_signal[signal], of_signal[signal] + _SCALED}
         if set(_GAS_SIGNALS) <= set(signals) and not profile.is_open:
             of_signal[GAS_AMOUNT] = GAS_AMOUNT
@@ -188,7 +189,7 @@ class _Columns:
         return cls(of_signal, scaled, names)
 
 
-def _column_name(profile: Profile, signal: str) -> str:
+def signal_column(profile: Profile, signal: str) -> str:
     """The signal's Spanish name as a header: `Presion`, `Energia_vertida_a_la_red`; as it is without one."""
     label = (profile.signal(signal).labels or {}).get("es")
     if label is None:

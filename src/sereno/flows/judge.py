@@ -86,7 +86,7 @@ def weigh_window(
 
 
 def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tuple[Evidence, Memory]:
-    calibration = model.calibration_of(window.step)
+    calibration = model.calibration_of(window.step, window.asset)
     scores, learnt = model.detector.score(window, memory)
     evidence = Evidence(
         check=BEHAVIOUR,

@@ -18,6 +18,7 @@ from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup, chosen_detector
 from sereno.flows.losses import write_losses
 from sereno.flows.models import TrainedModel, load_model, save_model
+from sereno.flows.segments import load_segmentation
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
 
@@ -57,7 +58,7 @@ class ModelShelf:
             raise ModelCorrupt(file=str(path), detail=_GONE) from error
         if model.card.digest != stored.card.digest:
             raise ModelCorrupt(file=str(path), detail=_NOT_THE_ONE)
-        return model
+        return model.with_later(load_segmentation(self._setup.folder, model.card.profile))
 
     def refresh(self) -> None:
         """Let go of models that another process has replaced since; those given to `use` stay."""
@@ -134,6 +135,7 @@ def _assets_by_profile(store: Store, profile: str | None) -> Mapping[str, Sequen
 def _plan(setup: Setup, profile: Profile, detector: str | None, budget: float | None) -> TrainingPlan:
     settings = setup.settings
     kind, chosen = chosen_detector(setup, profile, detector)
+    found = load_segmentation(setup.folder, profile.name) if settings.segments.enabled else None
     return TrainingPlan(
         profile=profile,
         kind=kind,
@@ -143,6 +145,8 @@ def _plan(setup: Setup, profile: Profile, detector: str | None, budget: float | 
         is_budget_firm=budget is not None or "budget" in setup.loaded.origins,
         now=setup.clock(),
         code_version=VERSION,
+        segments="" if found is None else found.digest,
+        segment_of={} if found is None else {key: found.segment_of(key) for key in found.members()},
     )
 
 

@@ -1,7 +1,7 @@
 """The trained model of a profile: one artefact that holds all that scoring needs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from sereno.contracts import TrainedDetector
 from sereno.detect.registry import build_detector
+from sereno.detect.segmented import TrainedSegmented, load_detector
 from sereno.domain.archive import ArchiveError, digest_of, pack, unpack
 from sereno.domain.errors import FileMissing, ModelCorrupt
 from sereno.domain.judgement import Calibration, Memory, ModelCard
+from sereno.domain.segments import NO_SEGMENT, Segmentation
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 
@@ -40,11 +42,13 @@ class TrainedModel:
     """A detector with what makes its scores mean something.
 
     Attributes:
-        calibrations: By step in seconds (`none` where the source has no rhythm).
+        calibrations: By step in seconds (`none` where the source has no rhythm), and `@` and a segment.
         natural_repeats: Longest run of equal values that is normal, by asset and signal.
         memories: What the detector remembered of each asset at the end of its history: where judging goes on
             when no store does.
         layouts: How the windows of each learnt asset looked.
+        segments: Digest of the segmentation that it learnt with; empty where there was none.
+        segment_of: Segment of each asset that has one.
     """
 
     card: ModelCard
@@ -53,15 +57,37 @@ class TrainedModel:
     natural_repeats: Mapping[AssetKey, Mapping[str, float]]
     memories: Mapping[AssetKey, Memory]
     layouts: Mapping[AssetKey, Layout]
+    segments: str = ""
+    segment_of: Mapping[AssetKey, str] = field(default_factory=dict)
 
-    def calibration_of(self, step: timedelta | None) -> Calibration:
-        """The calibration of assets with that step; the profile's own where it never saw the step."""
-        return self.calibrations.get(step_name(step), self.card.calibration)
+    def calibration_of(self, step: timedelta | None, asset: AssetKey) -> Calibration:
+        """The calibration of an asset's segment, else of its step, else the profile's own."""
+        segment = self.segment_of.get(asset, NO_SEGMENT)
+        own = self.calibrations.get(step_name(step, segment))
+        return own or self.calibrations.get(step_name(step), self.card.calibration)
+
+    def id_for(self, asset: AssetKey) -> str:
+        """What judges an asset: this model, and for a later asset the segment that it starts from."""
+        segment = self.segment_of.get(asset, NO_SEGMENT)
+        is_later = segment != NO_SEGMENT and not self.detector.knows(asset)
+        return f"{self.card.id}@{segment}" if is_later else self.card.id
+
+    def with_later(self, found: Segmentation | None) -> "TrainedModel":
+        """The model that also knows to which of its segments later assets were assigned."""
+        if found is None or found.digest != self.segments or not isinstance(self.detector, TrainedSegmented):
+            return self
+        later = {key: found.segment_of(key) for key in found.assigned if key not in self.segment_of}
+        return replace(
+            self,
+            detector=self.detector.with_assigned(later),
+            segment_of={**later, **self.segment_of},
+        )
 
 
-def step_name(step: timedelta | None) -> str:
-    """A step as the key of a calibration."""
-    return _NO_STEP if step is None else f"{step.total_seconds():g}"
+def step_name(step: timedelta | None, segment: str = NO_SEGMENT) -> str:
+    """A step, and a segment with it, as the key of a calibration."""
+    name = _NO_STEP if step is None else f"{step.total_seconds():g}"
+    return name if segment == NO_SEGMENT else f"{name}@{segment}"
 
 
 def save_model(model: TrainedModel, path: Path) -> str:
@@ -79,6 +105,9 @@ def save_model(model: TrainedModel, path: Path) -> str:
         ],
         "layouts": [_described(key, layout) for key, layout in sorted(model.layouts.items())],
     }
+    if model.segments:
+        listed = [[key.site, key.asset, name] for key, name in sorted(model.segment_of.items())]
+        header |= {"segments": model.segments, "segment_of": listed}
     arrays = {"detector": np.frombuffer(model.detector.dump(), dtype=np.uint8)}
     for i, key in enumerate(model.card.assets):
         arrays |= {f"memory{i}/{name}": array for name, array in model.memories[key].arrays.items()}
@@ -127,13 +156,18 @@ def _model(
         "digest": digest,
     }
     read = ModelCard(**card)  # type: ignore[arg-type]
+    members: list[tuple[str, str, str]] = header.get("segment_of", [])  # type: ignore[assignment]
     return TrainedModel(
         card=read,
-        detector=build_detector(read.detector, profile, where=read.id).load(arrays["detector"].tobytes()),
+        detector=load_detector(
+            build_detector(read.detector, profile, where=read.id), arrays["detector"].tobytes()
+        ),
         calibrations=calibrations,
         natural_repeats={AssetKey(site, asset): values for site, asset, values in repeats},
         memories={key: _memory(arrays, f"memory{i}/") for i, key in enumerate(read.assets)},
         layouts=dict(map(_layout, _layouts_in(header, arrays))),
+        segments=str(header.get("segments", "")),
+        segment_of={AssetKey(site, asset): name for site, asset, name in members},
     )
 
 

@@ -1,6 +1,7 @@
 """Assets and signals by the names that people give them."""
 
 import difflib
+import unicodedata
 from collections.abc import Sequence
 
 from sereno.domain.errors import UnknownAsset, UnknownSignal
@@ -38,13 +39,19 @@ def named_signal(profile: Profile, stored: Sequence[str], name: str, asset: str)
     Raises:
         UnknownSignal: None of them has that name.
     """
-    wanted = name.strip().casefold()
+    wanted = _plain(name)
     for signal in stored:
         known = profile.signal(signal)
         names = (signal, *(known.labels or {}).values(), *known.aliases)
-        if wanted in {one.casefold() for one in names}:
+        if wanted in {_plain(one) for one in names}:
             return signal
     raise UnknownSignal(asset=asset, signal=name, known=", ".join(stored))
+
+
+def _plain(name: str) -> str:
+    """A name without case, accents and the difference between a blank and an underscore."""
+    letters = unicodedata.normalize("NFKD", name.strip().casefold())
+    return "".join(one for one in letters if not unicodedata.combining(one)).replace("_", " ")
 
 
 def _near(name: str, known: Sequence[str]) -> str:

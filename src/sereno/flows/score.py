@@ -58,7 +58,7 @@ def score_asset(
     window = next_window(standing)
     if not len(window):
         return AssetOutcome()
-    model_id = "" if model is None else model.card.id
+    model_id = "" if model is None else model.id_for(asset.key)
     if standing.asset.step != asset.step:
         tx.set_step(asset.id, standing.asset.step)
     if not standing.is_next:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
 
@@ -12,10 +12,12 @@ from sereno.contracts import Detector
 from sereno.detect.calibration import Hysteresis
 from sereno.detect.registry import options_of
 from sereno.detect.rules import CalibrationRule, calibrate_by
+from sereno.detect.segmented import with_segments
 from sereno.domain.errors import BudgetTooSmall
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
-from sereno.domain.signals import Profile
+from sereno.domain.segments import NO_SEGMENT
+from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
 from sereno.flows.models import Layout, TrainedModel, step_name
 from sereno.prepare.checks import check_window
@@ -42,6 +44,8 @@ class TrainingPlan:
         budget: False episodes per week and asset.
         is_budget_firm: Whether a budget that the history cannot support is an error rather than lowered
             aloud.
+        segments: Digest of the segmentation; empty where there is none.
+        segment_of: Segment of each asset; those of one are learnt and calibrated together.
     """
 
     profile: Profile
@@ -52,6 +56,8 @@ class TrainingPlan:
     is_budget_firm: bool
     now: datetime
     code_version: str
+    segments: str = ""
+    segment_of: Mapping[AssetKey, str] = field(default_factory=dict)
 
 
 def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel:
@@ -63,9 +69,10 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
     """
     repeats = {window.asset: _natural_repeats(window) for window in windows}
     history = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
-    trained = plan.detector.fit(history)
+    detector = with_segments(plan.detector, plan.segment_of)
+    trained = detector.fit(history)
     learnt = [window for window in history if trained.knows(window.asset)]
-    held_out = _held_out_scores(plan.detector, learnt)
+    held_out = _held_out_scores(detector, learnt)
     calibrations = _calibrations(learnt, held_out, plan)
     card = _card(learnt, calibrations, plan)
     return TrainedModel(
@@ -75,6 +82,8 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
         natural_repeats={key: value for key, value in repeats.items() if trained.knows(key)},
         memories={window.asset: trained.score(window)[1] for window in learnt},
         layouts={window.asset: _layout(window) for window in learnt},
+        segments=plan.segments,
+        segment_of=plan.segment_of,
     )
 
 
@@ -140,20 +149,35 @@ def _calibrations(
     history: Sequence[Window], scores: Sequence[FloatArray], plan: TrainingPlan
 ) -> dict[str, Calibration]:
     groups: dict[timedelta | None, list[FloatArray]] = {}
+    by_segment: dict[tuple[timedelta | None, str], list[FloatArray]] = {}
     for window, values in zip(history, scores, strict=True):
         groups.setdefault(window.step, []).append(values)
-    return {step_name(step): _calibration(parts, step, plan) for step, parts in groups.items()}
+        segment = plan.segment_of.get(window.asset, NO_SEGMENT)
+        if segment != NO_SEGMENT:
+            by_segment.setdefault((window.step, segment), []).append(values)
+    found = {step_name(step): _calibration(parts, step, plan) for step, parts in groups.items()}
+    for (step, segment), parts in by_segment.items():
+        try:
+            found[step_name(step, segment)] = _calibrated(parts, step, plan, plan.budget)
+        except BudgetTooSmall:  # its assets then share the threshold of the fleet
+            continue
+    return found
 
 
 def _calibration(scores: Sequence[FloatArray], step: timedelta | None, plan: TrainingPlan) -> Calibration:
-    hysteresis = Hysteresis.for_step(step)
     try:
-        return calibrate_by(plan.rule, scores, step, budget=plan.budget, hysteresis=hysteresis)
+        return _calibrated(scores, step, plan, plan.budget)
     except BudgetTooSmall as error:
         supported = float(str(error.facts["supported"]))
         if plan.is_budget_firm or not isfinite(supported):
             raise
-        return calibrate_by(plan.rule, scores, step, budget=supported, hysteresis=hysteresis)
+        return _calibrated(scores, step, plan, supported)
+
+
+def _calibrated(
+    scores: Sequence[FloatArray], step: timedelta | None, plan: TrainingPlan, budget: float
+) -> Calibration:
+    return calibrate_by(plan.rule, scores, step, budget=budget, hysteresis=Hysteresis.for_step(step))
 
 
 def _card(
@@ -165,6 +189,8 @@ def _card(
     main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
     calibrated = {"budget": plan.budget, "folds": _FOLDS, "calibration": plan.rule.method}
     settings = {**options_of(plan.detector), **calibrated, "sigmas": list(plan.rule.sigmas)}
+    if plan.segments:
+        settings["segments"] = plan.segments
     identity = hashlib.sha256(
         f"{plan.profile.name}|{plan.kind}|{fingerprint}|{sorted(settings.items())}".encode()
     ).hexdigest()

@@ -10,6 +10,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import EngineRunning, ModelMissing, UsageError
 from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
@@ -32,6 +33,10 @@ from sereno.flows.corrections import (
     find_corrections,
     undo_correction,
 )
+from sereno.flows.detected import write_detected
+from sereno.flows.diagnostics import draw_diagnostics
+from sereno.flows.evaluating import evaluate_workspace
+from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
@@ -44,11 +49,13 @@ from sereno.flows.reporting import build_report, write_report
 from sereno.flows.results import ResultReport, export_results
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
+from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
+from sereno.flows.tables import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
-from sereno.store import Appended, Store, Transaction
+from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["Workspace"]
 
@@ -225,6 +232,62 @@ class Workspace:
         self._records.forget()
         return cards
 
+    def segment(
+        self, *, profile: str | None = None, before: datetime | None = None, is_refit: bool = True
+    ) -> list[SegmentReport]:
+        """Find the assets of each profile that behave alike, draw why, and keep it for training.
+
+        Writes `client_clusters.csv` and the folder `clustering_diagnostics` where `run.output` says.
+
+        Args:
+            before: Learn only from readings before this instant.
+            is_refit: Fit anew; otherwise known segments stay and only later assets are assigned to them.
+
+        Raises:
+            NoReadings: There is nothing to compare.
+            SettingsError: A feature in settings names nothing.
+        """
+        reports = segment_workspace(
+            self._setup, self._store, profile=profile, before=before, is_refit=is_refit
+        )
+        self._models.forget()
+        self._records.forget()
+        for report in reports:
+            draw_diagnostics(report, self.output_folder / "clustering_diagnostics", self.language)
+            several = len(reports) > 1
+            name = f"client_clusters_{report.segmentation.profile}.csv" if several else "client_clusters.csv"
+            write_clusters(self.output_folder / name, report.segmentation, self.export_plan.table_format)
+        return reports
+
+    def evaluate(
+        self, truth: str | Path, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Evaluation:
+        """Compare what is said of all stored rows with a table of known anomalies.
+
+        Writes `performance_metrics.csv` where `run.output` says. Assets of the same profile that the truth
+        does not name, and instants that it does not name, count as normal.
+
+        Args:
+            since: Only rows from this instant on.
+            until: Only rows before this instant.
+
+        Raises:
+            NoTruth: The file is no such table.
+            UnknownAsset: None of its names is an asset here.
+        """
+        found = evaluate_workspace(
+            self._setup, self._store, self._models, Path(truth), since=since, until=until
+        )
+        write_performance(
+            self.output_folder / "performance_metrics.csv", found, self.export_plan.table_format
+        )
+        return found
+
+    @property
+    def output_folder(self) -> Path:
+        """Where results of the whole journey are written."""
+        return self.folder / self.settings.run.output
+
     def score(self) -> ScoreReport:
         """Judge every stored row that the current model has not judged yet."""
         self._records.forget()
@@ -399,6 +462,78 @@ class Workspace:
             )
         write_report(Path(output), found, self.language)
         return found
+
+    def export_anomalies(
+        self,
+        output: str | Path,
+        *,
+        profile: str | None = None,
+        assets: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AnomalyReport:
+        """Write a row per abnormal hour as CSV or XLSX, judged by the current model; see `write_anomalies`.
+
+        Args:
+            profile: Of the assets, where there are several.
+            assets: Their names; all of the profile without any.
+            since, until: Only hours in [since, until).
+
+        Raises:
+            UsageError: There is nothing to export, or assets of several profiles and none was named.
+            UnknownAsset: Nothing has a name that was given.
+        """
+        chosen = ExportPlan(profile=profile, assets=assets)
+        with self._store.read() as tx:
+            found = chosen_assets(tx, chosen, command="export anomalies")
+            name = found[0].profile
+            plan = self.anomaly_plan(name, since=since, until=until)
+            return write_anomalies(tx, Path(output), found, self.profiles[name], self._models.get(name), plan)
+
+    def write_detected(
+        self, paths: Mapping[str, Path], *, truth: Path | None = None, since: datetime | None = None
+    ) -> tuple[dict[str, AnomalyReport], Evaluation | None]:
+        """Write the abnormal hours of each profile to its file; with a truth also evaluate."""
+        plans = {name: (path, self.anomaly_plan(name)) for name, path in paths.items()}
+        return write_detected(self._setup, self._store, self._models, plans, truth=truth, since=since)
+
+    def model(self, profile: str) -> TrainedModel | None:
+        """The model that judges a profile; None before the first training."""
+        return self._models.get(profile)
+
+    def anomaly_plan(
+        self, profile: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AnomalyPlan:
+        """How abnormal hours of a profile are graded and written, as the settings say."""
+        return AnomalyPlan(
+            scale=CriticalityScale(**self.settings.criticality.model_dump()),
+            since=since,
+            until=until,
+            segmentation=load_segmentation(self.folder, profile),
+            table_format=self.export_plan.table_format,
+        )
+
+    def export_clusters(self, output: str | Path, *, profile: str | None = None) -> int:
+        """Write who is in which segment as CSV or XLSX; returns the rows.
+
+        Raises:
+            UsageError: There are no segments yet, or those of several profiles and none was named.
+        """
+        names = [profile] if profile else sorted({one.profile for one in self._all_assets()})
+        known = [found for name in names if (found := load_segmentation(self.folder, name)) is not None]
+        if not known:
+            raise UsageError(
+                detail="there are no segments yet: run `sereno segment`", command="export clusters"
+            )
+        if len(known) > 1:
+            listed = ", ".join(found.profile for found in known)
+            detail = f"there are segments of several profiles ({listed}): name one with --profile"
+            raise UsageError(detail=detail, command="export clusters")
+        return write_clusters(Path(output), known[0], self.export_plan.table_format)
+
+    def _all_assets(self) -> list[StoredAsset]:
+        with self._store.read() as tx:
+            return tx.assets()
 
     def correct(self, request: CorrectionRequest) -> CorrectionView:
         """Keep a correction beside the raw values; judging stays on the raw ones.

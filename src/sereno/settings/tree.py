@@ -8,6 +8,12 @@ from pydantic import Field, JsonValue, SecretStr, model_validator
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
 from sereno.settings.branch import Branch, Duration
 from sereno.settings.mappings import MappingSettings
+from sereno.settings.pipeline import (
+    AcceptanceSettings,
+    CriticalitySettings,
+    RunSettings,
+    SegmentSettings,
+)
 
 __all__ = [
     "AssetSettings",
@@ -269,3 +275,13 @@ class Settings(Branch):
         default_factory=dict,
         description="Balances by profile and name; each is judged as `physics.<name>`.",
     )
+    segments: SegmentSettings = Field(
+        default_factory=SegmentSettings, description="Assets that behave alike."
+    )
+    criticality: CriticalitySettings = Field(
+        default_factory=CriticalitySettings, description="Criticality of abnormal hours in exports."
+    )
+    acceptance: AcceptanceSettings = Field(
+        default_factory=AcceptanceSettings, description="Goals that an evaluation is compared with."
+    )
+    run: RunSettings = Field(default_factory=RunSettings, description="The whole journey of `sereno run`.")

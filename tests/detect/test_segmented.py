@@ -1,0 +1,120 @@
+"""Pooling by segment: who is judged by whom, strangers, and the same scores after writing and in a stream."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sereno.detect.robust import RobustDetector, TrainedRobust
+from sereno.detect.segmented import SegmentedDetector, TrainedSegmented, load_detector, with_segments
+from sereno.domain.archive import ArchiveError
+from sereno.domain.readings import Window
+from sereno.domain.signals import AssetKey
+from tests.support.builders import SOLAR, a_roof
+
+DETECTOR = RobustDetector(SOLAR, n_trees=10)
+
+
+def roof(name: str, *, is_unsteady: bool = False, rows: int = 150) -> Window:
+    """A roof; an unsteady one consumes thrice as much on one day in five."""
+    peaks = {(day, day + 1): 3.0 for day in range(2, rows, 5)} if is_unsteady else {}
+    return a_roof(name, rows=rows, size=20.0, consumption=peaks)
+
+
+CALM = [roof(f"Planta {i}") for i in range(1, 4)]
+UNSTEADY = [roof(f"Taller {i}", is_unsteady=True) for i in range(1, 4)]
+ALONE = roof("Sola")
+SEGMENT_OF = {
+    **{window.asset: "0" for window in CALM},
+    **{window.asset: "1" for window in UNSTEADY},
+    ALONE.asset: "2",
+}
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedSegmented:
+    found = with_segments(DETECTOR, SEGMENT_OF).fit([*CALM, *UNSTEADY, ALONE])
+    assert isinstance(found, TrainedSegmented)
+    return found
+
+
+def test_without_segments_the_detector_is_itself() -> None:
+    assert with_segments(DETECTOR, {}) is DETECTOR
+
+
+def test_members_are_learnt_with_their_own_kind_alone(trained: TrainedSegmented) -> None:
+    alone = DETECTOR.fit(UNSTEADY)
+
+    scores, _ = trained.score(UNSTEADY[0])
+
+    assert set(trained.parts) == {"", "0", "1"}
+    assert scores.values.tobytes() == alone.score(UNSTEADY[0])[0].values.tobytes()
+
+
+def test_segment_of_one_is_judged_with_the_fleet(trained: TrainedSegmented) -> None:
+    fleet = DETECTOR.fit([*CALM, *UNSTEADY, ALONE])
+
+    scores, _ = trained.score(ALONE)
+
+    assert scores.values.tobytes() == fleet.score(ALONE)[0].values.tobytes()
+
+
+def test_stranger_starts_from_the_segment_that_it_was_assigned_to(trained: TrainedSegmented) -> None:
+    late = roof("Taller 9", is_unsteady=True, rows=60)
+
+    as_stranger, _ = trained.score(late)
+    after, _ = trained.with_assigned({late.asset: "1"}).score(late)
+    of_segment, _ = trained.parts["1"].score(late)
+
+    assert not trained.knows(late.asset)
+    assert after.values.tobytes() == of_segment.values.tobytes()
+    assert after.values.tobytes() != as_stranger.values.tobytes()
+
+
+def test_assignment_does_not_move_a_learnt_asset(trained: TrainedSegmented) -> None:
+    moved = trained.with_assigned({CALM[0].asset: "1"})
+
+    assert moved.segment_of == trained.segment_of
+
+
+def test_streamed_equals_batch(trained: TrainedSegmented) -> None:
+    whole, end = trained.score(UNSTEADY[1])
+
+    memory, parts = None, []
+    for start, stop in itertools.pairwise([0, 1, 40, 41, 150]):
+        part, memory = trained.score(UNSTEADY[1].rows(start, stop), memory)
+        parts.append(part.values)
+
+    assert np.concatenate(parts).tobytes() == whole.values.tobytes()
+    assert memory is not None
+    assert memory.dump() == end.dump()
+
+
+def test_written_detector_gives_the_same_bytes_and_scores(trained: TrainedSegmented) -> None:
+    again = load_detector(DETECTOR, trained.dump())
+
+    assert isinstance(again, TrainedSegmented)
+    assert again.dump() == trained.dump()
+    assert again.score(CALM[1])[0].values.tobytes() == trained.score(CALM[1])[0].values.tobytes()
+
+
+def test_detector_that_was_not_pooled_is_read_as_it_is() -> None:
+    plain = DETECTOR.fit(CALM)
+
+    assert isinstance(load_detector(DETECTOR, plain.dump()), TrainedRobust)
+
+
+def test_bytes_that_are_no_archive_are_refused() -> None:
+    with pytest.raises(ArchiveError):
+        load_detector(DETECTOR, b"\x80\x04pickle")
+
+
+def test_segment_without_history_falls_back_to_the_fleet() -> None:
+    short = [roof("Nueva 1", rows=5), roof("Nueva 2", rows=5)]
+    segment_of = {window.asset: "3" for window in short}
+
+    found = SegmentedDetector(DETECTOR, segment_of).fit([*CALM, *short])
+
+    assert set(found.parts) == {""}
+    assert found.part_of(short[0].asset) is found.parts[""]
+    assert found.part_of(AssetKey("x", "x")) is found.parts[""]
