@@ -227,9 +227,7 @@ def _series_among(items: Iterator[Series | Skip], skips: list[Skip]) -> Iterator
             yield item
 
 
-def _dialects(
-    workspace: Workspace, paths: Sequence[Path]
-) -> Mapping[tuple[str, tuple[str, ...]], Dialect]:
+def _dialects(workspace: Workspace, paths: Sequence[Path]) -> Mapping[tuple[str, tuple[str, ...]], Dialect]:
     """The dialect of the first file of each site, and of any site, by the signals that it has."""
     known: dict[tuple[str, tuple[str, ...]], Dialect] = {}
     for path in paths:

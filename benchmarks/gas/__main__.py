@@ -83,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tell("reading the clients")
     plan = make_plan(options.data, seed, is_quick=options.is_quick)
     if not plan.clients:
-        raise SystemExit(f"no gas clients in {options.data / FOLDER}: " + "; ".join(s.why for s in plan.skips))
+        raise SystemExit(
+            f"no gas clients in {options.data / FOLDER}: " + "; ".join(s.why for s in plan.skips)
+        )
     with TemporaryDirectory(prefix="sereno-gas-") as scratch:
         results = _run(Path(scratch), plan, seed)
     outcomes = _outcomes(plan, results)
@@ -106,9 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if detail is not None:
         detail.write_text(_detail(outcomes, false), "utf-8")
-    publish(
-        options, {"seed": seed, **figures, "seconds": round(perf_counter() - begun, 1)}, _goals(figures)
-    )
+    publish(options, {"seed": seed, **figures, "seconds": round(perf_counter() - begun, 1)}, _goals(figures))
 
 
 def make_plan(data: Path, seed: int, *, is_quick: bool) -> Plan:
@@ -231,7 +231,10 @@ def _network_events(plan: Plan) -> list[Event]:
 def _outcomes(plan: Plan, results: Results) -> list[Outcome]:
     by_name = {one.name: one for one in plan.clients}
     pairs = [
-        *((events, found, results.untouched) for events, found in zip(plan.rounds, results.rounds, strict=True)),
+        *(
+            (events, found, results.untouched)
+            for events, found in zip(plan.rounds, results.rounds, strict=True)
+        ),
         *(
             (events, found, results.untouched_twins)
             for events, found in zip(plan.twin_rounds, results.twin_rounds, strict=True)
@@ -279,9 +282,7 @@ def _false_figures(plan: Plan, false: Mapping[str, Sequence[Found]]) -> dict[str
 
 def _network_figures(plan: Plan, results: Results) -> dict[str, object]:
     """How many incidents each fall of the whole network makes."""
-    told = [
-        told_of(event, results.network.incidents, results.untouched.incidents) for event in plan.network
-    ]
+    told = [told_of(event, results.network.incidents, results.untouched.incidents) for event in plan.network]
     found = [one for one in told if one]
     return {
         "clients": len(plan.network[0].clients) if plan.network else 0,

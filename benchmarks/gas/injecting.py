@@ -10,7 +10,7 @@ from benchmarks.faults.series import Series
 __all__ = ["GAS_FAULTS", "TWIN_FAULTS", "sagged"]
 
 DAY_ROWS, WEEK_ROWS = 24, 168
-BEFORE_DAYS, BEFORE_WEEKS = 60, 52
+BEFORE_DAYS, BEFORE_WEEKS, LEAK_DAYS = 60, 52, 14
 LEAK_SHARE = (0.10, 0.30)
 """Of the mean flow of the weeks before."""
 SAG_SHARE = (0.05, 0.15)
@@ -50,16 +50,24 @@ def _by(rows: np.ndarray, length: int) -> np.ndarray:
 
 
 def _leak(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
-    """Visible where the lowest hour of a usual day of it is above nearly all of those before."""
+    """Visible where the floor of its usual day rises by more than floors do of themselves in a year."""
     column = stretch.column(signals[0])
-    before, values = _before(stretch, column, BEFORE_DAYS * DAY_ROWS), stretch.values
+    year, values = _before(stretch, column, BEFORE_WEEKS * WEEK_ROWS), stretch.values
     share = _drawn(stretch, LEAK_SHARE)
-    leak = share * float(np.nanmean(before)) if len(before) else 0.0
+    leak = share * float(np.nanmean(year[-BEFORE_DAYS * DAY_ROWS :])) if len(year) else 0.0
     values[:, column] += leak
-    floors, raised = (np.nanmin(_by(rows, DAY_ROWS), axis=1) for rows in (before, values[:, column]))
-    if not leak > 0 or len(floors) < BEFORE_DAYS or np.median(raised) <= np.quantile(floors, USUAL):
+    floors, raised = (np.nanmin(_by(rows, DAY_ROWS), axis=1) for rows in (year, values[:, column]))
+    if not leak > 0 or len(floors) <= 2 * BEFORE_DAYS:
+        return None
+    natural = [_rise(floors, day) for day in range(BEFORE_DAYS, len(floors) - LEAK_DAYS)]
+    if np.median(raised) - np.median(floors[-BEFORE_DAYS:]) <= np.quantile(natural, USUAL):
         return None
     return Change(values, signals, f"+{leak:.4g} m³/h, {share:.0%} of the mean")
+
+
+def _rise(floors: np.ndarray, day: int) -> float:
+    """How much higher the floors of two weeks are than those of two months before them."""
+    return float(np.median(floors[day : day + LEAK_DAYS]) - np.median(floors[day - BEFORE_DAYS : day]))
 
 
 def sagged(pressure: np.ndarray, share: float) -> np.ndarray:
@@ -121,7 +129,7 @@ _FROZEN = ("quality.frozen",)
 
 GAS_FAULTS: Mapping[str, Fault] = {
     "leak_floor": Fault(
-        "10 to 30 % of the mean flow more in every hour; the floor of a usual day is above nearly all before",
+        "10 to 30 % of the mean flow more in every hour; floors rise by more than they do in a usual year",
         ("physics.night_flow", "behaviour.leak", "behaviour.high", "behaviour.excess*"),
         ("physics.night_flow", "behaviour.leak"),
         None,

@@ -21,7 +21,9 @@ ABOUT = (
 _CLIENT, _TIME, _TRUTH = "cliente_id", "Fecha", "anomalia_real"
 
 
-def label_figures(path: Path, series: Sequence[Series], found: Sequence[Found]) -> Mapping[str, object] | None:
+def label_figures(
+    path: Path, series: Sequence[Series], found: Sequence[Found]
+) -> Mapping[str, object] | None:
     """Hours that are labelled, and how they agree with the hours of incidents; None without such a file.
 
     Args:
@@ -50,7 +52,9 @@ def label_figures(path: Path, series: Sequence[Series], found: Sequence[Found]) 
 
 def _read(path: Path) -> Mapping[str, np.ndarray]:
     """The labelled hours of each client."""
-    rows = pl.read_csv(path, try_parse_dates=True).filter(pl.col(_TRUTH).cast(pl.String).str.to_lowercase() == "true")
+    rows = pl.read_csv(path, try_parse_dates=True).filter(
+        pl.col(_TRUTH).cast(pl.String).str.to_lowercase() == "true"
+    )
     return {
         str(client): part[_TIME].unique().to_numpy().astype("datetime64[h]")
         for (client,), part in rows.group_by(_CLIENT)

@@ -11,14 +11,22 @@ from benchmarks.faults.series import Series
 from benchmarks.gas.injecting import SAG_SHARE, sagged
 from sereno.domain.signals import AssetKey
 
-__all__ = ["CONTROL", "NetworkEvent", "network_of", "network_values", "plan_network", "told_of", "with_control"]
+__all__ = [
+    "CONTROL",
+    "NetworkEvent",
+    "network_of",
+    "network_values",
+    "plan_network",
+    "told_of",
+    "with_control",
+]
 
 CONTROL = "-control"
 """Ends the name of the site of a check meter."""
 CONTROL_NOISE = 0.003
 """What the check meter differs by from hour to hour, relative (one standard deviation)."""
-ALIKE = 0.7
-"""Correlation of pressures, and of nobody by chance, from which clients hang on one network."""
+ALIKE = 0.03
+"""What usual pressures on one network differ by, relative."""
 LEAST_CLIENTS = 4
 HOURS = (24, 72)
 
@@ -45,25 +53,12 @@ def with_control(series: Series, seed: int) -> Series:
 
 
 def network_of(series: Sequence[Series]) -> list[Series]:
-    """The clients whose pressure moves as that of most does, from their history."""
+    """The clients that hang on one network: their usual pressures, in their history, are nearly the same."""
     known = [one for one in series if "pressure" in one.signals]
-    if len(known) < LEAST_CLIENTS:
-        return []
-    times = np.unique(np.concatenate([one.time[: rest_of(one)] for one in known]))
-    table = np.full((len(times), len(known)), np.nan)
-    for place, one in enumerate(known):
-        end = rest_of(one)
-        table[np.searchsorted(times, one.time[:end]), place] = one.column("pressure")[:end]
-    table -= np.nanmedian(table, axis=0)
-    alike = np.array([[_correlation(a, b) for b in table.T] for a in table.T]) >= ALIKE
-    lead = int(alike.sum(axis=1).argmax())
-    members = [one for one, is_alike in zip(known, alike[lead], strict=True) if is_alike]
+    usual = [float(np.nanmedian(one.column("pressure")[: rest_of(one)])) for one in known]
+    groups = [[i for i, other in enumerate(usual) if abs(other - own) <= ALIKE * own] for own in usual]
+    members = [known[i] for i in max(groups, key=len, default=[])]
     return members if len(members) >= LEAST_CLIENTS else []
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    both = ~np.isnan(one) & ~np.isnan(other)
-    return float(np.corrcoef(one[both], other[both])[0, 1]) if both.sum() > LEAST_CLIENTS else 0.0
 
 
 def plan_network(members: Sequence[Series], n_events: int, seed: int) -> list[NetworkEvent]:

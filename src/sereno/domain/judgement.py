@@ -77,6 +77,16 @@ class Scores:
     expected: FloatArray
     is_telling: BoolArray
 
+    def of_signals(self, count: int) -> "Scores":
+        """The same of the first signals: without columns that were added for reference."""
+        return Scores(
+            self.time,
+            self.values,
+            self.contributions[:, :count],
+            self.expected[:, :count],
+            self.is_telling[:, :count],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sereno.detect.peers import PeersDetector, TrainedPeers
 from sereno.detect.robust import RobustDetector, TrainedRobust
 from sereno.domain.archive import ArchiveError, digest_of, pack, unpack
 from sereno.domain.errors import FileMissing, ModelCorrupt
@@ -26,6 +27,8 @@ class TrainedModel:
     Attributes:
         calibrations: By step in seconds (`none` where the source has no rhythm).
         natural_repeats: Longest run of equal values that is normal, by asset and signal.
+        peers: The levels of the assets and who is whose peer.
+        drift_calibrations: Of these levels, by step.
         memories: What the detector remembered of each asset at the end of its history: where judging goes on
             when no store does.
     """
@@ -34,7 +37,13 @@ class TrainedModel:
     detector: TrainedRobust
     calibrations: Mapping[str, Calibration]
     natural_repeats: Mapping[AssetKey, Mapping[str, float]]
+    peers: TrainedPeers
+    drift_calibrations: Mapping[str, Calibration]
     memories: Mapping[AssetKey, Memory]
+
+    def drift_calibration_of(self, step: timedelta | None) -> Calibration:
+        """The calibration of slow drifts of assets with that step."""
+        return self.drift_calibrations.get(step_name(step), self.card.calibration)
 
     def calibration_of(self, step: timedelta | None) -> Calibration:
         """The calibration of assets with that step; the profile's own where it never saw the step."""
@@ -56,11 +65,15 @@ def save_model(model: TrainedModel, path: Path) -> str:
     header = {
         "card": card,
         "calibrations": {name: asdict(c) for name, c in model.calibrations.items()},
+        "drift_calibrations": {name: asdict(c) for name, c in model.drift_calibrations.items()},
         "natural_repeats": [
             [key.site, key.asset, dict(repeats)] for key, repeats in sorted(model.natural_repeats.items())
         ],
     }
-    arrays = {"detector": np.frombuffer(model.detector.dump(), dtype=np.uint8)}
+    arrays = {
+        "detector": np.frombuffer(model.detector.dump(), dtype=np.uint8),
+        "peers": np.frombuffer(model.peers.dump(), dtype=np.uint8),
+    }
     for i, key in enumerate(model.card.assets):
         arrays |= {f"memory{i}/{name}": array for name, array in model.memories[key].arrays.items()}
     data = pack(header, arrays)
@@ -98,6 +111,7 @@ def _model(
     card: dict[str, object] = dict(header["card"])  # type: ignore[call-overload]
     profile = profiles[str(card["profile"])]
     calibrations = {n: Calibration(**c) for n, c in header["calibrations"].items()}  # type: ignore[attr-defined]
+    drifts = {n: Calibration(**c) for n, c in header["drift_calibrations"].items()}  # type: ignore[attr-defined]
     repeats: list[tuple[str, str, dict[str, float]]] = header["natural_repeats"]  # type: ignore[assignment]
     card |= {
         "trained_at": datetime.fromisoformat(str(card["trained_at"])),
@@ -111,6 +125,8 @@ def _model(
         card=read,
         detector=RobustDetector(profile).load(arrays["detector"].tobytes()),
         calibrations=calibrations,
+        peers=PeersDetector(profile).load(arrays["peers"].tobytes()),
+        drift_calibrations=drifts,
         natural_repeats={AssetKey(site, asset): values for site, asset, values in repeats},
         memories={key: _memory(arrays, f"memory{i}/") for i, key in enumerate(read.assets)},
     )

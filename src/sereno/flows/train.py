@@ -2,17 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from sereno.detect.calibration import Hysteresis, calibrate
+from sereno.detect.peering import Reference
+from sereno.detect.peers import PeersDetector, TrainedPeers, learn_peers, with_references
 from sereno.detect.robust import RobustDetector, TrainedRobust
-from sereno.domain.errors import BudgetTooSmall
+from sereno.domain.errors import BudgetTooSmall, HistoryTooShort
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
-from sereno.domain.signals import Profile
+from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.models import TrainedModel, step_name
 from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, longest_repeats
@@ -55,20 +57,46 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
         BudgetTooSmall: The firm budget is below what the history supports.
     """
     repeats = {window.asset: _natural_repeats(window) for window in windows}
-    history = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
+    clean = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
+    peering, references = learn_peers(clean, plan.profile)
+    history = [one.without_common(window) for one, window in zip(references, clean, strict=True)]
     detector = RobustDetector(plan.profile, seed=plan.seed, n_trees=plan.n_trees)
     trained = detector.fit(history)
     learnt = [window for window in history if trained.knows(window.asset)]
     held_out = _held_out_scores(detector, learnt)
     calibrations = _calibrations(learnt, held_out, plan)
+    peers, drift_calibrations, levels = _learn_levels(clean, references, plan)
     card = _card(trained, learnt, calibrations, plan)
     return TrainedModel(
         card=card,
         detector=trained,
         calibrations=calibrations,
         natural_repeats={key: value for key, value in repeats.items() if trained.knows(key)},
-        memories={window.asset: trained.score(window)[1] for window in learnt},
+        peers=replace(peers, peering=peering),
+        drift_calibrations=drift_calibrations,
+        memories={
+            window.asset: Memory({**trained.score(window)[1].arrays, **levels[window.asset].arrays})
+            for window in learnt
+        },
     )
+
+
+def _learn_levels(
+    clean: Sequence[Window], references: Sequence[Reference], plan: TrainingPlan
+) -> tuple[TrainedPeers, dict[str, Calibration], dict[AssetKey, Memory]]:
+    """The slow levels of all assets, what they are worth, and where they stand at the end."""
+    history = [with_references(window, one) for window, one in zip(clean, references, strict=True)]
+    detector = PeersDetector(plan.profile)
+    try:
+        trained = detector.fit(history)
+    except HistoryTooShort:
+        return TrainedPeers(plan.profile, {}), {}, {window.asset: Memory() for window in clean}
+    calibrations = _calibrations(history, _held_out_scores(detector, history), plan)
+    memories = {
+        window.asset: Memory({**trained.score(window)[1].arrays, **trained.score_common(window)[1].arrays})
+        for window in history
+    }
+    return trained, calibrations, memories
 
 
 def _natural_repeats(window: Window) -> dict[str, float]:
@@ -106,7 +134,7 @@ def _without_bad(window: Window, profile: Profile, repeats: Mapping[str, float])
     return check_window(window, profile, Memory(), natural_repeats=repeats).clean
 
 
-def _held_out_scores(detector: RobustDetector, history: Sequence[Window]) -> list[FloatArray]:
+def _held_out_scores(detector: RobustDetector | PeersDetector, history: Sequence[Window]) -> list[FloatArray]:
     """Score of each calm row by a detector that did not learn from its block, (rows,) per window."""
     scores = [np.full(len(window), np.nan) for window in history]
     for fold in range(_FOLDS):
