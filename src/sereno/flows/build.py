@@ -9,7 +9,7 @@ from tzlocal import get_localzone_name
 
 from sereno.domain.cleaning import Cleaning
 from sereno.domain.errors import FileMissing, FileUnreadable
-from sereno.domain.facts import NO_FACTS, AssetFacts
+from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
 from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.exports import ExportPlan
@@ -21,7 +21,7 @@ from sereno.settings.identities import with_identities
 from sereno.settings.mappings import MappingSettings, load_portals
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import LoadedSettings, load_settings
-from sereno.settings.tree import AssetSettings, ExportSettings, Settings
+from sereno.settings.tree import AssetSettings, ContractSettings, ExportSettings, Settings
 from sereno.store import Store, open_store
 
 __all__ = [
@@ -89,7 +89,7 @@ def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, Ass
     Raises:
         SettingsError: A composition cannot be a gas.
     """
-    said = {name: AssetFacts(**settings.model_dump()) for name, settings in assets.items()}
+    said = {name: _facts(settings) for name, settings in assets.items()}
     for name, one in said.items():
         if one.composition:
             check_composition(one.composition, name)
@@ -101,6 +101,26 @@ def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, Ass
             key = AssetKey(name[:cut], name[cut + 1 :])
             facts[key] = one.over(facts.get(AssetKey(key.site, ANY), common))
     return facts
+
+
+def _facts(settings: AssetSettings) -> AssetFacts:
+    limits = {name: _limit(one) for name, one in settings.contract.items()}
+    return AssetFacts(**settings.model_dump(exclude={"contract"}), contract=limits)
+
+
+def _limit(settings: ContractSettings) -> ContractLimit:
+    hours = [tuple(_minutes(end) for end in span.split("-")) for span in settings.hours]
+    return ContractLimit(
+        maximum=settings.maximum,
+        hours=tuple((first, last) for first, last in hours),
+        days=tuple(settings.days),
+        outside=settings.outside,
+    )
+
+
+def _minutes(clock: str) -> int:
+    hours, minutes = clock.split(":")
+    return 60 * int(hours) + int(minutes)
 
 
 def export_plan(settings: ExportSettings) -> ExportPlan:

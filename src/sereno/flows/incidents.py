@@ -19,8 +19,8 @@ __all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summaris
 _LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
 """Signals that cost money when they are low; all others cost money when they are high."""
 _RECENT = timedelta(days=30)
-_EVER = timedelta(days=36_500)
-_SHOWN = 3
+_AT_ONCE = timedelta(0)
+_SHOWN, _REMEMBERED = 3, 50
 _LOST_FLOW = "physics.night_flow"
 """The one cause of physics that is about the plant: what flows is really lost."""
 
@@ -51,7 +51,7 @@ class IncidentView:
         began = self.incident.started_at
         recent, earlier = (
             sum(first < began - one.started_at <= last for one in self.similar)
-            for first, last in ((-_EVER, _RECENT), (_RECENT, 2 * _RECENT))
+            for first, last in ((_AT_ONCE, _RECENT), (_RECENT, 2 * _RECENT))
         )
         return "rising" if recent > earlier else "steady"
 
@@ -152,14 +152,14 @@ def view_of(
 def _similar(
     incidents: Iterable[Incident], places: Mapping[AssetKey, Place]
 ) -> dict[str, tuple[Incident, ...]]:
-    """Earlier incidents of the same trouble, newest first, by the id of the later one."""
+    """The last earlier incidents of the same trouble, newest first, by the id of the later one."""
     groups: dict[tuple[AssetKey, str, str], list[Incident]] = {}
     found = {}
     for incident in sorted(incidents, key=lambda one: (one.started_at, one.id)):
         worst = incident.worst
         trouble = (incident.asset, problem_of(worst, places[incident.asset].profile), worst.signals[0])
         before = groups.setdefault(trouble, [])
-        found[incident.id] = tuple(reversed(before))
+        found[incident.id] = tuple(reversed(before[-_REMEMBERED:]))
         before.append(incident)
     return found
 

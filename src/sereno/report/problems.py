@@ -49,9 +49,13 @@ def problem_of(detection: Detection, profile: Profile) -> str:
         return _NAMED[detection.cause]
     if detection.kind is not IncidentKind.BEHAVIOUR:
         return detection.cause.partition(".")[2]
-    lead, is_high = detection.signals[0], detection.observed > detection.expected
     if detection.cause in _DRIFTS:
-        return _drift(lead, is_high=detection.cause.endswith("high"))
+        return _drift(detection.signals[0], is_high=detection.cause.endswith("high"))
+    return _sudden(detection, profile, is_high=detection.observed > detection.expected)
+
+
+def _sudden(detection: Detection, profile: Profile, *, is_high: bool) -> str:
+    lead = detection.signals[0]
     if _is_passed_by(detection.signals, detection):
         return "bypass"
     known = _BY_SIGNAL.get((lead, is_high)) or _BY_QUANTITY.get((profile.signal(lead).quantity, is_high))
