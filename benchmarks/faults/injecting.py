@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.faults.series import Series
 
-__all__ = ["FAULTS", "Change", "Fault", "Stretch"]
+__all__ = ["FAULTS", "Change", "Fault", "Stretch", "Targets"]
 
 MIN_STUCK_SHARE = 0.1
 MIN_ACTIVE_SHARE = 0.2
@@ -78,6 +78,7 @@ class Fault:
         hours: The same in finer ones.
         targets: The signals that it can strike together, or why it can strike none.
         disturb: The faulty values; None where the fault would not be visible there.
+        may_have_gaps: Whether rows may be missing in it: a fault of months.
     """
 
     about: str
@@ -87,6 +88,7 @@ class Fault:
     hours: tuple[int, int]
     targets: Targets
     disturb: Disturb
+    may_have_gaps: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Magnitude, length and accepted causes."""

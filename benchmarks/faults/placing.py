@@ -1,6 +1,6 @@
 """Where the seed puts which fault: into rows in which it can be seen, far from real trouble."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -21,6 +21,8 @@ _MAX_SLOTS = 3
 _MARGIN_DAYS = 2
 _AWAY_FROM_TROUBLE = np.timedelta64(3, "D")
 _TRIES = 200
+MOST_GAPS = 0.9
+"""Share of its rows that a fault of months needs."""
 _HOURS = 24
 
 
@@ -79,8 +81,17 @@ def n_slots(series: Series) -> int:
 class Planner:
     """Draws the events of one series."""
 
-    def __init__(self, series: Series, profile: Profile, known: Sequence[Known], seed: int) -> None:
+    def __init__(
+        self,
+        series: Series,
+        profile: Profile,
+        known: Sequence[Known],
+        seed: int,
+        *,
+        faults: Mapping[str, Fault] = FAULTS,
+    ) -> None:
         self._series = series
+        self._faults = faults
         self._known = [one for one in known if one.series == series.name]
         self._rng = np.random.default_rng([seed, crc32(series.name.encode())])
         self._balances = residuals(profile.identities, series.signals)
@@ -93,7 +104,7 @@ class Planner:
         """The events of each copy, and the faults that the series cannot carry."""
         skips = []
         queue: list[str] = []
-        for name, fault in FAULTS.items():
+        for name, fault in self._faults.items():
             why = self._why_not(name, fault)
             if why:
                 skips.append(Skip(self._series.name, name, why))
@@ -132,7 +143,7 @@ class Planner:
 
     def _place(self, name: str, slot: int, slots: int) -> Event | None:
         """An event somewhere in its part of the rest; None when no draw shows it."""
-        series, fault = self._series, FAULTS[name]
+        series, fault = self._series, self._faults[name]
         targets = self._targets(name, fault)
         assert not isinstance(targets, str)
         margin = _MARGIN_DAYS * series.rows_per_day
@@ -145,7 +156,7 @@ class Planner:
                 continue
             start = int(self._rng.integers(low, high - length))
             stop = start + length
-            if not self._is_sound(start, stop):
+            if not self._is_sound(start, stop, fault):
                 continue
             signals = targets[int(self._rng.integers(len(targets)))]
             stretch = Stretch(series, start, stop, self._typical, self._largest, self._rng)
@@ -160,9 +171,12 @@ class Planner:
         hours = int(self._rng.integers(fault.hours[0], fault.hours[1] + 1))
         return max(1, hours * self._series.rows_per_day // _HOURS)
 
-    def _is_sound(self, start: int, stop: int) -> bool:
-        """Whether the rows are complete, and no real trouble is near."""
+    def _is_sound(self, start: int, stop: int, fault: Fault) -> bool:
+        """Whether the rows are complete, or nearly so where a fault may have gaps, and no trouble is near."""
         series = self._series
+        if fault.may_have_gaps:
+            length = (series.time[stop - 1] - series.time[start]) / series.step
+            return bool(length * MOST_GAPS < stop - start)
         first, last = series.time[start - 1], series.time[stop - 1]
         steps = round(float((last - first) / series.step))
         is_whole = steps == stop - start and not np.isnan(series.values[start - 1 : stop]).any()

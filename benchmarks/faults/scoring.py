@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.faults.injecting import FAULTS
+from benchmarks.faults.injecting import FAULTS, Fault
 from benchmarks.faults.isolation import named_right
 from benchmarks.faults.known import Known, is_known
 from benchmarks.faults.placing import Event
@@ -113,6 +113,7 @@ def judge_event(
     untouched: Iterable[Found],
     *,
     read: Mapping[str, int] | None = None,
+    faults: Mapping[str, Fault] = FAULTS,
 ) -> Outcome:
     """What incidents say of an event, without those that the untouched copy has at that place.
 
@@ -120,6 +121,7 @@ def judge_event(
         incidents: Of the copy with the fault, worst first.
         untouched: Of the copy without any.
         read: Row of the series up to which had been read when an incident was first there, by its id.
+        faults: Where the event's fault is described.
     """
     place = (series.key.site, series.key.asset)
     before = [
@@ -132,7 +134,7 @@ def judge_event(
         and one.overlaps(event.first, event.last)
         and not _is_old(one, before, event)
     )
-    fault = FAULTS[event.fault]
+    fault = faults[event.fault]
     right = [one for one in new if _matches(one.cause, fault.causes)]
     speaker = next(iter(right or new), None)
     if speaker is None:

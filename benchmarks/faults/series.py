@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -102,24 +103,31 @@ class Skip:
         return {"series": self.series, "fault": self.fault, "why": self.why}
 
 
-def find_series(data: Path) -> tuple[list[Series], list[Skip]]:
-    """The series that sereno reads as solar or gas in the known folders, and the files that it does not."""
+def find_series(
+    data: Path, folders: Sequence[str] = FOLDERS, *, pattern: str = "*"
+) -> tuple[list[Series], list[Skip]]:
+    """The series that sereno reads as solar or gas in the known folders, and the files that it does not.
+
+    Args:
+        pattern: Names of the files that are read (shell pattern).
+    """
     found: list[Series] = []
     skips: list[Skip] = []
-    for name in FOLDERS:
+    for name in folders:
         if not (data / name).is_dir():
             skips.append(Skip(name, None, "there is no such folder"))
             continue
+        paths = [path for path in expand_paths([data / name]) if fnmatchcase(path.name, pattern)]
         with TemporaryDirectory(prefix="sereno-faults-") as scratch, Workspace.open(scratch) as workspace:
-            skips += _ingest(workspace, data / name, name)
-            found += _series_among(_series_of(workspace, data / name, name), skips)
+            skips += _ingest(workspace, paths, name)
+            found += _series_among(_series_of(workspace, paths, name), skips)
     return found, skips
 
 
-def _ingest(workspace: Workspace, folder: Path, name: str) -> list[Skip]:
+def _ingest(workspace: Workspace, paths: Sequence[Path], name: str) -> list[Skip]:
     """Store the files that are read as solar or gas, each with the zone of its clock."""
     skips = []
-    for path in expand_paths([folder]):
+    for path in paths:
         checked, zone = _best_zone(workspace, path)
         if checked.profile not in PROFILES:
             why = "refused" if checked.is_refused else f"read as {checked.profile or 'nothing'}"
@@ -185,8 +193,8 @@ def _has_whole_hours(zone: str) -> bool:
     return not (summer - winter) % timedelta(hours=1)
 
 
-def _series_of(workspace: Workspace, folder: Path, name: str) -> Iterator[Series | Skip]:
-    dialects = _dialects(workspace, folder)
+def _series_of(workspace: Workspace, paths: Sequence[Path], name: str) -> Iterator[Series | Skip]:
+    dialects = _dialects(workspace, paths)
     with workspace.store.read() as tx:
         for asset in tx.assets():
             stored = tx.rows(asset.id, asset.profile)
@@ -219,10 +227,10 @@ def _series_among(items: Iterator[Series | Skip], skips: list[Skip]) -> Iterator
             yield item
 
 
-def _dialects(workspace: Workspace, folder: Path) -> Mapping[tuple[str, tuple[str, ...]], Dialect]:
+def _dialects(workspace: Workspace, paths: Sequence[Path]) -> Mapping[tuple[str, tuple[str, ...]], Dialect]:
     """The dialect of the first file of each site, and of any site, by the signals that it has."""
     known: dict[tuple[str, tuple[str, ...]], Dialect] = {}
-    for path in expand_paths([folder]):
+    for path in paths:
         (checked,) = workspace.check(path)
         if checked.profile not in PROFILES:
             continue

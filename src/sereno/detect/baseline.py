@@ -17,7 +17,7 @@ from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
 
-__all__ = ["Baseline", "Residuals", "fit_baseline"]
+__all__ = ["Baseline", "Residuals", "fit_baseline", "fit_shape"]
 
 _DAY = timedelta(days=1)
 _DAY_US = 86_400_000_000
@@ -144,6 +144,22 @@ class Baseline:
         residuals = Residuals(deviations, self._restore(expected), still, telling, running)
         return residuals, Memory({"level": level, "lean": lean})
 
+    def gaps(self, values: FloatArray, local: TimeArray) -> FloatArray:
+        """Transformed values over the calendar shape alone, whatever the level, shape (rows, signals).
+
+        NaN where the signal carries too little to say anything: the night of a roof.
+        """
+        slot = _slots(local, self.slots_a_day, has_weekend=self.has_weekend)
+        weight = self.weight[slot]
+        says = (weight > ACTIVE_WEIGHT) | (self.weight <= ACTIVE_WEIGHT).all(axis=0)
+        return np.where(says, self._transform(values) - self.centre[slot], np.nan)
+
+    def from_gaps(self, gaps: FloatArray, local: TimeArray) -> FloatArray:
+        """The values that stand so far over the calendar shape: what `gaps` undoes, shape (rows, signals)."""
+        return self._restore(
+            self.centre[_slots(local, self.slots_a_day, has_weekend=self.has_weekend)] + gaps
+        )
+
     def _goals(self, values: FloatArray, local: TimeArray) -> FloatArray:
         """Expected transformed values over the whole history, from its start."""
         expected = self.residuals(values, local, Memory())[0].expected
@@ -239,6 +255,16 @@ def fit_baseline(window: Window, profile: Profile, local: TimeArray, use: BoolAr
         for _ in range(_PASSES):
             baseline = _reshaped(baseline, values, local, slot)
     return baseline
+
+
+def fit_shape(window: Window, profile: Profile, local: TimeArray, use: BoolArray) -> Baseline:
+    """The calendar shape alone, in one pass; spreads and level mean nothing. Arguments as `fit_baseline`."""
+    values = np.where(use, window.values, np.nan)
+    baseline = _plain(window, profile, values)
+    slot = _slots(local, baseline.slots_a_day, has_weekend=baseline.has_weekend)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a slot or signal without any reading stays NaN
+        return _shaped(baseline, baseline._transform(values), slot)
 
 
 def _plain(window: Window, profile: Profile, values: FloatArray) -> Baseline:

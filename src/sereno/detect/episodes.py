@@ -22,6 +22,8 @@ __all__ = ["describe_row", "find_detections"]
 
 _MIN_SHARE = 0.1
 """A signal with less of the evidence than this is not named."""
+_DRIFT = "behaviour.drift"
+_WITHOUT_DIRECTION = frozenset({"behaviour.common", "behaviour.contract"})
 _ENERGY_UNITS = {"kW": "kWh"}
 """What an instantaneous unit becomes when it is summed over hours."""
 
@@ -218,8 +220,7 @@ def _known(values: FloatArray) -> FloatArray:
 
 
 def _cause(check: str, kind: IncidentKind, observed: float, expected: float) -> str:
-    if kind is not IncidentKind.BEHAVIOUR:
+    if kind is not IncidentKind.BEHAVIOUR or check in _WITHOUT_DIRECTION:
         return check
-    if observed < expected:
-        return "behaviour.low"
-    return "behaviour.high"
+    direction = "low" if observed < expected else "high"
+    return f"{check}_{direction}" if check == _DRIFT else f"behaviour.{direction}"

@@ -3,7 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-__all__ = ["NO_FACTS", "AssetFacts"]
+__all__ = ["NO_FACTS", "AssetFacts", "ContractLimit"]
+
+
+@dataclass(frozen=True, slots=True)
+class ContractLimit:
+    """What a contract lets a signal be.
+
+    Attributes:
+        maximum: Most in one step [unit of the signal]; None without a limit.
+        hours: When it may be used at all, from and until [minutes of the local day]; always when empty.
+        days: ISO weekdays on which it may be used, 1 for Monday; all when empty.
+        outside: Most in one step outside these hours and days.
+    """
+
+    maximum: float | None = None
+    hours: tuple[tuple[int, int], ...] = ()
+    days: tuple[int, ...] = ()
+    outside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +44,7 @@ class AssetFacts:
         power_factor: Power factor, where it is constant.
         signals: The column that holds each electric signal, where a file calls it otherwise.
         twin: The asset that measures the same flow again, as `Site/Asset`.
+        contract: What the contract allows, by signal.
     """
 
     latitude: float | None = None
@@ -44,6 +62,7 @@ class AssetFacts:
     power_factor: float | None = None
     signals: Mapping[str, str] = field(default_factory=dict)
     twin: str | None = None
+    contract: Mapping[str, ContractLimit] = field(default_factory=dict)
 
     def over(self, general: "AssetFacts") -> "AssetFacts":
         """These facts, and where they say nothing those that hold more generally."""

@@ -80,6 +80,17 @@ class Scores:
     is_telling: BoolArray
     voices: Mapping[str, FloatArray] | None = None
 
+    def of_signals(self, count: int) -> "Scores":
+        """The same of the first signals: without columns that were added for reference."""
+        return Scores(
+            self.time,
+            self.values,
+            self.contributions[:, :count],
+            self.expected[:, :count],
+            self.is_telling[:, :count],
+            self.voices,
+        )
+
 
 class Claim(StrEnum):
     """What a calibration promises of its budget."""

@@ -11,7 +11,7 @@ from sereno.contracts import Detector
 from sereno.detect.registry import DEFAULT_DETECTOR, build_detector, check_detector_name
 from sereno.domain.cleaning import Cleaning
 from sereno.domain.errors import FileMissing, FileUnreadable, SettingsError
-from sereno.domain.facts import NO_FACTS, AssetFacts
+from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
 from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.exports import ExportPlan
@@ -23,7 +23,13 @@ from sereno.settings.identities import with_identities
 from sereno.settings.mappings import MappingSettings, load_portals
 from sereno.settings.profiles import load_profiles
 from sereno.settings.reading import SETTINGS_FILE, LoadedSettings, load_settings
-from sereno.settings.tree import AssetSettings, DetectorSettings, ExportSettings, Settings
+from sereno.settings.tree import (
+    AssetSettings,
+    ContractSettings,
+    DetectorSettings,
+    ExportSettings,
+    Settings,
+)
 from sereno.store import Store, open_store
 
 __all__ = [
@@ -93,7 +99,7 @@ def declared_facts(assets: Mapping[str, AssetSettings]) -> Mapping[AssetKey, Ass
     Raises:
         SettingsError: A composition cannot be a gas.
     """
-    said = {name: AssetFacts(**settings.model_dump()) for name, settings in assets.items()}
+    said = {name: _facts(settings) for name, settings in assets.items()}
     for name, one in said.items():
         if one.composition:
             check_composition(one.composition, name)
@@ -150,6 +156,26 @@ def _check_detectors(loaded: LoadedSettings, profiles: Mapping[str, Profile]) ->
 
 def _origin(loaded: LoadedSettings, key: str) -> str:
     return loaded.origins.get(f"{key}.kind", loaded.origins.get(key, SETTINGS_FILE))
+
+
+def _facts(settings: AssetSettings) -> AssetFacts:
+    limits = {name: _limit(one) for name, one in settings.contract.items()}
+    return AssetFacts(**settings.model_dump(exclude={"contract"}), contract=limits)
+
+
+def _limit(settings: ContractSettings) -> ContractLimit:
+    hours = [tuple(_minutes(end) for end in span.split("-")) for span in settings.hours]
+    return ContractLimit(
+        maximum=settings.maximum,
+        hours=tuple((first, last) for first, last in hours),
+        days=tuple(settings.days),
+        outside=settings.outside,
+    )
+
+
+def _minutes(clock: str) -> int:
+    hours, minutes = clock.split(":")
+    return 60 * int(hours) + int(minutes)
 
 
 def export_plan(settings: ExportSettings) -> ExportPlan:

@@ -9,7 +9,8 @@ from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEven
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
-from sereno.report.sentences import Place, describe_incident, recommend
+from sereno.report.problems import problem_of
+from sereno.report.sentences import Place, band_edge, describe_incident, recommend
 from sereno.settings.tree import Tariff
 from sereno.store import StoredAsset, Transaction
 
@@ -17,17 +18,42 @@ __all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summaris
 
 _LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
 """Signals that cost money when they are low; all others cost money when they are high."""
+_RECENT = timedelta(days=30)
+_AT_ONCE = timedelta(0)
+_SHOWN, _REMEMBERED = 3, 50
 _LOST_FLOW = "physics.night_flow"
 """The one cause of physics that is about the plant: what flows is really lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
-    """An incident with what is needed to explain it."""
+    """An incident with what is needed to explain it.
+
+    Attributes:
+        similar: Earlier incidents of the same asset with the same problem of the same signal, newest first.
+    """
 
     incident: Incident
     place: Place
     tariff: Tariff | None
+    similar: tuple[Incident, ...] = ()
+
+    @property
+    def problem(self) -> str:
+        """What kind of trouble it is, see `problem_of`."""
+        return problem_of(self.incident.worst, self.place.profile)
+
+    @property
+    def recurrence(self) -> str:
+        """Whether the same trouble comes more often: `rising`, `steady` or `first`."""
+        if not self.similar:
+            return "first"
+        began = self.incident.started_at
+        recent, earlier = (
+            sum(first < began - one.started_at <= last for one in self.similar)
+            for first, last in ((_AT_ONCE, _RECENT), (_RECENT, 2 * _RECENT))
+        )
+        return "rising" if recent > earlier else "steady"
 
     def sentence(self, language: str) -> str:
         """The incident in one sentence."""
@@ -50,6 +76,7 @@ class IncidentView:
             "signals": list(worst.signals),
             "kind": incident.kind.value,
             "cause": worst.cause,
+            "problem": self.problem,
             "severity": incident.severity.name.lower(),
             "condition": incident.condition.value,
             "state": incident.state.value,
@@ -65,6 +92,7 @@ class IncidentView:
             "threshold": _finite(worst.threshold),
             "observed": _finite(worst.observed),
             "expected": _finite(worst.expected),
+            "normal_to": _finite(band_edge(worst)),
             "unit": worst.unit,
             "impact": _finite(incident.impact),
             "impact_unit": worst.impact_unit,
@@ -74,6 +102,11 @@ class IncidentView:
             "sentence_es": self.sentence("es"),
             "model": worst.model or None,
             "owner": incident.owner or None,
+            "similar": [
+                {"id": one.id, "started_at": isoformat(one.started_at)} for one in self.similar[:_SHOWN]
+            ],
+            "similar_count": len(self.similar),
+            "recurrence": self.recurrence,
             "contributions": {name: round(share, 4) for name, share in worst.contributions.items()},
         }
 
@@ -96,7 +129,11 @@ def find_incidents(
     found = [_up_to_date(tx, incident, ids) for incident in tx.incidents()]
     if since is not None:
         found = [i for i in found if i.ended_at is None or i.ended_at >= since]
-    views = [IncidentView(incident, places[incident.asset], tariff) for incident in found]
+    alike = _similar(tx.incidents(), places)
+    views = [
+        IncidentView(incident, places[incident.asset], tariff, alike.get(incident.id, ()))
+        for incident in found
+    ]
     if newest_first:
         return sorted(views, key=lambda view: view.incident.started_at, reverse=True)
     return worst_first(views)
@@ -107,7 +144,24 @@ def view_of(
 ) -> IncidentView:
     """One incident, also one whose evidence was withdrawn since."""
     asset = next(one for one in tx.assets(sites=[incident.asset.site]) if one.key == incident.asset)
-    return IncidentView(_up_to_date(tx, incident, {asset.key: asset.id}), _place(asset, profiles), tariff)
+    place = _place(asset, profiles)
+    similar = _similar(tx.incidents(asset_id=asset.id), {asset.key: place}).get(incident.id, ())
+    return IncidentView(_up_to_date(tx, incident, {asset.key: asset.id}), place, tariff, similar)
+
+
+def _similar(
+    incidents: Iterable[Incident], places: Mapping[AssetKey, Place]
+) -> dict[str, tuple[Incident, ...]]:
+    """The last earlier incidents of the same trouble, newest first, by the id of the later one."""
+    groups: dict[tuple[AssetKey, str, str], list[Incident]] = {}
+    found = {}
+    for incident in sorted(incidents, key=lambda one: (one.started_at, one.id)):
+        worst = incident.worst
+        trouble = (incident.asset, problem_of(worst, places[incident.asset].profile), worst.signals[0])
+        before = groups.setdefault(trouble, [])
+        found[incident.id] = tuple(reversed(before[-_REMEMBERED:]))
+        before.append(incident)
+    return found
 
 
 def worst_first(views: Sequence[IncidentView]) -> list[IncidentView]:

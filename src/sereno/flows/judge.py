@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sereno.detect.episodes import find_detections
-from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
+from sereno.detect.peering import NO_REFERENCE, Reference
+from sereno.detect.peers import with_references
+from sereno.domain.judgement import Calibration, Detection, Evidence, IncidentKind, Memory, Scores
 from sereno.domain.readings import FloatArray, QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.flows.models import TrainedModel
@@ -20,6 +22,8 @@ from sereno.prepare.gas_checks import check_twin
 __all__ = ["Judgement", "judge_window", "weigh_window"]
 
 BEHAVIOUR = "behaviour"
+DRIFT = "behaviour.drift"
+COMMON = "behaviour.common"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,15 @@ def judge_window(
     model: TrainedModel | None,
     memory: Memory,
     twin: FloatArray | None = None,
+    reference: Reference = NO_REFERENCE,
 ) -> Judgement:
     """Data, physics and (with a model) behaviour of one asset's next rows.
 
     Args:
         twin: Volumes of the asset that measures the same flow [m³ per step], shape (rows,).
+        reference: What the asset's peers show in the same rows.
     """
-    weighed = weigh_window(window, profile, model, memory, twin)
+    weighed = weigh_window(window, profile, model, memory, twin, reference)
     detections: list[Detection] = []
     arrays: dict[str, np.ndarray] = dict(weighed.memory.arrays)
     for one in weighed.evidence:
@@ -69,6 +75,7 @@ def weigh_window(
     model: TrainedModel | None,
     memory: Memory,
     twin: FloatArray | None = None,
+    reference: Reference = NO_REFERENCE,
 ) -> Checked:
     """The evidence alone: what each check says of each row, without opening anything."""
     repeats = NO_REPEATS if model is None else model.natural_repeats.get(window.asset, NO_REPEATS)
@@ -79,17 +86,34 @@ def weigh_window(
         evidence += told
         arrays |= sums.arrays
     if model is not None:
-        behaviour, learnt = _weigh_behaviour(checked.clean, model, memory)
-        evidence.append(behaviour)
+        behaviour, learnt = _weigh_behaviour(checked.clean, model, memory, reference)
+        evidence += behaviour
         arrays |= learnt.arrays
     return Checked(checked.window, checked.clean, evidence, checked.flags, Memory(arrays))
 
 
-def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tuple[Evidence, Memory]:
+def _weigh_behaviour(
+    window: Window, model: TrainedModel, memory: Memory, reference: Reference
+) -> tuple[list[Evidence], Memory]:
+    """The rows as they would be without what peers show too; slow drifts; and what all peers do together."""
+    scores, learnt = model.detector.score(reference.without_common(window), memory)
+    arrays = dict(learnt.arrays)
     calibration = model.calibration_of(window.step, window.asset)
-    scores, learnt = model.detector.score(window, memory)
-    evidence = Evidence(
-        check=BEHAVIOUR,
+    evidence = [_evidence(BEHAVIOUR, reference.with_common(window, scores), calibration, model)]
+    if model.peers.knows(window.asset):
+        referred = with_references(window, reference)
+        slow = model.drift_calibration_of(window.step)
+        for check, score in ((DRIFT, model.peers.score), (COMMON, model.peers.score_common)):
+            found, after = score(referred, memory)
+            arrays |= after.arrays
+            if not np.isnan(found.values).all():
+                evidence.append(_evidence(check, found.of_signals(len(window.signals)), slow, model))
+    return evidence, Memory(arrays)
+
+
+def _evidence(check: str, scores: Scores, calibration: Calibration, model: TrainedModel) -> Evidence:
+    return Evidence(
+        check=check,
         kind=IncidentKind.BEHAVIOUR,
         exceedance=scores.values / calibration.threshold,
         threshold=calibration.threshold,
@@ -102,4 +126,3 @@ def _weigh_behaviour(window: Window, model: TrainedModel, memory: Memory) -> tup
         bands=calibration.bands,
         model=model.card.id,
     )
-    return evidence, learnt

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sereno.contracts import TrainedDetector
+from sereno.detect.peers import PeersDetector, TrainedPeers
 from sereno.detect.registry import build_detector
 from sereno.detect.segmented import TrainedSegmented, load_detector
 from sereno.domain.archive import ArchiveError, digest_of, pack, unpack
@@ -44,6 +45,8 @@ class TrainedModel:
     Attributes:
         calibrations: By step in seconds (`none` where the source has no rhythm), and `@` and a segment.
         natural_repeats: Longest run of equal values that is normal, by asset and signal.
+        peers: The levels of the assets and who is whose peer.
+        drift_calibrations: Of these levels, by step.
         memories: What the detector remembered of each asset at the end of its history: where judging goes on
             when no store does.
         layouts: How the windows of each learnt asset looked.
@@ -55,6 +58,8 @@ class TrainedModel:
     detector: TrainedDetector
     calibrations: Mapping[str, Calibration]
     natural_repeats: Mapping[AssetKey, Mapping[str, float]]
+    peers: TrainedPeers
+    drift_calibrations: Mapping[str, Calibration]
     memories: Mapping[AssetKey, Memory]
     layouts: Mapping[AssetKey, Layout]
     segments: str = ""
@@ -83,6 +88,10 @@ class TrainedModel:
             segment_of={**later, **self.segment_of},
         )
 
+    def drift_calibration_of(self, step: timedelta | None) -> Calibration:
+        """The calibration of slow drifts of assets with that step."""
+        return self.drift_calibrations.get(step_name(step), self.card.calibration)
+
 
 def step_name(step: timedelta | None, segment: str = NO_SEGMENT) -> str:
     """A step, and a segment with it, as the key of a calibration."""
@@ -100,6 +109,7 @@ def save_model(model: TrainedModel, path: Path) -> str:
     header = {
         "card": card,
         "calibrations": {name: asdict(c) for name, c in model.calibrations.items()},
+        "drift_calibrations": {name: asdict(c) for name, c in model.drift_calibrations.items()},
         "natural_repeats": [
             [key.site, key.asset, dict(repeats)] for key, repeats in sorted(model.natural_repeats.items())
         ],
@@ -108,7 +118,10 @@ def save_model(model: TrainedModel, path: Path) -> str:
     if model.segments:
         listed = [[key.site, key.asset, name] for key, name in sorted(model.segment_of.items())]
         header |= {"segments": model.segments, "segment_of": listed}
-    arrays = {"detector": np.frombuffer(model.detector.dump(), dtype=np.uint8)}
+    arrays = {
+        "detector": np.frombuffer(model.detector.dump(), dtype=np.uint8),
+        "peers": np.frombuffer(model.peers.dump(), dtype=np.uint8),
+    }
     for i, key in enumerate(model.card.assets):
         arrays |= {f"memory{i}/{name}": array for name, array in model.memories[key].arrays.items()}
     data = pack(header, arrays)
@@ -147,6 +160,8 @@ def _model(
     card: dict[str, object] = dict(header["card"])  # type: ignore[call-overload]
     profile = profiles[str(card["profile"])]
     calibrations = {n: Calibration.of_document(c) for n, c in header["calibrations"].items()}  # type: ignore[attr-defined]
+    slow: dict[str, dict[str, object]] = header.get("drift_calibrations", {})  # type: ignore[assignment]
+    drifts = {name: Calibration.of_document(one) for name, one in slow.items()}
     repeats: list[tuple[str, str, dict[str, float]]] = header["natural_repeats"]  # type: ignore[assignment]
     card |= {
         "trained_at": datetime.fromisoformat(str(card["trained_at"])),
@@ -163,12 +178,21 @@ def _model(
             build_detector(read.detector, profile, where=read.id), arrays["detector"].tobytes()
         ),
         calibrations=calibrations,
+        peers=_peers(profile, arrays),
+        drift_calibrations=drifts,
         natural_repeats={AssetKey(site, asset): values for site, asset, values in repeats},
         memories={key: _memory(arrays, f"memory{i}/") for i, key in enumerate(read.assets)},
         layouts=dict(map(_layout, _layouts_in(header, arrays))),
         segments=str(header.get("segments", "")),
         segment_of={AssetKey(site, asset): name for site, asset, name in members},
     )
+
+
+def _peers(profile: Profile, arrays: Mapping[str, np.ndarray]) -> TrainedPeers:
+    """None in artefacts that did not know of peers."""
+    if "peers" not in arrays:
+        return TrainedPeers(profile, {})
+    return PeersDetector(profile).load(arrays["peers"].tobytes())
 
 
 def _layouts_in(

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from sereno.detect.peering import Reference
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import JUDGED, FloatArray, Quality, Window
 from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
+from sereno.flows.fleet import peer_reference
 from sereno.flows.judge import Judgement, judge_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
@@ -64,7 +66,8 @@ def score_asset(
     if not standing.is_next:
         tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
     twin = twin_volumes(tx, standing.asset, profile, window.time)
-    chunks = _judge_in_chunks(standing, window, profile, model, twin)
+    reference = peer_reference(tx, standing.asset, model, window.time)
+    chunks = _judge_in_chunks(standing, window, profile, model, (twin, reference))
     tx.save_checkpoints(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
@@ -99,16 +102,24 @@ def _judge_in_chunks(
     window: Window,
     profile: Profile,
     model: TrainedModel | None,
-    twin: FloatArray | None,
+    beside: tuple[FloatArray | None, Reference],
 ) -> list[_Chunk]:
     """The window in stretches that end where checkpoints are due, wherever batches happened to end before."""
     chunks = []
+    twin, reference = beside
     memory, start = standing.memory, 0
     while start < len(window):
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
         stop = min(start + _CHECKPOINT_ROWS - age, len(window))
         part = window.rows(start, stop)
-        judgement = judge_window(part, profile, model, memory, None if twin is None else twin[start:stop])
+        judgement = judge_window(
+            part,
+            profile,
+            model,
+            memory,
+            None if twin is None else twin[start:stop],
+            reference.rows(start, stop),
+        )
         age = (age + stop - start) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
         chunks.append(_Chunk(judgement, part, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))

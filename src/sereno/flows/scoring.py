@@ -9,6 +9,7 @@ import numpy as np
 from sereno.contracts import MIN_ROWS
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup
+from sereno.flows.fleet import touched_with_peers
 from sereno.flows.learning import ModelShelf
 from sereno.flows.score import AssetOutcome, score_asset
 from sereno.flows.twins import has_twins, touched_with_twins
@@ -90,9 +91,12 @@ class Scoring:
             told: Hears the outcome of each asset.
         """
         touched = {ids[key]: instant for key, instant in appended.first_touched.items()}
-        if has_twins(profile):
+        model = self._shelf.get(profile.name)
+        has_peers = model is not None and bool(model.peers.peering.ties)
+        if has_twins(profile) or has_peers:
             assets = tx.assets(profile.name)
             touched = touched_with_twins(touched, profile, assets)
+            touched = touched_with_peers(touched, model, assets)
         else:
             assets = tx.assets(profile.name, sites={key.site for key in appended.first_touched})
         for asset in assets:

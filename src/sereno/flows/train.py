@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import isfinite
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from sereno.contracts import Detector
 from sereno.detect.calibration import Hysteresis
+from sereno.detect.peering import Reference
+from sereno.detect.peers import PeersDetector, TrainedPeers, learn_peers, with_references
 from sereno.detect.registry import options_of
 from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.detect.segmented import with_segments
-from sereno.domain.errors import BudgetTooSmall
+from sereno.domain.errors import BudgetTooSmall, HistoryTooShort
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.readings import FloatArray, Window
 from sereno.domain.segments import NO_SEGMENT
@@ -68,19 +70,27 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
         BudgetTooSmall: The firm budget is below what the history supports.
     """
     repeats = {window.asset: _natural_repeats(window) for window in windows}
-    history = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
+    clean = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
+    peering, references = learn_peers(clean, plan.profile)
+    history = [one.without_common(window) for one, window in zip(references, clean, strict=True)]
     detector = with_segments(plan.detector, plan.segment_of)
     trained = detector.fit(history)
     learnt = [window for window in history if trained.knows(window.asset)]
     held_out = _held_out_scores(detector, learnt)
     calibrations = _calibrations(learnt, held_out, plan)
+    peers, drift_calibrations, levels = _learn_levels(clean, references, plan)
     card = _card(learnt, calibrations, plan)
     return TrainedModel(
         card=card,
         detector=trained,
         calibrations=calibrations,
         natural_repeats={key: value for key, value in repeats.items() if trained.knows(key)},
-        memories={window.asset: trained.score(window)[1] for window in learnt},
+        peers=replace(peers, peering=peering),
+        drift_calibrations=drift_calibrations,
+        memories={
+            window.asset: Memory({**trained.score(window)[1].arrays, **levels[window.asset].arrays})
+            for window in learnt
+        },
         layouts={window.asset: _layout(window) for window in learnt},
         segments=plan.segments,
         segment_of=plan.segment_of,
@@ -89,6 +99,24 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
 
 def _layout(window: Window) -> Layout:
     return Layout(window.signals, window.zone, window.step, from_numpy(window.time[-1]))
+
+
+def _learn_levels(
+    clean: Sequence[Window], references: Sequence[Reference], plan: TrainingPlan
+) -> tuple[TrainedPeers, dict[str, Calibration], dict[AssetKey, Memory]]:
+    """The slow levels of all assets, what they are worth, and where they stand at the end."""
+    history = [with_references(window, one) for window, one in zip(clean, references, strict=True)]
+    detector = PeersDetector(plan.profile)
+    try:
+        trained = detector.fit(history)
+    except HistoryTooShort:
+        return TrainedPeers(plan.profile, {}), {}, {window.asset: Memory() for window in clean}
+    calibrations = _calibrations(history, _held_out_scores(detector, history), plan)
+    memories = {
+        window.asset: Memory({**trained.score(window)[1].arrays, **trained.score_common(window)[1].arrays})
+        for window in history
+    }
+    return trained, calibrations, memories
 
 
 def _natural_repeats(window: Window) -> dict[str, float]:

@@ -6,6 +6,7 @@ from sereno.domain.judgement import Evidence, Memory
 from sereno.domain.readings import QualityArray, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.balance import check_identities
+from sereno.prepare.contract import check_contract
 from sereno.prepare.gas_checks import check_gas
 from sereno.prepare.motor_checks import check_motor
 from sereno.prepare.night import check_night
@@ -31,7 +32,7 @@ def check_physics(
         night, carried = check_night(window, profile, memory)
         found += [] if night is None else [night]
         kept |= carried.arrays
-    for check in (check_motor, check_gas, check_night_flow):
+    for check in (check_motor, check_gas, check_night_flow, check_contract):
         more, carried = check(window, profile, memory)
         found += more
         kept |= carried.arrays

@@ -9,15 +9,11 @@ from sereno.domain.judgement import Detection, IncidentKind
 from sereno.domain.signals import PHYSICS_CHECKS, Profile
 from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import moment, money, number, quantity, span
+from sereno.report.problems import is_standstill, problem_of
 
-__all__ = ["Place", "describe_detection", "describe_incident", "is_standstill", "recommend"]
-
-_STOPPED = 0.01
-"""Share of the expected value below which people say that something stopped, not that it is low."""
-
+__all__ = ["Place", "band_edge", "describe_detection", "describe_incident", "is_standstill", "recommend"]
 
 _ENERGY_UNITS = frozenset({"kWh", "kW"})
-_WELCOME_WHEN_HIGH = frozenset({"generation", "self_consumption", "export"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +23,6 @@ class Place:
     profile: Profile
     zone: str
     step: timedelta | None
-
-
-def is_standstill(detection: Detection, profile: Profile) -> bool:
-    """Whether a vital signal stopped, rather than merely being low."""
-    if detection.cause != "behaviour.low" or not profile.signal(detection.signals[0]).is_vital:
-        return False
-    return detection.observed <= _STOPPED * detection.expected
 
 
 def describe_incident(
@@ -60,8 +49,8 @@ def describe_detection(detection: Detection, place: Place, language: str) -> str
 def recommend(detection: Detection, place: Place, language: str) -> str:
     """What to look at first."""
     key = _key(detection, place.profile)
-    if key == "behaviour.high" and detection.signals[0] in _WELCOME_WHEN_HIGH:
-        key = "behaviour.more"
+    if detection.kind is IncidentKind.BEHAVIOUR:
+        key = f"problem.{problem_of(detection, place.profile)}"
     return sentence(f"{key}.recommendation", language)
 
 
@@ -91,7 +80,7 @@ def _fill(
     labels = [place.profile.signal(name).label(language) for name in detection.signals]
     n_rows = detection.n_rows
     key = "sentence.lasted" if ended_at is not None else "sentence.lasting"
-    return sentence(
+    told = sentence(
         f"{_key(detection, place.profile)}.{kind}",
         language,
         asset=detection.asset,
@@ -107,8 +96,30 @@ def _fill(
         readings=lambda: sentence(f"sentence.{_of_number('reading', n_rows)}", language, rows=n_rows),
         instants=lambda: sentence(f"sentence.{_of_number('instant', n_rows)}", language, rows=n_rows),
         per_day=lambda: _per_day(detection, place, language),
+        band=lambda: _band(detection, language),
         impact=impact,
     )
+    if detection.kind is not IncidentKind.BEHAVIOUR:
+        return told
+    problem = sentence(f"problem.{problem_of(detection, place.profile)}.name", language)
+    return sentence("sentence.problem", language, problem=problem, told=told)
+
+
+def band_edge(detection: Detection) -> float:
+    """Up to where the first signal would have been normal at the peak, in its unit; NaN where unknown."""
+    if detection.kind is not IncidentKind.BEHAVIOUR or not detection.score > 0:
+        return float("nan")
+    share = min(detection.threshold / detection.score, 1.0)
+    return detection.expected + (detection.observed - detection.expected) * share
+
+
+def _band(detection: Detection, language: str) -> str:
+    """How far from what was expected is still normal, in brackets; empty where it is not known."""
+    edge = band_edge(detection)
+    if isnan(edge):
+        return ""
+    key = "sentence.normal_to" if edge > detection.expected else "sentence.normal_from"
+    return sentence(key, language, edge=quantity(edge, detection.unit, language))
 
 
 def _is_of_a_register(detection: Detection) -> bool:

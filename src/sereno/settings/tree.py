@@ -152,6 +152,9 @@ class ExportSettings(Branch):
     )
 
 
+_HOURS = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
+
+
 MotorSignal = Literal[
     "current",
     "voltage",
@@ -166,6 +169,23 @@ MotorSignal = Literal[
     "voltage_l3",
 ]
 """What the columns of a process file may be declared to be: in A, V, kW, °C; a power factor has no unit."""
+
+
+class ContractSettings(Branch):
+    """What a contract lets one signal be: more, or use at another time, is told."""
+
+    maximum: float | None = Field(
+        default=None, gt=0, description="Most in one step, in the unit of the signal."
+    )
+    hours: list[Annotated[str, Field(pattern=_HOURS)]] = Field(
+        default_factory=list, description="Local hours of use, as 06:00-22:00; always when empty."
+    )
+    days: list[Annotated[int, Field(ge=1, le=7)]] = Field(
+        default_factory=list, description="Days of use, 1 for Monday to 7 for Sunday; all when empty."
+    )
+    outside: float = Field(
+        default=0.0, ge=0, description="Most in one step at other times, in the unit of the signal."
+    )
 
 
 class AssetSettings(Branch):
@@ -208,6 +228,9 @@ class AssetSettings(Branch):
     )
     twin: str | None = Field(
         default=None, description="Asset that measures the same flow again, as `Site` or `Site/Asset`."
+    )
+    contract: dict[str, ContractSettings] = Field(
+        default_factory=dict, description="What the contract allows, by signal: {power: {maximum: 50}}."
     )
 
 
