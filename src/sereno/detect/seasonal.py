@@ -13,6 +13,7 @@ import numpy as np
 
 from sereno.detect.habit import Habit, Paces, blank_habit, kinds_of_day, slots_a_day, slots_of_day
 from sereno.detect.pca import sum_in_order
+from sereno.detect.repeats import NOTHING_TOLD, silence_repeats
 from sereno.domain.archive import pack, unpack
 from sereno.domain.calendar import local_time
 from sereno.domain.errors import HistoryTooShort
@@ -137,7 +138,8 @@ class TrainedSeasonal:
             arrays |= {f"{_PREFIX}/{signal}/{name}": array for name, array in habit.to_arrays().items()}
         rarest = _rarest(decades)
         limit = self._limit(known)
-        values, told = self._told_once(rarest / limit, memory.arrays.get(_TOLD, np.zeros(3)))
+        told = memory.arrays.get(_TOLD, NOTHING_TOLD)
+        values, told = silence_repeats(rarest / limit, told, share=self.repeat_share)
         arrays[_TOLD] = told
         return Scores(window.time, values, _shares(decades), expected, telling), Memory(arrays)
 
@@ -146,22 +148,6 @@ class TrainedSeasonal:
             return known.limit
         limits = [model.limit for model in self.assets.values()]
         return float(np.median(limits)) if limits else _CALM_DECADES
-
-    def _told_once(self, scores: FloatArray, told: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Scores without repeats; `told` holds rows so far, the row last told and its score."""
-        if not self.repeat_share:
-            return scores, told
-        n_rows, at, peak = told.tolist()
-        kept = scores.copy()
-        for row, score in enumerate(scores.tolist()):
-            n_rows += 1.0
-            if n_rows - at > self.repeat_share * n_rows:
-                peak = 0.0
-            if score > peak:
-                at, peak = n_rows, score
-            elif score <= peak:
-                kept[row] = 0.0
-        return kept, np.array([n_rows, at, peak])
 
     def dump(self) -> bytes:
         """An archive of arrays and a JSON index; never a pickle."""
