@@ -143,6 +143,21 @@ def test_column_without_any_value_is_not_guilty(trained: TrainedSeasonal) -> Non
     assert (scores.contributions[:, SOLAR_SIGNALS.index("export")] == 0).all()
 
 
+def test_signal_that_was_never_learnt_is_not_judged(trained: TrainedSeasonal) -> None:
+    odd = np.column_stack([DISTURBED.values, np.arange(ROWS) ** 2.0])
+    wider = replace(
+        DISTURBED,
+        signals=(*DISTURBED.signals, "voltage"),
+        values=odd,
+        quality=np.zeros(odd.shape, dtype=np.int32),
+    )
+
+    scores, _ = trained.score(wider)
+
+    assert np.array_equal(scores.values, trained.score(DISTURBED)[0].values, equal_nan=True)
+    assert np.isnan(scores.expected[:, -1]).all()
+
+
 def test_shares_of_a_judged_row_sum_to_one(trained: TrainedSeasonal) -> None:
     scores, _ = trained.score(DISTURBED)
 

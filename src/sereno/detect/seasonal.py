@@ -119,7 +119,8 @@ class TrainedSeasonal:
     def score(self, window: Window, memory: Memory | None = None) -> tuple[Scores, Memory]:
         """Strangeness of each row in units of the calm 99 % quantile.
 
-        NaN where nothing was read, and in the first rows of a signal that training never saw.
+        NaN where nothing was read, and in the first rows of an asset that training never saw. A signal that
+        training did not see in an asset that it saw is not judged.
         """
         memory = memory or Memory()
         known = self.assets.get(window.asset)
@@ -128,8 +129,10 @@ class TrainedSeasonal:
         telling = np.zeros(window.values.shape, dtype=bool)
         arrays: dict[str, np.ndarray] = {}
         for s, signal in enumerate(window.signals):
-            state = _group(memory.arrays, f"{_PREFIX}/{signal}/") or _learnt(known, signal, window.step)
-            habit = Habit(state, window.step, self.paces)
+            if known is not None and signal not in known.habits:
+                continue
+            state = _group(memory.arrays, f"{_PREFIX}/{signal}/")
+            habit = Habit(state or _beginning(known, signal, window.step), window.step, self.paces)
             slots, kinds = slots_of_day(local, habit.n_slots), kinds_of_day(local)
             rows = zip(window.values[:, s].tolist(), slots.tolist(), kinds.tolist(), strict=True)
             followed = [habit.follow(value, slot, kind) for value, slot, kind in rows]
@@ -217,10 +220,8 @@ def _at_start(
     return back.to_arrays() | {"rarity": end["rarity"]}
 
 
-def _learnt(known: SeasonalModel | None, signal: str, step: timedelta | None) -> HabitState:
-    if known is not None and signal in known.habits:
-        return known.habits[signal]
-    return blank_habit(slots_a_day(step))
+def _beginning(known: SeasonalModel | None, signal: str, step: timedelta | None) -> HabitState:
+    return blank_habit(slots_a_day(step)) if known is None else known.habits[signal]
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
