@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_faults_are_half_days_that_change_the_values(tmp_path: Path) -> None:
 
     assert len(places) == 8
     assert all(place.stop - place.start == 12 for place in places)
-    assert all(later.start >= place.stop for place, later in zip(places, places[1:], strict=False))
+    assert all(later.start >= place.stop for place, later in pairwise(places))
     assert {fault for place in places for fault in place.wrong} == set(FAULTS)
     shifted = next(place for place in places if "shifted" in place.wrong)
     assert np.array_equal(shifted.wrong["shifted"], rest.values[shifted.start - 12 : shifted.start, 0])
