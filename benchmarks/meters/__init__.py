@@ -1,0 +1,1 @@
+"""Real meters without labels, and faults put into them."""
