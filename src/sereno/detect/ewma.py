@@ -1,4 +1,4 @@
-"""The default detector of process data: each signal's fast average against a level that follows it while calm.
+"""The default detector of process data: fast averages against levels that follow while calm.
 
 A plant line drifts for weeks and its faults are shifts that come within minutes. So the level of each signal
 follows its readings slowly, stops as soon as the fast average is strange and goes on when that has come
@@ -68,7 +68,7 @@ class EwmaDetector:
 
     profile: Profile
     weight: float = 0.15
-    level_rows: int = 60
+    level_rows: int = 80
     patience_rows: int = 600
 
     def fit(self, history: Sequence[Window]) -> "TrainedEwma":
@@ -90,9 +90,7 @@ class EwmaDetector:
             pieces.setdefault(window.asset, []).append((window, rows))
         usable = {key: sum(_n_usable(*part) for part in parts) for key, parts in pieces.items()}
         assets = {
-            key: self._fit_asset(parts)
-            for key, parts in sorted(pieces.items())
-            if usable[key] >= MIN_ROWS
+            key: self._fit_asset(parts) for key, parts in sorted(pieces.items()) if usable[key] >= MIN_ROWS
         }
         if not assets:
             found = f"{max(usable.values(), default=0)} rows"
@@ -160,13 +158,14 @@ class TrainedEwma:
         """Where the line comes to run at other levels, in time order: each signal that is then elsewhere."""
         calm = self._calm_of(window)
         followed, _ = self._follow(window, calm, memory)
+        values = columns_of(window, calm.signals)
         return [
-            RegimeChange(window.asset, name, window.time[row], level, level + gap)
+            RegimeChange(window.asset, name, window.time[row], before, after)
             for row in followed.regimes
-            for name, limit, level, gap in zip(
-                calm.signals, calm.limits, followed.levels[row], followed.gaps[row], strict=True
+            for name, bound, before, after in zip(
+                calm.signals, calm.bounds, followed.levels[row], values[row], strict=True
             )
-            if abs(gap) >= limit
+            if abs(after - before) >= bound
         ]
 
     def _follow(self, window: Window, calm: Calm, memory: Memory | None) -> tuple[Following, Memory]:
@@ -217,13 +216,13 @@ class TrainedEwma:
             int(header["level_rows"]),  # type: ignore[call-overload]
             int(header["patience_rows"]),  # type: ignore[call-overload]
         )
+        described: list[tuple[str, str, list[str]]] = header["assets"]  # type: ignore[assignment]
         assets = {
             AssetKey(site, asset): Calm.from_arrays(tuple(signals), arrays, f"{i}/")
-            for i, (site, asset, signals) in enumerate(header["assets"])  # type: ignore[arg-type]
+            for i, (site, asset, signals) in enumerate(described)
         }
         return cls(settings, assets)
 
 
 def _n_usable(window: Window, rows: BoolArray) -> int:
     return int((rows & ~np.isnan(window.values).all(axis=1)).sum())
-

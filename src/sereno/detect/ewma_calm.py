@@ -1,4 +1,4 @@
-"""What calm looks like for the signals of one asset: limits, bounds, context and the levels they settle at."""
+"""What calm looks like for the signals of an asset: limits, bounds, context and the levels they settle at."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,14 +28,20 @@ _SCREEN_ROWS = 400
 _SCREEN_BLOCKS = 8
 _WANDERS = 5.0
 """Spread of block means over that of white noise from which a signal is context: noise alone gives 1."""
-_MIN_LIMIT = 1e-3
-"""A limit is at least this share of the level: what never moved must not be infinitely strange when it does."""
-_BAND_WIDTH = 2.0
-"""Width of the bins in which settled levels are looked for, in limits."""
+_MIN_LIMIT, _MIN_SPREAD = 1e-3, 0.05
+"""A limit is at least these shares of the level and of the spread: what hardly ever moved must not be
+boundlessly strange when it does."""
+_SETTLED_ROWS = 60
+"""Length of the stretches over which the noise about a settled level is measured [rows]."""
+_BAND_WIDTH, _WIDEST = 8.0, 0.9
+"""Width of the bins in which settled levels are looked for, in spreads of a window that is noisier than the
+latter share of them."""
 _BIN_ROWS, _BIN_SHARE = 10, 0.001
 """Rows in a bin, and share of all, that make it more than a place to pass through."""
 _BAND_ROWS = 60
 """Rows that make bins side by side a level to settle at."""
+_MIN_STAY = 60
+"""Rows at one level, on average, below which a signal switches and does not settle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,13 @@ class Calm:
 
     Attributes:
         limits: Calm 99 % quantile of fast average minus level [unit of the signal], shape (signals,); such
-            that the largest over the signals has its own 99 % quantile at 1.
+            that the largest over the signals has its own 99 % quantile at 1. Infinite for a signal that never
+            moved: it has shown no measure to judge a move by.
         bounds: Largest error that may be noise [unit of the signal], shape (signals,).
         levels: Middle of the last window, shape (signals,).
         is_context: Signals that wander by themselves, shape (signals,).
-        bands: Levels that a signal settles at: index of the signal, lowest, highest; shape (bands, 3). Only of
-            signals that have more than one.
+        bands: Levels that a signal settles at: index of the signal, lowest, highest; shape (bands, 3). Only
+            of signals that have more than one.
     """
 
     signals: tuple[str, ...]
@@ -89,7 +96,13 @@ def learn_calm(
     Args:
         blocks: Values (rows, signals) and the rows to learn from (rows,), per window.
     """
-    measured = [_measure(values, rows, follower) for values, rows in blocks]
+    learnt = [values[rows] for values, rows in blocks]
+    bands = _bands(learnt)
+    blocks = [(_within_bands(values, bands), rows) for values, rows in blocks]
+    measured = [
+        _measure(values, rows, _middle(own), follower)
+        for (values, rows), own in zip(blocks, learnt, strict=True)
+    ]
     extents = [one for one in measured if one.n_rows.max() >= _MIN_WINDOW_ROWS] or measured
     is_context = _wanders([values[rows] for values, rows in blocks])
     farthest = np.max([one.farthest for one in extents], axis=0)
@@ -97,17 +110,16 @@ def learn_calm(
         np.where(is_context, np.maximum(own, farthest), own)
         for own in _credible([one.limits for one in extents], extents)
     ]
+    has_moved = np.any([one.has_moved for one in extents], axis=0)
     joint = float(np.median([_joint(one.gaps / own) for one, own in zip(extents, limits, strict=True)]))
-    calm = Calm(
+    return Calm(
         signals=signals,
-        limits=limits[-1] * joint,
+        limits=np.where(has_moved, limits[-1] * joint, np.inf),
         bounds=_credible([one.bounds for one in extents], extents)[-1],
         levels=extents[-1].levels,
         is_context=is_context,
-        bands=np.zeros((0, 3)),
+        bands=bands,
     )
-    widest = _BAND_WIDTH * np.max(limits, axis=0)
-    return replace(calm, bands=_bands(np.concatenate([one.fast for one in extents]), widest))
 
 
 def pool_members(members: Sequence[Calm]) -> Calm:
@@ -125,9 +137,9 @@ class _Extent:
     """How far the signals of one window go.
 
     Attributes:
-        n_rows, levels, limits, farthest, bounds: Readings, middle, calm quantile and largest of the gap, error
-            that may be noise; each (signals,).
-        gaps, fast: Gap and fast average of the rows to learn from, each (rows, signals).
+        n_rows, levels, limits, farthest, bounds, has_moved: Readings, middle, calm quantile and largest of
+            the gap, error that may be noise, whether there are two different readings; each (signals,).
+        gaps: Of the rows to learn from, shape (rows, signals).
     """
 
     n_rows: FloatArray
@@ -135,19 +147,29 @@ class _Extent:
     limits: FloatArray
     farthest: FloatArray
     bounds: FloatArray
+    has_moved: BoolArray
     gaps: FloatArray
-    fast: FloatArray
 
 
-def _measure(values: FloatArray, rows: BoolArray, follower: Follower) -> _Extent:
+def _measure(values: FloatArray, rows: BoolArray, levels: FloatArray, follower: Follower) -> _Extent:
+    """How far the signals of a window go.
+
+    Args:
+        values: Without their regimes, see `_within_bands`.
+        levels: Middle of the readings themselves.
+    """
     learnt = values[rows]
-    levels, spreads = _middle(learnt), _spread(learnt)
-    least = np.maximum(_MIN_LIMIT * np.abs(levels), _TINY)
-    noise = np.maximum(np.median([_spread(part) for part in _stretches(learnt)], axis=0), least)
-    errors = np.minimum(np.abs(learnt - levels) / noise, _CLIP)
+    middle, spreads = _middle(learnt), _spread(learnt)
+    least = np.maximum.reduce(
+        [_MIN_LIMIT * np.abs(levels), _MIN_SPREAD * spreads, np.full(len(levels), _TINY)]
+    )
+    noise = np.maximum(_noise(learnt, _SCREEN_ROWS), least)
+    errors = np.minimum(np.abs(learnt - middle) / noise, _CLIP)
     bounds = noise * np.maximum(_BOUND, _quantile(errors, _NOISE_QUANTILE))
-    reach = _CLIP * np.maximum(spreads, least)
-    clipped = np.clip(values, levels - reach, levels + reach)
+    reach = _CLIP * spreads
+    lowest = np.minimum(middle - reach, _quantile(learnt, 1.0 - _CALM_QUANTILE))
+    highest = np.maximum(middle + reach, _quantile(learnt, _CALM_QUANTILE))
+    clipped = np.clip(values, lowest, highest)
     followed = follower.follow(clipped, np.full(len(levels), np.inf), bounds)
     gaps = np.abs(followed.gaps[rows])
     return _Extent(
@@ -156,8 +178,8 @@ def _measure(values: FloatArray, rows: BoolArray, follower: Follower) -> _Extent
         limits=np.maximum(_quantile(gaps, _CALM_QUANTILE), least),
         farthest=_quantile(gaps, 1.0),
         bounds=bounds,
+        has_moved=_quantile(learnt, 0.0) < _quantile(learnt, 1.0),
         gaps=gaps,
-        fast=(followed.gaps + followed.levels)[rows],
     )
 
 
@@ -188,7 +210,7 @@ def _wanders(learnt: Sequence[FloatArray]) -> BoolArray:
 
     When all do there is no context, only a slow plant.
     """
-    ratios = [_wandering(part) for values in learnt for part in _stretches(values)]
+    ratios = [_wandering(part) for values in learnt for part in _stretches(values, _SCREEN_ROWS)]
     is_context = _middle(np.array(ratios)) > _WANDERS
     return is_context & ~is_context.all()
 
@@ -200,31 +222,61 @@ def _wandering(values: FloatArray) -> FloatArray:
     scaled = np.clip((values - _middle(values)) / spread, -_CLIP, _CLIP)
     blocks = scaled[: length * _SCREEN_BLOCKS].reshape(_SCREEN_BLOCKS, length, -1).mean(axis=1)
     noise = np.std(scaled, axis=0) / np.sqrt(length)
-    return np.std(blocks, axis=0, ddof=1) / np.maximum(noise, _TINY)
+    ratio: FloatArray = np.std(blocks, axis=0, ddof=1) / np.maximum(noise, _TINY)
+    return ratio
 
 
-def _stretches(values: FloatArray) -> list[FloatArray]:
-    """Equal stretches of about `_SCREEN_ROWS` rows; all rows when there are fewer."""
-    return np.array_split(values, max(1, round(len(values) / _SCREEN_ROWS)))
+def _stretches(values: FloatArray, length: int) -> list[FloatArray]:
+    """Equal stretches of about so many rows; all rows when there are fewer."""
+    return np.array_split(values, max(1, round(len(values) / length)))
 
 
-def _bands(fast: FloatArray, widths: FloatArray) -> FloatArray:
+def _bands(learnt: Sequence[FloatArray]) -> FloatArray:
     """Levels that signals settle at: runs of bins with many rows, parted by bins with few."""
     found: list[tuple[float, float, float]] = []
+    widths = _BAND_WIDTH * np.quantile([_noise(values, _SETTLED_ROWS) for values in learnt], _WIDEST, axis=0)
     for s, width in enumerate(widths.tolist()):
-        column = fast[~np.isnan(fast[:, s]), s]
-        bins, counts = np.unique(np.floor(column / width), return_counts=True)
-        is_kept = counts >= max(_BIN_ROWS, _BIN_SHARE * len(column))
-        bins, counts = bins[is_kept], counts[is_kept]
-        cuts = np.flatnonzero(np.diff(bins) > 1) + 1
-        parts = [
-            part
-            for part, rows in zip(np.split(bins, cuts), np.split(counts, cuts), strict=True)
-            if rows.sum() >= _BAND_ROWS
-        ]
-        if len(parts) > 1:
-            found += [(s, part[0] * width, (part[-1] + 1) * width) for part in parts]
+        columns = [values[~np.isnan(values[:, s]), s] for values in learnt]
+        bands = _settled(np.concatenate(columns), width) if width > 0 else []
+        if len(bands) > 1 and _stay(columns, bands) >= _MIN_STAY:
+            found += [(s, low, high) for low, high in bands]
     return np.array(found, dtype=float).reshape(-1, 3)
+
+
+def _settled(column: FloatArray, width: float) -> list[tuple[float, float]]:
+    bins, counts = np.unique(np.floor(column / width), return_counts=True)
+    is_kept = counts >= max(_BIN_ROWS, _BIN_SHARE * len(column))
+    bins, counts = bins[is_kept], counts[is_kept]
+    cuts = np.flatnonzero(np.diff(bins) > 1) + 1
+    return [
+        (float(part[0]) * width, float(part[-1] + 1) * width)
+        for part, rows in zip(np.split(bins, cuts), np.split(counts, cuts), strict=True)
+        if rows.sum() >= _BAND_ROWS
+    ]
+
+
+def _stay(columns: Sequence[FloatArray], bands: Sequence[tuple[float, float]]) -> float:
+    """Rows that a signal stays at one level before it goes to another, on average."""
+    lows = np.array([low for low, _ in bands])
+    n_changes = sum(np.count_nonzero(np.diff(np.searchsorted(lows, column, "right"))) for column in columns)
+    return float(sum(len(column) for column in columns) / (n_changes + len(columns)))
+
+
+def _within_bands(values: FloatArray, bands: FloatArray) -> FloatArray:
+    """Readings less the middle of the level that each is at; NaN between levels."""
+    within = values.copy()
+    for s in np.unique(bands[:, 0]).astype(int).tolist():
+        own = bands[bands[:, 0] == s, 1:]
+        is_in = (values[:, s, None] >= own[:, 0]) & (values[:, s, None] <= own[:, 1])
+        middles = own.mean(axis=1)[is_in.argmax(axis=1)]
+        within[:, s] = np.where(is_in.any(axis=1), values[:, s] - middles, np.nan)
+    return within
+
+
+def _noise(values: FloatArray, length: int) -> FloatArray:
+    """Robust standard deviation per signal within a stretch of so many rows, in the middle of all."""
+    spread: FloatArray = np.median([_spread(part) for part in _stretches(values, length)], axis=0)
+    return spread
 
 
 def _middle(values: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Row by row: the fast average of each signal, and the level that follows it only while the signal is calm."""
+"""Row by row: the fast average of each signal, and the level that follows it only while it is calm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ __all__ = ["Bands", "Follower", "Following"]
 
 Bands = Sequence[tuple[float, float]]
 """Lowest and highest of each level that a signal settles at."""
+_Track = tuple[float, float, Bands]
+"""Limit, bound and bands of a signal."""
 _HOLD = 1.4
 """Strangeness from which the level stands still: the fault must not become the level."""
 _CALM_AGAIN = 0.5
@@ -21,7 +23,7 @@ _BACK = 0.3
 _WARM_ROWS = 20
 """Rows before the averages are worth a score."""
 _SETTLED_ROWS = 5
-"""Rows in a run within another band that make a regime: less is passing through."""
+"""Rows in a run within another band that make a regime: fewer are passing through."""
 _STRETCH_ROWS = 1_000
 """Rows that are followed again, at most, because a regime began among them."""
 
@@ -33,8 +35,8 @@ class Following:
     """What following a window gives, in the unit of each signal.
 
     Attributes:
-        gaps: Fast average minus level, shape (rows, signals); NaN where nothing was read or the averages are
-            too young.
+        gaps: Fast average minus level, shape (rows, signals); NaN where nothing was read, the averages are
+            too young, or a signal is on its way to another of its levels.
         levels: Level that each row was held against, shape (rows, signals).
         regimes: Rows after which all signals begin anew, because one came to another of its levels.
         state: What the next window goes on from, shape (signals, figures).
@@ -74,28 +76,33 @@ class Follower:
         """
         gaps, levels = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
         state = np.zeros((values.shape[1], _FIGURES)) if state is None else state.copy()
-        settings = list(zip(limits.tolist(), bounds.tolist(), bands or [()] * len(limits), strict=True))
-        regimes, start = [], 0
+        tracks = list(zip(limits.tolist(), bounds.tolist(), bands or [()] * len(limits), strict=True))
+        regimes: list[int] = []
+        start = 0
         while start < len(values):
-            signals = [_Signal(self, *each, row.tolist()) for each, row in zip(settings, state, strict=True)]
-            stop, is_regime = start + _STRETCH_ROWS, False
+            signals = self._until_regime(values[start : start + _STRETCH_ROWS], tracks, state)
+            stop = start + signals[0].n_rows
             for s, signal in enumerate(signals):
-                n_rows = signal.follow(values[start:stop, s].tolist())
-                is_regime = signal.is_regime or (is_regime and start + n_rows == stop)
-                stop = min(stop, start + n_rows)
-            for s, signal in enumerate(signals):
-                n_rows = stop - start
-                if signal.n_rows > n_rows:
-                    signal = _Signal(self, *settings[s], state[s].tolist())
-                    signal.follow(values[start:stop, s].tolist())
                 gaps[start:stop, s], levels[start:stop, s] = signal.gaps, signal.levels
-                if is_regime:
-                    signal.begin_anew()
                 state[s] = signal.figures
-            if is_regime:
+            gaps[start:stop][np.any([signal.passing for signal in signals], axis=0)] = np.nan
+            if any(signal.is_regime for signal in signals):
                 regimes.append(stop - 1)
+                state[:] = 0.0
             start = stop
         return Following(gaps, levels, tuple(regimes), state)
+
+    def _until_regime(
+        self, values: FloatArray, tracks: Sequence[_Track], state: FloatArray
+    ) -> list["_Signal"]:
+        """All signals, followed up to the first row in which one changes its regime, or through all rows."""
+        signals = []
+        for track, figures, column in zip(tracks, state, values.T, strict=True):
+            signals.append(_Signal(self, *track, figures.tolist()))
+            values = values[: signals[-1].follow(column[: len(values)].tolist())]
+        if all(signal.n_rows == len(values) for signal in signals):
+            return signals
+        return self._until_regime(values, tracks, state)
 
 
 class _Signal:
@@ -111,6 +118,7 @@ class _Signal:
         self.figures = figures
         self.gaps: list[float] = []
         self.levels: list[float] = []
+        self.passing: list[bool] = []
         self.is_regime = False
 
     @property
@@ -123,14 +131,15 @@ class _Signal:
         figures, pace = self.figures, 1.0 / self._follower.level_rows
         for value in column:
             if isnan(value):
-                self._note(nan, figures[_LEVEL] if figures[_SEEN] else nan)
+                self._note(nan, figures[_LEVEL] if figures[_SEEN] else nan, is_passing=False)
                 continue
             self._average(value)
             gap = figures[_FAST] - figures[_LEVEL]
             is_warm = figures[_SEEN] > _WARM_ROWS
-            self._note(gap if is_warm else nan, figures[_LEVEL])
+            level = figures[_LEVEL]
             if is_warm:
-                self._guard(abs(gap) / self._limit)
+                self._guard(abs(gap) / self._limit, value)
+            self._note(gap if is_warm else nan, level, is_passing=figures[_SETTLED] > 0)
             if self.is_regime:
                 break
             if figures[_MARK] <= 0.0:
@@ -138,15 +147,10 @@ class _Signal:
                 figures[_LEVEL] += max(pace, 1.0 / figures[_SEEN]) * error
         return self.n_rows
 
-    def begin_anew(self) -> None:
-        """The line runs otherwise now: the level is where the signal is, and is soon found."""
-        figures = self.figures
-        figures[_LEVEL], figures[_MARK] = figures[_FAST], 0.0
-        figures[_SEEN] = min(figures[_SEEN], _WARM_ROWS + 1.0)
-
-    def _note(self, gap: float, level: float) -> None:
+    def _note(self, gap: float, level: float, *, is_passing: bool) -> None:
         self.gaps.append(gap)
         self.levels.append(level)
+        self.passing.append(is_passing)
 
     def _average(self, value: float) -> None:
         figures, weight = self.figures, self._follower.weight
@@ -156,38 +160,48 @@ class _Signal:
         error = value - figures[_FAST]
         if abs(error) <= self._bound:
             figures[_FAST] += max(weight, 1.0 / figures[_SEEN]) * error
+        elif figures[_MARK] > 0 and (error > 0) == (figures[_LEVEL] > figures[_FAST]):  # on its way back
+            figures[_FAST] = value
         else:  # followed at once, but for the part that may be noise
             kept = (1.0 - weight) * self._bound
             figures[_FAST] = value - kept if error > 0 else value + kept
 
-    def _guard(self, strangeness: float) -> None:
+    def _guard(self, strangeness: float, value: float) -> None:
         """Whether the level may follow.
 
         `_MARK` is 0 while calm, the farthest while away, and on the way back minus the strangeness from which
         the signal is away once more.
         """
         figures = self.figures
-        mark = figures[_MARK]
-        if mark <= 0.0:
-            if strangeness >= max(_HOLD, -mark):
-                figures[_MARK], figures[_AWAY], figures[_SETTLED] = strangeness, 0.0, 0.0
+        if figures[_MARK] <= 0.0:
+            if strangeness >= max(_HOLD, -figures[_MARK]):
+                figures[_MARK], figures[_AWAY] = strangeness, 0.0
+                self._settle(value)
             elif strangeness < _CALM_AGAIN:
                 figures[_MARK] = 0.0
             return
-        figures[_MARK] = mark = max(mark, strangeness)
+        figures[_MARK] = max(figures[_MARK], strangeness)
         figures[_AWAY] += 1.0
-        figures[_SETTLED] = figures[_SETTLED] + 1.0 if self._is_elsewhere() else 0.0
-        if strangeness < _CALM_AGAIN:
-            figures[_MARK] = 0.0
-        elif strangeness < _BACK * mark:
-            figures[_MARK] = -max(_HOLD, _BACK * mark)
+        self._settle(value)
+        if strangeness < max(_CALM_AGAIN, _BACK * figures[_MARK]):
+            self._come_back(strangeness)
         elif figures[_SETTLED] >= _SETTLED_ROWS or figures[_AWAY] >= self._follower.patience_rows:
             self.is_regime = True
 
-    def _is_elsewhere(self) -> bool:
-        """Whether the signal is at another of its levels than it was."""
-        now = self._band(self.figures[_FAST])
-        return now is not None and now != self._band(self.figures[_LEVEL])
+    def _come_back(self, strangeness: float) -> None:
+        figures = self.figures
+        figures[_SETTLED] = 0.0
+        if strangeness < _CALM_AGAIN:
+            figures[_MARK] = 0.0
+            return
+        figures[_MARK] = -max(_HOLD, _BACK * figures[_MARK])
+        figures[_SEEN] = min(figures[_SEEN], _WARM_ROWS + 1.0)  # the level soon finds where it is now
+
+    def _settle(self, value: float) -> None:
+        """Count the rows at another of the signal's levels than it was."""
+        now = self._band(value)
+        is_elsewhere = now is not None and now != self._band(self.figures[_LEVEL])
+        self.figures[_SETTLED] = self.figures[_SETTLED] + 1.0 if is_elsewhere else 0.0
 
     def _band(self, value: float) -> int | None:
         for i, (low, high) in enumerate(self._bands):

@@ -195,7 +195,9 @@ class TrainedRobust:
         score[np.isnan(values).all(axis=1)] = np.nan
         stands = ((standing > 0) & ~residuals.is_running)[:, None] & model.baseline.is_vital
         shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still | stands)
-        shares, expected = (as_in_window(window, model.signals, part) for part in (shares, residuals.expected))
+        shares, expected = (
+            as_in_window(window, model.signals, part) for part in (shares, residuals.expected)
+        )
         telling = as_in_window(window, model.signals, residuals.is_telling.astype(float)) > 0
         after = Memory({**after.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)})
         return Scores(window.time, score, shares, expected, telling), after
