@@ -1,14 +1,14 @@
-"""The signals that a detector learnt, and those of the window before it: one taken for the other."""
+"""Columns as a detector learnt them, and back to those of the window that is judged."""
 
 import numpy as np
 
 from sereno.domain.readings import FloatArray, Window
 
-__all__ = ["as_in_window", "columns_of"]
+__all__ = ["as_in", "columns_of"]
 
 
 def columns_of(window: Window, signals: tuple[str, ...]) -> FloatArray:
-    """Values of the named signals, shape (rows, signals); NaN for those that the window lacks."""
+    """The values of learnt signals, in their order; NaN for those that the window lacks."""
     if window.signals == signals:
         return window.values
     values = np.full((len(window), len(signals)), np.nan)
@@ -18,12 +18,12 @@ def columns_of(window: Window, signals: tuple[str, ...]) -> FloatArray:
     return values
 
 
-def as_in_window(window: Window, signals: tuple[str, ...], part: FloatArray) -> FloatArray:
-    """Columns of the named signals in the order of the window's; NaN for those that were not named."""
-    if window.signals == signals:
+def as_in(window: Window, learnt: tuple[str, ...], part: FloatArray) -> FloatArray:
+    """Columns of learnt signals in the order of the window's; NaN for those that were not learnt."""
+    if window.signals == learnt:
         return part
     result = np.full(window.values.shape, np.nan)
     for s, name in enumerate(window.signals):
-        if name in signals:
-            result[:, s] = part[:, signals.index(name)]
+        if name in learnt:
+            result[:, s] = part[:, learnt.index(name)]
     return result

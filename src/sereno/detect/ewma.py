@@ -23,7 +23,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from sereno.detect.columns import as_in_window, columns_of
+from sereno.detect.columns import as_in, columns_of
 from sereno.detect.ewma_calm import Calm, learn_calm, pool_members
 from sereno.detect.ewma_following import Follower, Following
 from sereno.detect.pca import sum_in_order
@@ -150,7 +150,7 @@ class TrainedEwma:
         score[is_unknown.all(axis=1)] = np.nan
         squares = parts * parts
         shares = squares / np.maximum(sum_in_order(squares)[:, None], 1e-300)
-        shares, expected = (as_in_window(window, calm.signals, part) for part in (shares, followed.levels))
+        shares, expected = (as_in(window, calm.signals, part) for part in (shares, followed.levels))
         telling = np.ones(window.values.shape, dtype=bool)
         return Scores(window.time, score, np.where(np.isnan(shares), 0.0, shares), expected, telling), after
 

@@ -14,7 +14,6 @@ from datetime import timedelta
 import numpy as np
 
 from sereno.detect.baseline import Baseline, Residuals, fit_baseline
-from sereno.detect.columns import as_in_window, columns_of
 from sereno.detect.forest import Forest, fit_forest
 from sereno.detect.pca import Components, fit_components, sum_in_order
 from sereno.domain.archive import pack, unpack
@@ -173,7 +172,7 @@ class TrainedRobust:
         expected. An asset that training never saw is judged from the fleet.
         """
         model = self.assets.get(window.asset) or self._fleet_model(window)
-        values = columns_of(window, model.signals)
+        values = _columns(window, model.signals)
         residuals, after = model.baseline.residuals(
             values, local_time(window.time, window.zone), memory or Memory()
         )
@@ -195,10 +194,8 @@ class TrainedRobust:
         score[np.isnan(values).all(axis=1)] = np.nan
         stands = ((standing > 0) & ~residuals.is_running)[:, None] & model.baseline.is_vital
         shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still | stands)
-        shares, expected = (
-            as_in_window(window, model.signals, part) for part in (shares, residuals.expected)
-        )
-        telling = as_in_window(window, model.signals, residuals.is_telling.astype(float)) > 0
+        shares, expected = (_as_in(window, model.signals, part) for part in (shares, residuals.expected))
+        telling = _as_in(window, model.signals, residuals.is_telling.astype(float)) > 0
         after = Memory({**after.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)})
         return Scores(window.time, score, shares, expected, telling), after
 
@@ -315,6 +312,27 @@ def _n_usable(window: Window, rows: BoolArray) -> int:
 def _clipped(deviations: FloatArray) -> FloatArray:
     """Deviations as the components and the forest see them: bounded, and a missing one as expected."""
     return np.clip(np.nan_to_num(deviations), -CLIP, CLIP)
+
+
+def _columns(window: Window, signals: tuple[str, ...]) -> FloatArray:
+    if window.signals == signals:
+        return window.values
+    values = np.full((len(window), len(signals)), np.nan)
+    for s, name in enumerate(signals):
+        if name in window.signals:
+            values[:, s] = window.values[:, window.signals.index(name)]
+    return values
+
+
+def _as_in(window: Window, learnt: tuple[str, ...], part: FloatArray) -> FloatArray:
+    """Columns of learnt signals in the order of the window's; NaN for those that were not learnt."""
+    if window.signals == learnt:
+        return part
+    result = np.full(window.values.shape, np.nan)
+    for s, name in enumerate(window.signals):
+        if name in learnt:
+            result[:, s] = part[:, learnt.index(name)]
+    return result
 
 
 def _shares(
