@@ -1,0 +1,210 @@
+"""Row by row: the fast average of each signal, and the level that follows it only while it is calm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+
+import numpy as np
+
+from sereno.domain.readings import FloatArray
+
+__all__ = ["Bands", "Follower", "Following"]
+
+Bands = Sequence[tuple[float, float]]
+"""Lowest and highest of each level that a signal settles at."""
+_Track = tuple[float, float, Bands]
+"""Limit, bound and bands of a signal."""
+_HOLD = 1.4
+"""Strangeness from which the level stands still: the fault must not become the level."""
+_CALM_AGAIN = 0.5
+"""Strangeness below which a signal is back, and the level follows again."""
+_BACK = 0.3
+"""A signal that has come back by all but this share of its farthest is over, if not where it was before."""
+_WARM_ROWS = 20
+"""Rows before the averages are worth a score."""
+_SETTLED_ROWS = 5
+"""Rows in a run within another band that make a regime: fewer are passing through."""
+_STRETCH_ROWS = 1_000
+"""Rows that are followed again, at most, because a regime began among them."""
+
+_SEEN, _FAST, _LEVEL, _MARK, _AWAY, _SETTLED, _FIGURES = range(7)
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What following a window gives, in the unit of each signal.
+
+    Attributes:
+        gaps: Fast average minus level, shape (rows, signals); NaN where nothing was read, the averages are
+            too young, or a signal is on its way to another of its levels.
+        levels: Level that each row was held against, shape (rows, signals).
+        regimes: Rows after which all signals begin anew, because one came to another of its levels.
+        state: What the next window goes on from, shape (signals, figures).
+    """
+
+    gaps: FloatArray
+    levels: FloatArray
+    regimes: tuple[int, ...]
+    state: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """How fast the two averages follow; see `EwmaDetector`."""
+
+    weight: float
+    level_rows: int
+    patience_rows: int
+
+    def follow(
+        self,
+        values: FloatArray,
+        limits: FloatArray,
+        bounds: FloatArray,
+        *,
+        bands: Sequence[Bands] | None = None,
+        state: FloatArray | None = None,
+    ) -> Following:
+        """All signals of a window, from the state that the row before left.
+
+        Args:
+            values: Shape (rows, signals); a NaN leaves its signal's state as it is.
+            limits: Calm extent of the gap, shape (signals,); infinite never holds the level.
+            bounds: Error from which a reading is followed at once, shape (signals,).
+            bands: Levels that each signal settles at.
+            state: None at the start of the history.
+        """
+        gaps, levels = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+        state = np.zeros((values.shape[1], _FIGURES)) if state is None else state.copy()
+        tracks = list(zip(limits.tolist(), bounds.tolist(), bands or [()] * len(limits), strict=True))
+        regimes: list[int] = []
+        start = 0
+        while start < len(values):
+            signals = self._until_regime(values[start : start + _STRETCH_ROWS], tracks, state)
+            stop = start + signals[0].n_rows
+            for s, signal in enumerate(signals):
+                gaps[start:stop, s], levels[start:stop, s] = signal.gaps, signal.levels
+                state[s] = signal.figures
+            gaps[start:stop][np.any([signal.passing for signal in signals], axis=0)] = np.nan
+            if any(signal.is_regime for signal in signals):
+                regimes.append(stop - 1)
+                state[:] = 0.0
+            start = stop
+        return Following(gaps, levels, tuple(regimes), state)
+
+    def _until_regime(
+        self, values: FloatArray, tracks: Sequence[_Track], state: FloatArray
+    ) -> list["_Signal"]:
+        """All signals, followed up to the first row in which one changes its regime, or through all rows."""
+        signals = []
+        for track, figures, column in zip(tracks, state, values.T, strict=True):
+            signals.append(_Signal(self, *track, figures.tolist()))
+            values = values[: signals[-1].follow(column[: len(values)].tolist())]
+        if all(signal.n_rows == len(values) for signal in signals):
+            return signals
+        return self._until_regime(values, tracks, state)
+
+
+class _Signal:
+    """The averages of one signal. Plain floats, one after the other: the same in any cutting of the rows."""
+
+    def __init__(
+        self, follower: Follower, limit: float, bound: float, bands: Bands, figures: list[float]
+    ) -> None:
+        self._follower = follower
+        self._limit = limit
+        self._bound = bound
+        self._bands = bands
+        self.figures = figures
+        self.gaps: list[float] = []
+        self.levels: list[float] = []
+        self.passing: list[bool] = []
+        self.is_regime = False
+
+    @property
+    def n_rows(self) -> int:
+        """Rows followed."""
+        return len(self.gaps)
+
+    def follow(self, column: list[float]) -> int:
+        """Follow the rows up to the first in which the signal changes its regime; returns how many."""
+        figures, pace = self.figures, 1.0 / self._follower.level_rows
+        for value in column:
+            if isnan(value):
+                self._note(nan, figures[_LEVEL] if figures[_SEEN] else nan, is_passing=False)
+                continue
+            self._average(value)
+            gap = figures[_FAST] - figures[_LEVEL]
+            is_warm = figures[_SEEN] > _WARM_ROWS
+            level = figures[_LEVEL]
+            if is_warm:
+                self._guard(abs(gap) / self._limit, value)
+            self._note(gap if is_warm else nan, level, is_passing=figures[_SETTLED] > 0)
+            if self.is_regime:
+                break
+            if figures[_MARK] <= 0.0:
+                error = min(self._bound, max(-self._bound, value - figures[_LEVEL]))
+                figures[_LEVEL] += max(pace, 1.0 / figures[_SEEN]) * error
+        return self.n_rows
+
+    def _note(self, gap: float, level: float, *, is_passing: bool) -> None:
+        self.gaps.append(gap)
+        self.levels.append(level)
+        self.passing.append(is_passing)
+
+    def _average(self, value: float) -> None:
+        figures, weight = self.figures, self._follower.weight
+        if not figures[_SEEN]:
+            figures[_FAST] = figures[_LEVEL] = value
+        figures[_SEEN] += 1.0
+        error = value - figures[_FAST]
+        if abs(error) <= self._bound:
+            figures[_FAST] += max(weight, 1.0 / figures[_SEEN]) * error
+        elif figures[_MARK] > 0 and (error > 0) == (figures[_LEVEL] > figures[_FAST]):  # on its way back
+            figures[_FAST] = value
+        else:  # followed at once, but for the part that may be noise
+            kept = (1.0 - weight) * self._bound
+            figures[_FAST] = value - kept if error > 0 else value + kept
+
+    def _guard(self, strangeness: float, value: float) -> None:
+        """Whether the level may follow.
+
+        `_MARK` is 0 while calm, the farthest while away, and on the way back minus the strangeness from which
+        the signal is away once more.
+        """
+        figures = self.figures
+        if figures[_MARK] <= 0.0:
+            if strangeness >= max(_HOLD, -figures[_MARK]):
+                figures[_MARK], figures[_AWAY] = strangeness, 0.0
+                self._settle(value)
+            elif strangeness < _CALM_AGAIN:
+                figures[_MARK] = 0.0
+            return
+        figures[_MARK] = max(figures[_MARK], strangeness)
+        figures[_AWAY] += 1.0
+        self._settle(value)
+        if strangeness < max(_CALM_AGAIN, _BACK * figures[_MARK]):
+            self._come_back(strangeness)
+        elif figures[_SETTLED] >= _SETTLED_ROWS or figures[_AWAY] >= self._follower.patience_rows:
+            self.is_regime = True
+
+    def _come_back(self, strangeness: float) -> None:
+        figures = self.figures
+        figures[_SETTLED] = 0.0
+        if strangeness < _CALM_AGAIN:
+            figures[_MARK] = 0.0
+            return
+        figures[_MARK] = -max(_HOLD, _BACK * figures[_MARK])
+        figures[_SEEN] = min(figures[_SEEN], _WARM_ROWS + 1.0)  # the level soon finds where it is now
+
+    def _settle(self, value: float) -> None:
+        """Count the rows at another of the signal's levels than it was."""
+        now = self._band(value)
+        is_elsewhere = now is not None and now != self._band(self.figures[_LEVEL])
+        self.figures[_SETTLED] = self.figures[_SETTLED] + 1.0 if is_elsewhere else 0.0
+
+    def _band(self, value: float) -> int | None:
+        for i, (low, high) in enumerate(self._bands):
+            if low <= value <= high:
+                return i
+        return None
