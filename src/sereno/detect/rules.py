@@ -80,7 +80,7 @@ class _History:
             on_delay=self.hysteresis.on_delay,
             off_delay=self.hysteresis.off_delay,
             budget=budget,
-            realised=self.count(threshold) / weeks if weeks else float("nan"),
+            realised=self.count(threshold) / weeks if weeks else 0.0,
             supported=0.0,
             asset_weeks=weeks,
         )
