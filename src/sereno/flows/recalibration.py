@@ -185,7 +185,8 @@ def _compared(
 
 
 def _decision(stored: Calibration, new: Calibration | None) -> Decision:
-    if new is None or new.claim == Claim.INDICATIVE or new.asset_weeks * stored.budget < 1.0:
+    is_unsure = new is None or new.claim in {Claim.INDICATIVE, Claim.DOUBTFUL}
+    if is_unsure or new is None or new.asset_weeks * stored.budget < 1.0:
         return Decision.KEPT_UNSURE
     moved = max(new.threshold / stored.threshold, stored.threshold / new.threshold)
     if moved < _LEAST_MOVED:
