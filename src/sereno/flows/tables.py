@@ -9,12 +9,12 @@ import numpy as np
 from sereno.detect.registry import build_detector
 from sereno.detect.rules import CalibrationRule
 from sereno.domain.errors import SettingsError
-from sereno.domain.judgement import IncidentKind, Memory
+from sereno.domain.judgement import Memory
 from sereno.domain.readings import FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import EPOCH, from_numpy, to_numpy
 from sereno.domain.version import VERSION
-from sereno.flows.judge import weigh_window
+from sereno.flows.judge import BEHAVIOUR, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.prepare.grid import build_window, infer_step
@@ -96,8 +96,8 @@ def judge_table(table: Table, model: TrainedModel) -> FloatArray:
         window = plain if layout is None else _with_columns(plain, layout.signals)
         follows = table.time is not None and layout is not None and _is_after(window, layout.until)
         memory = model.memories[key] if follows else Memory()
-        behaviour = weigh_window(window, profile, model, memory).evidence[-1]
-        assert behaviour.kind is IncidentKind.BEHAVIOUR
+        evidence = weigh_window(window, profile, model, memory).evidence
+        behaviour = next(one for one in evidence if one.check == BEHAVIOUR)
         judged = behaviour.exceedance * behaviour.threshold
         place = np.minimum(np.searchsorted(window.time, rows.time), len(window) - 1)
         is_there = window.time[place] == rows.time
