@@ -5,7 +5,8 @@
 Calm scores with four tails, independent and autocorrelated (0.9 from row to row), in hours and in days, of
 several lengths. Each history is calibrated by each rule; the threshold's true rate of episodes is counted on
 a long series of the same kind that no rule has seen. No data is read. Beside them the rule of thumb: the mean
-and three standard deviations.
+and three standard deviations. Last, the same question through learning and judging: detectors learn half a
+year of calm signals and judge the year after.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.domain.errors import BudgetTooSmall, HistoryTooShort
 from sereno.domain.judgement import Claim
 from sereno.domain.readings import FloatArray
+from sereno.flows.tables import LearningOptions, Table, judge_table, learn_table
 
 TAILS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "normal": lambda u: stats.norm.isf((1.0 - u) / 2.0),
@@ -41,6 +43,8 @@ TRUTH_WEEKS = {"hours": 20_000, "days": 100_000}
 """Weeks that the true rate is counted on: 400 episodes or more at the smallest budget."""
 N_THRESHOLDS = 60
 N_REPEATS = 24
+N_SERVED = 4
+SERVED_BUDGET = 0.25
 WEEK = timedelta(weeks=1)
 LOWEST, HIGHEST = 0.5, 2.0
 """Realised over requested that "calibrated" promises."""
@@ -118,6 +122,56 @@ def _outcome(
     }
 
 
+def served(options: Options) -> Iterator[dict[str, object]]:
+    """What a budget is worth through learning and judging: detectors on calm signals, then fresh ones."""
+    detectors = ("pca",) if options.is_quick else ("robust", "pca", "forest")
+    for detector in detectors:
+        for tail in ("normal", "student_4"):
+            for dependence in AUTOCORRELATIONS:
+                kind = Kind(tail, dependence, "hours")
+                for repeat in range(1 if options.is_quick else N_SERVED):
+                    yield _served_once(detector, kind, repeat, is_quick=options.is_quick)
+
+
+def _served_once(detector: str, kind: Kind, repeat: int, *, is_quick: bool) -> dict[str, object]:
+    learnt, fresh = (_signals(kind, [repeat, part], is_quick=is_quick) for part in (0, 1))
+    model = learn_table(learnt, LearningOptions("process", detector, {}, "auto", SERVED_BUDGET))
+    calibration = model.card.calibration
+    scores = judge_table(fresh, model)
+    assets = np.array(fresh.assets)
+    hysteresis = Hysteresis(calibration.release, calibration.on_delay, calibration.off_delay)
+    n_episodes = sum(
+        count_episodes(scores[assets == name], calibration.threshold, hysteresis)
+        for name in dict.fromkeys(fresh.assets or ())
+    )
+    weeks = len(scores) / (WEEK / STEPS[kind.step])
+    return {
+        "detector": detector,
+        "tail": kind.tail,
+        "dependence": kind.dependence,
+        "claim": str(calibration.claim),
+        "ratio": n_episodes / weeks / calibration.budget,
+    }
+
+
+def _signals(kind: Kind, seed: Sequence[int], *, is_quick: bool) -> Table:
+    """Three independent signals of some assets in hours; on both sides of 100 where rows are independent."""
+    weeks = 26 if seed[-1] == 0 else 52
+    n_assets = 2 if is_quick else 4
+    rng = np.random.default_rng([7, *seed, *str(kind).encode()])
+    n_rows = weeks * 168
+    signs = rng.choice([-1.0, 1.0], size=(n_assets * n_rows, 3)) if kind.dependence == "independent" else 1.0
+    columns = [np.concatenate([kind.scores(weeks, rng) for _ in range(n_assets)]) for _ in range(3)]
+    time = np.datetime64("2024-01-01T00", "us") + np.arange(n_rows) * np.timedelta64(1, "h")
+    time = time + (np.timedelta64(0, "h") if seed[-1] == 0 else 26 * np.timedelta64(7, "D"))
+    return Table(
+        ("flow", "pressure", "heat"),
+        100.0 + 3.0 * signs * np.stack(columns, axis=1),
+        time=np.tile(time, n_assets),
+        assets=[f"line {number}" for number in range(n_assets) for _ in range(n_rows)],
+    )
+
+
 def summary(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Realised over requested of some histories: middle, 80 % of them, share within what is promised."""
     ratios = np.array([row["ratio"] for row in rows], dtype=float)
@@ -178,12 +232,15 @@ def main() -> None:
             rows += [flattened(row) for row in outcomes(kind, weeks, options)]
     sure = [row for row in rows if row["method"] == "auto" and row["claim"] == Claim.CALIBRATED]
     bounds = worst_median(sure)
+    tell("through learning and judging")
+    in_service = list(served(options))
     figures = {
         "calibrated": {**summary(sure), "median_of_cells": bounds},
         "by_method": {method: claims([row for row in rows if row["method"] == method]) for method in METHODS},
         "auto_by_tail": by(sure, "tail", "dependence"),
         "auto_by_history": by(sure, "step", "weeks", "budget"),
         "refused": _refusals(rows),
+        "in_service": {"all": claims(in_service), **by(in_service, "detector", "tail", "dependence")},
         "repeats": 6 if options.is_quick else N_REPEATS,
     }
     goals = {

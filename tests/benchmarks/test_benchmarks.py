@@ -83,7 +83,7 @@ def test_goal_is_met_when_its_limit_is_kept(goal, is_met):
 def test_thresholds_say_what_a_promised_budget_is_worth():
     document = _run("thresholds")
 
-    assert set(document) >= COMMON | {"calibrated", "by_method", "auto_by_tail", "refused"}
+    assert set(document) >= COMMON | {"calibrated", "by_method", "auto_by_tail", "refused", "in_service"}
     assert set(document["by_method"]) == {"auto", "conformal", "pot", "mean_3sigma"}
     assert set(document["by_method"]["mean_3sigma"]) == {"none"}
     assert all(goal["met"] for goal in document["goals"].values())

@@ -128,6 +128,19 @@ def test_tail_of_too_few_episodes_is_refused() -> None:
         _by("auto", _calm(1, 60), 0.1)
 
 
+def test_tail_that_the_count_belies_is_not_believed() -> None:
+    # Long episodes of small scores that a higher threshold cuts into many: no tail of independent peaks.
+    rng = np.random.default_rng(0)
+    burst = np.concatenate([np.tile([1.2, 1.2, 3.0, 1.2, 1.2], 60), np.full(60, 0.1)])
+    scores = [np.concatenate([burst * rng.uniform(0.9, 1.1) for _ in range(40)])]
+    budget = 5.0 / (scores[0].size / 7)
+
+    tail, chosen = _by("pot", scores, budget), _by("auto", scores, budget)
+
+    assert tail.claim is Claim.DOUBTFUL
+    assert chosen.method == "conformal"
+
+
 def test_nothing_scored_is_refused_by_every_rule_that_promises() -> None:
     nothing = [np.full(30, NAN)]
 
@@ -157,7 +170,9 @@ def test_mean_and_sigmas_promise_nothing() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    sigmas=st.lists(st.floats(0.1, 6), min_size=4, max_size=4, unique=True).map(sorted),
+    sigmas=st.lists(st.integers(1, 60), min_size=4, max_size=4, unique=True).map(
+        lambda ten: [n / 10 for n in sorted(ten)]
+    ),
     seed=st.integers(0, 50),
 )
 def test_every_band_is_a_severity_that_is_reached(sigmas: list[float], seed: int) -> None:

@@ -8,6 +8,7 @@ import typer
 from sereno.cli.corrections import corrections_app
 from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
+from sereno.cli.models import models_app, show_recalibrations
 from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.settings import config_app
 
@@ -31,6 +32,7 @@ app.add_typer(incidents_app, name="incidents")
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(export_app, name="export")
 app.add_typer(config_app, name="config")
+app.add_typer(models_app, name="models")
 
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")
@@ -153,9 +155,21 @@ def train(
     budget: Annotated[
         float | None, typer.Option(min=0.0, help="False alarms accepted per asset and week [episodes].")
     ] = None,
+    recalibrate: Annotated[
+        bool,
+        typer.Option(
+            "--recalibrate", help="Learn nothing; find thresholds anew on the calm rows since training."
+        ),
+    ] = False,
 ) -> None:
     """Learn every asset's normal behaviour and calibrate it to the false-alarm budget."""
     request: Request = context.obj
+    if recalibrate:
+        if detector is not None or budget is not None:
+            raise typer.BadParameter("without --detector and --budget", param_hint="--recalibrate")
+        with _open(request) as workspace:
+            show_recalibrations(request, workspace.recalibrate(profile=profile), workspace.language)
+        return
     with _open(request) as workspace:
         cards = workspace.train(profile=profile, detector=detector, budget=budget)
         language = workspace.language

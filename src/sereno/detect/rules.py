@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import exp, lgamma, log
 from types import MappingProxyType
 
 import numpy as np
@@ -31,6 +32,7 @@ _LEAST_TAIL_EPISODES = 30
 _TAIL_REACH = 1.0
 """Episodes in the whole history that a budget must be worth: the tail is not believed beyond."""
 _SURE_TAIL_REACH = 3.0
+_IMPLAUSIBLE = 0.025
 _LEVEL_ROWS = 0.2
 """Share of the rows above the level that the tail begins at, at most: a body is no tail."""
 
@@ -80,7 +82,7 @@ class _History:
             on_delay=self.hysteresis.on_delay,
             off_delay=self.hysteresis.off_delay,
             budget=budget,
-            realised=self.count(threshold) / weeks if weeks else float("nan"),
+            realised=self.count(threshold) / weeks if weeks else 0.0,
             supported=0.0,
             asset_weeks=weeks,
         )
@@ -125,13 +127,14 @@ def _best(history: _History, budget: float, rule: CalibrationRule) -> Calibratio
     if not found:
         raise min(refused, key=lambda error: float(str(error.facts["supported"])))
     supported = min(calibration.supported for calibration in found)
-    best = min(reversed(found), key=lambda calibration: _TRUST.index(calibration.claim))
-    if best.claim is Claim.INDICATIVE:
-        best = found[0]
+    best = min(reversed(found), key=_distrust)
+    if best.claim is Claim.INDICATIVE:  # of two that are not sure the tail is the better one
+        best = min(found, key=_distrust)
     return replace(best, supported=supported)
 
 
-_TRUST = (Claim.CALIBRATED, Claim.AT_MOST, Claim.INDICATIVE)
+def _distrust(calibration: Calibration) -> int:
+    return [Claim.CALIBRATED, Claim.AT_MOST, Claim.INDICATIVE, Claim.DOUBTFUL].index(Claim(calibration.claim))
 
 
 def _conformal(history: _History, budget: float, _rule: CalibrationRule) -> Calibration:
@@ -142,7 +145,8 @@ def _tail(history: _History, budget: float, _rule: CalibrationRule) -> Calibrati
     """Peaks over threshold, where a peak is an episode: dependent rows count once.
 
     Valid for a stationary calm history with 30 episodes above its level, and no further out than
-    the history is long: a budget must be worth one episode in it.
+    the history is long: a budget must be worth one episode in it. Where what was counted belies the tail
+    (long episodes that a higher threshold cuts into several), the calibration says that it is doubtful.
     """
     weeks = history.weeks
     level = _level(history)
@@ -160,7 +164,16 @@ def _tail(history: _History, budget: float, _rule: CalibrationRule) -> Calibrati
     claim = Claim.CALIBRATED if budget * weeks >= _SURE_TAIL_REACH else Claim.INDICATIVE
     if threshold <= MIN_THRESHOLD or budget >= rate:
         threshold, claim = max(MIN_THRESHOLD, level), Claim.AT_MOST
+    elif not _is_plausible(history.count(threshold), budget * weeks):
+        claim = Claim.DOUBTFUL
     return history.calibration(threshold, budget, supported=supported, method="pot", claim=claim)
+
+
+def _is_plausible(n_seen: int, expected: float) -> bool:
+    """Whether so many episodes may well be seen where so many are expected (Poisson, 95 %, both sides)."""
+    below = sum(exp(n * log(expected) - expected - lgamma(n + 1.0)) for n in range(n_seen))
+    at_most = below + exp(n_seen * log(expected) - expected - lgamma(n_seen + 1.0))
+    return 1.0 - below >= _IMPLAUSIBLE and at_most >= _IMPLAUSIBLE
 
 
 def _level(history: _History) -> float | None:

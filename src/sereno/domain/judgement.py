@@ -99,6 +99,8 @@ class Claim(StrEnum):
     """With 80 % of probability the true rate lies between half and twice the budget."""
     INDICATIVE = "indicative"
     """In the middle it does, but the history is too short to be sure."""
+    DOUBTFUL = "doubtful"
+    """The tail that was fitted disagrees with what was counted in the history itself."""
     AT_MOST = "at_most"
     """The true rate is lower: nothing below the calm 99 % quantile is told, whatever the budget allows."""
     NONE = "none"

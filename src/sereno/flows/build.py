@@ -9,6 +9,7 @@ from tzlocal import get_localzone_name
 
 from sereno.contracts import Detector
 from sereno.detect.registry import DEFAULT_DETECTOR, build_detector, check_detector_name
+from sereno.detect.rules import CalibrationRule
 from sereno.domain.cleaning import Cleaning
 from sereno.domain.errors import FileMissing, FileUnreadable, SettingsError
 from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
@@ -37,6 +38,7 @@ __all__ = [
     "NO_HINTS",
     "FileHints",
     "Setup",
+    "calibration_rule",
     "chosen_detector",
     "declared_facts",
     "export_plan",
@@ -137,6 +139,12 @@ def chosen_detector(setup: Setup, profile: Profile, kind: str | None = None) -> 
         where=_origin(setup.loaded, key),
     )
     return name, detector
+
+
+def calibration_rule(setup: Setup) -> CalibrationRule:
+    """How the settings say that thresholds are found."""
+    said = setup.settings.calibration
+    return CalibrationRule(said.method, tuple(said.sigmas))
 
 
 def _check_detectors(loaded: LoadedSettings, profiles: Mapping[str, Profile]) -> None:

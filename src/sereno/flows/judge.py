@@ -19,7 +19,7 @@ from sereno.flows.models import TrainedModel
 from sereno.prepare.checks import NO_REPEATS, Checked, check_window
 from sereno.prepare.gas_checks import check_twin
 
-__all__ = ["Judgement", "judge_window", "weigh_window"]
+__all__ = ["BEHAVIOUR", "Judgement", "judge_window", "weigh_window"]
 
 BEHAVIOUR = "behaviour"
 DRIFT = "behaviour.drift"

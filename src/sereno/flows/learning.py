@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sereno.detect.rules import CalibrationRule
 from sereno.domain.errors import FileMissing, HistoryTooShort, ModelCorrupt, ModelMissing, NoReadings
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
@@ -15,14 +14,14 @@ from sereno.domain.signals import Profile
 from sereno.domain.time import to_numpy
 from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
-from sereno.flows.build import MODELS_FOLDER, Setup, chosen_detector
+from sereno.flows.build import MODELS_FOLDER, Setup, calibration_rule, chosen_detector
 from sereno.flows.losses import write_losses
 from sereno.flows.models import TrainedModel, load_model, save_model
 from sereno.flows.segments import load_segmentation
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
 
-__all__ = ["ModelShelf", "train_workspace"]
+__all__ = ["ModelShelf", "shelve", "train_workspace"]
 
 MODEL_SUFFIX = ".sereno"
 _GONE = "the file is gone"
@@ -120,7 +119,7 @@ def train_workspace(
             problem = error
     if not models and problem is not None:
         raise problem
-    return [_shelve(setup, store, model) for model in models]
+    return [shelve(setup, store, model) for model in models]
 
 
 def _assets_by_profile(store: Store, profile: str | None) -> Mapping[str, Sequence[StoredAsset]]:
@@ -140,7 +139,7 @@ def _plan(setup: Setup, profile: Profile, detector: str | None, budget: float | 
         profile=profile,
         kind=kind,
         detector=chosen,
-        rule=CalibrationRule(settings.calibration.method, tuple(settings.calibration.sigmas)),
+        rule=calibration_rule(setup),
         budget=settings.budget if budget is None else budget,
         is_budget_firm=budget is not None or "budget" in setup.loaded.origins,
         now=setup.clock(),
@@ -162,7 +161,8 @@ def _history(store: Store, assets: Sequence[StoredAsset], before: datetime | Non
     return windows
 
 
-def _shelve(setup: Setup, store: Store, model: TrainedModel) -> ModelCard:
+def shelve(setup: Setup, store: Store, model: TrainedModel) -> ModelCard:
+    """Keep a model and let it judge from now on; gives its card with the digest of its artefact."""
     path = Path(MODELS_FOLDER) / f"{model.card.id}{MODEL_SUFFIX}"
     digest = save_model(model, setup.folder / path)
     write_losses(model, setup.folder / MODELS_FOLDER, setup.language)

@@ -65,11 +65,14 @@ class TrainedModel:
     segments: str = ""
     segment_of: Mapping[AssetKey, str] = field(default_factory=dict)
 
+    def calibration_name(self, step: timedelta | None, asset: AssetKey) -> str:
+        """The calibration that an asset has: that of its segment, where there is one, or of its step."""
+        own = step_name(step, self.segment_of.get(asset, NO_SEGMENT))
+        return own if own in self.calibrations else step_name(step)
+
     def calibration_of(self, step: timedelta | None, asset: AssetKey) -> Calibration:
         """The calibration of an asset's segment, else of its step, else the profile's own."""
-        segment = self.segment_of.get(asset, NO_SEGMENT)
-        own = self.calibrations.get(step_name(step, segment))
-        return own or self.calibrations.get(step_name(step), self.card.calibration)
+        return self.calibrations.get(self.calibration_name(step, asset), self.card.calibration)
 
     def id_for(self, asset: AssetKey) -> str:
         """What judges an asset: this model, and for a later asset the segment that it starts from."""

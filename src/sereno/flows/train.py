@@ -27,11 +27,11 @@ from sereno.prepare.quality import QualityRules, longest_repeats
 from sereno.prepare.registers import read_registers
 from sereno.prepare.repeats import FEW_REPEATS, REPEAT_MARGIN
 
-__all__ = ["TrainingPlan", "train_profile"]
+__all__ = ["CALM_SCORE", "TrainingPlan", "train_profile"]
 
 _FOLDS = 3
 """Blocks of history that are each scored by a detector that did not learn from them."""
-_CALM_SCORE = 3.0
+CALM_SCORE = 3.0
 """A held-out row so many times above the calm 99 % quantile is a fault in the history, not a false alarm:
 with it counted, the threshold would rise until faults like it are never found."""
 
@@ -163,7 +163,7 @@ def _held_out_scores(detector: Detector, history: Sequence[Window]) -> list[Floa
         for window, rows, target in zip(history, use, scores, strict=True):
             if trained.knows(window.asset):
                 held_out = trained.score(window)[0].values
-                calm = ~rows & (np.isnan(held_out) | (held_out < _CALM_SCORE))
+                calm = ~rows & (np.isnan(held_out) | (held_out < CALM_SCORE))
                 target[calm] = held_out[calm]
     return scores
 

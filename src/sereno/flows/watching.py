@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watchfiles import watch as watch_changes
 
-from sereno.domain.errors import DataError, SerenoError, StoreError
+from sereno.domain.errors import DataError, ModelError, SerenoError, StoreError
 from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.ingest import FileResult
 from sereno.flows.workspace import Workspace
@@ -113,9 +113,18 @@ def watch_folders(
                     if stop.is_set():
                         return
                     _take(workspace, look, path, on_file, hints)
+            _keep_calibrated(workspace)
             if is_once and not is_waiting:
                 return
             _wait(folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders))
+
+
+def _keep_calibrated(workspace: Workspace) -> None:
+    """Recalibrate if the settings say that it is time; a model that cannot be used is no reason to stop."""
+    try:
+        workspace.recalibrate_when_due()
+    except ModelError as error:
+        log.warning("not recalibrated", extra={"error": str(error)})
 
 
 def _take(

@@ -43,6 +43,12 @@ from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths,
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.models import TrainedModel
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
+from sereno.flows.recalibration import (
+    Recalibration,
+    is_recalibration_due,
+    past_recalibrations,
+    recalibrate_workspace,
+)
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.reporting import build_report, write_report
@@ -50,6 +56,7 @@ from sereno.flows.results import ResultReport, export_results
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
+from sereno.flows.succession import find_model, promote_model, roll_back_model
 from sereno.flows.tables import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
@@ -560,6 +567,72 @@ class Workspace:
         """Cards of all trained models, newest first."""
         with self._store.read() as tx:
             return [stored.card for stored in tx.models()]
+
+    def active_models(self) -> dict[str, str]:
+        """Id of the model that judges, by profile."""
+        with self._store.read() as tx:
+            return {stored.card.profile: stored.card.id for stored in tx.models() if stored.is_active}
+
+    def past_recalibrations(self) -> list[dict[str, object]]:
+        """What recalibrating decided so far, oldest first."""
+        return past_recalibrations(self._setup)
+
+    def model_of(self, profile: str) -> TrainedModel | None:
+        """The model that judges a profile; None before the first training."""
+        return self._models.get(profile)
+
+    def model_card(self, model_id: str) -> ModelCard:
+        """The card of a model, by its id or the beginning of it.
+
+        Raises:
+            NotFound: There is no such model, or several begin so.
+        """
+        with self._store.read() as tx:
+            return find_model(tx, model_id)
+
+    def promote_model(self, model_id: str) -> ModelCard:
+        """Let a model judge its profile, by its id or the beginning of it.
+
+        Raises:
+            NotFound: There is no such model, or several begin so.
+        """
+        card = promote_model(self._store, model_id)
+        self._models.forget()
+        self._records.forget()
+        return card
+
+    def roll_back_model(self, profile: str | None = None) -> ModelCard:
+        """Let the model judge again that judged before: before its recalibration, or the training before.
+
+        Args:
+            profile: Whose model; need not be said where only one profile has any.
+
+        Raises:
+            NotFound: There is no model before.
+        """
+        card = roll_back_model(self._store, profile)
+        self._models.forget()
+        self._records.forget()
+        return card
+
+    def recalibrate(self, *, profile: str | None = None) -> list[Recalibration]:
+        """Find thresholds anew on the rows since training, and replace those that pass the comparison.
+
+        Raises:
+            ModelMissing: Nothing has been trained.
+        """
+        self._models.refresh()
+        results = recalibrate_workspace(self._setup, self._store, self._models, profile=profile)
+        self._models.forget()
+        self._records.forget()
+        return results
+
+    def recalibrate_when_due(self) -> list[Recalibration]:
+        """As `recalibrate`, if `recalibration.every` is said and that time has passed since the last one."""
+        every = self.settings.recalibration.every
+        if every is None or not is_recalibration_due(self._setup, self._store, every):
+            return []
+        return self.recalibrate()
 
     @contextmanager
     def engine_lease(self, holder: str) -> Iterator[None]:

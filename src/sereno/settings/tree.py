@@ -23,6 +23,7 @@ __all__ = [
     "FolderSource",
     "IdentitySettings",
     "Limits",
+    "RecalibrationSettings",
     "Settings",
     "StoreSettings",
     "Tariff",
@@ -82,6 +83,14 @@ class CalibrationSettings(Branch):
         if self.sigmas and (len(self.sigmas) != wanted or self.sigmas != sorted(set(self.sigmas))):
             raise ValueError(f"sigmas are {wanted} ascending numbers with the method {self.method}")
         return self
+
+
+class RecalibrationSettings(Branch):
+    """When thresholds are found anew; never unless said here or asked for."""
+
+    every: Duration | None = Field(
+        default=None, description="Time between two recalibrations while watching, as 7d; never without one."
+    )
 
 
 class Tariff(Branch):
@@ -278,6 +287,9 @@ class Settings(Branch):
     )
     calibration: CalibrationSettings = Field(
         default_factory=CalibrationSettings, description="How thresholds are found."
+    )
+    recalibration: RecalibrationSettings = Field(
+        default_factory=RecalibrationSettings, description="When thresholds are found anew."
     )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")

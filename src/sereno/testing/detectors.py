@@ -219,7 +219,7 @@ def _check_memory(trained: TrainedDetector, window: Window) -> None:
     same = beside.values.tobytes() == scores.values.tobytes() and rest.dump() == end.dump()
     _demand(that=same, otherwise="arrays of another detector in the memory change it or are passed on")
     bound = 2 * len(end.dump()) + _MEMORY_SLACK
-    span = window.time[-1] - window.time[0] + np.timedelta64(1, "h")
+    span = len(window) * (window.time[1] - window.time[0])
     for again in range(1, _LAPS):
         _, end = trained.score(replace(window, time=window.time + again * span), end)
     _demand(that=len(end.dump()) <= bound, otherwise="the memory grows with the rows")

@@ -21,16 +21,18 @@ _TYPICAL = 50.0
 _NOISE = 0.04
 
 
-def a_calm_history(profile: Profile, *, n_assets: int = 3, n_rows: int = 504, seed: int = 0) -> list[Window]:
-    """Hours of assets of different size, with a daily shape, related signals and noise; none is missing."""
+def a_calm_history(
+    profile: Profile, *, n_assets: int = 3, n_rows: int = 504, step: timedelta = _HOUR, seed: int = 0
+) -> list[Window]:
+    """Rows of assets of different size, with a daily shape, related signals and noise; none is missing."""
     names = profile.signal_names or _OPEN_SIGNALS
-    time = _START + np.arange(n_rows) * np.timedelta64(1, "h")
+    time = _START + np.arange(n_rows) * np.timedelta64(step)
     windows = []
     for number in range(n_assets):
         values = _values(profile, names, time, np.random.default_rng([seed, number]), size=2.0**number)
         quality = np.zeros(values.shape, dtype=np.int32)
         key = AssetKey(f"Site {number}", f"Asset {number}")
-        windows.append(Window(key, profile.name, names, time, values, quality, _HOUR))
+        windows.append(Window(key, profile.name, names, time, values, quality, step))
     return windows
 
 
@@ -50,7 +52,7 @@ def a_disturbed_window(calm: Window) -> Window:
 def _values(
     profile: Profile, names: Sequence[str], time: TimeArray, rng: np.random.Generator, *, size: float
 ) -> FloatArray:
-    hours = np.arange(len(time))
+    hours = (time - _START) / np.timedelta64(1, "h")
     common = np.sin(2 * np.pi * hours / 24) + 0.3 * rng.normal(size=len(time))
     columns = []
     for name in names:

@@ -1,0 +1,145 @@
+"""`sereno models`: which models there are, what they promise, which one judges."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sereno.cli.output import Request, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from sereno.domain.judgement import ModelCard
+    from sereno.flows.recalibration import Recalibration
+
+__all__ = ["models_app", "show_recalibrations"]
+
+models_app = typer.Typer(
+    help="Trained models and what they promise.", invoke_without_command=True, rich_markup_mode=None
+)
+
+_COLUMNS = ("judges", "id", "detector", "trained_at", "assets", "requested", "promised", "realised", "claim")
+
+ModelId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")]
+
+
+@models_app.callback()
+def default(context: typer.Context) -> None:
+    """Without a subcommand: the list."""
+    if context.invoked_subcommand is None:
+        list_models(context)
+
+
+@models_app.command("list")
+def list_models(context: typer.Context) -> None:
+    """All models, newest first: false episodes per week and asset that were asked for, promised, realised."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        rows = [_row(card, workspace.active_models()) for card in workspace.models()]
+        language = workspace.language
+    if request.as_json:
+        show_json(rows)
+    elif rows:
+        headings = [sentence(f"cli.models.{name}", language) for name in _COLUMNS]
+        shown = [{**row, "judges": "*" if row["judges"] else ""} for row in rows]
+        show_table(shown, _COLUMNS, headings)
+    else:
+        say(sentence("cli.models.none", language))
+
+
+@models_app.command("card")
+def show_card(context: typer.Context, model: ModelId) -> None:
+    """All that is known of one model."""
+    from sereno.flows.workspace import Workspace
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        document = workspace.model_card(model).to_json()
+    if request.as_json:
+        show_json(document)
+        return
+    for name, value in document.items():
+        say(f"{name}: {value}")
+
+
+@models_app.command("promote")
+def promote(context: typer.Context, model: ModelId) -> None:
+    """Let this model judge its profile."""
+    from sereno.flows.workspace import Workspace
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        card = workspace.promote_model(model)
+        language = workspace.language
+    _show_judge(request, card, language)
+
+
+@models_app.command("rollback")
+def roll_back(
+    context: typer.Context,
+    profile: Annotated[
+        str | None, typer.Option(help="Profile, where more than one has been trained.")
+    ] = None,
+) -> None:
+    """Let the model judge again that judged before the last recalibration or training."""
+    from sereno.flows.workspace import Workspace
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        card = workspace.roll_back_model(profile)
+        language = workspace.language
+    _show_judge(request, card, language)
+
+
+def show_recalibrations(request: Request, results: "list[Recalibration]", language: str) -> None:
+    """What came of recalibrating, a line each."""
+    from sereno.i18n.catalogue import sentence
+    from sereno.i18n.numbers import number
+
+    if request.as_json:
+        show_json({"recalibrations": [result.to_json() for result in results]})
+        return
+    for result in results:
+        say(
+            sentence(
+                f"cli.recalibration.{result.decision.value}",
+                language,
+                model=result.model,
+                became=result.became,
+                before=number(result.before, language),
+                after="–" if result.after is None else number(result.after, language),
+                realised=number(result.realised_before, language),
+                requested=number(result.requested, language),
+                weeks=number(result.asset_weeks, language),
+            )
+        )
+
+
+def _show_judge(request: Request, card: "ModelCard", language: str) -> None:
+    from sereno.i18n.catalogue import sentence
+
+    if request.as_json:
+        show_json(card.to_json())
+    else:
+        say(sentence("cli.models.now_judges", language, model=card.id, profile=card.profile))
+
+
+def _row(card: "ModelCard", active: dict[str, str]) -> dict[str, object]:
+    calibration = card.calibration
+    return {
+        "id": card.id,
+        "profile": card.profile,
+        "detector": card.detector,
+        "trained_at": card.to_json()["trained_at"],
+        "judges": active.get(card.profile) == card.id,
+        "assets": len(card.assets),
+        "requested": card.settings.get("budget", calibration.budget),
+        "promised": calibration.budget,
+        "realised": round(calibration.realised, 4),
+        "asset_weeks": round(calibration.asset_weeks, 2),
+        "threshold": calibration.threshold,
+        "method": calibration.method,
+        "claim": calibration.claim,
+        "recalibrated_from": card.settings.get("recalibrated_from"),
+    }

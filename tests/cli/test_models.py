@@ -1,0 +1,75 @@
+"""`sereno models` and `sereno train`: who judges, what it promises, how it is taken back."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import sereno
+
+
+def test_list_shows_what_was_asked_for_and_what_came_of_it(judged: Path) -> None:
+    rows = sereno("models", "list", "--json", workspace=judged).document
+    text = sereno("models", "--lang", "es", workspace=judged).out
+
+    row = rows[0]
+    assert (row["judges"], row["detector"], row["requested"]) == (True, "robust", 0.25)
+    assert row["realised"] <= row["promised"]
+    assert row["claim"] in {"calibrated", "indicative", "at_most"}
+    assert row["id"] in text
+    assert "garantía" in text
+
+
+def test_card_says_all_of_one_model(judged: Path) -> None:
+    name = sereno("models", "list", "--json", workspace=judged).document[0]["id"]
+
+    card = sereno("models", "card", name[:-1], "--json", workspace=judged).document
+    text = sereno("models", "card", name, workspace=judged).out
+
+    assert (card["id"], card["profile"]) == (name, "solar")
+    assert card["calibration"]["claim"]
+    assert card["fingerprint"] in text
+
+
+def test_other_detector_is_trained_and_rolled_back(copied: Path) -> None:
+    trained = sereno("train", "--detector", "pca", "--json", workspace=copied).document["models"][0]
+    assert trained["detector"] == "pca"
+    assert sereno("models", "--json", workspace=copied).document[0]["judges"]
+
+    back = sereno("models", "rollback", "--json", workspace=copied).document
+    said = sereno("models", "promote", trained["id"], "--lang", "en", workspace=copied).out
+
+    assert back["detector"] == "robust"
+    assert f"{trained['id']} now judges the profile solar" in said
+
+
+def test_unknown_detector_is_refused_in_the_language_that_was_asked_for(judged: Path) -> None:
+    done = sereno("train", "--detector", "robst", "--lang", "es", workspace=judged)
+
+    assert done.code == 4
+    assert "no hay ningún detector «robst». Hay: robust" in done.err
+
+
+def test_unknown_model_is_refused(judged: Path) -> None:
+    assert sereno("models", "promote", "solar-nothing", workspace=judged).code == 5
+
+
+@pytest.mark.parametrize(("language", "said"), [("es", "se queda"), ("en", "stays")])
+def test_recalibration_without_new_rows_says_so(judged: Path, language: str, said: str) -> None:
+    done = sereno("train", "--recalibrate", "--lang", language, workspace=judged)
+
+    assert done.code == 0
+    assert said in done.out
+
+
+def test_recalibration_learns_nothing_else(judged: Path) -> None:
+    assert sereno("train", "--recalibrate", "--detector", "pca", workspace=judged).code == 2
+    document = sereno("train", "--recalibrate", "--json", workspace=judged).document
+
+    assert {one["decision"] for one in document["recalibrations"]} == {"kept_unsure"}
+
+
+def test_workspace_without_models_says_so(tmp_path: Path) -> None:
+    done = sereno("models", "--lang", "en", workspace=tmp_path / "w")
+
+    assert done.code == 0
+    assert "No model has been trained yet" in done.out
