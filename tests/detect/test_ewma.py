@@ -104,7 +104,7 @@ def test_way_back_to_another_level_is_the_end_of_the_fault(trained: TrainedEwma)
     scores, _ = trained.score(a_line(vibration={(700, 900): 3.0, (900, None): 0.1}))
 
     assert (scores.values[705:900] > 1.4).all()
-    assert np.mean(scores.values[1010:] > 1.4) < 0.02
+    assert np.mean(scores.values[1080:] > 1.4) < 0.02
 
 
 def test_level_at_which_the_line_has_settled_before_is_a_regime_and_no_fault() -> None:

@@ -137,7 +137,7 @@ class _Extent:
     """How far the signals of one window go.
 
     Attributes:
-        n_rows, levels, limits, farthest, bounds, has_moved: Readings, middle, calm quantile and largest of
+        n_rows, levels, limits, farthest, bounds, has_moved: Readings, middle, calm and outermost quantile of
             the gap, error that may be noise, whether there are two different readings; each (signals,).
         gaps: Of the rows to learn from, shape (rows, signals).
     """
@@ -176,7 +176,7 @@ def _measure(values: FloatArray, rows: BoolArray, levels: FloatArray, follower: 
         n_rows=(~np.isnan(learnt)).sum(axis=0).astype(float),
         levels=levels,
         limits=np.maximum(_quantile(gaps, _CALM_QUANTILE), least),
-        farthest=_quantile(gaps, 1.0),
+        farthest=_quantile(gaps, _NOISE_QUANTILE),
         bounds=bounds,
         has_moved=_quantile(learnt, 0.0) < _quantile(learnt, 1.0),
         gaps=gaps,
@@ -248,11 +248,15 @@ def _settled(column: FloatArray, width: float) -> list[tuple[float, float]]:
     is_kept = counts >= max(_BIN_ROWS, _BIN_SHARE * len(column))
     bins, counts = bins[is_kept], counts[is_kept]
     cuts = np.flatnonzero(np.diff(bins) > 1) + 1
-    return [
-        (float(part[0]) * width, float(part[-1] + 1) * width)
-        for part, rows in zip(np.split(bins, cuts), np.split(counts, cuts), strict=True)
-        if rows.sum() >= _BAND_ROWS
-    ]
+    bands: list[tuple[float, float]] = []
+    for part, rows in zip(np.split(bins, cuts), np.split(counts, cuts), strict=True):
+        if rows.sum() < _BAND_ROWS:
+            continue
+        low, high = float(part[0]) * width, float(part[-1] + 1) * width
+        if bands and low - bands[-1][1] < max(high - low, bands[-1][1] - bands[-1][0]):
+            low = bands.pop()[0]  # nearer than they are wide: one level that wanders
+        bands.append((low, high))
+    return bands
 
 
 def _stay(columns: Sequence[FloatArray], bands: Sequence[tuple[float, float]]) -> float:

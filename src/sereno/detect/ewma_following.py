@@ -20,6 +20,8 @@ _CALM_AGAIN = 0.5
 """Strangeness below which a signal is back, and the level follows again."""
 _BACK = 0.3
 """A signal that has come back by all but this share of its farthest is over, if not where it was before."""
+_HASTE = 0.05
+"""Weight of a row in the level of a signal that is back elsewhere: it is soon found where it is now."""
 _WARM_ROWS = 20
 """Rows before the averages are worth a score."""
 _SETTLED_ROWS = 5
@@ -144,7 +146,8 @@ class _Signal:
                 break
             if figures[_MARK] <= 0.0:
                 error = min(self._bound, max(-self._bound, value - figures[_LEVEL]))
-                figures[_LEVEL] += max(pace, 1.0 / figures[_SEEN]) * error
+                haste = _HASTE if figures[_MARK] < 0.0 else 1.0 / figures[_SEEN]
+                figures[_LEVEL] += max(pace, haste) * error
         return self.n_rows
 
     def _note(self, gap: float, level: float, *, is_passing: bool) -> None:
@@ -174,7 +177,10 @@ class _Signal:
         """
         figures = self.figures
         if figures[_MARK] <= 0.0:
-            if strangeness >= max(_HOLD, -figures[_MARK]):
+            is_settled = (
+                figures[_SEEN] > self._follower.level_rows
+            )  # a line that has just begun still runs in
+            if strangeness >= max(_HOLD, -figures[_MARK]) and is_settled:
                 figures[_MARK], figures[_AWAY] = strangeness, 0.0
                 self._settle(value)
             elif strangeness < _CALM_AGAIN:
@@ -195,7 +201,6 @@ class _Signal:
             figures[_MARK] = 0.0
             return
         figures[_MARK] = -max(_HOLD, _BACK * figures[_MARK])
-        figures[_SEEN] = min(figures[_SEEN], _WARM_ROWS + 1.0)  # the level soon finds where it is now
 
     def _settle(self, value: float) -> None:
         """Count the rows at another of the signal's levels than it was."""
