@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 
@@ -68,18 +69,18 @@ class Counts:
 
 
 def alarms_of(scores: FloatArray, threshold: float, release: float) -> BoolArray:
-    """Rows in alarm: from the threshold on until the score falls below `release` of it; NaN holds the state."""
+    """Rows in alarm: from the threshold on until the score is below `release` of it; NaN holds the state."""
     alarms = np.zeros(len(scores), dtype=bool)
     is_on = False
     for row, score in enumerate(scores.tolist()):
-        if score == score:
+        if not isnan(score):
             is_on = score >= threshold * (release if is_on else 1.0)
         alarms[row] = is_on
     return alarms
 
 
 def point_figures(runs: Sequence[Judged], *, max_buffer: int) -> dict[str, object]:
-    """All figures of labelled runs: rows, events, episodes before the first event, volume under the surface."""
+    """Figures of labelled runs: rows, events, episodes before the first event, volume under the surface."""
     stretches = [labelled_stretches(run.labels) for run in runs]
     found = [
         [bool(run.alarms[first:stop].any()) for first, stop in events]

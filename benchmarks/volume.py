@@ -1,4 +1,4 @@
-"""Volume under the precision-recall surface: how well scores rank, forgiving of labels that are a little off."""
+"""Volume under the precision-recall surface: how well scores rank, forgiving of labels that are a bit off."""
 
 import numpy as np
 
@@ -18,8 +18,8 @@ def vus_pr(scores: FloatArray, labels: BoolArray, max_buffer: int) -> float:
     Returns:
         Between 0 and 1; NaN where no row is labelled.
     Source:
-        Paparrizos et al., "Volume under the surface: a new accuracy evaluation measure for time-series anomaly
-        detection", PVLDB 15(11), 2022, section 4. Every distinct score is a threshold, not a sample of 250.
+        Paparrizos et al., "Volume under the surface: a new accuracy evaluation measure for time-series
+        anomaly detection", PVLDB 15(11), 2022, section 4. Every distinct score is a threshold here.
     """
     if not labels.any():
         return float("nan")
