@@ -100,6 +100,21 @@ def test_fault_does_not_become_the_level_before_patience_ends(trained: TrainedEw
     ]
 
 
+def test_level_before_the_last_regime_is_one_that_the_line_may_go_back_to() -> None:
+    patient = EwmaDetector(LINE, patience_rows=300).fit([CALM.rows(0, TRAINED_ROWS)])
+    window = a_line(2000, flow={(700, 1300): -3.0, (1500, None): -3.0})
+
+    scores, _ = patient.score(window)
+
+    assert (scores.values[710:995] > 1.4).all()
+    assert np.nanmean(scores.values[1300:] > 1.4) < 0.02
+    assert [(c.signal, round(c.before), round(c.after)) for c in patient.changes(window)] == [
+        ("flow", 30, 27),
+        ("flow", 27, 30),
+        ("flow", 30, 27),
+    ]
+
+
 def test_way_back_to_another_level_is_the_end_of_the_fault(trained: TrainedEwma) -> None:
     scores, _ = trained.score(a_line(vibration={(700, 900): 3.0, (900, None): 0.1}))
 

@@ -29,7 +29,7 @@ _SETTLED_ROWS = 5
 _STRETCH_ROWS = 1_000
 """Rows that are followed again, at most, because a regime began among them."""
 
-_SEEN, _FAST, _LEVEL, _MARK, _AWAY, _SETTLED, _FIGURES = range(7)
+_SEEN, _FAST, _LEVEL, _MARK, _AWAY, _SETTLED, _HAS_FORMER, _FORMER, _FIGURES = range(9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,11 @@ class Follower:
             for s, signal in enumerate(signals):
                 gaps[start:stop, s], levels[start:stop, s] = signal.gaps, signal.levels
                 state[s] = signal.figures
+            is_regime = any(signal.is_regime for signal in signals)
             gaps[start:stop][np.any([signal.passing for signal in signals], axis=0)] = np.nan
-            if any(signal.is_regime for signal in signals):
+            if is_regime:
                 regimes.append(stop - 1)
-                state[:] = 0.0
+                state[:] = [signal.begun_anew() for signal in signals]
             start = stop
         return Following(gaps, levels, tuple(regimes), state)
 
@@ -150,6 +151,14 @@ class _Signal:
                 figures[_LEVEL] += max(pace, haste) * error
         return self.n_rows
 
+    def begun_anew(self) -> list[float]:
+        """State of a signal whose line runs otherwise now; where it was is a level that it knows."""
+        fresh = [0.0] * _FIGURES
+        is_away = self.figures[_MARK] > 0.0
+        fresh[_HAS_FORMER] = 1.0 if is_away else self.figures[_HAS_FORMER]
+        fresh[_FORMER] = self.figures[_LEVEL if is_away else _FORMER]
+        return fresh
+
     def _note(self, gap: float, level: float, *, is_passing: bool) -> None:
         self.gaps.append(gap)
         self.levels.append(level)
@@ -204,9 +213,14 @@ class _Signal:
 
     def _settle(self, value: float) -> None:
         """Count the rows at another of the signal's levels than it was."""
-        now = self._band(value)
-        is_elsewhere = now is not None and now != self._band(self.figures[_LEVEL])
+        now, level = self._band(value), self.figures[_LEVEL]
+        is_elsewhere = now is not None and now != self._band(level)
+        is_elsewhere |= self._is_former(value) and not self._is_former(level)
         self.figures[_SETTLED] = self.figures[_SETTLED] + 1.0 if is_elsewhere else 0.0
+
+    def _is_former(self, value: float) -> bool:
+        figures = self.figures
+        return bool(figures[_HAS_FORMER]) and abs(value - figures[_FORMER]) <= self._bound
 
     def _band(self, value: float) -> int | None:
         for i, (low, high) in enumerate(self._bands):
