@@ -284,6 +284,26 @@ def test_history_with_an_empty_column_can_be_learnt() -> None:
     assert np.isfinite(scores.values[30:]).all()
 
 
+def test_short_windows_with_holes_can_be_learnt_but_not_crumbs() -> None:
+    pieces = [with_cells(CALM.rows(start, start + 70), 2, "flow", np.nan) for start in range(0, 600, 70)]
+    crumbs = [CALM.rows(start, start + 7) for start in range(0, 600, 7)]
+
+    scores, _ = DETECTOR.fit([*pieces, *crumbs]).score(CALM.rows(600, 1200))
+
+    assert 0.2 < np.nanmax(scores.values) < 3.0
+    with pytest.raises(HistoryTooShort):
+        DETECTOR.fit(crumbs)
+
+
+def test_signal_that_the_last_window_lacks_keeps_the_limit_of_the_others() -> None:
+    whole = [a_line(300, seed=seed) for seed in range(4)]
+    lacking = with_cells(a_line(300, seed=9), slice(None), "flow", np.nan)
+
+    limit = DETECTOR.fit([*whole, lacking]).assets[lacking.asset].limits[0]
+
+    assert limit == pytest.approx(DETECTOR.fit(whole).assets[lacking.asset].limits[0], rel=0.5)
+
+
 def test_window_without_rows_changes_nothing(trained: TrainedEwma) -> None:
     _, memory = trained.score(CALM)
 
