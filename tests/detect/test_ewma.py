@@ -186,9 +186,12 @@ def test_streamed_scores_equal_the_batch_whatever_the_split(trained: TrainedEwma
     assert memory.dump() == end.dump()
 
 
-def test_row_by_row_equals_the_batch_across_regimes() -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"weight": 0.02, "level_rows": 10}], ids=["default", "slow and fast"]
+)
+def test_row_by_row_equals_the_batch_across_regimes(options: dict[str, float]) -> None:
     window = a_line(600, flow={(150, 300): -30.0, (400, 500): -30.0})
-    trained = DETECTOR.fit([window])
+    trained = replace(DETECTOR, **options).fit([window])  # type: ignore[arg-type]
     whole, _ = trained.score(window)
 
     memory, values = Memory(), []

@@ -131,25 +131,58 @@ class _Signal:
 
     def follow(self, column: list[float]) -> int:
         """Follow the rows up to the first in which the signal changes its regime; returns how many."""
-        figures, pace = self.figures, 1.0 / self._follower.level_rows
-        for value in column:
-            if isnan(value):
-                self._note(nan, figures[_LEVEL] if figures[_SEEN] else nan, is_passing=False)
-                continue
-            self._average(value)
-            gap = figures[_FAST] - figures[_LEVEL]
-            is_warm = figures[_SEEN] > _WARM_ROWS
-            level = figures[_LEVEL]
-            if is_warm:
-                self._guard(abs(gap) / self._limit, value)
-            self._note(gap if is_warm else nan, level, is_passing=figures[_SETTLED] > 0)
-            if self.is_regime:
-                break
-            if figures[_MARK] <= 0.0:
-                error = min(self._bound, max(-self._bound, value - figures[_LEVEL]))
-                haste = _HASTE if figures[_MARK] < 0.0 else 1.0 / figures[_SEEN]
-                figures[_LEVEL] += max(pace, haste) * error
+        start = 0
+        while start < len(column) and not self.is_regime:
+            start = self._follow_calm(column, start)
+            if start < len(column):
+                self._follow_row(column[start])
+                start += 1
         return self.n_rows
+
+    def _follow_calm(self, column: list[float], start: int) -> int:
+        """As `_follow_row` for rows that nothing is to be said of; returns the first of which there may be.
+
+        Most rows are such, and it takes a third of the time.
+        """
+        figures, bound, weight = self.figures, self._bound, self._follower.weight
+        seen, fast, level = figures[_SEEN], figures[_FAST], figures[_LEVEL]
+        if figures[_MARK] != 0.0 or seen <= max(self._follower.level_rows, 1.0 / weight):
+            return start
+        pace, alarming = 1.0 / self._follower.level_rows, _HOLD * self._limit
+        first = start
+        for value in column[start:]:
+            error = value - fast
+            if not -bound <= error <= bound:  # NaN too
+                break
+            now = fast + weight * error
+            gap = now - level
+            if not -alarming < gap < alarming:
+                break
+            fast = now
+            self.gaps.append(gap)
+            self.levels.append(level)
+            level += pace * min(bound, max(-bound, value - level))
+            start += 1
+        self.passing += [False] * (start - first)
+        figures[_SEEN], figures[_FAST], figures[_LEVEL] = seen + start - first, fast, level
+        return start
+
+    def _follow_row(self, value: float) -> None:
+        figures = self.figures
+        if isnan(value):
+            self._note(nan, figures[_LEVEL] if figures[_SEEN] else nan, is_passing=False)
+            return
+        self._average(value)
+        level = figures[_LEVEL]
+        gap = figures[_FAST] - level
+        is_warm = figures[_SEEN] > _WARM_ROWS
+        if is_warm:
+            self._guard(abs(gap) / self._limit, value)
+        self._note(gap if is_warm else nan, level, is_passing=figures[_SETTLED] > 0)
+        if figures[_MARK] <= 0.0:
+            error = min(self._bound, max(-self._bound, value - level))
+            haste = _HASTE if figures[_MARK] < 0.0 else 1.0 / figures[_SEEN]
+            figures[_LEVEL] += max(1.0 / self._follower.level_rows, haste) * error
 
     def begun_anew(self) -> list[float]:
         """State of a signal whose line runs otherwise now; where it was is a level that it knows."""
@@ -186,9 +219,8 @@ class _Signal:
         """
         figures = self.figures
         if figures[_MARK] <= 0.0:
-            is_settled = (
-                figures[_SEEN] > self._follower.level_rows
-            )  # a line that has just begun still runs in
+            # A line that has just begun still runs in.
+            is_settled = figures[_SEEN] > self._follower.level_rows
             if strangeness >= max(_HOLD, -figures[_MARK]) and is_settled:
                 figures[_MARK], figures[_AWAY] = strangeness, 0.0
                 self._settle(value)
