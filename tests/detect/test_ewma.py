@@ -100,11 +100,26 @@ def test_fault_does_not_become_the_level_before_patience_ends(trained: TrainedEw
     ]
 
 
+def test_level_before_the_last_regime_is_one_that_the_line_may_go_back_to() -> None:
+    patient = EwmaDetector(LINE, patience_rows=300).fit([CALM.rows(0, TRAINED_ROWS)])
+    window = a_line(2000, flow={(700, 1300): -3.0, (1500, None): -3.0})
+
+    scores, _ = patient.score(window)
+
+    assert (scores.values[710:995] > 1.4).all()
+    assert np.nanmean(scores.values[1300:] > 1.4) < 0.02
+    assert [(c.signal, round(c.before), round(c.after)) for c in patient.changes(window)] == [
+        ("flow", 30, 27),
+        ("flow", 27, 30),
+        ("flow", 30, 27),
+    ]
+
+
 def test_way_back_to_another_level_is_the_end_of_the_fault(trained: TrainedEwma) -> None:
     scores, _ = trained.score(a_line(vibration={(700, 900): 3.0, (900, None): 0.1}))
 
     assert (scores.values[705:900] > 1.4).all()
-    assert np.mean(scores.values[1010:] > 1.4) < 0.02
+    assert np.mean(scores.values[1080:] > 1.4) < 0.02
 
 
 def test_level_at_which_the_line_has_settled_before_is_a_regime_and_no_fault() -> None:
@@ -171,9 +186,12 @@ def test_streamed_scores_equal_the_batch_whatever_the_split(trained: TrainedEwma
     assert memory.dump() == end.dump()
 
 
-def test_row_by_row_equals_the_batch_across_regimes() -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"weight": 0.02, "level_rows": 10}], ids=["default", "slow and fast"]
+)
+def test_row_by_row_equals_the_batch_across_regimes(options: dict[str, float]) -> None:
     window = a_line(600, flow={(150, 300): -30.0, (400, 500): -30.0})
-    trained = DETECTOR.fit([window])
+    trained = replace(DETECTOR, **options).fit([window])  # type: ignore[arg-type]
     whole, _ = trained.score(window)
 
     memory, values = Memory(), []
@@ -267,6 +285,26 @@ def test_history_with_an_empty_column_can_be_learnt() -> None:
     scores, _ = DETECTOR.fit([empty]).score(empty)
 
     assert np.isfinite(scores.values[30:]).all()
+
+
+def test_short_windows_with_holes_can_be_learnt_but_not_crumbs() -> None:
+    pieces = [with_cells(CALM.rows(start, start + 70), 2, "flow", np.nan) for start in range(0, 600, 70)]
+    crumbs = [CALM.rows(start, start + 7) for start in range(0, 600, 7)]
+
+    scores, _ = DETECTOR.fit([*pieces, *crumbs]).score(CALM.rows(600, 1200))
+
+    assert 0.2 < np.nanmax(scores.values) < 3.0
+    with pytest.raises(HistoryTooShort):
+        DETECTOR.fit(crumbs)
+
+
+def test_signal_that_the_last_window_lacks_keeps_the_limit_of_the_others() -> None:
+    whole = [a_line(300, seed=seed) for seed in range(4)]
+    lacking = with_cells(a_line(300, seed=9), slice(None), "flow", np.nan)
+
+    limit = DETECTOR.fit([*whole, lacking]).assets[lacking.asset].limits[0]
+
+    assert limit == pytest.approx(DETECTOR.fit(whole).assets[lacking.asset].limits[0], rel=0.5)
 
 
 def test_window_without_rows_changes_nothing(trained: TrainedEwma) -> None:

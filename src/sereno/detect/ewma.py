@@ -24,7 +24,7 @@ from datetime import timedelta
 import numpy as np
 
 from sereno.detect.columns import as_in, columns_of
-from sereno.detect.ewma_calm import Calm, learn_calm, pool_members
+from sereno.detect.ewma_calm import MIN_ROWS, Calm, learn_calm, pool_members
 from sereno.detect.ewma_following import Follower, Following
 from sereno.detect.pca import sum_in_order
 from sereno.domain.archive import pack, unpack
@@ -35,8 +35,6 @@ from sereno.domain.signals import AssetKey, Profile
 
 __all__ = ["MIN_ROWS", "EwmaDetector", "RegimeChange", "TrainedEwma"]
 
-MIN_ROWS = 60
-"""Rows of one asset below which its calm extremes are unknown."""
 _STATE = "ewma/state"
 
 
@@ -75,7 +73,7 @@ class EwmaDetector:
         """Learn each asset of `history`; of several windows of one asset the last is the one that goes on.
 
         Raises:
-            HistoryTooShort: No asset has `MIN_ROWS` rows.
+            HistoryTooShort: No window has `MIN_ROWS` rows.
         """
         return self.fit_parts(history, [np.ones(len(window), dtype=bool) for window in history])
 
@@ -87,15 +85,12 @@ class EwmaDetector:
         """
         pieces: dict[AssetKey, list[tuple[Window, BoolArray]]] = {}
         for window, rows in zip(history, use, strict=True):
-            pieces.setdefault(window.asset, []).append((window, rows))
-        usable = {key: sum(_n_usable(*part) for part in parts) for key, parts in pieces.items()}
-        assets = {
-            key: self._fit_asset(parts) for key, parts in sorted(pieces.items()) if usable[key] >= MIN_ROWS
-        }
-        if not assets:
-            found = f"{max(usable.values(), default=0)} rows"
+            if _n_usable(window, rows) >= MIN_ROWS:
+                pieces.setdefault(window.asset, []).append((window, rows))
+        if not pieces:
+            found = f"{max(map(_n_usable, history, use), default=0)} rows"
             raise HistoryTooShort(found=found, needed=f"{MIN_ROWS} rows of one asset")
-        return TrainedEwma(self, assets)
+        return TrainedEwma(self, {key: self._fit_asset(parts) for key, parts in sorted(pieces.items())})
 
     def _fit_asset(self, parts: Sequence[tuple[Window, BoolArray]]) -> Calm:
         signals = tuple(dict.fromkeys(name for window, _ in parts for name in window.signals))

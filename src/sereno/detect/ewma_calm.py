@@ -8,7 +8,7 @@ import numpy as np
 from sereno.detect.ewma_following import Bands, Follower
 from sereno.domain.readings import BoolArray, FloatArray
 
-__all__ = ["Calm", "learn_calm", "pool_members"]
+__all__ = ["MIN_ROWS", "Calm", "learn_calm", "pool_members"]
 
 _CALM_QUANTILE = 0.99
 _CLIP = 8.0
@@ -17,7 +17,8 @@ _BOUND = 5.0
 """Spreads beyond which an error is no noise and is followed at once."""
 _CREDIBLE_ROWS = 1_600
 """Rows that a window must have for its own limit to count as much as those of all windows together."""
-_MIN_WINDOW_ROWS = 60
+MIN_ROWS = 60
+"""Rows of one window below which its calm extremes are unknown."""
 _NOISE_QUANTILE = 0.999
 _MAD = 1.4826
 """Standard deviation of a normal variable over its median absolute deviation."""
@@ -94,27 +95,17 @@ def learn_calm(
     """What calm looks like over the windows of one asset, the last of which goes on.
 
     Args:
-        blocks: Values (rows, signals) and the rows to learn from (rows,), per window.
+        blocks: Values (rows, signals) and the rows to learn from (rows,), per window; at least `MIN_ROWS` of
+            the latter in each.
     """
-    learnt = [values[rows] for values, rows in blocks]
-    bands = _bands(learnt)
-    blocks = [(_within_bands(values, bands), rows) for values, rows in blocks]
-    measured = [
-        _measure(values, rows, _middle(own), follower)
-        for (values, rows), own in zip(blocks, learnt, strict=True)
-    ]
-    extents = [one for one in measured if one.n_rows.max() >= _MIN_WINDOW_ROWS] or measured
-    is_context = _wanders([values[rows] for values, rows in blocks])
-    farthest = np.max([one.farthest for one in extents], axis=0)
-    limits = [
-        np.where(is_context, np.maximum(own, farthest), own)
-        for own in _credible([one.limits for one in extents], extents)
-    ]
+    bands = _bands([values[rows] for values, rows in blocks])
+    extents = _extents(blocks, bands, follower)
+    is_context = _wanders([one.learnt for one in extents])
+    limits = _limits(extents, is_context)
     has_moved = np.any([one.has_moved for one in extents], axis=0)
-    joint = float(np.median([_joint(one.gaps / own) for one, own in zip(extents, limits, strict=True)]))
     return Calm(
         signals=signals,
-        limits=np.where(has_moved, limits[-1] * joint, np.inf),
+        limits=np.where(has_moved, limits, np.inf),
         bounds=_credible([one.bounds for one in extents], extents)[-1],
         levels=extents[-1].levels,
         is_context=is_context,
@@ -137,9 +128,9 @@ class _Extent:
     """How far the signals of one window go.
 
     Attributes:
-        n_rows, levels, limits, farthest, bounds, has_moved: Readings, middle, calm quantile and largest of
+        n_rows, levels, limits, farthest, bounds, has_moved: Readings, middle, calm and outermost quantile of
             the gap, error that may be noise, whether there are two different readings; each (signals,).
-        gaps: Of the rows to learn from, shape (rows, signals).
+        gaps, learnt: Of the rows to learn from, and their readings without regimes; each (rows, signals).
     """
 
     n_rows: FloatArray
@@ -149,6 +140,28 @@ class _Extent:
     bounds: FloatArray
     has_moved: BoolArray
     gaps: FloatArray
+    learnt: FloatArray
+
+
+def _extents(
+    blocks: Sequence[tuple[FloatArray, BoolArray]], bands: FloatArray, follower: Follower
+) -> list[_Extent]:
+    return [
+        _measure(_within_bands(values, bands), rows, _middle(values[rows]), follower)
+        for values, rows in blocks
+    ]
+
+
+def _limits(extents: Sequence[_Extent], is_context: BoolArray) -> FloatArray:
+    """Limits of the last window: its own and those of all, and such that few rows are beyond any of them."""
+    farthest = np.max([one.farthest for one in extents], axis=0)
+    limits = [
+        np.where(is_context, np.maximum(own, farthest), own)
+        for own in _credible([one.limits for one in extents], extents)
+    ]
+    joint = np.median([_joint(one.gaps / own) for one, own in zip(extents, limits, strict=True)])
+    last: FloatArray = limits[-1] * joint
+    return last
 
 
 def _measure(values: FloatArray, rows: BoolArray, levels: FloatArray, follower: Follower) -> _Extent:
@@ -176,10 +189,11 @@ def _measure(values: FloatArray, rows: BoolArray, levels: FloatArray, follower: 
         n_rows=(~np.isnan(learnt)).sum(axis=0).astype(float),
         levels=levels,
         limits=np.maximum(_quantile(gaps, _CALM_QUANTILE), least),
-        farthest=_quantile(gaps, 1.0),
+        farthest=_quantile(gaps, _NOISE_QUANTILE),
         bounds=bounds,
         has_moved=_quantile(learnt, 0.0) < _quantile(learnt, 1.0),
         gaps=gaps,
+        learnt=learnt,
     )
 
 
@@ -189,14 +203,21 @@ def _credible(own: Sequence[FloatArray], extents: Sequence[_Extent]) -> list[Flo
     Over windows at different levels a figure is taken as a share of the level where that makes them more
     alike: a flow of 120 l/min ripples more than one of 30 l/min.
     """
-    logs = np.log(own)
-    levels = np.log(np.maximum(np.abs([one.levels for one in extents]), _TINY))
+    n_rows = np.array([one.n_rows for one in extents])
+    is_known = n_rows >= MIN_ROWS
+    logs = _filled(np.log(own), is_known)
+    levels = _filled(np.log(np.maximum(np.abs([one.levels for one in extents]), _TINY)), is_known)
     is_share = np.var(logs - levels, axis=0) < np.var(logs, axis=0)
     shift = np.where(is_share, levels, 0.0)
     common = np.median(logs - shift, axis=0) + shift
-    n_rows = np.array([one.n_rows for one in extents])
     weight = n_rows / (n_rows + _CREDIBLE_ROWS) if len(extents) > 1 else np.ones_like(n_rows)
     return list(np.exp(weight * logs + (1.0 - weight) * common))
+
+
+def _filled(figures: FloatArray, is_known: BoolArray) -> FloatArray:
+    """Figures (windows, signals) with the middle of the known windows in place of the unknown ones."""
+    middle = _middle(np.where(is_known, figures, np.nan))
+    return np.where(is_known | ~is_known.any(axis=0), figures, middle)
 
 
 def _joint(parts: FloatArray) -> float:
@@ -210,7 +231,10 @@ def _wanders(learnt: Sequence[FloatArray]) -> BoolArray:
 
     When all do there is no context, only a slow plant.
     """
-    ratios = [_wandering(part) for values in learnt for part in _stretches(values, _SCREEN_ROWS)]
+    parts = [part for values in learnt for part in _stretches(values, _SCREEN_ROWS)]
+    ratios = [_wandering(part) for part in parts if len(part) >= MIN_ROWS]
+    if not ratios:
+        return np.zeros(learnt[0].shape[1], dtype=bool)
     is_context = _middle(np.array(ratios)) > _WANDERS
     return is_context & ~is_context.all()
 
@@ -219,7 +243,7 @@ def _wandering(values: FloatArray) -> FloatArray:
     """Spread of the block means of a stretch over what white noise gives, shape (signals,)."""
     length = len(values) // _SCREEN_BLOCKS
     spread = np.maximum(_spread(values), _TINY)
-    scaled = np.clip((values - _middle(values)) / spread, -_CLIP, _CLIP)
+    scaled = np.nan_to_num(np.clip((values - _middle(values)) / spread, -_CLIP, _CLIP))
     blocks = scaled[: length * _SCREEN_BLOCKS].reshape(_SCREEN_BLOCKS, length, -1).mean(axis=1)
     noise = np.std(scaled, axis=0) / np.sqrt(length)
     ratio: FloatArray = np.std(blocks, axis=0, ddof=1) / np.maximum(noise, _TINY)
@@ -248,11 +272,15 @@ def _settled(column: FloatArray, width: float) -> list[tuple[float, float]]:
     is_kept = counts >= max(_BIN_ROWS, _BIN_SHARE * len(column))
     bins, counts = bins[is_kept], counts[is_kept]
     cuts = np.flatnonzero(np.diff(bins) > 1) + 1
-    return [
-        (float(part[0]) * width, float(part[-1] + 1) * width)
-        for part, rows in zip(np.split(bins, cuts), np.split(counts, cuts), strict=True)
-        if rows.sum() >= _BAND_ROWS
-    ]
+    bands: list[tuple[float, float]] = []
+    for part, rows in zip(np.split(bins, cuts), np.split(counts, cuts), strict=True):
+        if rows.sum() < _BAND_ROWS:
+            continue
+        low, high = float(part[0]) * width, float(part[-1] + 1) * width
+        if bands and low - bands[-1][1] < max(high - low, bands[-1][1] - bands[-1][0]):
+            low = bands.pop()[0]  # nearer than they are wide: one level that wanders
+        bands.append((low, high))
+    return bands
 
 
 def _stay(columns: Sequence[FloatArray], bands: Sequence[tuple[float, float]]) -> float:

@@ -20,6 +20,8 @@ _CALM_AGAIN = 0.5
 """Strangeness below which a signal is back, and the level follows again."""
 _BACK = 0.3
 """A signal that has come back by all but this share of its farthest is over, if not where it was before."""
+_HASTE = 0.05
+"""Weight of a row in the level of a signal that is back elsewhere: it is soon found where it is now."""
 _WARM_ROWS = 20
 """Rows before the averages are worth a score."""
 _SETTLED_ROWS = 5
@@ -27,7 +29,7 @@ _SETTLED_ROWS = 5
 _STRETCH_ROWS = 1_000
 """Rows that are followed again, at most, because a regime began among them."""
 
-_SEEN, _FAST, _LEVEL, _MARK, _AWAY, _SETTLED, _FIGURES = range(7)
+_SEEN, _FAST, _LEVEL, _MARK, _AWAY, _SETTLED, _HAS_FORMER, _FORMER, _FIGURES = range(9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,11 @@ class Follower:
             for s, signal in enumerate(signals):
                 gaps[start:stop, s], levels[start:stop, s] = signal.gaps, signal.levels
                 state[s] = signal.figures
+            is_regime = any(signal.is_regime for signal in signals)
             gaps[start:stop][np.any([signal.passing for signal in signals], axis=0)] = np.nan
-            if any(signal.is_regime for signal in signals):
+            if is_regime:
                 regimes.append(stop - 1)
-                state[:] = 0.0
+                state[:] = [signal.begun_anew() for signal in signals]
             start = stop
         return Following(gaps, levels, tuple(regimes), state)
 
@@ -128,24 +131,66 @@ class _Signal:
 
     def follow(self, column: list[float]) -> int:
         """Follow the rows up to the first in which the signal changes its regime; returns how many."""
-        figures, pace = self.figures, 1.0 / self._follower.level_rows
-        for value in column:
-            if isnan(value):
-                self._note(nan, figures[_LEVEL] if figures[_SEEN] else nan, is_passing=False)
-                continue
-            self._average(value)
-            gap = figures[_FAST] - figures[_LEVEL]
-            is_warm = figures[_SEEN] > _WARM_ROWS
-            level = figures[_LEVEL]
-            if is_warm:
-                self._guard(abs(gap) / self._limit, value)
-            self._note(gap if is_warm else nan, level, is_passing=figures[_SETTLED] > 0)
-            if self.is_regime:
-                break
-            if figures[_MARK] <= 0.0:
-                error = min(self._bound, max(-self._bound, value - figures[_LEVEL]))
-                figures[_LEVEL] += max(pace, 1.0 / figures[_SEEN]) * error
+        start = 0
+        while start < len(column) and not self.is_regime:
+            start = self._follow_calm(column, start)
+            if start < len(column):
+                self._follow_row(column[start])
+                start += 1
         return self.n_rows
+
+    def _follow_calm(self, column: list[float], start: int) -> int:
+        """As `_follow_row` for rows that nothing is to be said of; returns the first of which there may be.
+
+        Most rows are such, and it takes a third of the time.
+        """
+        figures, bound, weight = self.figures, self._bound, self._follower.weight
+        seen, fast, level = figures[_SEEN], figures[_FAST], figures[_LEVEL]
+        if figures[_MARK] != 0.0 or seen <= max(self._follower.level_rows, 1.0 / weight):
+            return start
+        pace, alarming = 1.0 / self._follower.level_rows, _HOLD * self._limit
+        first = start
+        for value in column[start:]:
+            error = value - fast
+            if not -bound <= error <= bound:  # NaN too
+                break
+            now = fast + weight * error
+            gap = now - level
+            if not -alarming < gap < alarming:
+                break
+            fast = now
+            self.gaps.append(gap)
+            self.levels.append(level)
+            level += pace * min(bound, max(-bound, value - level))
+            start += 1
+        self.passing += [False] * (start - first)
+        figures[_SEEN], figures[_FAST], figures[_LEVEL] = seen + start - first, fast, level
+        return start
+
+    def _follow_row(self, value: float) -> None:
+        figures = self.figures
+        if isnan(value):
+            self._note(nan, figures[_LEVEL] if figures[_SEEN] else nan, is_passing=False)
+            return
+        self._average(value)
+        level = figures[_LEVEL]
+        gap = figures[_FAST] - level
+        is_warm = figures[_SEEN] > _WARM_ROWS
+        if is_warm:
+            self._guard(abs(gap) / self._limit, value)
+        self._note(gap if is_warm else nan, level, is_passing=figures[_SETTLED] > 0)
+        if figures[_MARK] <= 0.0:
+            error = min(self._bound, max(-self._bound, value - level))
+            haste = _HASTE if figures[_MARK] < 0.0 else 1.0 / figures[_SEEN]
+            figures[_LEVEL] += max(1.0 / self._follower.level_rows, haste) * error
+
+    def begun_anew(self) -> list[float]:
+        """State of a signal whose line runs otherwise now; where it was is a level that it knows."""
+        fresh = [0.0] * _FIGURES
+        is_away = self.figures[_MARK] > 0.0
+        fresh[_HAS_FORMER] = 1.0 if is_away else self.figures[_HAS_FORMER]
+        fresh[_FORMER] = self.figures[_LEVEL if is_away else _FORMER]
+        return fresh
 
     def _note(self, gap: float, level: float, *, is_passing: bool) -> None:
         self.gaps.append(gap)
@@ -174,7 +219,9 @@ class _Signal:
         """
         figures = self.figures
         if figures[_MARK] <= 0.0:
-            if strangeness >= max(_HOLD, -figures[_MARK]):
+            # A line that has just begun still runs in.
+            is_settled = figures[_SEEN] > self._follower.level_rows
+            if strangeness >= max(_HOLD, -figures[_MARK]) and is_settled:
                 figures[_MARK], figures[_AWAY] = strangeness, 0.0
                 self._settle(value)
             elif strangeness < _CALM_AGAIN:
@@ -195,13 +242,17 @@ class _Signal:
             figures[_MARK] = 0.0
             return
         figures[_MARK] = -max(_HOLD, _BACK * figures[_MARK])
-        figures[_SEEN] = min(figures[_SEEN], _WARM_ROWS + 1.0)  # the level soon finds where it is now
 
     def _settle(self, value: float) -> None:
         """Count the rows at another of the signal's levels than it was."""
-        now = self._band(value)
-        is_elsewhere = now is not None and now != self._band(self.figures[_LEVEL])
+        now, level = self._band(value), self.figures[_LEVEL]
+        is_elsewhere = now is not None and now != self._band(level)
+        is_elsewhere |= self._is_former(value) and not self._is_former(level)
         self.figures[_SETTLED] = self.figures[_SETTLED] + 1.0 if is_elsewhere else 0.0
+
+    def _is_former(self, value: float) -> bool:
+        figures = self.figures
+        return bool(figures[_HAS_FORMER]) and abs(value - figures[_FORMER]) <= self._bound
 
     def _band(self, value: float) -> int | None:
         for i, (low, high) in enumerate(self._bands):
