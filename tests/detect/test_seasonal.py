@@ -186,7 +186,7 @@ def test_rows_that_are_not_used_teach_no_counts() -> None:
 
     guarded, taught = DETECTOR.fit_parts([faulty], [use]), DETECTOR.fit([faulty])
 
-    again = [detector.score(faulty)[0].values[505] for detector in (guarded, taught)]
+    again = [detector.score(faulty)[0].values[500] for detector in (guarded, taught)]
     assert again[0] > again[1] + 0.2
 
 
@@ -238,6 +238,22 @@ def test_half_a_day_at_the_wrong_level_is_found_where_its_values_are_common() ->
 
     assert np.nanargmax(scores.values) in range(24 * 80 + 6, 24 * 80 + 18)
     assert scores.expected[24 * 80 + 12, 0] == pytest.approx(140.0, rel=0.1)
+
+
+def test_faults_in_the_history_do_not_hide_the_same_fault_later() -> None:
+    hours = np.arange(24 * 120)
+    load = (
+        100.0 - 40.0 * np.cos(2 * np.pi * hours / 24) + 3.0 * np.random.default_rng(6).normal(size=len(hours))
+    )
+    for day in (20, 45, 71):
+        load[24 * day : 24 * (day + 1)] *= 0.4
+    load[24 * 110 : 24 * 111] *= 0.4
+    window = a_window(load[:, None], signals=("draw",))
+
+    scores, _ = SeasonalDetector(LINE).fit([window.rows(0, 24 * 100)]).score(window)
+
+    assert np.nanmax(scores.values[24 * 110 : 24 * 111]) > 1.2 * np.nanmax(scores.values[24 * 80 : 24 * 110])
+    assert np.nanmedian(scores.values[24 * 110 + 4 : 24 * 111]) > 1.0
 
 
 def test_unknown_asset_takes_the_fleets_calm_limit(trained: TrainedSeasonal) -> None:

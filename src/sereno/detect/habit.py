@@ -13,7 +13,7 @@ Source:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 
@@ -58,7 +58,12 @@ _SMALLEST = 1e-9
 _TELLING_SHARE = 0.1
 """A usual value below this share of the typical magnitude says nothing when it is low: night, for the sun."""
 
-_N_ROWS, _LEVEL, _SUSTAINED, _MAGNITUDE, _SPREAD, _PLAIN, _SHAPED, _N_SHAPED = range(8)
+_RARE = 2.0
+"""Decades from which rows are a disturbance."""
+_COUNTED_EVERY = 4
+"""Rows of a disturbance of which one is counted: a day of faults is less usual than its rows are many."""
+
+_N_ROWS, _LEVEL, _SUSTAINED, _MAGNITUDE, _SPREAD, _PLAIN, _SHAPED, _N_SHAPED, _RUNS = range(9)
 _VIEWS = 3
 """Error to the level, to what the calendar says (learnt once it says anything), the latter sustained."""
 
@@ -100,7 +105,7 @@ def kinds_of_day(local: TimeArray) -> np.ndarray:
 def blank_habit(n_slots: int) -> dict[str, np.ndarray]:
     """The state of a signal that has shown nothing."""
     return {
-        "figures": np.zeros(8),
+        "figures": np.zeros(_RUNS + _VIEWS),
         "shape": np.zeros(_N_SHAPES * n_slots),
         "visits": np.zeros(_N_SHAPES * n_slots, dtype=np.uint8),
         "rarity": np.stack([Rarity.blank()] * _VIEWS),
@@ -113,9 +118,18 @@ class Habit:
     Args:
         state: As `blank_habit` or `to_arrays` gave it; left untouched.
         step: Length of a row; None where the source has no rhythm.
+        is_guarded: Whether disturbances teach less than calm rows, as where a history says what calm is. A
+            stream without one has to learn from all that it shows.
     """
 
-    def __init__(self, state: Mapping[str, np.ndarray], step: timedelta | None, paces: Paces) -> None:
+    def __init__(
+        self,
+        state: Mapping[str, np.ndarray],
+        step: timedelta | None,
+        paces: Paces,
+        *,
+        is_guarded: bool = False,
+    ) -> None:
         self._figures: list[float] = state["figures"].tolist()
         self._shape: list[float] = state["shape"].tolist()
         self._visits: list[int] = state["visits"].tolist()
@@ -123,6 +137,7 @@ class Habit:
         self._n_slots = len(self._shape) // _N_SHAPES
         self._pace = paces.level_pace(step)
         self._sustain_pace = 1.0 / paces.sustain_rows
+        self._stride = float(_COUNTED_EVERY if is_guarded else 1)
 
     @property
     def n_slots(self) -> int:
@@ -163,13 +178,12 @@ class Habit:
         usual = figures[_LEVEL] + (season if is_usual else 0.0)
         is_telling = abs(usual) > _TELLING_SHARE * figures[_MAGNITUDE]
         sizes = self._sizes(away, away - season)
-        rarity = self._rarity(sizes, is_usual=is_usual)
+        level, *calendar = self._weigh(sizes, n_taught=(_VIEWS if has_shape else 1) if teaches else 0)
+        rarity = max(level - _LEVEL_HANDICAP if is_usual else level, *calendar)
         if teaches:
-            for view, size in zip(self._views, sizes if has_shape else sizes[:1], strict=False):
-                view.learn(size)
             self._learn_shape(slot, kind, away, season, has_shape=has_shape)
         self._move_level(value, value - usual)
-        return rarity, usual, is_telling
+        return rarity if rarity > -inf else float("nan"), usual, is_telling
 
     @property
     def _floor(self) -> float:
@@ -190,16 +204,17 @@ class Habit:
         floor = self._floor
         return max(abs(away), floor), max(abs(error), floor), max(abs(figures[_SUSTAINED]), floor)
 
-    def _rarity(self, sizes: Sequence[float], *, is_usual: bool) -> float:
-        """The rarest of the three errors [decades]; NaN while too little was seen."""
-        known = [
-            view.decades(size) - handicap
-            for view, size, handicap in zip(
-                self._views, sizes, (_LEVEL_HANDICAP if is_usual else 0.0, 0.0, 0.0), strict=True
-            )
-            if view.n_rows >= _WARM_ROWS
-        ]
-        return max(known, default=float("nan"))
+    def _weigh(self, sizes: Sequence[float], *, n_taught: int) -> list[float]:
+        """Rarity of each error [decades], -inf while too little was seen; the first so many are counted."""
+        decades = []
+        for number, (view, size) in enumerate(zip(self._views, sizes, strict=True)):
+            rarity = view.decades(size) if view.n_rows >= _WARM_ROWS else -inf
+            decades.append(rarity)
+            run = self._figures[_RUNS + number] + 1.0 if rarity >= _RARE else 0.0
+            self._figures[_RUNS + number] = run
+            if number < n_taught and (not run or (run - 1.0) % self._stride == 0.0):
+                view.learn(size)
+        return decades
 
     def _season(self, slot: int, kind: int) -> tuple[bool, float]:
         """Whether the time of day has been seen often enough, and its usual distance from the level."""

@@ -27,9 +27,9 @@ _PREFIX = "seasonal"
 _TOLD = f"{_PREFIX}/told"
 _CALM_DECADES = 2.0
 """One row in a hundred: the calm limit of an asset that training never saw."""
-_MAX_CALM_DECADES = 3.0
-"""A history full of faults raises its asset's calm limit no further."""
-_CALM_QUANTILE = 0.99
+_BODY_QUANTILE, _CALM_QUANTILE = 0.9, 0.99
+_TAIL_DECADES = 1.1
+"""The calm limit is at most so far above the 90 % quantile: one decade by definition, more is faults."""
 _LEAST_DECADES = 1e-6
 
 HabitState = Mapping[str, np.ndarray]
@@ -131,8 +131,9 @@ class TrainedSeasonal:
         for s, signal in enumerate(window.signals):
             if known is not None and signal not in known.habits:
                 continue
-            state = _group(memory.arrays, f"{_PREFIX}/{signal}/")
-            habit = Habit(state or _beginning(known, signal, window.step), window.step, self.paces)
+            kept = _group(memory.arrays, f"{_PREFIX}/{signal}/")
+            state = kept or _beginning(known, signal, window.step)
+            habit = Habit(state, window.step, self.paces, is_guarded=known is not None)
             slots, kinds = slots_of_day(local, habit.n_slots), kinds_of_day(local)
             rows = zip(window.values[:, s].tolist(), slots.tolist(), kinds.tolist(), strict=True)
             followed = [habit.follow(value, slot, kind) for value, slot, kind in rows]
@@ -193,16 +194,22 @@ def _learn_asset(window: Window, use: BoolArray, paces: Paces) -> SeasonalModel:
     habits = {}
     for s, signal in enumerate(window.signals):
         column = window.values[:, s].tolist()
-        habit = Habit(blank_habit(n_slots), window.step, paces)
+        habit = Habit(blank_habit(n_slots), window.step, paces, is_guarded=True)
         decades[:, s] = [
             habit.follow(value, slot, kind, teaches=teaches)[0]
             for value, (slot, kind, teaches) in zip(column, calendar, strict=True)
         ]
         habits[signal] = _at_start(habit, column, calendar, window.step, paces)
     calm = _rarest(decades)[use]
-    calm = calm[~np.isnan(calm)]
-    limit = float(np.quantile(calm, _CALM_QUANTILE)) if len(calm) else _CALM_DECADES
-    return SeasonalModel(habits, min(max(limit, _CALM_DECADES), _MAX_CALM_DECADES))
+    return SeasonalModel(habits, _calm_limit(calm[~np.isnan(calm)]))
+
+
+def _calm_limit(decades: FloatArray) -> float:
+    """99 % quantile of the rarity of a history's rows, held down where faults sit in it [decades]."""
+    if not len(decades):
+        return _CALM_DECADES
+    body, tail = np.quantile(decades, [_BODY_QUANTILE, _CALM_QUANTILE]).tolist()
+    return float(max(min(tail, body + _TAIL_DECADES), _CALM_DECADES))
 
 
 def _at_start(
