@@ -27,8 +27,16 @@ _PARTS = "segment_parts"
 
 
 def with_segments(detector: Detector, segment_of: Mapping[AssetKey, str]) -> Detector:
-    """The detector, pooled by segment; itself where there are no segments."""
-    return SegmentedDetector(detector, segment_of) if segment_of else detector
+    """The detector, pooled by segment; itself where there are no segments.
+
+    A detector with a field `segments` pools by itself, so that it can share work between them.
+    """
+    if not segment_of:
+        return detector
+    if "segments" in getattr(detector, "__dataclass_fields__", {}):
+        pooling: Detector = replace(detector, segments=segment_of)  # type: ignore[type-var]
+        return pooling
+    return SegmentedDetector(detector, segment_of)
 
 
 def load_detector(detector: Detector, state: bytes) -> TrainedDetector:
