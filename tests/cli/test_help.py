@@ -9,7 +9,8 @@ COMMANDS = [
     *("incidents", "incidents list", "incidents show", "incidents ack", "incidents comment"),
     *("incidents assign", "incidents shelve", "incidents close", "incidents export"),
     *("corrections", "corrections add", "corrections list", "corrections undo"),
-    *("export", "export preprocessed", "export results", "report"),
+    *("export", "export preprocessed", "export results", "export anomalies", "export clusters"),
+    *("report", "segment", "run", "evaluate"),
     *("config", "config check", "config explain", "config schema"),
 ]
 HEAVY = ("numpy", "polars", "sklearn", "sqlalchemy", "scipy", "watchfiles", "alembic")
@@ -38,6 +39,9 @@ def test_every_command_explains_itself_and_its_options(command: str) -> None:
         ["score", "--help"],
         ["incidents", "--help"],
         ["export", "preprocessed", "--help"],
+        ["segment", "--help"],
+        ["evaluate", "--help"],
+        ["run", "--help"],
         ["nonsense"],
     ],
 )

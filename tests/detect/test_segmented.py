@@ -1,6 +1,8 @@
 """Pooling by segment: who is judged by whom, strangers, and the same scores after writing and in a stream."""
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -40,6 +42,17 @@ def trained() -> TrainedSegmented:
 
 def test_without_segments_the_detector_is_itself() -> None:
     assert with_segments(DETECTOR, {}) is DETECTOR
+
+
+def test_detector_with_segments_of_its_own_gets_them() -> None:
+    @dataclass(frozen=True)
+    class Pooling(RobustDetector):
+        segments: Mapping[AssetKey, str] = field(default_factory=dict)
+
+    found = with_segments(Pooling(SOLAR, n_trees=7), SEGMENT_OF)
+
+    assert isinstance(found, Pooling)
+    assert (found.n_trees, found.segments) == (7, SEGMENT_OF)
 
 
 def test_members_are_learnt_with_their_own_kind_alone(trained: TrainedSegmented) -> None:

@@ -13,8 +13,26 @@ from sereno.evaluate.counts import Confusion
 from sereno.evaluate.scores import OURS, Scoreboard
 from sereno.report.exports import PLAIN, TableFormat, write_table
 
-__all__ = ["Evaluation", "write_performance"]
+__all__ = ["PERFORMANCE_COLUMNS", "Evaluation", "write_performance"]
 
+PERFORMANCE_COLUMNS = (
+    "total_muestras",
+    "positivos_reales",
+    "negativos_reales",
+    "positivos_predichos",
+    "verdaderos_positivos_tp",
+    "falsos_positivos_fp",
+    "verdaderos_negativos_tn",
+    "falsos_negativos_fn",
+    "precision_anomalia",
+    "recall_anomalia_sensibilidad",
+    "f1_score_anomalia",
+    "tasa_falsos_positivos",
+    "especificidad",
+    "accuracy_general",
+    "precision_clasificacion_criticidad",
+)
+"""What the field expects of `performance_metrics.csv`; ours stand behind."""
 _MAX_NAMED = 20
 
 
@@ -115,22 +133,25 @@ def write_performance(path: Path, found: Evaluation, table_format: TableFormat =
         OSError: The file cannot be written; no part of it stays.
     """
     rows, score = found.board.ours.rows, found.board.ours
+    usual = (
+        rows.n_rows,
+        rows.tp + rows.fn,
+        rows.tn + rows.fp,
+        rows.tp + rows.fp,
+        rows.tp,
+        rows.fp,
+        rows.tn,
+        rows.fn,
+        rows.precision,
+        rows.recall,
+        rows.f1,
+        rows.false_positive_rate,
+        rows.specificity,
+        rows.accuracy,
+        found.board.level_agreement,
+    )
     figures: dict[str, float | int | str | None] = {
-        "total_muestras": rows.n_rows,
-        "positivos_reales": rows.tp + rows.fn,
-        "negativos_reales": rows.tn + rows.fp,
-        "positivos_predichos": rows.tp + rows.fp,
-        "verdaderos_positivos_tp": rows.tp,
-        "falsos_positivos_fp": rows.fp,
-        "verdaderos_negativos_tn": rows.tn,
-        "falsos_negativos_fn": rows.fn,
-        "precision_anomalia": rows.precision,
-        "recall_anomalia_sensibilidad": rows.recall,
-        "f1_score_anomalia": rows.f1,
-        "tasa_falsos_positivos": rows.false_positive_rate,
-        "especificidad": rows.specificity,
-        "accuracy_general": rows.accuracy,
-        "precision_clasificacion_criticidad": found.board.level_agreement,
+        **dict(zip(PERFORMANCE_COLUMNS, usual, strict=True)),
         "eventos_reales": found.board.n_events,
         "eventos_detectados": score.n_found,
         "retraso_mediano_minutos": score.median_delay_minutes,

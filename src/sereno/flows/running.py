@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from sereno.domain.errors import HistoryTooShort, NoReadings, SerenoError
+from sereno.domain.errors import HistoryTooShort, ModelCorrupt, NoReadings, SerenoError
 from sereno.domain.time import isoformat
 from sereno.domain.version import VERSION
 from sereno.flows.build import MODELS_FOLDER
@@ -177,8 +177,8 @@ class _Run:
     def _train(self) -> None:
         key = self._digest("models", self._learnt_from(), json.dumps(self._digests(), sort_keys=True))
         known = self._journal.get("training", key)
-        if known is not None and known == self._active():
-            self._report.models = self._active()
+        if known is not None and self._can_judge(known):
+            self._report.models = known
             self._report.reused.append("training")
             return
         try:
@@ -193,6 +193,13 @@ class _Run:
         """Digest of the segmentation of each profile that has one."""
         found = {name: load_segmentation(self._workspace.folder, name) for name in self._profiles()}
         return {name: one.digest for name, one in found.items() if one is not None}
+
+    def _can_judge(self, models: dict[str, str]) -> bool:
+        """Whether these models judge now and can be loaded; what cannot is simply made again."""
+        try:
+            return models == self._active()
+        except ModelCorrupt:
+            return False
 
     def _active(self) -> dict[str, str]:
         """The model of each profile that judges now and can be loaded."""
