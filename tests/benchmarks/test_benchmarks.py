@@ -65,6 +65,18 @@ def test_startup_compares_help_with_a_bare_interpreter():
     assert document["goals"]["ratio"]["value"] == document["ratio"]
 
 
+def test_speed_compares_with_scikit_learn_and_jax_in_the_same_run():
+    document = _run("speed")
+
+    assert set(document) >= COMMON | {"forest", "pca", "lstm_score", "lstm_training"}
+    assert document["forest"]["max_difference"] <= 1e-6
+    assert document["pca"]["max_difference"] <= 1e-6
+    for part in filter(None, (document["lstm_score"], document["lstm_training"])):
+        assert part["ratio"] > 0
+    if document["lstm_score"] is not None:
+        assert document["lstm_score"]["max_difference"] <= 1e-5
+
+
 @pytest.mark.parametrize(
     ("goal", "is_met"),
     [

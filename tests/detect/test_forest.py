@@ -63,3 +63,23 @@ def test_forest_is_the_same_when_the_seed_is() -> None:
 
     assert all(np.array_equal(first.to_arrays()[name], part) for name, part in second.to_arrays().items())
     assert not np.array_equal(first.score(STRANGE), other.score(STRANGE))
+
+
+@pytest.mark.parametrize("n_samples", [4, 256], ids=["shallow", "usual"])
+def test_compiled_walk_gives_the_same_bits(n_samples: int) -> None:
+    heap = pytest.importorskip("sereno.detect.heap", reason="the extra 'speed' is not installed")
+    rng = np.random.default_rng(8)
+    forest = fit_forest(ROWS, seed=0, n_trees=20, n_samples=n_samples)
+    borders = forest.threshold[np.isfinite(forest.threshold)][:400].reshape(-1, 4)
+    asked = np.vstack([rng.normal(size=(3_000, 4)), borders]).astype(np.float32)
+
+    compiled = np.exp2(-heap.walk(asked, *forest._heaps) / forest.normaliser)
+
+    assert compiled.tobytes() == forest._score_block(asked).tobytes()
+
+
+def test_trees_too_deep_for_heaps_are_walked_all_the_same() -> None:
+    rows = np.random.default_rng(2).normal(size=(20_000, 3)).astype(np.float32)
+    fitted = IsolationForest(n_estimators=3, max_samples=20_000, random_state=0).fit(rows)
+
+    assert np.allclose(flatten(fitted).score(rows), -fitted.score_samples(rows), rtol=0, atol=1e-6)

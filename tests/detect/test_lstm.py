@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sereno.detect.lstm import SMOOTHING, LstmDetector, TrainedLstm
+from sereno.detect.registry import build_detector, options_of
 from sereno.domain.archive import ArchiveError, digest_of
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
@@ -349,3 +350,17 @@ def test_hours_have_sequences_of_a_day() -> None:
 
     assert np.isnan(scores.values[:23]).all()
     assert np.isfinite(scores.values[23:]).all()
+
+
+def test_settings_choose_grid_and_segments_and_processes_are_no_part_of_a_model() -> None:
+    options = {"grid": {"encoding_dim": [4, 8]}, "segments": {"Línea 1": "a"}, "workers": 2, "epochs": 2}
+
+    built = build_detector("lstm", LINE, options)
+
+    assert isinstance(built, LstmDetector)
+    assert "workers" not in options_of(built)
+    assert options_of(built) == options_of(replace(built, workers=1))
+    pytest.importorskip("jax")
+    trained = built.fit([a_run(seed=1), a_run(seed=2, asset="Línea 2")])
+    assert len(trained.segments) == 2
+    assert trained.assets[AssetKey("Línea 1", "Línea 1")].segment.startswith("a · ")

@@ -66,3 +66,17 @@ def test_components_return_from_their_arrays() -> None:
     again = Components.from_arrays(components.to_arrays())
 
     assert all(np.array_equal(a, b) for a, b in zip(again.measure(row), components.measure(row), strict=True))
+
+
+@pytest.mark.parametrize("n_signals", [1, 2, 8])
+def test_many_rows_are_measured_as_few_are(n_signals: int) -> None:
+    rows = np.random.default_rng(3).normal(size=(10_000, n_signals)) @ np.diag(np.arange(1.0, n_signals + 1))
+    components = fit_components(rows)
+
+    many = components.measure(rows)
+
+    few = [components.measure(rows[i : i + 100]) for i in range(0, len(rows), 100)]
+    assert all(
+        np.concatenate(one).tobytes() == whole.tobytes()
+        for one, whole in zip(zip(*few, strict=True), many, strict=True)
+    )

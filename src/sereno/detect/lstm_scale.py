@@ -98,13 +98,16 @@ def fit_scale(window: Window, use: BoolArray, segment: str) -> AssetScale:
 
 
 def _fit_column(known: FloatArray) -> tuple[float, float, float]:
-    """Median, spread (of a wider quantile range where half of the values are alike) and reach."""
+    """Median, spread and reach; the spread is no less than half of what the outer quantiles say.
+
+    Most values of a signal that is coarse, or idle now and then, are alike: the inner quantiles alone would
+    call everything else far away.
+    """
     if not len(known):
         return 0.0, 1.0, _LEAST_REACH
     first, low, centre, high, last = np.quantile(known, [0.01, 0.25, 0.5, 0.75, 0.99]).tolist()
-    rough = (high - low) / _IQR_OF_NORMAL, (last - first) / _RANGE_OF_NORMAL, float(known.std())
-    spread = next((one for one in rough if one > 0), _CONSTANT_SHARE * abs(centre))
-    spread = spread or 1.0
+    spread = max((high - low) / _IQR_OF_NORMAL, 0.5 * (last - first) / _RANGE_OF_NORMAL)
+    spread = spread or float(known.std()) or _CONSTANT_SHARE * abs(centre) or 1.0
     usual = float(np.quantile(np.abs(known - centre), _USUAL_QUANTILE)) / spread
     return centre, spread, min(max(_BEYOND * usual, _LEAST_REACH), _WIDEST_REACH)
 

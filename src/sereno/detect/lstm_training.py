@@ -27,6 +27,7 @@ __all__ = [
     "Recipe",
     "Trained",
     "count_compiled",
+    "forget_compiled",
     "reconstruct_by_jax",
     "train_networks",
 ]
@@ -137,6 +138,11 @@ def reconstruct_by_jax(network: Network, sequences: Float32Array) -> Float32Arra
 def count_compiled() -> int:
     """Shapes for which this process has compiled the training step."""
     return int(_compiled().step._cache_size())
+
+
+def forget_compiled() -> None:
+    """Let go of what was compiled, as a fresh process has it."""
+    _compiled.cache_clear()
 
 
 def _framework() -> tuple[Tensor, Tensor]:
