@@ -27,9 +27,9 @@ PEERS = "peers/"
 """Begins the name of a column that holds what peers showed in the week before."""
 COMMON = "common/"
 """Begins the name of a column that holds what peers show now, where the asset speaks for all of them."""
-SPANS = ((7.0, 120.0), (28.0, 365.0))
+SPANS = ((3.0, 60.0), (7.0, 120.0), (28.0, 365.0))
 """Days of the level that is judged, and of that by which it is judged."""
-LEAST_DAYS = (60.0, 180.0)
+LEAST_DAYS = (60.0, 60.0, 180.0)
 """History that each of these needs where peers take the seasons away ..."""
 LEAST_DAYS_ALONE = 400.0
 """... and where nobody does: a year shows what a season is."""
@@ -37,13 +37,17 @@ FLOOR = 0.04
 """A drift below 4 % is no news whatever calm history says."""
 COMMON_DAYS = 14.0
 COMMON_FLOOR = 0.12
+_BEYOND, _TAILS = 1.2, 2.0
+"""What all do together must be beyond all that it was in history, or far beyond its 99 % quantile."""
 _COMMON_FLOOR_SHARE = 0.01
 """Smallest limit of a common movement of other signals, over their usual magnitude."""
 _WARM_SPANS = 2.0
 """Judging begins after so many of the shorter spans."""
 _CALM_QUANTILE, _BODY_QUANTILE, _TAIL_CAP = 0.99, 0.75, 2.5
 _REACH = 3.0
-"""A row moves the levels as if it were at most this far from them: a standstill is not a drift."""
+"""A row moves the levels as if it were at most this far from them ..."""
+_STOPPED, _STOPPED_WEIGHT = -1.5, 0.2
+"""... and one that has all but stopped, a fifth of the level or less, moves them little: that is no drift."""
 _STATE = "peers/state"
 _COMMON_STATE = "peers/common"
 _DAY = timedelta(days=1)
@@ -157,7 +161,8 @@ class PeersDetector:
             return float("inf")
         usual = float(np.nanmedian(np.abs(window.values[:, window.signals.index(signal)])))
         is_ratio = self.profile.signal(signal).is_ratio_scaled
-        return max(COMMON_FLOOR if is_ratio else _COMMON_FLOOR_SHARE * usual, _calm(known))
+        usual_movement = min(_BEYOND * float(known.max()), _TAILS * float(np.quantile(known, _CALM_QUANTILE)))
+        return max(COMMON_FLOOR if is_ratio else _COMMON_FLOOR_SHARE * usual, usual_movement)
 
     def load(self, state: bytes) -> "TrainedPeers":
         """The trained detector that `TrainedPeers.dump` wrote."""
@@ -330,7 +335,10 @@ def _follow(rows: FloatArray, state: FloatArray, per_day: float) -> tuple[FloatA
         count += 1.0
         for i, pace in enumerate(paces):
             step = x - levels[i]
-            step = _REACH if step > _REACH else max(step, -_REACH)
+            if step > _REACH:
+                step = _REACH
+            elif step < _STOPPED:
+                step = _STOPPED_WEIGHT * max(step, -_REACH)
             levels[i] += max(pace, 1.0 / count) * step
         for k, one in enumerate(found):
             one.append(levels[2 * k] - levels[2 * k + 1] if count >= warm[k] else nan)
