@@ -51,7 +51,9 @@ _STOPPED, _STOPPED_WEIGHT = -1.5, 0.2
 _STATE = "peers/state"
 _COMMON_STATE = "peers/common"
 _DAY = timedelta(days=1)
-_PARTS = 1 + 2 * len(SPANS)
+ACCEPTED_DAYS, ACCEPTED_DAYS_LOW = 30.0, 180.0
+"""Days beyond the limit after which a higher, or a lower, level is taken for the usual one."""
+_PARTS = 1 + 3 * len(SPANS)
 
 
 def with_references(window: Window, reference: Reference) -> Window:
@@ -192,7 +194,8 @@ class TrainedPeers:
         if level is None:
             return _silent(window), Memory()
         drifts, gaps, past, after = _drifts(level, window, memory or Memory())
-        excess = np.abs(drifts) / level.limits[:, None, :]
+        limits = np.where(np.isfinite(level.limits), level.limits, np.nan)
+        excess = np.abs(drifts) / limits[:, None, :]
         worst = np.nan_to_num(excess).max(axis=0)
         known: BoolArray = np.any(~np.isnan(excess), axis=(0, 2))
         score = np.where(known, worst.max(axis=1), np.nan)
@@ -311,18 +314,21 @@ def _drifts(
     drifts = np.full((len(SPANS), *left.shape), np.nan)
     past = np.full(left.shape, np.nan)
     for s in range(n_signals):
-        drifts[:, :, s], past[:, s], state[s] = _follow(left[:, s], state[s], per_day)
+        drifts[:, :, s], past[:, s], state[s] = _follow(left[:, s], state[s], level.limits[:, s], per_day)
     return drifts, left, past + np.nan_to_num(common), Memory({_STATE: state})
 
 
-def _follow(rows: FloatArray, state: FloatArray, per_day: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _follow(
+    rows: FloatArray, state: FloatArray, limits: FloatArray, per_day: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """One signal, row by row: the difference of its levels, and the past level of the first span.
 
     Until a span is full its level is the mean of all rows so far. Plain floats, as in the baseline.
     """
-    paces = [1.0 / (days * per_day) for span in SPANS for days in span]
+    spans = [_Span(*state[1 + 3 * k : 4 + 3 * k].tolist()) for k in range(len(SPANS))]
+    paces = [tuple(1.0 / (days * per_day) for days in span) for span in SPANS]
     warm = [_WARM_SPANS * span[0] * per_day for span in SPANS]
-    count, *levels = state.tolist()
+    count, bounds = float(state[0]), limits.tolist()
     found: list[list[float]] = [[] for _ in SPANS]
     past = []
     nan = float("nan")
@@ -333,17 +339,46 @@ def _follow(rows: FloatArray, state: FloatArray, per_day: float) -> tuple[FloatA
             past.append(nan)
             continue
         count += 1.0
-        for i, pace in enumerate(paces):
-            step = x - levels[i]
-            if step > _REACH:
-                step = _REACH
-            elif step < _STOPPED:
-                step = _STOPPED_WEIGHT * max(step, -_REACH)
-            levels[i] += max(pace, 1.0 / count) * step
-        for k, one in enumerate(found):
-            one.append(levels[2 * k] - levels[2 * k + 1] if count >= warm[k] else nan)
-        past.append(levels[1])
-    return np.array(found).reshape(len(SPANS), len(rows)), np.array(past), np.array([count, *levels])
+        for span, one, (short, long), rows_before, limit in zip(
+            spans, found, paces, warm, bounds, strict=True
+        ):
+            span.move(x, max(short, 1.0 / count), max(long, 1.0 / count))
+            one.append(span.drift if count >= rows_before else nan)
+            if count >= rows_before:
+                span.accept(limit, per_day)
+        past.append(spans[0].long)
+    after = [count, *(part for span in spans for part in (span.short, span.long, span.beyond))]
+    return np.array(found).reshape(len(SPANS), len(rows)), np.array(past), np.array(after)
+
+
+@dataclass(slots=True)
+class _Span:
+    """Two levels, and for how many rows they have differed by more than their limit."""
+
+    short: float
+    long: float
+    beyond: float
+
+    @property
+    def drift(self) -> float:
+        return self.short - self.long
+
+    def move(self, x: float, short_pace: float, long_pace: float) -> None:
+        self.short += short_pace * _bounded(x - self.short)
+        self.long += long_pace * _bounded(x - self.long)
+
+    def accept(self, limit: float, per_day: float) -> None:
+        """A level that has stayed for long enough becomes the one by which others are judged."""
+        drift = self.drift
+        self.beyond = self.beyond + 1.0 if abs(drift) >= limit else 0.0
+        if self.beyond >= (ACCEPTED_DAYS if drift > 0 else ACCEPTED_DAYS_LOW) * per_day:
+            self.long, self.beyond = self.short, 0.0
+
+
+def _bounded(step: float) -> float:
+    if step > _REACH:
+        return _REACH
+    return _STOPPED_WEIGHT * max(step, -_REACH) if step < _STOPPED else step
 
 
 def _common_movement(

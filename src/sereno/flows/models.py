@@ -41,9 +41,9 @@ class TrainedModel:
     drift_calibrations: Mapping[str, Calibration]
     memories: Mapping[AssetKey, Memory]
 
-    def drift_calibration_of(self, step: timedelta | None) -> Calibration:
-        """The calibration of slow drifts of assets with that step."""
-        return self.drift_calibrations.get(step_name(step), self.card.calibration)
+    def drift_calibration_of(self, step: timedelta | None) -> Calibration | None:
+        """The calibration of slow drifts of assets with that step; None where history was too short."""
+        return self.drift_calibrations.get(step_name(step))
 
     def calibration_of(self, step: timedelta | None) -> Calibration:
         """The calibration of assets with that step; the profile's own where it never saw the step."""
