@@ -7,6 +7,7 @@ import pytest
 from sereno.detect.peering import LEAST_ROBUST, Peering, learn_peering
 from sereno.detect.peers import (
     COMMON,
+    PAIR,
     PEERS,
     PeersDetector,
     TrainedPeers,
@@ -23,11 +24,11 @@ DAYS, LEARNT = 500, 300
 N_ROOFS = 6
 
 
-def a_fleet(*, rows: int = DAYS, n_roofs: int = N_ROOFS, seed: int = 0) -> list[Window]:
+def a_fleet(*, rows: int = DAYS, n_roofs: int = N_ROOFS, seed: int = 0, swing: float = 0.5) -> list[Window]:
     """Roofs under one sky: each its own size and its own small noise."""
     rng = np.random.default_rng(seed)
     sky = np.exp(0.5 * rng.standard_normal(rows))
-    season = 1.0 - 0.5 * np.cos(2 * np.pi * np.arange(rows) / 365)
+    season = 1.0 - swing * np.cos(2 * np.pi * np.arange(rows) / 365)
     fleet = []
     for i in range(n_roofs):
         made = (10.0 * (i + 1)) * season * sky * np.exp(0.05 * rng.standard_normal(rows))
@@ -257,3 +258,18 @@ def test_input_is_left_as_it_was_and_columns_are_named() -> None:
     assert window.signals == ("made", "heat", f"{PEERS}made", f"{COMMON}made")
     assert trained.lookback == timedelta(0)
     assert trained.knows(window.asset)
+
+
+def test_of_a_pair_the_one_that_moved_is_told_and_the_other_is_not() -> None:
+    fleet = a_fleet(rows=800, n_roofs=2, swing=0.0)
+    fleet[0] = changed(fleet[0], 650, 1.5)
+    history = [window.rows(0, 600) for window in fleet]
+    peering, references = learn_peers(history, LINE)
+    columns = [with_references(window, one) for window, one in zip(history, references, strict=True)]
+    trained = replace(PeersDetector(LINE).fit(columns), peering=peering)
+
+    one, other = (scored(trained, peering, fleet, place)[650:680] for place in (0, 1))
+
+    assert f"{PAIR}made" in columns[0].signals
+    assert np.nanmax(one) > 1.5
+    assert np.nanmax(other) < np.nanmax(one) / 2

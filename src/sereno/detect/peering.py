@@ -78,12 +78,14 @@ class Reference:
         fast: In the row itself, by signal, shape (rows,); NaN where unknown.
         slow: In the week before the row's day (UTC), by signal, shape (rows,).
         is_ratio: Whether a signal moves by a factor, by signal.
+        paired: Signals of which one other asset alone tells, so that nobody knows which of the two moved.
         leads: Signals for which the asset speaks for all when all move.
     """
 
     fast: Mapping[str, FloatArray] = field(default_factory=dict)
     slow: Mapping[str, FloatArray] = field(default_factory=dict)
     is_ratio: Mapping[str, bool] = field(default_factory=dict)
+    paired: frozenset[str] = frozenset()
     leads: frozenset[str] = frozenset()
 
     def rows(self, start: int, stop: int) -> "Reference":
@@ -173,7 +175,8 @@ class Peering:
                 slow[name] = tie.slow * _median(weeks, len(time), 1)
         is_ratio = {name: bool(own.baseline.knee[own.signals.index(name)] > 0) for name in ties}
         leads = frozenset(name for name in fast if ties[name].is_lead)
-        return Reference(fast, slow, is_ratio, leads)
+        paired = frozenset(name for name in slow if len(ties[name].peers) < LEAST_ROBUST)
+        return Reference(fast, slow, is_ratio, paired, leads)
 
     def to_parts(self) -> tuple[list[dict[str, object]], dict[str, np.ndarray]]:
         """A description and arrays: all that `from_parts` needs."""
@@ -305,6 +308,7 @@ def _ties_among(
         order = np.argsort(-alike[place], kind="stable")[:MOST_PEERS].tolist()
         chosen = [p for p in order if alike[place, p] >= ALIKE]
         nearest = [p for p in chosen if alike[place, p] >= alike[place, chosen[0]] - AS_ALIKE]
+        nearest = nearest if len(nearest) >= LEAST_ROBUST else nearest[:1]
         slow = _slow_share(weekly, place, nearest) if nearest else 0.0
         network = [p for p in np.argsort(-alike[place], kind="stable").tolist() if is_one[place, p]]
         share = 1.0

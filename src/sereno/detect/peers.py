@@ -21,10 +21,12 @@ from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["COMMON", "PEERS", "PeersDetector", "TrainedPeers", "learn_peers", "with_references"]
+__all__ = ["COMMON", "PAIR", "PEERS", "PeersDetector", "TrainedPeers", "learn_peers", "with_references"]
 
 PEERS = "peers/"
-"""Begins the name of a column that holds what peers showed in the week before."""
+"""Begins the name of a column that holds what at least three peers showed in the week before."""
+PAIR = "pair/"
+"""The same of a single peer: where it and the asset part, either may have moved."""
 COMMON = "common/"
 """Begins the name of a column that holds what peers show now, where the asset speaks for all of them."""
 SPANS = ((3.0, 60.0), (7.0, 120.0), (28.0, 365.0))
@@ -53,12 +55,16 @@ _COMMON_STATE = "peers/common"
 _DAY = timedelta(days=1)
 ACCEPTED_DAYS, ACCEPTED_DAYS_LOW = 30.0, 180.0
 """Days beyond the limit after which a higher, or a lower, level is taken for the usual one."""
+OWN_SHARE = 0.5
+"""Of what parts an asset from a single peer the asset must have moved so much itself, in that direction."""
 _PARTS = 1 + 3 * len(SPANS)
 
 
 def with_references(window: Window, reference: Reference) -> Window:
     """The window with the columns that its peers add."""
-    columns = {PEERS + name: part for name, part in reference.slow.items()}
+    columns = {
+        (PAIR if name in reference.paired else PEERS) + name: part for name, part in reference.slow.items()
+    }
     columns |= {COMMON + name: part for name, part in reference.fast.items() if name in reference.leads}
     if not columns:
         return window
@@ -78,6 +84,7 @@ class _Level:
     Attributes:
         signals: Those that are judged: energy, volume and the like.
         referred: Which of them had peers in training.
+        paired: Which of them had one.
         limits: Calm 99 % quantile of each span's difference; infinite where the history is too short,
             shape (spans, signals).
         common: Calm limit of the common movement of the signals that the asset speaks for.
@@ -85,6 +92,7 @@ class _Level:
 
     signals: tuple[str, ...]
     referred: frozenset[str]
+    paired: frozenset[str]
     zone: str
     baseline: Baseline
     limits: FloatArray
@@ -130,8 +138,9 @@ class PeersDetector:
         cells = rows[:, None] & ~np.isnan(own.values)
         baseline = fit_shape(own, self.profile, local, cells)
         referred = frozenset(name for name in names if PEERS + name in window.signals)
+        paired = frozenset(name for name in names if PAIR + name in window.signals)
         unlimited = np.full((len(SPANS), len(names)), np.inf)
-        level = _Level(names, referred, own.zone, baseline, unlimited, {})
+        level = _Level(names, referred, paired, own.zone, baseline, unlimited, {})
         drifts = _drifts(level, window, Memory())[0]
         limits = np.array(
             [[self._limit(drifts[k, rows, s], window, k, name in referred) for s, name in enumerate(names)]
@@ -145,7 +154,7 @@ class PeersDetector:
         return replace(level, limits=limits, common=common)
 
     def _is_followed(self, name: str) -> bool:
-        return not name.startswith((PEERS, COMMON)) and self.profile.signal(name).is_ratio_scaled
+        return not name.startswith((PEERS, PAIR, COMMON)) and self.profile.signal(name).is_ratio_scaled
 
     @staticmethod
     def _limit(drift: FloatArray, window: Window, span: int, is_referred: bool) -> float:  # noqa: FBT001
@@ -249,6 +258,7 @@ class TrainedPeers:
                     "asset": key.asset,
                     "signals": list(level.signals),
                     "referred": sorted(level.referred),
+                    "paired": sorted(level.paired),
                     "zone": level.zone,
                     "common": {name: level.common[name] for name in sorted(level.common)},
                 }
@@ -273,6 +283,7 @@ class TrainedPeers:
             levels[AssetKey(text["site"], text["asset"])] = _Level(
                 signals=tuple(text["signals"]),
                 referred=frozenset(text["referred"]),
+                paired=frozenset(text["paired"]),
                 zone=text["zone"],
                 baseline=Baseline.from_arrays(own),
                 limits=arrays[f"l{i}/limits"],
@@ -304,17 +315,23 @@ def _drifts(
     gaps = level.baseline.gaps(own.values, local_time(own.time, level.zone))
     common = np.zeros(gaps.shape)
     for s, name in enumerate(level.signals):
-        if name in level.referred:
-            absent = PEERS + name not in window.signals
-            common[:, s] = np.nan if absent else window.values[:, window.signals.index(PEERS + name)]
+        column = (PEERS if name in level.referred else PAIR) + name
+        if name in level.referred | level.paired:
+            is_there = column in window.signals
+            common[:, s] = window.values[:, window.signals.index(column)] if is_there else np.nan
     left = gaps - common
     n_signals = len(level.signals)
-    state = np.array(memory.arrays.get(_STATE, np.zeros((n_signals, _PARTS))))
+    state = np.array(memory.arrays.get(_STATE, np.zeros((2 * n_signals, _PARTS))))
     per_day = _DAY / (window.step or _DAY)
     drifts = np.full((len(SPANS), *left.shape), np.nan)
     past = np.full(left.shape, np.nan)
-    for s in range(n_signals):
-        drifts[:, :, s], past[:, s], state[s] = _follow(left[:, s], state[s], level.limits[:, s], per_day)
+    for s, name in enumerate(level.signals):
+        limits = level.limits[:, s]
+        drifts[:, :, s], past[:, s], state[s] = _follow(left[:, s], state[s], limits, per_day)
+        if name in level.paired and np.isfinite(limits).any():
+            alone, _, state[n_signals + s] = _follow(gaps[:, s], state[n_signals + s], limits, per_day)
+            has_moved = alone * np.sign(drifts[:, :, s]) >= OWN_SHARE * np.abs(drifts[:, :, s])
+            drifts[:, :, s] = np.where(np.isnan(drifts[:, :, s]) | has_moved, drifts[:, :, s], 0.0)
     return drifts, left, past + np.nan_to_num(common), Memory({_STATE: state})
 
 
