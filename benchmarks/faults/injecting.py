@@ -19,6 +19,16 @@ SPIKE_OVER_MAXIMUM = 3.0
 NIGHT_SHARE = 0.1
 """Generation that a faulty meter shows at night, over the 99 % quantile of generation."""
 SHIFT_HOURS = (1, 2, 3)
+LOSS, FADE_SHARE = 0.20, 2 / 3
+USES = ("consumption", "import", "volume")
+"""What a house takes, the one that says most first."""
+EXCESS = (1.0, 2.0)
+"""What is taken more in every step, over the usual of a step."""
+LEAK, RESTS = (0.15, 0.40), 0.25
+"""A leak over the mean flow, and what may flow at rest, over the leak."""
+MOST, LEAST_DAYS = 0.9, 14
+DRIFT, DRIFT_DAYS, DRIFT_VISIBLE = 0.03, 3, 0.024
+"""3 % within three days; of the largest term of a row it must be more than meters of class B explain."""
 _NIGHT_WINDOW_DAYS = 15
 
 
@@ -121,6 +131,15 @@ def _plant(series: Series) -> Sequence[tuple[str, ...]] | str:
     if "generation" not in series.signals:
         return "it has no generation"
     return [tuple(n for n in ("generation", "self_consumption", "export", "import") if n in series.signals)]
+
+
+def _house(series: Series) -> Sequence[tuple[str, ...]] | str:
+    taken = tuple(name for name in ("consumption", "import", "volume") if name in series.signals)
+    return [taken] if taken else "it has no consumption"
+
+
+def _gas(series: Series) -> Sequence[tuple[str, ...]] | str:
+    return [("volume",)] if "volume" in series.signals else "it has no gas"
 
 
 def _clock(series: Series) -> Sequence[tuple[str, ...]] | str:
@@ -258,6 +277,100 @@ def _kill(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
     return Change(values, signals, "generation 0")
 
 
+def _kill_half(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
+    """Half of the plant is out; the house goes on and takes from the grid what is lacking."""
+    if not _is_active(stretch, stretch.column("generation")):
+        return None
+    return Change(_with_generation(stretch, np.full(len(stretch.values), 0.5)), signals, "generation x 0.5")
+
+
+def _fade(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
+    """Generation falls by a fifth, evenly, over the first two thirds of the stretch, and stays there."""
+    if not _is_active(stretch, stretch.column("generation")):
+        return None
+    ramp = np.minimum(np.arange(len(stretch.values)) / (FADE_SHARE * len(stretch.values)), 1.0)
+    return Change(_with_generation(stretch, 1.0 - LOSS * ramp), signals, f"generation -{LOSS:.0%}")
+
+
+def _with_generation(stretch: Stretch, kept: np.ndarray) -> np.ndarray:
+    """The rows with a share of their generation: what was used from it comes from the grid, balances hold."""
+    values, names = stretch.values, stretch.series.signals
+    made = values[:, stretch.column("generation")].copy()
+    if "self_consumption" in names:
+        own = values[:, stretch.column("self_consumption")].copy()
+    elif "export" in names:
+        own = made - values[:, stretch.column("export")]
+    else:
+        own = np.zeros(len(values))
+    used = np.minimum(own, kept * made)
+    values[:, stretch.column("generation")] = kept * made
+    changed = {"self_consumption": used, "export": kept * made - used}
+    for name, column in changed.items():
+        if name in names:
+            values[:, stretch.column(name)] = column
+    if "import" in names:
+        values[:, stretch.column("import")] += own - used
+    return values
+
+
+def _use_more(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
+    """The house takes more all day, from the grid; visible where its days are above nearly all before."""
+    names = stretch.series.signals
+    lead = next(name for name in USES if name in names)
+    column = stretch.column(lead)
+    more = round(float(stretch.rng.uniform(*EXCESS)), 2) * stretch.typical[column]
+    values = stretch.values
+    for name in signals:
+        values[:, stretch.column(name)] += more
+    if not more > 0 or not _is_above_before(stretch, values, column):
+        return None
+    return Change(values, signals, f"+{more:.3g} in every step")
+
+
+def _leak(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
+    """Gas flows evenly in every hour; visible where the house usually rests at night."""
+    column, values = stretch.column(signals[0]), stretch.values
+    before = stretch.series.values[max(0, stretch.start - 28 * stretch.series.rows_per_day) : stretch.start]
+    share = round(float(stretch.rng.uniform(*LEAK)), 2)
+    leak = share * float(np.nanmean(before[:, column])) if len(before) else 0.0
+    floors = _daily(before[:, column], stretch.series, np.min)
+    if not leak > 0 or not len(floors) or np.mean(floors <= RESTS * leak) < MOST:
+        return None
+    values[:, column] += leak
+    return Change(values, signals, f"+{leak:.3g} in every step")
+
+
+def _drift(stretch: Stretch, signals: tuple[str, ...]) -> Change | None:
+    """A meter of a balance drifts by 3 % within three days."""
+    column = stretch.column(signals[0])
+    sign = float(stretch.rng.choice([-1, 1]))
+    values = stretch.values
+    days = np.arange(len(values)) / stretch.series.rows_per_day
+    error = sign * DRIFT * np.minimum((days + 1) / DRIFT_DAYS, 1.0) * values[:, column]
+    largest = np.nanmax(np.abs(values), axis=1, initial=0.0)
+    is_visible = (np.abs(error) > DRIFT_VISIBLE * largest) & (values[:, column] > stretch.typical[column] / 2)
+    if is_visible.mean() < (0.5 if stretch.series.is_daily else 0.15):
+        return None
+    values[:, column] += error
+    return Change(values, signals, f"{100 * sign * DRIFT:+.0f} %")
+
+
+def _is_above_before(stretch: Stretch, values: np.ndarray, column: int) -> bool:
+    """Whether a usual day of the stretch is above nearly all days of the two months before."""
+    series = stretch.series
+    before = series.values[max(0, stretch.start - 60 * series.rows_per_day) : stretch.start, column]
+    days = _daily(before, series, np.sum)
+    return len(days) > 14 and bool(
+        np.median(_daily(values[:, column], series, np.sum)) > np.quantile(days, MOST)
+    )
+
+
+def _daily(rows: np.ndarray, series: Series, of: Callable[..., np.ndarray]) -> np.ndarray:
+    """A figure of each whole day of rows."""
+    n_days = len(rows) // series.rows_per_day
+    return np.asarray(of(np.nan_to_num(rows[: n_days * series.rows_per_day]).reshape(n_days, -1), axis=1))
+
+
 def _is_active(stretch: Stretch, column: int) -> bool:
     """Whether the signal is at work in the stretch: on most days, at least a fifth of its usual height."""
     values = stretch.values[:, column]
@@ -366,6 +479,52 @@ FAULTS: Mapping[str, Fault] = {
         (72, 168),
         _plant,
         _kill,
+    ),
+    "half_generation": Fault(
+        "half of the plant is out, the house lives from the grid, balances hold",
+        ("behaviour.low", "behaviour.drift_low"),
+        ("behaviour.low",),
+        (10, 30),
+        (120, 360),
+        _plant,
+        _kill_half,
+    ),
+    "gradual_loss_20_percent": Fault(
+        "generation falls by 20 % over weeks and stays there, balances hold",
+        ("behaviour.low", "behaviour.drift_low"),
+        ("behaviour.drift_low",),
+        (60, 90),
+        (60 * 24, 90 * 24),
+        _plant,
+        _fade,
+        may_have_gaps=True,
+    ),
+    "excess_consumption": Fault(
+        "100 to 200 % of a usual step more in every step, from the grid; days above nearly all before",
+        ("behaviour.high", "behaviour.drift_high", "physics.night_flow"),
+        ("behaviour.high", "behaviour.drift_high"),
+        (7, 21),
+        (120, 360),
+        _house,
+        _use_more,
+    ),
+    "leak_floor": Fault(
+        "15 to 40 % of the mean flow more in every hour, where the house rests at night",
+        ("physics.night_flow", "behaviour.high", "behaviour.drift_high"),
+        ("physics.night_flow",),
+        None,
+        (10 * 24, 21 * 24),
+        _gas,
+        _leak,
+    ),
+    "drift_3_percent": Fault(
+        "a meter of a balance drifts by 3 % within three days",
+        ("physics.*balance*",),
+        ("physics.*balance*",),
+        (10, 30),
+        (240, 480),
+        _each,
+        _drift,
     ),
 }
 """All faults by name."""

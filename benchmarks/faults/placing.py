@@ -21,6 +21,8 @@ _MAX_SLOTS = 3
 _MARGIN_DAYS = 2
 _AWAY_FROM_TROUBLE = np.timedelta64(3, "D")
 _TRIES = 200
+ON_BALANCES = frozenset({"broken_balance", "drift_3_percent"})
+"""Faults that only a balance shows."""
 MOST_GAPS = 0.9
 """Share of its rows that a fault of months needs."""
 _HOURS = 24
@@ -134,7 +136,7 @@ class Planner:
     def _targets(self, name: str, fault: Fault) -> Sequence[tuple[str, ...]] | str:
         """What it can strike; a broken balance only what a balance holds."""
         targets = fault.targets(self._series)
-        if isinstance(targets, str) or name != "broken_balance":
+        if isinstance(targets, str) or name not in ON_BALANCES:
             return targets
         return [(signal,) for (signal,) in targets if self._breaks(signal)]
 

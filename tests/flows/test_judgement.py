@@ -35,7 +35,7 @@ KEYS = {
     *("score", "threshold", "observed", "expected", "unit", "impact", "impact_unit", "cost", "currency"),
     *("sentence", "sentence_es", "model"),
 }
-OUR_OWN_KEYS = {"owner", "contributions"}
+OUR_OWN_KEYS = {"owner", "contributions", "problem", "normal_to", "similar", "similar_count", "recurrence"}
 
 
 def _of(workspace: Workspace, site: str, kind: str) -> list[IncidentView]:

@@ -61,11 +61,13 @@ class Tie:
         peers: Most alike first.
         fast: Share of their movement in each row that is the asset's too; 0 where they do not tell.
         slow: The same of the means of a week.
+        is_lead: Whether the asset speaks for all that move together with it, near and far.
     """
 
     peers: tuple[AssetKey, ...] = ()
     fast: float = 0.0
     slow: float = 0.0
+    is_lead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,14 @@ class Reference:
         fast: In the row itself, by signal, shape (rows,); NaN where unknown.
         slow: In the week before the row's day (UTC), by signal, shape (rows,).
         is_ratio: Whether a signal moves by a factor, by signal.
+        paired: Signals of which one other asset alone tells, so that nobody knows which of the two moved.
         leads: Signals for which the asset speaks for all when all move.
     """
 
     fast: Mapping[str, FloatArray] = field(default_factory=dict)
     slow: Mapping[str, FloatArray] = field(default_factory=dict)
     is_ratio: Mapping[str, bool] = field(default_factory=dict)
+    paired: frozenset[str] = frozenset()
     leads: frozenset[str] = frozenset()
 
     def rows(self, start: int, stop: int) -> "Reference":
@@ -170,8 +174,9 @@ class Peering:
                 weeks = [_week_before(time, *part) for part in parts]
                 slow[name] = tie.slow * _median(weeks, len(time), 1)
         is_ratio = {name: bool(own.baseline.knee[own.signals.index(name)] > 0) for name in ties}
-        leads = frozenset(name for name in fast if asset < min(ties[name].peers))
-        return Reference(fast, slow, is_ratio, leads)
+        leads = frozenset(name for name in fast if ties[name].is_lead)
+        paired = frozenset(name for name in slow if len(ties[name].peers) < LEAST_ROBUST)
+        return Reference(fast, slow, is_ratio, paired, leads)
 
     def to_parts(self) -> tuple[list[dict[str, object]], dict[str, np.ndarray]]:
         """A description and arrays: all that `from_parts` needs."""
@@ -179,7 +184,12 @@ class Peering:
         arrays: dict[str, np.ndarray] = {}
         for i, (key, shape) in enumerate(sorted(self.shapes.items())):
             ties = {
-                name: {"peers": [[p.site, p.asset] for p in tie.peers], "fast": tie.fast, "slow": tie.slow}
+                name: {
+                    "peers": [[p.site, p.asset] for p in tie.peers],
+                    "fast": tie.fast,
+                    "slow": tie.slow,
+                    "is_lead": tie.is_lead,
+                }
                 for (owner, name), tie in sorted(self.ties.items())
                 if owner == key
             }
@@ -210,7 +220,7 @@ class Peering:
             known[key] = _Shape(signals, str(text["zone"]), Baseline.from_arrays(own), own["offset"])
             for name, tie in text["ties"].items():  # type: ignore[attr-defined]
                 peers = tuple(AssetKey(site, asset) for site, asset in tie["peers"])
-                ties[key, name] = Tie(peers, tie["fast"], tie["slow"])
+                ties[key, name] = Tie(peers, tie["fast"], tie["slow"], tie["is_lead"])
         return cls(known, ties)
 
 
@@ -233,9 +243,24 @@ def learn_peering(history: Sequence[Window], profile: Profile) -> Peering:
                 own = {window.asset: _shape_of(window, profile) for window in block}
                 found = _ties_of(block, own, profile)
                 shapes |= {key: own[key] for key in own if found}
-                ties |= found
+                ties |= _with_leads(found)
     asked = {peer for tie in ties.values() for peer in tie.peers} | {key for key, _ in ties}
     return Peering({key: shape for key, shape in shapes.items() if key in asked}, ties)
+
+
+def _with_leads(ties: Mapping[tuple[AssetKey, str], Tie]) -> dict[tuple[AssetKey, str], Tie]:
+    """The ties, in which of all assets that are tied to one another the first speaks for them."""
+    first = {place: place[0] for place, tie in ties.items() if tie.fast}
+    has_changed = True
+    while has_changed:
+        has_changed = False
+        for asset, name in list(first):
+            members = ((asset, name), *((peer, name) for peer in ties[asset, name].peers))
+            group = [one for one in members if one in first]
+            lowest = min(first[one] for one in group)
+            has_changed |= any(first[one] != lowest for one in group)
+            first |= dict.fromkeys(group, lowest)
+    return {place: replace(tie, is_lead=first.get(place) == place[0]) for place, tie in ties.items()}
 
 
 def _shape_of(window: Window, profile: Profile) -> _Shape:
@@ -283,6 +308,7 @@ def _ties_among(
         order = np.argsort(-alike[place], kind="stable")[:MOST_PEERS].tolist()
         chosen = [p for p in order if alike[place, p] >= ALIKE]
         nearest = [p for p in chosen if alike[place, p] >= alike[place, chosen[0]] - AS_ALIKE]
+        nearest = nearest if len(nearest) >= LEAST_ROBUST else nearest[:1]
         slow = _slow_share(weekly, place, nearest) if nearest else 0.0
         network = [p for p in np.argsort(-alike[place], kind="stable").tolist() if is_one[place, p]]
         share = 1.0

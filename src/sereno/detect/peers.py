@@ -21,15 +21,17 @@ from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["COMMON", "PEERS", "PeersDetector", "TrainedPeers", "learn_peers", "with_references"]
+__all__ = ["COMMON", "PAIR", "PEERS", "PeersDetector", "TrainedPeers", "learn_peers", "with_references"]
 
 PEERS = "peers/"
-"""Begins the name of a column that holds what peers showed in the week before."""
+"""Begins the name of a column that holds what at least three peers showed in the week before."""
+PAIR = "pair/"
+"""The same of a single peer: where it and the asset part, either may have moved."""
 COMMON = "common/"
 """Begins the name of a column that holds what peers show now, where the asset speaks for all of them."""
-SPANS = ((7.0, 120.0), (28.0, 365.0))
+SPANS = ((3.0, 60.0), (7.0, 120.0), (28.0, 365.0))
 """Days of the level that is judged, and of that by which it is judged."""
-LEAST_DAYS = (60.0, 180.0)
+LEAST_DAYS = (60.0, 60.0, 180.0)
 """History that each of these needs where peers take the seasons away ..."""
 LEAST_DAYS_ALONE = 400.0
 """... and where nobody does: a year shows what a season is."""
@@ -37,22 +39,32 @@ FLOOR = 0.04
 """A drift below 4 % is no news whatever calm history says."""
 COMMON_DAYS = 14.0
 COMMON_FLOOR = 0.12
+_BEYOND, _TAILS = 1.2, 2.0
+"""What all do together must be beyond all that it was in history, or far beyond its 99 % quantile."""
 _COMMON_FLOOR_SHARE = 0.01
 """Smallest limit of a common movement of other signals, over their usual magnitude."""
 _WARM_SPANS = 2.0
 """Judging begins after so many of the shorter spans."""
 _CALM_QUANTILE, _BODY_QUANTILE, _TAIL_CAP = 0.99, 0.75, 2.5
 _REACH = 3.0
-"""A row moves the levels as if it were at most this far from them: a standstill is not a drift."""
+"""A row moves the levels as if it were at most this far from them ..."""
+_STOPPED, _STOPPED_WEIGHT = -1.5, 0.2
+"""... and one that has all but stopped, a fifth of the level or less, moves them little: that is no drift."""
 _STATE = "peers/state"
 _COMMON_STATE = "peers/common"
 _DAY = timedelta(days=1)
-_PARTS = 1 + 2 * len(SPANS)
+ACCEPTED_DAYS, ACCEPTED_DAYS_LOW = 30.0, 180.0
+"""Days beyond the limit after which a higher, or a lower, level is taken for the usual one."""
+OWN_SHARE = 0.5
+"""Of what parts an asset from a single peer the asset must have moved so much itself, in that direction."""
+_PARTS = 1 + 3 * len(SPANS)
 
 
 def with_references(window: Window, reference: Reference) -> Window:
     """The window with the columns that its peers add."""
-    columns = {PEERS + name: part for name, part in reference.slow.items()}
+    columns = {
+        (PAIR if name in reference.paired else PEERS) + name: part for name, part in reference.slow.items()
+    }
     columns |= {COMMON + name: part for name, part in reference.fast.items() if name in reference.leads}
     if not columns:
         return window
@@ -72,6 +84,7 @@ class _Level:
     Attributes:
         signals: Those that are judged: energy, volume and the like.
         referred: Which of them had peers in training.
+        paired: Which of them had one.
         limits: Calm 99 % quantile of each span's difference; infinite where the history is too short,
             shape (spans, signals).
         common: Calm limit of the common movement of the signals that the asset speaks for.
@@ -79,6 +92,7 @@ class _Level:
 
     signals: tuple[str, ...]
     referred: frozenset[str]
+    paired: frozenset[str]
     zone: str
     baseline: Baseline
     limits: FloatArray
@@ -124,8 +138,9 @@ class PeersDetector:
         cells = rows[:, None] & ~np.isnan(own.values)
         baseline = fit_shape(own, self.profile, local, cells)
         referred = frozenset(name for name in names if PEERS + name in window.signals)
+        paired = frozenset(name for name in names if PAIR + name in window.signals)
         unlimited = np.full((len(SPANS), len(names)), np.inf)
-        level = _Level(names, referred, own.zone, baseline, unlimited, {})
+        level = _Level(names, referred, paired, own.zone, baseline, unlimited, {})
         drifts = _drifts(level, window, Memory())[0]
         limits = np.array(
             [[self._limit(drifts[k, rows, s], window, k, name in referred) for s, name in enumerate(names)]
@@ -139,7 +154,7 @@ class PeersDetector:
         return replace(level, limits=limits, common=common)
 
     def _is_followed(self, name: str) -> bool:
-        return not name.startswith((PEERS, COMMON)) and self.profile.signal(name).is_ratio_scaled
+        return not name.startswith((PEERS, PAIR, COMMON)) and self.profile.signal(name).is_ratio_scaled
 
     @staticmethod
     def _limit(drift: FloatArray, window: Window, span: int, is_referred: bool) -> float:  # noqa: FBT001
@@ -157,7 +172,8 @@ class PeersDetector:
             return float("inf")
         usual = float(np.nanmedian(np.abs(window.values[:, window.signals.index(signal)])))
         is_ratio = self.profile.signal(signal).is_ratio_scaled
-        return max(COMMON_FLOOR if is_ratio else _COMMON_FLOOR_SHARE * usual, _calm(known))
+        usual_movement = min(_BEYOND * float(known.max()), _TAILS * float(np.quantile(known, _CALM_QUANTILE)))
+        return max(COMMON_FLOOR if is_ratio else _COMMON_FLOOR_SHARE * usual, usual_movement)
 
     def load(self, state: bytes) -> "TrainedPeers":
         """The trained detector that `TrainedPeers.dump` wrote."""
@@ -187,7 +203,8 @@ class TrainedPeers:
         if level is None:
             return _silent(window), Memory()
         drifts, gaps, past, after = _drifts(level, window, memory or Memory())
-        excess = np.abs(drifts) / level.limits[:, None, :]
+        limits = np.where(np.isfinite(level.limits), level.limits, np.nan)
+        excess = np.abs(drifts) / limits[:, None, :]
         worst = np.nan_to_num(excess).max(axis=0)
         known: BoolArray = np.any(~np.isnan(excess), axis=(0, 2))
         score = np.where(known, worst.max(axis=1), np.nan)
@@ -241,6 +258,7 @@ class TrainedPeers:
                     "asset": key.asset,
                     "signals": list(level.signals),
                     "referred": sorted(level.referred),
+                    "paired": sorted(level.paired),
                     "zone": level.zone,
                     "common": {name: level.common[name] for name in sorted(level.common)},
                 }
@@ -265,6 +283,7 @@ class TrainedPeers:
             levels[AssetKey(text["site"], text["asset"])] = _Level(
                 signals=tuple(text["signals"]),
                 referred=frozenset(text["referred"]),
+                paired=frozenset(text["paired"]),
                 zone=text["zone"],
                 baseline=Baseline.from_arrays(own),
                 limits=arrays[f"l{i}/limits"],
@@ -296,28 +315,37 @@ def _drifts(
     gaps = level.baseline.gaps(own.values, local_time(own.time, level.zone))
     common = np.zeros(gaps.shape)
     for s, name in enumerate(level.signals):
-        if name in level.referred:
-            absent = PEERS + name not in window.signals
-            common[:, s] = np.nan if absent else window.values[:, window.signals.index(PEERS + name)]
+        column = (PEERS if name in level.referred else PAIR) + name
+        if name in level.referred | level.paired:
+            is_there = column in window.signals
+            common[:, s] = window.values[:, window.signals.index(column)] if is_there else np.nan
     left = gaps - common
     n_signals = len(level.signals)
-    state = np.array(memory.arrays.get(_STATE, np.zeros((n_signals, _PARTS))))
+    state = np.array(memory.arrays.get(_STATE, np.zeros((2 * n_signals, _PARTS))))
     per_day = _DAY / (window.step or _DAY)
     drifts = np.full((len(SPANS), *left.shape), np.nan)
     past = np.full(left.shape, np.nan)
-    for s in range(n_signals):
-        drifts[:, :, s], past[:, s], state[s] = _follow(left[:, s], state[s], per_day)
+    for s, name in enumerate(level.signals):
+        limits = level.limits[:, s]
+        drifts[:, :, s], past[:, s], state[s] = _follow(left[:, s], state[s], limits, per_day)
+        if name in level.paired and np.isfinite(limits).any():
+            alone, _, state[n_signals + s] = _follow(gaps[:, s], state[n_signals + s], limits, per_day)
+            has_moved = alone * np.sign(drifts[:, :, s]) >= OWN_SHARE * np.abs(drifts[:, :, s])
+            drifts[:, :, s] = np.where(np.isnan(drifts[:, :, s]) | has_moved, drifts[:, :, s], 0.0)
     return drifts, left, past + np.nan_to_num(common), Memory({_STATE: state})
 
 
-def _follow(rows: FloatArray, state: FloatArray, per_day: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _follow(
+    rows: FloatArray, state: FloatArray, limits: FloatArray, per_day: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """One signal, row by row: the difference of its levels, and the past level of the first span.
 
     Until a span is full its level is the mean of all rows so far. Plain floats, as in the baseline.
     """
-    paces = [1.0 / (days * per_day) for span in SPANS for days in span]
+    spans = [_Span(*state[1 + 3 * k : 4 + 3 * k].tolist()) for k in range(len(SPANS))]
+    paces = [tuple(1.0 / (days * per_day) for days in span) for span in SPANS]
     warm = [_WARM_SPANS * span[0] * per_day for span in SPANS]
-    count, *levels = state.tolist()
+    count, bounds = float(state[0]), limits.tolist()
     found: list[list[float]] = [[] for _ in SPANS]
     past = []
     nan = float("nan")
@@ -328,14 +356,46 @@ def _follow(rows: FloatArray, state: FloatArray, per_day: float) -> tuple[FloatA
             past.append(nan)
             continue
         count += 1.0
-        for i, pace in enumerate(paces):
-            step = x - levels[i]
-            step = _REACH if step > _REACH else max(step, -_REACH)
-            levels[i] += max(pace, 1.0 / count) * step
-        for k, one in enumerate(found):
-            one.append(levels[2 * k] - levels[2 * k + 1] if count >= warm[k] else nan)
-        past.append(levels[1])
-    return np.array(found).reshape(len(SPANS), len(rows)), np.array(past), np.array([count, *levels])
+        for span, one, (short, long), rows_before, limit in zip(
+            spans, found, paces, warm, bounds, strict=True
+        ):
+            span.move(x, max(short, 1.0 / count), max(long, 1.0 / count))
+            one.append(span.drift if count >= rows_before else nan)
+            if count >= rows_before:
+                span.accept(limit, per_day)
+        past.append(spans[0].long)
+    after = [count, *(part for span in spans for part in (span.short, span.long, span.beyond))]
+    return np.array(found).reshape(len(SPANS), len(rows)), np.array(past), np.array(after)
+
+
+@dataclass(slots=True)
+class _Span:
+    """Two levels, and for how many rows they have differed by more than their limit."""
+
+    short: float
+    long: float
+    beyond: float
+
+    @property
+    def drift(self) -> float:
+        return self.short - self.long
+
+    def move(self, x: float, short_pace: float, long_pace: float) -> None:
+        self.short += short_pace * _bounded(x - self.short)
+        self.long += long_pace * _bounded(x - self.long)
+
+    def accept(self, limit: float, per_day: float) -> None:
+        """A level that has stayed for long enough becomes the one by which others are judged."""
+        drift = self.drift
+        self.beyond = self.beyond + 1.0 if abs(drift) >= limit else 0.0
+        if self.beyond >= (ACCEPTED_DAYS if drift > 0 else ACCEPTED_DAYS_LOW) * per_day:
+            self.long, self.beyond = self.short, 0.0
+
+
+def _bounded(step: float) -> float:
+    if step > _REACH:
+        return _REACH
+    return _STOPPED_WEIGHT * max(step, -_REACH) if step < _STOPPED else step
 
 
 def _common_movement(

@@ -100,9 +100,9 @@ def _weigh_behaviour(
     arrays = dict(learnt.arrays)
     calibration = model.calibration_of(window.step, window.asset)
     evidence = [_evidence(BEHAVIOUR, reference.with_common(window, scores), calibration, model)]
-    if model.peers.knows(window.asset):
+    slow = model.drift_calibration_of(window.step)
+    if slow is not None and model.peers.knows(window.asset):
         referred = with_references(window, reference)
-        slow = model.drift_calibration_of(window.step)
         for check, score in ((DRIFT, model.peers.score), (COMMON, model.peers.score_common)):
             found, after = score(referred, memory)
             arrays |= after.arrays

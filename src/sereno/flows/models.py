@@ -91,9 +91,9 @@ class TrainedModel:
             segment_of={**later, **self.segment_of},
         )
 
-    def drift_calibration_of(self, step: timedelta | None) -> Calibration:
-        """The calibration of slow drifts of assets with that step."""
-        return self.drift_calibrations.get(step_name(step), self.card.calibration)
+    def drift_calibration_of(self, step: timedelta | None) -> Calibration | None:
+        """The calibration of slow drifts of assets with that step; None where history was too short."""
+        return self.drift_calibrations.get(step_name(step))
 
 
 def step_name(step: timedelta | None, segment: str = NO_SEGMENT) -> str:

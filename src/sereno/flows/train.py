@@ -111,12 +111,21 @@ def _learn_levels(
         trained = detector.fit(history)
     except HistoryTooShort:
         return TrainedPeers(plan.profile, {}), {}, {window.asset: Memory() for window in clean}
-    calibrations = _calibrations(history, _held_out_scores(detector, history), plan)
+    calibrations = _drift_calibrations(history, _held_out_scores(detector, history), plan)
     memories = {
         window.asset: Memory({**trained.score(window)[1].arrays, **trained.score_common(window)[1].arrays})
         for window in history
     }
     return trained, calibrations, memories
+
+
+def _drift_calibrations(
+    history: Sequence[Window], scores: Sequence[FloatArray], plan: TrainingPlan
+) -> dict[str, Calibration]:
+    """As `_calibrations`, without the steps whose history is too short for any drift to be judged."""
+    judged = [place for place, values in enumerate(scores) if not np.isnan(values).all()]
+    lenient = replace(plan, is_budget_firm=False)
+    return _calibrations([history[place] for place in judged], [scores[place] for place in judged], lenient)
 
 
 def _natural_repeats(window: Window) -> dict[str, float]:
