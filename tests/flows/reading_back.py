@@ -5,6 +5,7 @@ from dataclasses import astuple
 from sereno.flows.workspace import Workspace
 
 Plain = tuple[object, ...]
+_NAMES = {"id", "opened_at"}
 
 
 def stored_readings(workspace: Workspace) -> dict[str, list[str]]:
@@ -38,5 +39,11 @@ def told_lives(workspace: Workspace) -> list[Plain]:
 
 
 def _life(told: dict[str, object]) -> Plain:
-    left_out = {"id", "opened_at"}
-    return tuple(repr(value) for name, value in told.items() if name not in left_out)
+    return tuple(repr(_without_names(value)) for name, value in told.items() if name not in _NAMES)
+
+
+def _without_names(value: object) -> object:
+    """A value without the ids of incidents that it speaks of."""
+    if isinstance(value, dict):
+        return {name: one for name, one in value.items() if name not in _NAMES}
+    return [_without_names(one) for one in value] if isinstance(value, list) else value
