@@ -45,9 +45,12 @@ class TrainedModel:
 
     def calibration_of(self, step: timedelta | None, asset: AssetKey) -> Calibration:
         """The calibration of an asset's segment, else of its step, else the profile's own."""
-        segment = self.segment_of.get(asset, NO_SEGMENT)
-        own = self.calibrations.get(step_name(step, segment))
-        return own or self.calibrations.get(step_name(step), self.card.calibration)
+        return self.calibrations.get(self.calibration_name(step, asset), self.card.calibration)
+
+    def calibration_name(self, step: timedelta | None, asset: AssetKey) -> str:
+        """Name of the calibration of an asset's segment where that has one, else of its step."""
+        own = step_name(step, self.segment_of.get(asset, NO_SEGMENT))
+        return own if own in self.calibrations else step_name(step)
 
     @property
     def layouts(self) -> Mapping[AssetKey, AssetModel]:
