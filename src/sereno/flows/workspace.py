@@ -16,6 +16,7 @@ from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.anomalies import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.flows.assets import judge_again
 from sereno.flows.build import (
     FileHints,
@@ -47,7 +48,6 @@ from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
-from sereno.flows.tables import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.ingest.identity import site_from_file_name
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
