@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from sereno.detect.segmented import SegmentedDetector, TrainedSegmented, load_de
 from sereno.domain.archive import ArchiveError
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
-from tests.support.builders import SOLAR, a_roof
+from tests.support.builders import LINE, SOLAR, a_roof, a_window
 
 DETECTOR = RobustDetector(SOLAR, n_trees=10)
 
@@ -77,11 +77,13 @@ def test_stranger_starts_from_the_segment_that_it_was_assigned_to(trained: Train
 
     as_stranger, _ = trained.score(late)
     after, _ = trained.with_assigned({late.asset: "1"}).score(late)
-    of_segment, _ = trained.parts["1"].score(late)
+    segment = trained.parts["1"]
+    assert isinstance(segment, TrainedRobust)
+    of_segment, _ = segment.with_newcomers([late.asset]).score(late)
 
     assert not trained.knows(late.asset)
     assert after.values.tobytes() == of_segment.values.tobytes()
-    assert after.values.tobytes() != as_stranger.values.tobytes()
+    assert after.values[30:].tobytes() != as_stranger.values[30:].tobytes()
 
 
 def test_assignment_does_not_move_a_learnt_asset(trained: TrainedSegmented) -> None:
@@ -131,3 +133,55 @@ def test_segment_without_history_falls_back_to_the_fleet() -> None:
     assert set(found.parts) == {""}
     assert found.part_of(short[0].asset) is found.parts[""]
     assert found.part_of(AssetKey("x", "x")) is found.parts[""]
+
+
+def line(name: str, *, heat: float, seed: int, rows: int = 240) -> Window:
+    """A line whose temperature stands at its own level, which is a difference and not a ratio."""
+    window = a_window(rows=rows, asset=AssetKey(name, name), seed=seed)
+    values = window.values + np.array([0.0, heat, 0.0])
+    return replace(window, values=values)
+
+
+HOT = [line(f"L{i}", heat=0.0, seed=i) for i in range(1, 4)]
+LATE = line("Nueva", heat=60.0, seed=9)
+
+
+@pytest.fixture(scope="module")
+def welcoming() -> TrainedSegmented:
+    detector = RobustDetector(LINE, n_trees=10)
+    trained = SegmentedDetector(detector, {window.asset: "0" for window in HOT}).fit(HOT)
+    return trained.with_assigned({LATE.asset: "0"})
+
+
+def test_newcomer_shows_where_it_stands_before_it_is_judged(welcoming: TrainedSegmented) -> None:
+    """A stranger 60 degrees away is abnormal from end to end; one that was assigned is calm after a day."""
+    stranger, _ = welcoming.parts[""].score(replace(LATE, asset=AssetKey("?", "?")))
+    scores, _ = welcoming.score(LATE)
+
+    assert np.median(stranger.values) > 5
+    assert np.isnan(scores.values[:24]).all()
+    assert np.quantile(scores.values[24:], 0.9) < 1.5
+
+
+def test_newcomer_that_changes_is_still_found(welcoming: TrainedSegmented) -> None:
+    values = LATE.values.copy()
+    values[150:160, 1] += 12.0
+
+    scores, _ = welcoming.score(replace(LATE, values=values))
+
+    assert scores.values[150:160].min() > 2 * np.nanmax(scores.values[24:150])
+
+
+def test_newcomer_streamed_equals_batch_whatever_the_split(welcoming: TrainedSegmented) -> None:
+    whole, end = welcoming.score(LATE)
+
+    for edges in ([0, 1, 2, 23, 24, 25, 240], [0, 24, 240], [0, 7, 7, 100, 240], [0, 12, 36, 240]):
+        memory, parts = None, []
+        for start, stop in itertools.pairwise(edges):
+            part, memory = welcoming.score(LATE.rows(start, stop), memory)
+            parts.append(part)
+        for name in ("values", "contributions", "expected", "is_telling"):
+            streamed = np.concatenate([getattr(part, name) for part in parts])
+            assert streamed.tobytes() == getattr(whole, name).tobytes(), (edges, name)
+        assert memory is not None
+        assert memory.dump() == end.dump()

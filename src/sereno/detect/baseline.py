@@ -17,7 +17,7 @@ from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
 
-__all__ = ["Baseline", "Residuals", "fit_baseline", "fit_shape"]
+__all__ = ["Baseline", "Residuals", "fit_baseline", "fit_shape", "starting_level"]
 
 _DAY = timedelta(days=1)
 _DAY_US = 86_400_000_000
@@ -340,6 +340,13 @@ def _shaped(baseline: Baseline, transformed: FloatArray, slot: np.ndarray) -> Ba
         weight=weight,
         level=_first_level(baseline, transformed - centre[slot], weight[slot]),
     )
+
+
+def starting_level(baseline: Baseline, values: FloatArray, local: TimeArray) -> FloatArray:
+    """Where each signal stands by its first values, seen with another asset's shape, shape (signals,)."""
+    slot = _slots(local, baseline.slots_a_day, has_weekend=baseline.has_weekend)
+    gaps = baseline._transform(values) - baseline.centre[slot]
+    return _first_level(baseline, gaps, baseline.weight[slot])
 
 
 def _first_level(baseline: Baseline, gaps: FloatArray, weight: FloatArray) -> FloatArray:

@@ -7,14 +7,14 @@ forest confirms: a row it finds ordinary keeps only `UNCONFIRMED` of its score. 
 still scores by how long it has stood, against what the fleet takes for natural.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import numpy as np
 
 from sereno.contracts import MIN_ROWS
-from sereno.detect.baseline import Baseline, Residuals, fit_baseline
+from sereno.detect.baseline import Baseline, Residuals, fit_baseline, starting_level
 from sereno.detect.columns import as_in, columns_of
 from sereno.detect.forest import Forest, fit_forest
 from sereno.detect.pca import Components, fit_components, sum_in_order
@@ -46,6 +46,7 @@ _VOTE_QUANTILE = 0.95
 _MAX_FOREST_ROWS = 100_000
 _VOTE_ROWS = 5_000
 _STANDING = "standing"
+_FIRST_VALUES, _FIRST_TIMES = "newcomer/values", "newcomer/time"
 _STANDING_MARGIN = 2.0
 """Rows beyond the longest natural standstill before one counts as abnormal."""
 _STILL_SHARE = 1.0
@@ -150,11 +151,16 @@ class RobustDetector:
 
 @dataclass(frozen=True, slots=True)
 class TrainedRobust:
-    """Frozen; everything that scoring needs, for all assets of a profile."""
+    """Frozen; everything that scoring needs, for all assets of a profile.
+
+    Attributes:
+        newcomers: Strangers that belong here: their first day says where they stand and is not judged.
+    """
 
     profile: Profile
     assets: Mapping[AssetKey, AssetModel]
     votes: Mapping[tuple[str, ...], FleetVote]
+    newcomers: frozenset[AssetKey] = frozenset()
     _fleet: dict[tuple[str, ...], AssetModel] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -172,6 +178,34 @@ class TrainedRobust:
         A window whose signals differ from those learnt is judged on the learnt ones; a missing one counts as
         expected. An asset that training never saw is judged from the fleet.
         """
+        if window.asset in self.newcomers and not self.knows(window.asset):
+            return self._score_newcomer(window, memory or Memory())
+        return self._score(window, memory)
+
+    def with_newcomers(self, assets: Collection[AssetKey]) -> "TrainedRobust":
+        """The same detector that lets these assets show where they stand before it judges them."""
+        return replace(self, newcomers=self.newcomers | set(assets))
+
+    def _score_newcomer(self, window: Window, memory: Memory) -> tuple[Scores, Memory]:
+        """Rows of a newcomer: those of its first day are kept until they say where it stands."""
+        if "level" in memory.arrays:
+            return self._score(window, memory)
+        model = self._fleet_model(window)
+        values = columns_of(window, model.signals)
+        seen = memory.arrays.get(_FIRST_VALUES, np.empty((0, len(model.signals))))
+        first_at = memory.arrays.get(_FIRST_TIMES, np.empty(0, dtype="datetime64[us]"))
+        n_first = min(max(model.baseline.slots_a_day, MIN_ROWS) - len(seen), len(window))
+        seen = np.concatenate([seen, values[:n_first]])
+        first_at = np.concatenate([first_at, window.time[:n_first]])
+        unjudged = _nothing_said(window.rows(0, n_first))
+        if len(seen) < max(model.baseline.slots_a_day, MIN_ROWS):
+            return unjudged, Memory({_FIRST_VALUES: seen, _FIRST_TIMES: first_at})
+        level = starting_level(model.baseline, seen, local_time(first_at, window.zone))
+        start = Memory({"level": level, "lean": np.zeros(len(level))})
+        judged, after = self._score(window.rows(n_first, len(window)), start)
+        return _joined(unjudged, judged), after
+
+    def _score(self, window: Window, memory: Memory | None) -> tuple[Scores, Memory]:
         model = self.assets.get(window.asset) or self._fleet_model(window)
         values = columns_of(window, model.signals)
         residuals, after = model.baseline.residuals(
@@ -313,6 +347,25 @@ def _n_usable(window: Window, rows: BoolArray) -> int:
 def _clipped(deviations: FloatArray) -> FloatArray:
     """Deviations as the components and the forest see them: bounded, and a missing one as expected."""
     return np.clip(np.nan_to_num(deviations), -CLIP, CLIP)
+
+
+def _nothing_said(window: Window) -> Scores:
+    """Scores of rows that nobody judged."""
+    shape = window.values.shape
+    nothing = np.full(shape, np.nan)
+    return Scores(window.time, np.full(len(window), np.nan), nothing, nothing, np.zeros(shape, dtype=bool))
+
+
+def _joined(first: Scores, then: Scores) -> Scores:
+    """The rows of both, in their order."""
+    return replace(
+        then,
+        time=np.concatenate([first.time, then.time]),
+        values=np.concatenate([first.values, then.values]),
+        contributions=np.concatenate([first.contributions, then.contributions]),
+        expected=np.concatenate([first.expected, then.expected]),
+        is_telling=np.concatenate([first.is_telling, then.is_telling]),
+    )
 
 
 def _shares(

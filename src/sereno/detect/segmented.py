@@ -128,8 +128,14 @@ class TrainedSegmented:
         return self.part_of(window.asset).score(window, memory)
 
     def with_assigned(self, segment_of: Mapping[AssetKey, str]) -> "TrainedSegmented":
-        """The same detector that also knows the segment of later assets."""
-        return replace(self, segment_of={**segment_of, **self.segment_of})
+        """The same detector that also knows the segment of later assets, and welcomes them there."""
+        later = {asset: name for asset, name in segment_of.items() if asset not in self.segment_of}
+        parts = dict(self.parts)
+        for name in {*later.values(), NO_SEGMENT} & set(parts):
+            welcome = getattr(parts[name], "with_newcomers", None)
+            if welcome is not None:
+                parts[name] = welcome(later)
+        return replace(self, parts=parts, segment_of={**later, **self.segment_of})
 
     def dump(self) -> bytes:
         """The archives of the parts in one; never a pickle."""

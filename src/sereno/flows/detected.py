@@ -5,11 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 from sereno.flows.abnormal import AbnormalRows
+from sereno.flows.anomalies import AnomalyPlan, AnomalyReport, write_anomalies
 from sereno.flows.build import Setup
 from sereno.flows.evaluating import Evaluator
 from sereno.flows.evaluation import Evaluation
 from sereno.flows.learning import ModelShelf
-from sereno.flows.tables import AnomalyPlan, AnomalyReport, write_anomalies
 from sereno.store import Store, StoredAsset
 
 __all__ = ["write_detected"]

@@ -19,12 +19,12 @@ import yaml
 from sereno.domain.errors import HistoryTooShort, ModelCorrupt, NoReadings, SerenoError
 from sereno.domain.time import isoformat
 from sereno.domain.version import VERSION
+from sereno.flows.anomalies import AnomalyReport, write_clusters
 from sereno.flows.build import MODELS_FOLDER
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.ingest import FileResult
 from sereno.flows.scoring import ScoreReport
 from sereno.flows.segments import SegmentReport, load_segmentation
-from sereno.flows.tables import AnomalyReport, write_clusters
 from sereno.flows.workspace import Workspace
 
 __all__ = ["STAGES", "RunReport", "run_workspace"]

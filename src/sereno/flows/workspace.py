@@ -17,6 +17,7 @@ from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.anomalies import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.flows.assets import judge_again
 from sereno.flows.build import (
     FileHints,
