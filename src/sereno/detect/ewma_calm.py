@@ -277,8 +277,8 @@ def _settled(column: FloatArray, width: float) -> list[tuple[float, float]]:
         if rows.sum() < _BAND_ROWS:
             continue
         low, high = float(part[0]) * width, float(part[-1] + 1) * width
-        if bands and low - bands[-1][1] < max(high - low, bands[-1][1] - bands[-1][0]):
-            low = bands.pop()[0]  # nearer than they are wide: one level that wanders
+        if bands and low - bands[-1][1] < min(high - low, bands[-1][1] - bands[-1][0]):
+            low = bands.pop()[0]  # nearer than both are wide: one level that wanders
         bands.append((low, high))
     return bands
 
