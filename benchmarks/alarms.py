@@ -68,13 +68,24 @@ class Counts:
         }
 
 
-def alarms_of(scores: FloatArray, threshold: float, release: float) -> BoolArray:
-    """Rows in alarm: from the threshold on until the score is below `release` of it; NaN holds the state."""
+def alarms_of(
+    scores: FloatArray, threshold: float, release: float, *, on_delay: int = 1, off_delay: int = 1
+) -> BoolArray:
+    """Rows in alarm, causally: NaN holds the state.
+
+    Args:
+        release: Share of the threshold below which a row is normal again.
+        on_delay: Rows at the threshold, in a run, with the last of which an alarm begins.
+        off_delay: Normal rows, in a run, with the last of which it ends.
+    """
     alarms = np.zeros(len(scores), dtype=bool)
+    above = below = 0
     is_on = False
     for row, score in enumerate(scores.tolist()):
         if not isnan(score):
-            is_on = score >= threshold * (release if is_on else 1.0)
+            above = above + 1 if score >= threshold else 0
+            below = below + 1 if score < release * threshold else 0
+            is_on = below < off_delay if is_on else above >= on_delay
         alarms[row] = is_on
     return alarms
 

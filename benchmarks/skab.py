@@ -37,7 +37,6 @@ QUICK_GRID = ((0.15, 80, 1.4), (0.15, 80, 1.6))
 MAX_FAR = 10.0
 """False alarm rate [%] that a chosen configuration must keep on the groups that it is chosen on."""
 MIN_F1, MIN_F1_LEFT_OUT, MAX_FAR_LEFT_OUT, MAX_QUIET = 0.85, 0.83, 15.0, 5.0
-RIG = AssetKey("skab", "rig")
 SECOND = timedelta(seconds=1)
 NOT_SIGNALS = ("datetime", "anomaly", "changepoint")
 PROTOCOL = (
@@ -117,7 +116,7 @@ def _read_run(file: Path) -> Run:
     signals = tuple(name for name in frame.columns if name not in NOT_SIGNALS)
     values = frame.select(pl.col(signals).cast(pl.Float64)).to_numpy()
     window = Window(
-        RIG,
+        AssetKey("skab", f"{file.parent.name}/{file.stem}"),
         "process",
         signals,
         frame["datetime"].cast(pl.Datetime("us")).to_numpy(),
@@ -134,14 +133,11 @@ Score = Callable[[Sequence[Run]], list[FloatArray]]
 
 
 def _ewma(detector: EwmaDetector) -> Score:
-    """Each run by a detector that has learnt all histories, the run's own last."""
+    """Each run by a detector that has learnt all histories, the run's own as the one that goes on."""
 
     def score(runs: Sequence[Run]) -> list[FloatArray]:
-        scores = []
-        for run in runs:
-            others = [other.history for other in runs if other is not run]
-            scores.append(detector.fit([*others, run.history]).score(run.window)[0].values)
-        return scores
+        trained = detector.fit_runs({run.window.asset: run.history for run in runs})
+        return [trained.score(run.window)[0].values for run in runs]
 
     return score
 

@@ -18,6 +18,14 @@ def test_alarm_lasts_until_the_score_is_well_below_the_threshold():
     assert alarms_of(scores, 1.0, 0.7).tolist() == [False, True, True, True, True, False, False, True]
 
 
+def test_alarm_begins_and_ends_after_its_delays():
+    scores = np.array([2.0, 0.1, 2.0, 2.0, 2.0, 0.1, 0.1, np.nan, 0.1, 0.1])
+
+    alarms = alarms_of(scores, 1.0, 0.7, on_delay=2, off_delay=3)
+
+    assert np.flatnonzero(alarms).tolist() == [3, 4, 5, 6, 7]
+
+
 def test_rows_are_counted_over_all_runs_and_never_adjusted():
     runs = [_judged("..xx..", ".xx..."), _judged("....", "...x")]
 

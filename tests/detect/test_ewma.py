@@ -16,7 +16,7 @@ from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
-from tests.support.builders import LINE, a_window, with_cells
+from tests.support.builders import LINE, PLANT, a_window, with_cells
 
 MINUTE = timedelta(minutes=1)
 SIGNALS = ("flow", "pressure", "vibration")
@@ -154,6 +154,22 @@ def test_windows_of_one_asset_are_pooled_for_its_limits() -> None:
     ]
 
     assert (np.std(np.log(pooled), axis=0) < 0.5 * np.std(np.log(alone), axis=0)).all()
+
+
+def test_runs_that_each_go_on_have_the_limits_of_the_last_of_a_history() -> None:
+    runs = {
+        AssetKey("Línea", str(i)): replace(a_line(300, seed=i), asset=AssetKey("Línea", str(i)))
+        for i in range(4)
+    }
+    as_one = [replace(window, asset=AssetKey("Línea", "0")) for window in runs.values()]
+
+    trained = DETECTOR.fit_runs(runs)
+
+    last = DETECTOR.fit(as_one).assets[AssetKey("Línea", "0")].limits
+    assert np.array_equal(trained.assets[AssetKey("Línea", "3")].limits, last)
+    assert len({calm.limits.tobytes() for calm in trained.assets.values()}) == 4
+    with pytest.raises(HistoryTooShort):
+        DETECTOR.fit_runs({PLANT: CALM.rows(0, MIN_ROWS - 1)})
 
 
 def test_limit_grows_with_the_level_where_windows_say_so() -> None:

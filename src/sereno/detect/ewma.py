@@ -90,12 +90,25 @@ class EwmaDetector:
         if not pieces:
             found = f"{max(map(_n_usable, history, use), default=0)} rows"
             raise HistoryTooShort(found=found, needed=f"{MIN_ROWS} rows of one asset")
-        return TrainedEwma(self, {key: self._fit_asset(parts) for key, parts in sorted(pieces.items())})
+        return TrainedEwma(self, {key: self._learn(parts)[-1] for key, parts in sorted(pieces.items())})
 
-    def _fit_asset(self, parts: Sequence[tuple[Window, BoolArray]]) -> Calm:
+    def fit_runs(self, runs: Mapping[AssetKey, Window]) -> "TrainedEwma":
+        """As `fit` for windows of one asset, of which each goes on by itself under a name of its own.
+
+        Raises:
+            HistoryTooShort: A window has fewer than `MIN_ROWS` rows.
+        """
+        for window in runs.values():
+            if (found := _n_usable(window, np.ones(len(window), dtype=bool))) < MIN_ROWS:
+                raise HistoryTooShort(found=f"{found} rows", needed=f"{MIN_ROWS} rows of each run")
+        parts = [(window, np.ones(len(window), dtype=bool)) for window in runs.values()]
+        return TrainedEwma(self, dict(zip(runs, self._learn(parts), strict=True)))
+
+    def _learn(self, parts: Sequence[tuple[Window, BoolArray]]) -> list[Calm]:
         signals = tuple(dict.fromkeys(name for window, _ in parts for name in window.signals))
-        blocks = [(columns_of(window, signals), rows) for window, rows in parts]
-        return learn_calm(signals, blocks, self.follower)
+        return learn_calm(
+            signals, [(columns_of(window, signals), rows) for window, rows in parts], self.follower
+        )
 
     @property
     def follower(self) -> Follower:

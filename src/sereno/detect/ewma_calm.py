@@ -54,7 +54,7 @@ class Calm:
             that the largest over the signals has its own 99 % quantile at 1. Infinite for a signal that never
             moved: it has shown no measure to judge a move by.
         bounds: Largest error that may be noise [unit of the signal], shape (signals,).
-        levels: Middle of the last window, shape (signals,).
+        levels: Middle of the window, shape (signals,).
         is_context: Signals that wander by themselves, shape (signals,).
         bands: Levels that a signal settles at: index of the signal, lowest, highest; shape (bands, 3). Only
             of signals that have more than one.
@@ -91,8 +91,8 @@ class Calm:
 
 def learn_calm(
     signals: tuple[str, ...], blocks: Sequence[tuple[FloatArray, BoolArray]], follower: Follower
-) -> Calm:
-    """What calm looks like over the windows of one asset, the last of which goes on.
+) -> list[Calm]:
+    """What calm looks like over the windows of one asset: for each of them, as the one that goes on.
 
     Args:
         blocks: Values (rows, signals) and the rows to learn from (rows,), per window; at least `MIN_ROWS` of
@@ -101,16 +101,12 @@ def learn_calm(
     bands = _bands([values[rows] for values, rows in blocks])
     extents = _extents(blocks, bands, follower)
     is_context = _wanders([one.learnt for one in extents])
-    limits = _limits(extents, is_context)
     has_moved = np.any([one.has_moved for one in extents], axis=0)
-    return Calm(
-        signals=signals,
-        limits=np.where(has_moved, limits, np.inf),
-        bounds=_credible([one.bounds for one in extents], extents)[-1],
-        levels=extents[-1].levels,
-        is_context=is_context,
-        bands=bands,
-    )
+    bounds = _credible([one.bounds for one in extents], extents)
+    return [
+        Calm(signals, np.where(has_moved, limit, np.inf), bound, one.levels, is_context, bands)
+        for one, limit, bound in zip(extents, _limits(extents, is_context), bounds, strict=True)
+    ]
 
 
 def pool_members(members: Sequence[Calm]) -> Calm:
@@ -152,16 +148,15 @@ def _extents(
     ]
 
 
-def _limits(extents: Sequence[_Extent], is_context: BoolArray) -> FloatArray:
-    """Limits of the last window: its own and those of all, and such that few rows are beyond any of them."""
+def _limits(extents: Sequence[_Extent], is_context: BoolArray) -> list[FloatArray]:
+    """Limits of each window: its own and those of all, and such that few rows are beyond any of them."""
     farthest = np.max([one.farthest for one in extents], axis=0)
     limits = [
         np.where(is_context, np.maximum(own, farthest), own)
         for own in _credible([one.limits for one in extents], extents)
     ]
-    joint = np.median([_joint(one.gaps / own) for one, own in zip(extents, limits, strict=True)])
-    last: FloatArray = limits[-1] * joint
-    return last
+    joint = float(np.median([_joint(one.gaps / own) for one, own in zip(extents, limits, strict=True)]))
+    return [own * joint for own in limits]
 
 
 def _measure(values: FloatArray, rows: BoolArray, levels: FloatArray, follower: Follower) -> _Extent:
@@ -277,8 +272,8 @@ def _settled(column: FloatArray, width: float) -> list[tuple[float, float]]:
         if rows.sum() < _BAND_ROWS:
             continue
         low, high = float(part[0]) * width, float(part[-1] + 1) * width
-        if bands and low - bands[-1][1] < max(high - low, bands[-1][1] - bands[-1][0]):
-            low = bands.pop()[0]  # nearer than they are wide: one level that wanders
+        if bands and low - bands[-1][1] < min(high - low, bands[-1][1] - bands[-1][0]):
+            low = bands.pop()[0]  # nearer than both are wide: one level that wanders
         bands.append((low, high))
     return bands
 

@@ -24,6 +24,8 @@ _HASTE = 0.05
 """Weight of a row in the level of a signal that is back elsewhere: it is soon found where it is now."""
 _WARM_ROWS = 20
 """Rows before the averages are worth a score."""
+_RUN_IN = 2
+"""Time constants of the level for which a line that has begun anew runs in: its level is not held before."""
 _SETTLED_ROWS = 5
 """Rows in a run within another band that make a regime: fewer are passing through."""
 _STRETCH_ROWS = 1_000
@@ -146,7 +148,7 @@ class _Signal:
         """
         figures, bound, weight = self.figures, self._bound, self._follower.weight
         seen, fast, level = figures[_SEEN], figures[_FAST], figures[_LEVEL]
-        if figures[_MARK] != 0.0 or seen <= max(self._follower.level_rows, 1.0 / weight):
+        if figures[_MARK] != 0.0 or seen <= max(_RUN_IN * self._follower.level_rows, 1.0 / weight):
             return start
         pace, alarming = 1.0 / self._follower.level_rows, _HOLD * self._limit
         first = start
@@ -219,8 +221,7 @@ class _Signal:
         """
         figures = self.figures
         if figures[_MARK] <= 0.0:
-            # A line that has just begun still runs in.
-            is_settled = figures[_SEEN] > self._follower.level_rows
+            is_settled = figures[_SEEN] > _RUN_IN * self._follower.level_rows
             if strangeness >= max(_HOLD, -figures[_MARK]) and is_settled:
                 figures[_MARK], figures[_AWAY] = strangeness, 0.0
                 self._settle(value)
