@@ -223,8 +223,8 @@ def _at_start(
     end = habit.to_arrays()
     back = Habit(end, step, paces)
     for value, (slot, kind, teaches) in zip(reversed(column), reversed(calendar), strict=True):
-        back.follow(value, slot, kind, teaches=teaches)
-    return back.to_arrays() | {"rarity": end["rarity"]}
+        back.retrace(value, slot, kind, teaches=teaches)
+    return back.to_arrays()
 
 
 def _beginning(known: SeasonalModel | None, signal: str, step: timedelta | None) -> HabitState:
