@@ -190,6 +190,15 @@ def test_rows_that_are_not_used_teach_no_counts() -> None:
     assert again[0] > again[1] + 0.2
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("level_days", 0.0), ("sustain_rows", 0.5), ("repeat_share", 1.0), ("repeat_share", -0.1)],
+)
+def test_option_out_of_its_bounds_is_refused_by_name(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"'{option}'.*{value}"):
+        replace(DETECTOR, **{option: value})
+
+
 def test_history_without_a_single_value_is_refused() -> None:
     with pytest.raises(HistoryTooShort):
         DETECTOR.fit([with_cells(FLEET[0], slice(None), slice(None), np.nan)])

@@ -170,39 +170,48 @@ class Habit:
         if not isfinite(value):
             figures[_SUSTAINED] *= 1.0 - self._sustain_pace
             return float("nan"), float("nan"), False
-        if not figures[_N_ROWS]:
-            figures[_LEVEL], figures[_MAGNITUDE] = value, abs(value)
-        has_shape, season = self._season(slot, kind)
-        away = value - figures[_LEVEL]
-        is_usual = has_shape and figures[_SHAPED] < _CALENDAR_GAIN * figures[_PLAIN]
+        has_shape, is_usual, season = self._expect(value, slot, kind)
         usual = figures[_LEVEL] + (season if is_usual else 0.0)
         is_telling = abs(usual) > _TELLING_SHARE * figures[_MAGNITUDE]
-        sizes = self._sizes(away, away - season)
+        floor, reach = self._floor_and_reach()
+        away = value - figures[_LEVEL]
+        held = _within(_SUSTAIN_CLIP * reach, away - season)
+        figures[_SUSTAINED] += self._sustain_pace * (held - figures[_SUSTAINED])
+        sizes = [max(abs(size), floor) for size in (away, away - season, figures[_SUSTAINED])]
         level, *calendar = self._weigh(sizes, n_taught=(_VIEWS if has_shape else 1) if teaches else 0)
         rarity = max(level - _LEVEL_HANDICAP if is_usual else level, *calendar)
         if teaches:
-            self._learn_shape(slot, kind, away, season, has_shape=has_shape)
-        self._move_level(value, value - usual)
+            self._learn_shape(slot, kind, away, season, reach=_CLIP * reach if has_shape else inf)
+        self._move_level(value, _within(_CLIP * reach, value - usual))
         return rarity if rarity > -inf else float("nan"), usual, is_telling
 
-    @property
-    def _floor(self) -> float:
-        """Errors below this are none."""
-        return max(_FLOOR_SHARE * self._figures[_MAGNITUDE], _SMALLEST)
+    def retrace(self, value: float, slot: int, kind: int, *, teaches: bool = True) -> None:
+        """Follow a row without judging it: level and shape move, nothing is counted or sustained."""
+        self._figures[_SUSTAINED] = 0.0
+        self._figures[_RUNS:] = [0.0] * _VIEWS
+        if not isfinite(value):
+            return
+        has_shape, is_usual, season = self._expect(value, slot, kind)
+        _, reach = self._floor_and_reach()
+        away = value - self._figures[_LEVEL]
+        if teaches:
+            self._learn_shape(slot, kind, away, season, reach=_CLIP * reach if has_shape else inf)
+        self._move_level(value, _within(_CLIP * reach, away - season if is_usual else away))
 
-    def _held(self, error: float, clip: float) -> float:
-        """An error as it may teach; any size where nothing has varied so far."""
-        spread = self._figures[_SPREAD]
-        if self._figures[_N_ROWS] < _WARM_ROWS or spread < self._floor:
-            return error
-        return max(-clip * spread, min(clip * spread, error))
-
-    def _sizes(self, away: float, error: float) -> tuple[float, float, float]:
-        """Sizes of the error to the level, to what the calendar says, and of the latter sustained."""
+    def _expect(self, value: float, slot: int, kind: int) -> tuple[bool, bool, float]:
+        """Whether the time of day is known, whether the calendar explains the signal, and by how much."""
         figures = self._figures
-        figures[_SUSTAINED] += self._sustain_pace * (self._held(error, _SUSTAIN_CLIP) - figures[_SUSTAINED])
-        floor = self._floor
-        return max(abs(away), floor), max(abs(error), floor), max(abs(figures[_SUSTAINED]), floor)
+        if not figures[_N_ROWS]:
+            figures[_LEVEL], figures[_MAGNITUDE] = value, abs(value)
+        has_shape, season = self._season(slot, kind)
+        return has_shape, has_shape and figures[_SHAPED] < _CALENDAR_GAIN * figures[_PLAIN], season
+
+    def _floor_and_reach(self) -> tuple[float, float]:
+        """Size below which errors are none, and the mean error; endless while nothing has varied."""
+        figures = self._figures
+        floor = max(_FLOOR_SHARE * figures[_MAGNITUDE], _SMALLEST)
+        is_settled = figures[_N_ROWS] >= _WARM_ROWS and figures[_SPREAD] >= floor
+        return floor, figures[_SPREAD] if is_settled else inf
 
     def _weigh(self, sizes: Sequence[float], *, n_taught: int) -> list[float]:
         """Rarity of each error [decades], -inf while too little was seen; the first so many are counted."""
@@ -224,9 +233,9 @@ class Habit:
         share = self._visits[own] / (self._visits[own] + _KIND_PRIOR)
         return True, share * self._shape[own] + (1.0 - share) * self._shape[slot]
 
-    def _learn_shape(self, slot: int, kind: int, away: float, season: float, *, has_shape: bool) -> None:
+    def _learn_shape(self, slot: int, kind: int, away: float, season: float, *, reach: float) -> None:
         figures = self._figures
-        if has_shape:
+        if self._visits[slot] >= _MIN_VISITS:
             figures[_N_SHAPED] += 1.0
             pace = max(self._pace, 1.0 / figures[_N_SHAPED])
             figures[_PLAIN] += pace * (abs(away) - figures[_PLAIN])
@@ -234,14 +243,16 @@ class Habit:
         for place in (slot, kind * self._n_slots + slot):
             self._visits[place] = min(self._visits[place] + 1, _MAX_VISITS)
             pace = max(_SHAPE_PACE, 1.0 / self._visits[place])
-            gap = away - self._shape[place]
-            self._shape[place] += pace * (self._held(gap, _CLIP) if has_shape else gap)
+            self._shape[place] += pace * _within(reach, away - self._shape[place])
 
-    def _move_level(self, value: float, error: float) -> None:
+    def _move_level(self, value: float, held: float) -> None:
         figures = self._figures
-        held = self._held(error, _CLIP)
         figures[_N_ROWS] += 1.0
         pace = max(self._pace, 1.0 / figures[_N_ROWS])
         figures[_SPREAD] += pace * (abs(held) - figures[_SPREAD])
         figures[_LEVEL] += pace * held
         figures[_MAGNITUDE] += pace * (abs(value) - figures[_MAGNITUDE])
+
+
+def _within(reach: float, error: float) -> float:
+    return max(-reach, min(reach, error))

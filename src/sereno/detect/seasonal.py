@@ -65,6 +65,15 @@ class SeasonalDetector:
     sustain_rows: float = 5.0
     repeat_share: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, is_kept, bounds in (
+            ("level_days", self.level_days > 0.0, "above 0"),
+            ("sustain_rows", self.sustain_rows >= 1.0, "at least 1"),
+            ("repeat_share", 0.0 <= self.repeat_share < 1.0, "from 0 to less than 1"),
+        ):
+            if not is_kept:
+                raise ValueError(f"'{name}' is {bounds} (found {getattr(self, name)!r})")
+
     def fit(self, history: Sequence[Window]) -> "TrainedSeasonal":
         """Learn each asset of `history`; cells that are NaN teach nothing.
 
@@ -223,8 +232,8 @@ def _at_start(
     end = habit.to_arrays()
     back = Habit(end, step, paces)
     for value, (slot, kind, teaches) in zip(reversed(column), reversed(calendar), strict=True):
-        back.follow(value, slot, kind, teaches=teaches)
-    return back.to_arrays() | {"rarity": end["rarity"]}
+        back.retrace(value, slot, kind, teaches=teaches)
+    return back.to_arrays()
 
 
 def _beginning(known: SeasonalModel | None, signal: str, step: timedelta | None) -> HabitState:
