@@ -142,9 +142,9 @@ def test_scale_of_ratios_and_differences_restores_what_it_standardised() -> None
 def test_ensemble_is_the_loudest_of_its_members_and_says_who() -> None:
     window = _related()
     broken = with_cells(_broken(window, 30), 50, "draw", 900.0)
-    trained = EnsembleDetector(LINE, members=("pca", "forest"), options={"forest": {"n_trees": 20}}).fit(
-        [window]
-    )
+    trained = EnsembleDetector(
+        LINE, members=("pca", "forest"), member_options={"forest": {"n_trees": 20}}
+    ).fit([window])
 
     scores, _ = trained.score(broken)
 
@@ -185,7 +185,7 @@ def test_ensemble_keeps_its_options_in_its_state() -> None:
         {"members": ["pca", "pca"]},
         {"members": ["ensemble"]},
         {"combine": "product"},
-        {"options": {"forest": {"n_trees": 3}}},
+        {"member_options": {"forest": {"n_trees": 3}}},
     ],
     ids=str,
 )

@@ -1,5 +1,9 @@
 """Which detector learns, from settings to the stored model."""
 
+import itertools
+import json
+from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +11,9 @@ import pytest
 
 from sereno.domain.archive import pack, unpack
 from sereno.domain.errors import DetectorOptionUnknown, DetectorUnknown, SettingsError
+from sereno.domain.judgement import Calibration, Claim, IncidentKind, Severity
 from sereno.domain.readings import Window
+from sereno.flows.incidents import IncidentView
 from sereno.flows.models import load_model
 from sereno.flows.workspace import Workspace
 from tests.support.builders import PROFILES, a_roof, a_workspace, readings_of
@@ -17,11 +23,11 @@ ROOF = a_roof(rows=200, generation={(150, 160): 0.0})
 MEDIAN = "tests.support.third_party:MedianDetector"
 
 
-def _with_roof(folder: Path, settings: str) -> Workspace:
+def _with_roof(folder: Path, settings: str, rows: int = 200) -> Workspace:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sereno.yaml").write_text(f"timezone: Europe/Madrid\n{settings}", "utf-8")
     workspace = a_workspace(folder)
-    workspace.add(readings_of(ROOF), zone=ROOF.zone)
+    workspace.add(readings_of(ROOF.rows(0, rows)), zone=ROOF.zone)
     return workspace
 
 
@@ -62,6 +68,64 @@ def test_training_takes_the_detector_that_is_asked_for(
 
     assert (other.detector, first.detector) == ("median", "robust")
     assert other.id != first.id
+
+
+@pytest.mark.parametrize("kind", ["pca", "forest", "ensemble"])
+def test_built_in_detector_finds_the_dead_stretch_whether_judged_at_once_or_in_batches(
+    tmp_path: Path, kind: str
+) -> None:
+    found = []
+    for name, cuts in (("once", [0, 200]), ("batches", [0, 120, 153, 154, 200])):
+        workspace = _with_roof(tmp_path / name, f"detector: {kind}\n", rows=120)
+        workspace.train()
+        for start, stop in itertools.pairwise(cuts):
+            workspace.add(readings_of(ROOF.rows(start, stop)), zone=ROOF.zone, judge=True)
+        workspace.score()
+        found.append([_told(view) for view in workspace.incidents() if view.incident.worst.model])
+
+    assert found[0] == found[1]
+    assert any(started == ROOF.time[150].item() for started, _ in found[0])
+
+
+def _told(view: IncidentView) -> tuple[datetime, float]:
+    worst = view.incident.worst
+    return worst.started_at.replace(tzinfo=None), worst.score
+
+
+def test_card_from_before_claims_is_read() -> None:
+    calibration = Calibration(2.0, 0.7, 1, 2, budget=0.25, realised=0.2, supported=0.1, asset_weeks=20.0)
+    document = {one.name: getattr(calibration, one.name) for one in fields(Calibration)}
+
+    today = Calibration.of_document(
+        json.loads(json.dumps({**document, "claim": Claim.AT_MOST, "bands": [2, 3]}))
+    )
+    old = Calibration.of_document({k: v for k, v in document.items() if k not in {"claim", "bands"}})
+
+    assert old == calibration
+    assert (today.claim, today.bands) == (Claim.AT_MOST, (2, 3))
+
+
+def test_sigma_bands_of_the_settings_grade_what_is_found(tmp_path: Path) -> None:
+    settings = "calibration: {method: sigma_bands, sigmas: [2, 3, 4, 400]}\ndetector: {trees: 10}\n"
+    workspace = _with_roof(tmp_path / "w", settings, rows=120)
+    card = workspace.train()[0]
+    workspace.add(readings_of(ROOF), zone=ROOF.zone)
+    workspace.score()
+
+    bands = card.calibration.bands
+    worst = [
+        v.incident.worst for v in workspace.incidents() if v.incident.worst.kind is IncidentKind.BEHAVIOUR
+    ]
+    assert (card.calibration.method, card.calibration.claim, len(bands)) == ("sigma_bands", Claim.NONE, 3)
+    assert worst
+    assert all(one.severity == 1 + sum(one.score / one.threshold >= b for b in bands) for one in worst)
+    assert max(one.severity for one in worst) is Severity.HIGH
+
+
+@pytest.mark.parametrize("sigmas", ["[3, 2, 4, 5]", "[2, 3]", "[2, 2, 3, 4]", "[-1, 2, 3, 4]"])
+def test_bands_that_make_no_sense_are_refused(tmp_path: Path, sigmas: str) -> None:
+    with pytest.raises(SettingsError):
+        _with_roof(tmp_path / "w", f"calibration: {{method: sigma_bands, sigmas: {sigmas}}}\n")
 
 
 def test_detector_that_is_gone_is_named_when_its_model_is_loaded(

@@ -1,5 +1,6 @@
 """Thresholds found anew: asked for, compared, written down, taken back."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from sereno.domain.incidents import Verdict
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
 from sereno.flows.recalibration import Decision, Recalibration
+from sereno.flows.watching import WatchedFolder, watch_folders
 from sereno.flows.workspace import Workspace
 from tests.support.builders import DAY, NOW, a_window, a_workspace, readings_of
 
@@ -190,3 +192,16 @@ def test_model_is_promoted_by_the_beginning_of_its_id(lived: Callable[..., Works
 def test_first_model_cannot_be_rolled_back(lived: Callable[..., Workspace]) -> None:
     with pytest.raises(NotFound):
         lived(1.0).roll_back_model()
+
+
+def test_watching_recalibrates_when_it_is_time(lived: Callable[..., Workspace], tmp_path: Path) -> None:
+    folder = lived(1.3, settings="recalibration: {every: 7d}\n").folder
+    (tmp_path / "in").mkdir()
+
+    with a_workspace(folder, now=NOW + timedelta(days=8)) as workspace:
+        before = workspace.active_models()
+        watched = [WatchedFolder(tmp_path / "in")]
+        watch_folders(workspace, watched, is_once=True, stop=threading.Event(), on_file=lambda _: None)
+
+        assert workspace.active_models() != before
+        assert [one["decision"] for one in workspace.past_recalibrations()] == ["replaced"]

@@ -190,6 +190,7 @@ def train(
                 weeks=number(calibration.asset_weeks, language),
                 budget=number(calibration.budget, language),
                 realised=number(calibration.realised, language),
+                claim=sentence(f"cli.claim.{calibration.claim}", language),
             )
         )
         asked = float(str(card.settings["budget"]))

@@ -42,7 +42,7 @@ def list_models(context: typer.Context) -> None:
         show_json(rows)
     elif rows:
         headings = [sentence(f"cli.models.{name}", language) for name in _COLUMNS]
-        shown = [{**row, "judges": "*" if row["judges"] else ""} for row in rows]
+        shown = [_shown(row, language) for row in rows]
         show_table(shown, _COLUMNS, headings)
     else:
         say(sentence("cli.models.none", language))
@@ -123,6 +123,14 @@ def _show_judge(request: Request, card: "ModelCard", language: str) -> None:
         show_json(card.to_json())
     else:
         say(sentence("cli.models.now_judges", language, model=card.id, profile=card.profile))
+
+
+def _shown(row: dict[str, object], language: str) -> dict[str, object]:
+    """A row as people read it; models of before say nothing of what they promise."""
+    from sereno.i18n.catalogue import sentence
+
+    claim = sentence(f"cli.claim.{row['claim']}", language) if row["claim"] else ""
+    return {**row, "judges": "*" if row["judges"] else "", "claim": claim}
 
 
 def _row(card: "ModelCard", active: dict[str, str]) -> dict[str, object]:

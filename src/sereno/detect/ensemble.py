@@ -31,14 +31,14 @@ class EnsembleDetector:
         profile: Given to each member.
         members: Names of the detectors.
         combine: `maximum` hears whoever speaks loudest, `mean` asks for agreement.
-        options: Of members, by their name.
-        seed: Of the members that have one and no other in `options`.
+        member_options: Options of members, by their name.
+        seed: Of the members that have one and no other in `member_options`.
     """
 
     profile: Profile
     members: tuple[str, ...] = ("robust", "pca")
     combine: str = MAXIMUM
-    options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    member_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -46,9 +46,9 @@ class EnsembleDetector:
             raise ValueError("'members' are names of other detectors, each once")
         if self.combine not in (MAXIMUM, MEAN):
             raise ValueError(f"'combine' is {MAXIMUM} or {MEAN} (found {self.combine!r})")
-        strange = set(self.options) - set(self.members)
+        strange = set(self.member_options) - set(self.members)
         if strange:
-            raise ValueError(f"'options' name what is no member: {', '.join(sorted(strange))}")
+            raise ValueError(f"'member_options' name what is no member: {', '.join(sorted(strange))}")
 
     def fit(self, history: Sequence[Window]) -> "TrainedEnsemble":
         """Let each member learn `history`.
@@ -73,7 +73,9 @@ class EnsembleDetector:
     def _built(self) -> dict[str, Detector]:
         common = {"seed": self.seed}
         return {
-            name: build_detector(name, self.profile, self.options.get(name, {}), common=common, where=_NAME)
+            name: build_detector(
+                name, self.profile, self.member_options.get(name, {}), common=common, where=_NAME
+            )
             for name in self.members
         }
 

@@ -1,7 +1,8 @@
 """The isolation forest as a detector of its own: joint oddities of rows whose order says nothing.
 
-One forest over all assets with the same signals, on rows standardised by asset. Its raw score says how short
-a row's path is; here it is counted from the asset's usual score, in units of its calm 99 % quantile.
+One forest over all assets with the same signals, on rows standardised by asset, with a few rows scattered
+about so that what lies outside counts as far. Its raw score says how short a row's path is; here it is
+counted from the asset's usual score, in units of its calm 99 % quantile.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 
 from sereno.detect.columns import as_in, columns_of
 from sereno.detect.forest import Forest, fit_forest
-from sereno.detect.members import CLIP, Fleet, Member, Members, learn_members
+from sereno.detect.members import CLIP, Fleet, Member, Members, calm_limits, learn_members
 from sereno.detect.pca import sum_in_order
 from sereno.detect.pca_detector import fill_unknown
 from sereno.domain.judgement import Memory, Scores
@@ -21,9 +22,11 @@ from sereno.domain.signals import AssetKey, Profile
 
 __all__ = ["ForestDetector", "TrainedForest"]
 
-USUAL = 0.45
-"""Score of a row of usual path, about which calm rows lie (equation 2 gives 0.5 for the mean path)."""
-_LEAST = np.array([0.05])
+_LEAST = np.array([0.02])
+"""Least distance of the calm limit from the usual score, which lies in (0, 1]."""
+_SCATTERED = 0.05
+"""Share of rows anywhere in the range of deviations that a forest is grown from besides the calm ones: a tree
+only knows what lies between its rows, and a far row would end where the outermost calm one does."""
 _MAX_ROWS = 100_000
 
 
@@ -54,13 +57,17 @@ class ForestDetector:
     def fit_parts(self, history: Sequence[Window], use: Sequence[BoolArray]) -> "TrainedForest":
         """As `fit`, from the rows marked in `use` alone."""
         members = learn_members(
-            self.profile, history, use, statistics=_statistics, least=_LEAST, plant=self._plant
+            self.profile, history, use, statistics=_statistics, limits_of=_limits, plant=self._plant
         )
         return TrainedForest(self.profile, members)
 
     def _plant(self, rows: FloatArray) -> Forest:
+        rng = np.random.default_rng(self.seed)
         if len(rows) > _MAX_ROWS:
-            rows = np.random.default_rng(self.seed).choice(rows, _MAX_ROWS, replace=False)
+            rows = rng.choice(rows, _MAX_ROWS, replace=False)
+        n_scattered = max(1, round(_SCATTERED * len(rows)))
+        scattered = rng.uniform(-CLIP, CLIP, size=(n_scattered, rows.shape[1]))
+        rows = np.concatenate([rows, scattered])
         return fit_forest(rows, seed=self.seed, n_trees=self.n_trees, n_samples=self.n_samples)
 
     def load(self, state: bytes) -> "TrainedForest":
@@ -94,22 +101,23 @@ class TrainedForest:
         values = columns_of(window, member.signals)
         is_unknown = np.isnan(values)
         rows = _bounded(member, member.scale.standardise(values))
-        oddity = _oddity(fleet, rows)
-        score = oddity / member.limits[0]
+        usual, limit = member.limits.tolist()
+        raw = _raw(fleet, rows)
+        score = np.maximum(raw - usual, 0.0) / limit
         score[is_unknown.all(axis=1)] = np.nan
         guilt = np.where(is_unknown, 0.0, rows) ** 2
         asked = np.flatnonzero(score >= 1.0)
-        losses = _losses(fleet, rows[asked], oddity[asked])
+        losses = _losses(fleet, rows[asked], raw[asked])
         losses[is_unknown[asked]] = 0.0
         is_split = np.asarray(losses.any(axis=1))[:, None]
         guilt[asked] = np.where(is_split, losses, guilt[asked])
         shares = guilt / np.maximum(sum_in_order(guilt)[:, None], 1e-300)
-        usual = np.broadcast_to(member.scale.restore(np.zeros(len(member.signals))), rows.shape)
+        centre = np.broadcast_to(member.scale.restore(np.zeros(len(member.signals))), rows.shape)
         scores = Scores(
             window.time,
             score,
             as_in(window, member.signals, shares),
-            as_in(window, member.signals, usual.copy()),
+            as_in(window, member.signals, centre.copy()),
             np.ones(window.values.shape, dtype=bool),
         )
         return scores, Memory()
@@ -132,23 +140,28 @@ def _bounded(member: Member, rows: FloatArray) -> FloatArray:
     return np.clip(fill_unknown(member.components, rows), -CLIP, CLIP)
 
 
-def _oddity(fleet: Fleet, rows: FloatArray) -> FloatArray:
-    """Score of the forest beyond the usual one, shape (rows,)."""
+def _raw(fleet: Fleet, rows: FloatArray) -> FloatArray:
+    """Score of the forest, shape (rows,)."""
     if fleet.forest is None or not len(rows):
         return np.zeros(len(rows))
-    oddity: FloatArray = np.maximum(fleet.forest.score(rows) - USUAL, 0.0)
-    return oddity
+    return fleet.forest.score(rows)
 
 
-def _losses(fleet: Fleet, rows: FloatArray, oddity: FloatArray) -> FloatArray:
-    """What the oddity of rows loses as each signal comes to its usual value, shape (rows, signals)."""
+def _losses(fleet: Fleet, rows: FloatArray, raw: FloatArray) -> FloatArray:
+    """What the score of rows loses as each signal comes to its usual value, shape (rows, signals)."""
     losses = np.zeros(rows.shape)
     for signal in range(rows.shape[1]):
         usual = rows.copy()
         usual[:, signal] = 0.0
-        losses[:, signal] = np.maximum(oddity - _oddity(fleet, usual), 0.0)
+        losses[:, signal] = np.maximum(raw - _raw(fleet, usual), 0.0)
     return losses
 
 
 def _statistics(member: Member, fleet: Fleet, rows: FloatArray) -> FloatArray:
-    return _oddity(fleet, _bounded(member, rows))[:, None]
+    return _raw(fleet, _bounded(member, rows))[:, None]
+
+
+def _limits(raw: FloatArray) -> FloatArray:
+    """The usual score, and how far above it the calm 99 % quantile lies."""
+    usual = np.median(raw, axis=0)
+    return np.concatenate([usual, calm_limits(raw - usual, _LEAST)])

@@ -120,14 +120,14 @@ def learn_members(
     use: Sequence[BoolArray],
     *,
     statistics: Statistics,
-    least: FloatArray,
+    limits_of: Callable[[FloatArray], FloatArray],
     plant: Callable[[FloatArray], Forest] | None = None,
 ) -> Members:
     """Scale, components and limits of each asset and fleet.
 
     Args:
         use: Rows to learn from, one array (rows,) per window.
-        least: What the limits are at least, see `calm_limits`.
+        limits_of: The calm limits of statistics (rows, statistics).
         plant: Grows a fleet's forest from its calm standardised rows.
 
     Raises:
@@ -152,7 +152,7 @@ def learn_members(
         fleet = Fleet(stranger, None if plant is None else plant(pooled))
         for key in keys:
             rows = assets[key].scale.standardise(gathered[key][1])
-            limits = calm_limits(statistics(assets[key], fleet, rows), least)
+            limits = limits_of(statistics(assets[key], fleet, rows))
             assets[key] = replace(assets[key], limits=limits)
         limits = np.median([assets[key].limits for key in keys], axis=0)
         fleets[signals] = replace(fleet, stranger=replace(stranger, limits=limits))

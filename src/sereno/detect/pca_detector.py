@@ -43,7 +43,7 @@ class PcaDetector:
 
     def fit_parts(self, history: Sequence[Window], use: Sequence[BoolArray]) -> "TrainedPca":
         """As `fit`, from the rows marked in `use` alone."""
-        members = learn_members(self.profile, history, use, statistics=_statistics, least=_LEAST)
+        members = learn_members(self.profile, history, use, statistics=_statistics, limits_of=_limits)
         return TrainedPca(self.profile, members)
 
     def load(self, state: bytes) -> "TrainedPca":
@@ -128,6 +128,10 @@ def fill_unknown(components: Components, rows: FloatArray) -> FloatArray:
         some = np.where(missing, some - residual, some)
     filled[partial] = some
     return filled
+
+
+def _limits(statistics: FloatArray) -> FloatArray:
+    return calm_limits(statistics, _LEAST)
 
 
 def _statistics(member: Member, _fleet: Fleet, rows: FloatArray) -> FloatArray:

@@ -115,21 +115,23 @@ def calibrate_by(
 
 
 def _best(history: _History, budget: float, rule: CalibrationRule) -> Calibration:
-    """Conformal where it is sure; else the tail where that is; else whichever can do it at all."""
+    """Counting where that is sure; else the tail where that is; else whichever can do it at all."""
     found: list[Calibration] = []
     refused: list[BudgetTooSmall] = []
-    for one in (_tail, _conformal):
+    for one in (_conformal, _tail):
         with suppress(HistoryTooShort):
             try:
                 found.append(one(history, budget, rule))
             except BudgetTooSmall as error:
                 refused.append(error)
+        if found and found[0].claim == Claim.CALIBRATED:
+            return found[0]
     if not found:
         raise min(refused, key=lambda error: float(str(error.facts["supported"])))
     supported = min(calibration.supported for calibration in found)
-    best = min(reversed(found), key=_distrust)
-    if best.claim is Claim.INDICATIVE:  # of two that are not sure the tail is the better one
-        best = min(found, key=_distrust)
+    best = min(found, key=_distrust)
+    if best.claim == Claim.INDICATIVE:  # of two that are not sure the tail is the better one
+        best = min(reversed(found), key=_distrust)
     return replace(best, supported=supported)
 
 
