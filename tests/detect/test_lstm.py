@@ -17,6 +17,7 @@ from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
+from sereno.i18n.catalogue import error_sentence
 from tests.support.builders import LINE, a_window
 
 MINUTE = timedelta(minutes=1)
@@ -186,6 +187,7 @@ def test_history_of_gaps_is_too_short() -> None:
         QUICK.fit([replace(window, values=values)])
 
     assert raised.value.facts["found"] == "0 sequences to train on"
+    assert "0 secuencias para entrenar" in error_sentence(raised.value, "es")
 
 
 def test_dump_and_load_give_the_same_scores(trained: TrainedLstm) -> None:
@@ -205,6 +207,7 @@ sys.modules["jax"] = sys.modules["optax"] = None
 from pathlib import Path
 from sereno.detect.lstm import TrainedLstm
 from sereno.domain.errors import ExtraMissing
+from sereno.i18n.catalogue import error_sentence
 from tests.detect.test_lstm import LINE, QUICK, _bytes, a_run
 window = a_run(seed=1)
 trained = TrainedLstm.from_bytes(Path(sys.argv[1]).read_bytes(), LINE)
@@ -213,6 +216,7 @@ try:
     QUICK.fit([window])
 except ExtraMissing as error:
     print(error.facts["extra"])
+    assert "Entrenar autocodificadores LSTM" in error_sentence(error, "es")
 """
 
 

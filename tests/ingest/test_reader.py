@@ -432,3 +432,14 @@ def test_every_line_is_accounted_for(tmp_path):
     _, report, _ = read(write(tmp_path, solar_text(lines)))
     totals = report.totals
     assert totals.records_good + totals.records_quarantined + totals.duplicates_identical == len(lines)
+
+
+@pytest.mark.parametrize("names", ["temperature", "temperature,pressure,flowrate"])
+def test_line_of_temperature_pressure_and_flow_is_no_motor(tmp_path, names):
+    cells = ",".join(["25.1", "5.02", "99.7"][: names.count(",") + 1])
+    rows = "".join(f"2025-01-01 00:{minute:02},{cells}\n" for minute in range(30))
+
+    _, _, batches = read(write(tmp_path, f"timestamp,{names}\n{rows}"))
+
+    readings = batches[0].readings
+    assert (readings.profile, readings.signals) == ("process", tuple(names.split(",")))

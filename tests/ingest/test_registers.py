@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sereno.ingest import ReadOptions, inspect_file
+from sereno.ingest.headers import match_header, parse_header
 from sereno.settings.profiles import load_profiles
 
 PROFILES = load_profiles()
@@ -96,3 +97,11 @@ def test_process_keeps_unknown_columns_unless_the_header_says_register(tmp_path:
     path = a_file(tmp_path, ["Caudal", "Contador de agua"], [growing(), growing(seed=1)])
 
     assert signals_of(path, "process") == ["Caudal", "Contador de agua_register"]
+
+
+@pytest.mark.parametrize("text", ["total a [total]", "lectura x (contador)", "Lectura [kWh total]"])
+@pytest.mark.parametrize("profile", ["gas", "process", "solar"])
+def test_header_whose_unit_speaks_of_a_register_again_is_settled(text, profile):
+    match = match_header(parse_header(text), PROFILES[profile])
+
+    assert match.roles

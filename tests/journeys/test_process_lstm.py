@@ -20,7 +20,7 @@ pytest.importorskip("optax", reason="the extra 'deep' is not installed")
 
 QUARTER_ROWS, STREAMED_ROWS = 15, 1440
 DETECTOR = "detector: {kind: lstm, options: {encoding_dim: 8, epochs: 8}}"
-SETTINGS = f"timezone: Europe/Madrid\nlanguage: es\nprofile: process\n{DETECTOR}\n"
+SETTINGS = f"timezone: Europe/Madrid\nlanguage: es\n{DETECTOR}\n"
 
 
 class Block(NamedTuple):

@@ -384,7 +384,9 @@ def _register_match(header: Header, profile: Profile) -> Match | None:
     unit = header.unit or next((text for text in reversed(rest) if find_unit(text)), "")
     named = " ".join(text for text in rest if text != unit)
     if named:
-        written = (parse_header(named, unit), parse_header(f"{named} {unit}", unit))
+        says_register = any(word in REGISTER_WORDS | TOTAL_WORDS for _, word in _words(unit))
+        texts = (named,) if says_register else (named, f"{named} {unit}")
+        written = [parse_header(text, unit) for text in texts]
         found = next((m for m in (match_header(h, profile) for h in written) if m.signal), None)
         signal = found.signal if found is not None and not found.asset else None
     else:

@@ -28,6 +28,8 @@ __all__ = ["Column", "Layout", "choose_layout", "columns_for", "register_signal"
 
 # A profile whose names explain less than this share of the numeric columns is not what the file is about.
 MIN_EXPLAINED_SHARE = 0.33
+_ANYWHERE = frozenset({"temperature", "pressure", "flow", "vibration"})
+"""Quantities that plants of every kind measure."""
 N_MANY_COLUMNS = 3
 MIN_SHAPE_SHARE = 0.5
 N_PROBED = 60
@@ -445,13 +447,19 @@ def _rank(
     if layout.name == "long":
         coverage = _share_of_known_registers(layout, sample)
     n_with_unit = sum(not c.is_unit_assumed for c in signals)
-    is_apt = bool(n_explained) and (
+    is_telling = layout.name == "long" or any(_is_telling(c, layout.profile) for c in signals)
+    is_apt = is_telling and (
         layout.name == "long"
         or n_explained >= MIN_EXPLAINED_SHARE * len(numeric)
         or (len(numeric) < N_MANY_COLUMNS and n_explained > 0)
         or not numeric
     )
     return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
+
+
+def _is_telling(column: Column, profile: Profile) -> bool:
+    """Whether a column says what kind of asset the file is about: any line has temperatures and pressures."""
+    return profile.signal(column.signal).quantity not in _ANYWHERE
 
 
 def _share_of_known_registers(layout: Layout, sample: Sequence[Sequence[str]]) -> float:
