@@ -176,16 +176,16 @@ class Planner:
     def _is_sound(self, start: int, stop: int, fault: Fault) -> bool:
         """Whether the rows are complete, or nearly so where a fault may have gaps, and no trouble is near."""
         series = self._series
-        if fault.may_have_gaps:
-            length = (series.time[stop - 1] - series.time[start]) / series.step
-            return bool(length * MOST_GAPS < stop - start)
         first, last = series.time[start - 1], series.time[stop - 1]
         steps = round(float((last - first) / series.step))
-        is_whole = steps == stop - start and not np.isnan(series.values[start - 1 : stop]).any()
+        if fault.may_have_gaps:
+            is_whole = steps * MOST_GAPS < stop - start
+            known = [one for one in self._known if any(c.startswith("behaviour") for c in one.causes)]
+        else:
+            is_whole = steps == stop - start and not np.isnan(series.values[start - 1 : stop]).any()
+            known = self._known
         away = _AWAY_FROM_TROUBLE
-        return is_whole and not any(
-            one.first - away < last and first < one.last + away for one in self._known
-        )
+        return is_whole and not any(one.first - away < last and first < one.last + away for one in known)
 
     def _event(self, name: str, stretch: Stretch, change: Change) -> Event:
         series = self._series

@@ -13,6 +13,8 @@ __all__ = ["write_simulated"]
 
 ZONE = "Europe/Amsterdam"
 DAILY_SITES = 2
+RESTING = 2
+"""The first simulated gas client that rests at night."""
 DAILY, HOURLY, GAS = timedelta(days=300), timedelta(days=200), timedelta(days=60)
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _START = datetime(2023, 1, 31, 23, tzinfo=UTC)
@@ -26,7 +28,7 @@ def write_simulated(folder: Path, seed: int) -> Path:
     """
     _write_daily(_world("solar", seed, DAILY, _DAY, DAILY_SITES), folder / "solar_daily")
     _write_hourly(_world("solar", seed + 1, HOURLY, _HOUR, 1), folder / "solar_home")
-    _write_gas(_world("gas", seed + 2, GAS, _HOUR, 1), folder / "gas_home")
+    _write_gas(_world("gas", seed + 2, GAS, _HOUR, RESTING + 1), folder / "gas_home")
     return folder
 
 
@@ -84,6 +86,6 @@ def _write_hourly(world: World, folder: Path) -> None:
 
 def _write_gas(world: World, folder: Path) -> None:
     folder.mkdir(parents=True)
-    local, values = _local(world, 0)
+    local, values = _local(world, RESTING)
     frame = values.select(pl.col("volume").round(3).alias("m³"))
     frame.insert_column(0, local.alias("timestamp")).write_parquet(folder / "nl_house_gas_hourly.parquet")

@@ -119,7 +119,7 @@ def test_too_few_peers_say_nothing_of_a_row() -> None:
     reference = peering.reference(fleet[0].asset, fleet[0].time, few)
 
     assert np.isnan(reference.fast["made"]).all()
-    assert not np.isnan(reference.slow["made"][20:]).any()
+    assert np.isnan(reference.slow["made"]).all()
 
 
 def test_a_roof_that_loses_a_fifth_over_months_is_told_and_its_peers_are_not() -> None:
@@ -130,9 +130,9 @@ def test_a_roof_that_loses_a_fifth_over_months_is_told_and_its_peers_are_not() -
 
     scores = [scored(trained, peering, fleet, place) for place in range(N_ROOFS)]
 
-    assert np.nanmax(scores[3][LEARNT:330]) < 1.5
-    assert np.nanmax(scores[3][330:420]) > 1.5
-    assert all(np.nanmax(scores[place][LEARNT:]) < 1.5 for place in (0, 1, 2, 4, 5))
+    assert np.nanmax(scores[3][LEARNT:330]) < 2.0
+    assert np.nanmax(scores[3][330:420]) > 3.0
+    assert all(np.nanmax(scores[place][LEARNT:]) < 2.0 for place in (0, 1, 2, 4, 5))
 
 
 def test_the_drift_names_its_signal_and_what_was_expected() -> None:
@@ -142,7 +142,7 @@ def test_the_drift_names_its_signal_and_what_was_expected() -> None:
 
     scores, _ = trained.score(referred(peering, fleet, 3))
 
-    row = 350
+    row = 338
     assert scores.contributions[row, 0] == pytest.approx(1.0)
     assert fleet[3].values[row, 0] < 0.85 * scores.expected[row, 0]
 
@@ -169,9 +169,7 @@ def test_streamed_equals_batch_to_the_last_bit(cuts: tuple[int, ...]) -> None:
     memory, parts, common = Memory(), [], []
     for first, last in zip((0, *cuts), (*cuts, len(own)), strict=True):
         part = own.rows(first, last)
-        seen = {
-            key: window.rows(max(first - 8, 0), last) for key, window in others.items() if key != own.asset
-        }
+        seen = {key: window.rows(first, last) for key, window in others.items() if key != own.asset}
         part = with_references(part, peering.reference(own.asset, part.time, seen))
         scores, after = trained.score(part, memory)
         moved, beside = trained.score_common(part, memory)
@@ -271,5 +269,5 @@ def test_of_a_pair_the_one_that_moved_is_told_and_the_other_is_not() -> None:
     one, other = (scored(trained, peering, fleet, place)[650:680] for place in (0, 1))
 
     assert f"{PAIR}made" in columns[0].signals
-    assert np.nanmax(one) > 1.5
-    assert np.nanmax(other) < np.nanmax(one) / 2
+    assert np.mean(one > 1.0) > 0.8
+    assert np.mean(other > 1.0) < 0.4

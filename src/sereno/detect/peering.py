@@ -3,7 +3,7 @@
 Weather, a network, a market move many assets at once. For each signal of an asset training looks for others
 whose daily means rise and fall with its own. The median of what they show over their own calendar shapes is
 the reference: of three or more the median is robust, so that it tells common from local at once; one or two
-(a pair of meters, a neighbour) are believed over a week only, where chance has cancelled.
+(a pair of meters, a neighbour) are believed in the mean of days only, where chance has cancelled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from sereno.domain.judgement import Scores
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["LOOKBACK", "NO_REFERENCE", "Peering", "Reference", "Tie", "learn_peering"]
+__all__ = ["NO_REFERENCE", "Peering", "Reference", "Tie", "learn_peering"]
 
 LEAST_ROBUST = 3
 """Peers whose median one bad one cannot move."""
@@ -38,8 +38,6 @@ SAME_LEVEL, STEADY = 0.02, 0.03
 SHARE_BOUNDS = (0.0, 1.2)
 """Of the peers' movement that an asset may share."""
 SLOW_DAYS = 7
-LOOKBACK = timedelta(days=SLOW_DAYS + 1)
-"""Readings of peers that are wanted before the first row."""
 BLOCK = 250
 """Assets among which peers are looked for."""
 AS_ALIKE = 0.15
@@ -60,7 +58,7 @@ class Tie:
     Attributes:
         peers: Most alike first.
         fast: Share of their movement in each row that is the asset's too; 0 where they do not tell.
-        slow: The same of the means of a week.
+        slow: The same of means of days and weeks, where chance has cancelled.
         is_lead: Whether the asset speaks for all that move together with it, near and far.
     """
 
@@ -75,8 +73,8 @@ class Reference:
     """How much more than usual peers show, per row of an asset: logarithm for ratio-scaled signals.
 
     Attributes:
-        fast: In the row itself, by signal, shape (rows,); NaN where unknown.
-        slow: In the week before the row's day (UTC), by signal, shape (rows,).
+        fast: What the row shares with them, by signal, shape (rows,); NaN where unknown.
+        slow: What its level shares with them: right on the mean of days, not in each row, shape (rows,).
         is_ratio: Whether a signal moves by a factor, by signal.
         paired: Signals of which one other asset alone tells, so that nobody knows which of the two moved.
         leads: Signals for which the asset speaks for all when all move.
@@ -156,7 +154,7 @@ class Peering:
 
         Args:
             time: Instants of the asset's rows, ascending, shape (rows,).
-            others: Readings of its peers, from `LOOKBACK` before the first instant.
+            others: Readings of its peers at the same instants.
         """
         ties = {name: tie for (key, name), tie in self.ties.items() if key == asset}
         if not ties or not len(time):
@@ -171,8 +169,8 @@ class Peering:
             if tie.fast:
                 fast[name] = np.clip(tie.fast * _at(time, parts, LEAST_ROBUST), -_LARGEST, _LARGEST)
             if tie.slow:
-                weeks = [_week_before(time, *part) for part in parts]
-                slow[name] = tie.slow * _median(weeks, len(time), 1)
+                least = min(LEAST_ROBUST, len(tie.peers))
+                slow[name] = tie.slow * _at(time, parts, least)
         is_ratio = {name: bool(own.baseline.knee[own.signals.index(name)] > 0) for name in ties}
         leads = frozenset(name for name in fast if ties[name].is_lead)
         paired = frozenset(name for name in slow if len(ties[name].peers) < LEAST_ROBUST)
@@ -445,21 +443,6 @@ def _daily(time: TimeArray, moved: FloatArray, days: np.ndarray) -> FloatArray:
     sums = np.bincount(place[known], moved[known], minlength=len(days))
     counts = np.bincount(place[known], minlength=len(days))
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def _week_before(time: TimeArray, other: TimeArray, moved: FloatArray) -> FloatArray:
-    """Mean of another's daily means over the week before the day of each instant, shape (rows,)."""
-    own_days = _days(time)
-    first, last = int(own_days[0]) - SLOW_DAYS, int(own_days[-1])
-    days = np.arange(first, last)
-    daily = _daily(other, moved, days) if len(other) else np.full(len(days), np.nan)
-    known = ~np.isnan(daily)
-    total, count = np.zeros(len(own_days)), np.zeros(len(own_days))
-    for back in range(SLOW_DAYS, 0, -1):
-        place = own_days - back - first
-        total = total + np.where(known[place], daily[place], 0.0)
-        count = count + known[place]
-    return np.where(count > SLOW_DAYS / 2, total / np.maximum(count, 1.0), np.nan)
 
 
 def _at(time: TimeArray, parts: Sequence[tuple[TimeArray, FloatArray]], least: int) -> FloatArray:

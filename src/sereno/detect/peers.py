@@ -24,7 +24,7 @@ from sereno.domain.signals import AssetKey, Profile
 __all__ = ["COMMON", "PAIR", "PEERS", "PeersDetector", "TrainedPeers", "learn_peers", "with_references"]
 
 PEERS = "peers/"
-"""Begins the name of a column that holds what at least three peers showed in the week before."""
+"""Begins the name of a column that holds what at least three peers show in the row."""
 PAIR = "pair/"
 """The same of a single peer: where it and the asset part, either may have moved."""
 COMMON = "common/"

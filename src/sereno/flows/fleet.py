@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sereno.detect.peering import LOOKBACK, NO_REFERENCE, Reference
+from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.domain.readings import Quality, TimeArray, Window
 from sereno.domain.time import from_numpy
 from sereno.flows.models import TrainedModel
@@ -23,7 +23,7 @@ def peer_reference(
     peers = frozenset() if model is None else model.peers.peering.peers_of(asset.key)
     if model is None or not peers or not len(time):
         return NO_REFERENCE
-    start = from_numpy(time[0].astype("datetime64[D]").astype("datetime64[us]")) - LOOKBACK
+    start = from_numpy(time[0])
     others = {
         one.key: _as_window(one, tx.rows(one.id, one.profile, start=start))
         for one in tx.assets(asset.profile, sites={key.site for key in peers})

@@ -103,7 +103,8 @@ class IncidentView:
             "model": worst.model or None,
             "owner": incident.owner or None,
             "similar": [
-                {"id": one.id, "started_at": isoformat(one.started_at)} for one in self.similar[:_SHOWN]
+                {"started_at": isoformat(one.started_at), "ended_at": isoformat(one.ended_at)}
+                for one in self.similar[:_SHOWN]
             ],
             "similar_count": len(self.similar),
             "recurrence": self.recurrence,
