@@ -58,7 +58,6 @@ from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
 from sereno.flows.succession import find_model, promote_model, roll_back_model
-from sereno.flows.tables import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
