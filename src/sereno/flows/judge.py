@@ -19,11 +19,13 @@ from sereno.flows.models import TrainedModel
 from sereno.prepare.checks import NO_REPEATS, Checked, check_window
 from sereno.prepare.gas_checks import check_twin
 
-__all__ = ["BEHAVIOUR", "Judgement", "judge_window", "weigh_window"]
+__all__ = ["BEHAVIOUR", "LEVELS", "Judgement", "judge_window", "weigh_window"]
 
 BEHAVIOUR = "behaviour"
 DRIFT = "behaviour.drift"
 COMMON = "behaviour.common"
+LEVELS = frozenset({DRIFT, COMMON})
+"""What is said of weeks and not of single rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,15 @@ def judge_window(
         reference: What the asset's peers show in the same rows.
     """
     weighed = weigh_window(window, profile, model, memory, twin, reference)
+    levels, followed = _weigh_levels(weighed.clean, model, memory, reference)
+    evidence = [*weighed.evidence, *levels]
     detections: list[Detection] = []
-    arrays: dict[str, np.ndarray] = dict(weighed.memory.arrays)
-    for one in weighed.evidence:
+    arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays}
+    for one in evidence:
         found, state = find_detections(one, weighed.window, profile, memory)
         detections.extend(found)
         arrays.update(state.arrays)
-    return Judgement(weighed.window, detections, weighed.evidence, weighed.flags, Memory(arrays))
+    return Judgement(weighed.window, detections, evidence, weighed.flags, Memory(arrays))
 
 
 def weigh_window(
@@ -77,7 +81,10 @@ def weigh_window(
     twin: FloatArray | None = None,
     reference: Reference = NO_REFERENCE,
 ) -> Checked:
-    """The evidence alone: what each check says of each row, without opening anything."""
+    """What each check says of each row, without opening anything.
+
+    Slow levels are left out: that an asset has drifted for weeks says nothing of the one row.
+    """
     repeats = NO_REPEATS if model is None else model.natural_repeats.get(window.asset, NO_REPEATS)
     checked = check_window(window, profile, memory, natural_repeats=repeats)
     evidence, arrays = [*checked.evidence], dict(checked.memory.arrays)
@@ -87,27 +94,34 @@ def weigh_window(
         arrays |= sums.arrays
     if model is not None:
         behaviour, learnt = _weigh_behaviour(checked.clean, model, memory, reference)
-        evidence += behaviour
+        evidence.append(behaviour)
         arrays |= learnt.arrays
     return Checked(checked.window, checked.clean, evidence, checked.flags, Memory(arrays))
 
 
 def _weigh_behaviour(
     window: Window, model: TrainedModel, memory: Memory, reference: Reference
-) -> tuple[list[Evidence], Memory]:
-    """The rows as they would be without what peers show too; slow drifts; and what all peers do together."""
+) -> tuple[Evidence, Memory]:
+    """The rows as they would be without what peers show too."""
     scores, learnt = model.detector.score(reference.without_common(window), memory)
-    arrays = dict(learnt.arrays)
     calibration = model.calibration_of(window.step, window.asset)
-    evidence = [_evidence(BEHAVIOUR, reference.with_common(window, scores), calibration, model)]
-    slow = model.drift_calibration_of(window.step)
-    if slow is not None and model.peers.knows(window.asset):
-        referred = with_references(window, reference)
-        for check, score in ((DRIFT, model.peers.score), (COMMON, model.peers.score_common)):
-            found, after = score(referred, memory)
-            arrays |= after.arrays
-            if not np.isnan(found.values).all():
-                evidence.append(_evidence(check, found.of_signals(len(window.signals)), slow, model))
+    return _evidence(BEHAVIOUR, reference.with_common(window, scores), calibration, model), learnt
+
+
+def _weigh_levels(
+    window: Window, model: TrainedModel | None, memory: Memory, reference: Reference
+) -> tuple[list[Evidence], Memory]:
+    """Slow drifts, and what all peers do together."""
+    slow = None if model is None else model.drift_calibration_of(window.step)
+    if model is None or slow is None or not model.peers.knows(window.asset):
+        return [], Memory()
+    evidence, arrays = [], dict[str, np.ndarray]()
+    referred = with_references(window, reference)
+    for check, score in ((DRIFT, model.peers.score), (COMMON, model.peers.score_common)):
+        found, after = score(referred, memory)
+        arrays |= after.arrays
+        if not np.isnan(found.values).all():
+            evidence.append(_evidence(check, found.of_signals(len(window.signals)), slow, model))
     return evidence, Memory(arrays)
 
 
