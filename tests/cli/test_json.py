@@ -11,7 +11,7 @@ INCIDENT_KEYS = {
     *("visibility", "peak_at", "recommendation", "recommendation_es", "opened_at", "started_at", "ended_at"),
     *("score", "threshold", "observed", "expected", "unit", "impact", "impact_unit", "cost", "currency"),
     *("sentence", "sentence_es", "model"),
-    *("owner", "contributions"),
+    *("owner", "contributions", "problem", "normal_to", "similar", "similar_count", "recurrence"),
 }
 ENTRY_KEYS = {"file", "totals", "tables", "issues", "verdict"}
 TOTALS = {

@@ -33,6 +33,8 @@ WEEK_GAIN = 1.1
 """What peers may make of the spread of changes over a week ..."""
 NOISE_GAIN = 1.15
 """... and of that from row to row: a reference that nobody needed yet must at least not blur."""
+NETWORK_BLUR = 1.7
+"""What is moved by the same hand may blur so much more: that falls come together is worth it."""
 SAME_LEVEL, STEADY = 0.02, 0.03
 """Difference of usual levels, and spread about them, of what hangs on one network, relative."""
 SHARE_BOUNDS = (0.0, 1.2)
@@ -309,32 +311,39 @@ def _ties_among(
         nearest = nearest if len(nearest) >= LEAST_ROBUST else nearest[:1]
         slow = _slow_share(weekly, place, nearest) if nearest else 0.0
         network = [p for p in np.argsort(-alike[place], kind="stable").tolist() if is_one[place, p]]
-        share = 1.0
+        share, blur = 1.0, NETWORK_BLUR
         if len(network) >= LEAST_ROBUST:
             chosen = network[:MOST_PEERS]
         elif len(chosen) >= LEAST_ROBUST:
-            share = _share_of(weekly[:, place], _median(weekly[:, chosen].T, len(weekly), 1))
-        fast = share if _is_harmless(share, daily, place, chosen, parts) else 0.0
+            share, blur = _share_of(weekly[:, place], _median(weekly[:, chosen].T, len(weekly), 1)), 1.0
+        fast = share if _is_harmless((share, blur), daily, place, chosen, parts) else 0.0
         found.append((chosen if fast else nearest, fast, slow) if fast or slow else None)
     return found
 
 
 def _is_harmless(
-    share: float,
+    how: tuple[float, float],
     daily: FloatArray,
     place: int,
     chosen: Sequence[int],
     parts: Sequence[tuple[TimeArray, FloatArray]],
 ) -> bool:
-    """Whether taking away what enough peers show widens neither the changes of a week nor those of a row."""
+    """Whether taking away what enough peers show widens neither the changes of a week nor those of a row.
+
+    Args:
+        how: Share of the peers' movement, and by how much more than usual it may blur.
+    """
     if len(chosen) < LEAST_ROBUST:
         return False
+    share, blur = how
     left = daily[:, place] - share * _median(daily[:, chosen].T, len(daily), 1)
-    if _spread_of_changes(left, SLOW_DAYS) > WEEK_GAIN * _spread_of_changes(daily[:, place], SLOW_DAYS):
+    if _spread_of_changes(left, SLOW_DAYS) > blur * WEEK_GAIN * _spread_of_changes(
+        daily[:, place], SLOW_DAYS
+    ):
         return False
     time, rows = parts[place]
     rest = rows - share * _at(time, [parts[p] for p in chosen], LEAST_ROBUST)
-    return _spread_of_changes(rest, 1) < NOISE_GAIN * _spread_of_changes(rows, 1)
+    return _spread_of_changes(rest, 1) < blur * NOISE_GAIN * _spread_of_changes(rows, 1)
 
 
 def _same_network(windows: Sequence[Window], name: str, profile: Profile) -> BoolArray:
