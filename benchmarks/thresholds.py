@@ -23,7 +23,7 @@ from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.domain.errors import BudgetTooSmall, HistoryTooShort
 from sereno.domain.judgement import Claim
 from sereno.domain.readings import FloatArray
-from sereno.flows.tables import LearningOptions, Table, judge_table, learn_table
+from sereno.flows.frames import LearningOptions, Table, judge_table, learn_table
 
 TAILS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "normal": lambda u: stats.norm.isf((1.0 - u) / 2.0),

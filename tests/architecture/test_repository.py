@@ -11,6 +11,7 @@ REGISTRY_HOSTS = ("pypi." + "org", "python" + "hosted.org", "npmjs." + "org", "a
 # A folder of one person or one machine; written so that this line does not find itself.
 PRIVATE_FOLDER = re.compile(r"(?<![\w.:/-])/(?:home|Users|root|work)/\w|[A-Z]:\\Users\\\w")
 READMES = (repository.ROOT / "README.md", repository.ROOT / "README.es.md")
+REMARK = re.compile(r"\s+#.*$", re.MULTILINE)
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 both_readmes = pytest.mark.skipif(
     not all(path.exists() for path in READMES), reason="the two READMEs are not here yet"
@@ -31,7 +32,7 @@ def test_readmes_have_the_same_headings() -> None:
 
 
 @both_readmes
-def test_readmes_show_the_same_code() -> None:
+def test_readmes_show_the_same_code_each_with_its_own_remarks() -> None:
     english, spanish = (_code_blocks(path) for path in READMES)
 
     assert english == spanish
@@ -73,9 +74,9 @@ def _heading_levels(path: Path) -> list[int]:
 
 
 def _code_blocks(path: Path) -> list[tuple[str, str]]:
-    """Commands and code; blocks marked `text` are output, in the language of the reader."""
+    """Commands and code without remarks; those and blocks marked `text` are in the language of the reader."""
     blocks = FENCE.findall(path.read_text(encoding="utf-8"))
-    return [(language, code) for language, code in blocks if language.strip() != "text"]
+    return [(language, REMARK.sub("", code)) for language, code in blocks if language.strip() != "text"]
 
 
 def _distribution(requirement: str) -> str:
