@@ -23,6 +23,8 @@ __all__ = ["describe_row", "find_detections"]
 _MIN_SHARE = 0.1
 """A signal with less of the evidence than this is not named."""
 _DRIFT = "behaviour.drift"
+_OF_WEEKS = frozenset({_DRIFT, "behaviour.common"})
+"""What takes weeks to show is graded by its size alone: that it has lasted says nothing more."""
 _WITHOUT_DIRECTION = frozenset({"behaviour.common", "behaviour.contract"})
 _ENERGY_UNITS = {"kW": "kWh"}
 """What an instantaneous unit becomes when it is summed over hours."""
@@ -172,6 +174,7 @@ class _Tracker:
         last = np.datetime64(int(figures[_LAST]), "us")
         n_rows = int(figures[_ROWS])
         is_data = evidence.kind is IncidentKind.DATA
+        weighed = 1 if evidence.check in _OF_WEEKS else n_rows
         return Detection(
             asset=window.asset,
             check=evidence.check,
@@ -179,7 +182,7 @@ class _Tracker:
             cause=_cause(
                 evidence.check, evidence.kind, float(episode.observed[lead]), float(episode.expected[lead])
             ),
-            severity=grade(figures[_PEAK], n_rows, window.step, is_data=is_data, bands=evidence.bands),
+            severity=grade(figures[_PEAK], weighed, window.step, is_data=is_data, bands=evidence.bands),
             started_at=_instant(figures[_STARTED]),
             ended_at=None if is_open else from_numpy(step_end(last, window.step, window.zone)),
             last_at=_instant(figures[_LAST]),

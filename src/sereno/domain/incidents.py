@@ -32,7 +32,9 @@ class Explains(IntEnum):
     """Values that are none: what looks wrong of the same signals meanwhile follows."""
     BALANCE = 3
     """A meter that others contradict: what its signals seem to do from the same moment on follows."""
-    NOTHING = 4
+    EPISODE = 4
+    """Days out of the usual: that a level of weeks leaves its past from then on follows."""
+    NOTHING = 5
 
 
 _EXPLAINS = {
@@ -49,6 +51,7 @@ _EXPLAINS = {
     "quality.spike": Explains.BAD_VALUES,
     "quality.step": Explains.NEW_LEVEL,
     "physics.night_generation": Explains.BAD_VALUES,
+    "behaviour": Explains.EPISODE,
 }
 
 

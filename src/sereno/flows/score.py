@@ -15,7 +15,7 @@ from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
 from sereno.flows.fleet import peer_reference
-from sereno.flows.judge import Judgement, judge_window
+from sereno.flows.judge import LEVELS, Judgement, judge_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
 from sereno.incidents.grouping import explaining_slack, group_key, plan_steps, reopen_window
@@ -179,8 +179,11 @@ def _tell_incidents(
     if not found and not gone:
         return 0
     asset, last_at = standing.asset, standing.last_at
-    # What began before the judged rows and goes on belongs to an incident that is active or ends among them.
-    begun = [d.started_at if last_at is None else max(d.started_at, last_at) for d in found]
+    # What began before the judged rows and goes on belongs to an incident that is active or ends among them,
+    # but a level of weeks may belong to an episode that ended long ago.
+    begun = [
+        d.started_at if last_at is None or d.check in LEVELS else max(d.started_at, last_at) for d in found
+    ]
     reach = min([*begun, *(d.started_at for d in gone)])
     widest = max(reopen_window(d, asset.step) for d in (*found, *gone))
     widest = max(widest, explaining_slack(asset.step))
@@ -198,7 +201,7 @@ def _tell_incidents(
 
 
 def _may_explain(detection: Detection) -> bool:
-    return explains(detection) < Explains.NOTHING
+    return explains(detection) < Explains.EPISODE
 
 
 def _has_changed_cause(found: Sequence[Detection], known: Sequence[Incident]) -> bool:

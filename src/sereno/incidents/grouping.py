@@ -27,6 +27,8 @@ _GROWTH = 1.5
 _CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
 """A wrong clock explains what is judged by the time of day, and no more."""
 
+_DRIFT = "behaviour.drift"
+
 _Place = tuple[str, datetime]
 """Check and start: no asset has two detections of both."""
 
@@ -130,7 +132,8 @@ def _explains(group: Sequence[Detection], detection: Detection, step: timedelta 
     mistakes = [one for one in group if one.check == group[0].check]
     slack = explaining_slack(step)
     has_begun = mistakes[0].started_at - slack <= detection.started_at
-    is_over = all(one.ended_at is not None and one.ended_at + slack < detection.last_at for one in mistakes)
+    until = detection.started_at if _rank(group) is Explains.EPISODE else detection.last_at
+    is_over = all(one.ended_at is not None and one.ended_at + slack < until for one in mistakes)
     return has_begun and not is_over and any(_spoils(one, detection, slack) for one in mistakes)
 
 
@@ -141,6 +144,9 @@ def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
             return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
         case Explains.NEW_LEVEL | Explains.BAD_VALUES:
             return not set(mistake.signals).isdisjoint(detection.signals)
+        case Explains.EPISODE:
+            is_shared = not set(mistake.signals).isdisjoint(detection.signals)
+            return is_shared and detection.check == _DRIFT
         case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
             return False
         case _ if detection.kind is IncidentKind.PHYSICS:
