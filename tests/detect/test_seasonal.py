@@ -45,7 +45,8 @@ def _in_pieces(detector: TrainedSeasonal, window: Window, edges: list[int]) -> t
     for start, stop in itertools.pairwise(edges):
         part, memory = detector.score(window.rows(start, stop), memory)
         scores.append(part)
-    joined = [np.concatenate([getattr(part, name) for part in scores]) for name in Scores.__slots__]
+    names = [name for name in Scores.__slots__ if name != "voices"]
+    joined = [np.concatenate([getattr(part, name) for part in scores]) for name in names]
     return _bytes(Scores(*joined)), memory
 
 

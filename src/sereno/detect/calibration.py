@@ -67,6 +67,12 @@ class Hysteresis:
             return cls(on_delay=2, off_delay=6)
         return cls(on_delay=3, off_delay=max(6, round(_HOUR / step / 2)))
 
+    @classmethod
+    def of_weeks(cls, step: timedelta | None) -> "Hysteresis":
+        """Of what takes weeks to show: a week beyond its limit, a week back."""
+        week = round(_WEEK / (step or _DAY))
+        return cls(on_delay=week, off_delay=week)
+
 
 def count_episodes(scores: FloatArray, threshold: float, hysteresis: Hysteresis) -> int:
     """Episodes that a threshold gives on a series of scores, NaN rows holding the state."""

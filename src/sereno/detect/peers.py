@@ -54,6 +54,8 @@ _STATE = "peers/state"
 _COMMON_STATE = "peers/common"
 _DAY = timedelta(days=1)
 ACCEPTED_DAYS, ACCEPTED_DAYS_LOW = 30.0, 180.0
+CRUMB = 0.05
+"""A signal with a smaller share of the largest of its quantity drifts by what that one leaves over."""
 """Days beyond the limit after which a higher, or a lower, level is taken for the usual one."""
 OWN_SHARE = 0.5
 """Of what parts an asset from a single peer the asset must have moved so much itself, in that direction."""
@@ -130,7 +132,7 @@ class PeersDetector:
         return TrainedPeers(self.profile, levels)
 
     def _fit_asset(self, window: Window, rows: BoolArray) -> _Level | None:
-        names = tuple(name for name in window.signals if self._is_followed(name))
+        names = tuple(name for name in window.signals if self._is_followed(name, window))
         if not names or not len(window):
             return None
         own = _only(window, names)
@@ -153,8 +155,18 @@ class PeersDetector:
         }
         return replace(level, limits=limits, common=common)
 
-    def _is_followed(self, name: str) -> bool:
-        return not name.startswith((PEERS, PAIR, COMMON)) and self.profile.signal(name).is_ratio_scaled
+    def _is_followed(self, name: str, window: Window) -> bool:
+        """Whether a signal is an amount, and no crumb beside others of its quantity."""
+        if name.startswith((PEERS, PAIR, COMMON)) or not self.profile.signal(name).is_ratio_scaled:
+            return False
+        quantity = self.profile.signal(name).quantity
+        alike = [
+            np.nansum(np.abs(window.values[:, column]))
+            for column, other in enumerate(window.signals)
+            if not other.startswith((PEERS, PAIR, COMMON)) and self.profile.signal(other).quantity == quantity
+        ]
+        own = np.nansum(np.abs(window.values[:, window.signals.index(name)]))
+        return bool(own >= CRUMB * max(alike))
 
     @staticmethod
     def _limit(drift: FloatArray, window: Window, span: int, is_referred: bool) -> float:  # noqa: FBT001
@@ -204,7 +216,8 @@ class TrainedPeers:
             return _silent(window), Memory()
         drifts, gaps, past, after = _drifts(level, window, memory or Memory())
         limits = np.where(np.isfinite(level.limits), level.limits, np.nan)
-        excess = np.abs(drifts) / limits[:, None, :]
+        is_gain = np.array([self.profile.signal(name).is_gain for name in level.signals])
+        excess = np.where(is_gain & (drifts > 0), 0.0, np.abs(drifts)) / limits[:, None, :]
         worst = np.nan_to_num(excess).max(axis=0)
         known: BoolArray = np.any(~np.isnan(excess), axis=(0, 2))
         score = np.where(known, worst.max(axis=1), np.nan)
@@ -356,14 +369,17 @@ def _follow(
             past.append(nan)
             continue
         count += 1.0
+        has_stayed = False
         for span, one, (short, long), rows_before, limit in zip(
             spans, found, paces, warm, bounds, strict=True
         ):
             span.move(x, max(short, 1.0 / count), max(long, 1.0 / count))
             one.append(span.drift if count >= rows_before else nan)
-            if count >= rows_before:
-                span.accept(limit, per_day)
+            has_stayed = (count >= rows_before and span.has_stayed(limit, per_day)) or has_stayed
         past.append(spans[0].long)
+        if has_stayed:
+            for span in spans:
+                span.settle(spans[0].short)
     after = [count, *(part for span in spans for part in (span.short, span.long, span.beyond))]
     return np.array(found).reshape(len(SPANS), len(rows)), np.array(past), np.array(after)
 
@@ -384,12 +400,15 @@ class _Span:
         self.short += short_pace * _bounded(x - self.short)
         self.long += long_pace * _bounded(x - self.long)
 
-    def accept(self, limit: float, per_day: float) -> None:
-        """A level that has stayed for long enough becomes the one by which others are judged."""
+    def has_stayed(self, limit: float, per_day: float) -> bool:
+        """Whether the level has been away for so long that it is the one by which others are judged."""
         drift = self.drift
         self.beyond = self.beyond + 1.0 if abs(drift) >= limit else 0.0
-        if self.beyond >= (ACCEPTED_DAYS if drift > 0 else ACCEPTED_DAYS_LOW) * per_day:
-            self.long, self.beyond = self.short, 0.0
+        return self.beyond >= (ACCEPTED_DAYS if drift > 0 else ACCEPTED_DAYS_LOW) * per_day
+
+    def settle(self, level: float) -> None:
+        """Begin anew from a level."""
+        self.short, self.long, self.beyond = level, level, 0.0
 
 
 def _bounded(step: float) -> float:

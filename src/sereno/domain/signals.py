@@ -66,8 +66,9 @@ class Signal:
 
     `is_ratio_scaled` says that deviations are judged as ratios (energy, volume) rather than as
     differences (temperature, voltage). `is_vital` says that a standstill at zero is a fault and never
-    becomes the new normal level. An `is_optional` one is not reported when a file lacks it. `beside` are
-    names of another signal that mean this one where a second column holds the other.
+    becomes the new normal level. More of an `is_gain` one over weeks is no trouble. An `is_optional` one is
+    not reported when a file lacks it. `beside` are names of another signal that mean this one where a second
+    column holds the other.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Signal:
     maximum: float | None = None
     is_ratio_scaled: bool = False
     is_vital: bool = False
+    is_gain: bool = False
     is_optional: bool = False
     aliases: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None

@@ -5,10 +5,11 @@ record is a window of length one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sereno.detect.beside import weigh_beside
 from sereno.detect.episodes import find_detections
 from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.detect.peers import with_references
@@ -102,10 +103,10 @@ def weigh_window(
 def _weigh_behaviour(
     window: Window, model: TrainedModel, memory: Memory, reference: Reference
 ) -> tuple[Evidence, Memory]:
-    """The rows as they would be without what peers show too."""
-    scores, learnt = model.detector.score(reference.without_common(window), memory)
+    """The rows by themselves, and beside their peers."""
+    scores, learnt = weigh_beside(model.detector, window, reference, memory)
     calibration = model.calibration_of(window.step, window.asset)
-    return _evidence(BEHAVIOUR, reference.with_common(window, scores), calibration, model), learnt
+    return _evidence(BEHAVIOUR, scores, calibration, model), learnt
 
 
 def _weigh_levels(
@@ -116,12 +117,14 @@ def _weigh_levels(
     if model is None or slow is None or not model.peers.knows(window.asset):
         return [], Memory()
     evidence, arrays = [], dict[str, np.ndarray]()
+    own = model.calibration_of(window.step, window.asset)
     referred = with_references(window, reference)
     for check, score in ((DRIFT, model.peers.score), (COMMON, model.peers.score_common)):
         found, after = score(referred, memory)
         arrays |= after.arrays
         if not np.isnan(found.values).all():
-            evidence.append(_evidence(check, found.of_signals(len(window.signals)), slow, model))
+            told = slow if check == DRIFT else replace(slow, on_delay=own.on_delay, off_delay=own.off_delay)
+            evidence.append(_evidence(check, found.of_signals(len(window.signals)), told, model))
     return evidence, Memory(arrays)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sereno.detect.beside import weigh_beside
 from sereno.detect.calibration import Hysteresis, count_episodes
 from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.domain.errors import BudgetTooSmall, HistoryTooShort, ModelMissing
@@ -207,8 +208,8 @@ def _new_rows(store: Store, profile: Profile, model: TrainedModel) -> dict[str, 
         repeats = model.natural_repeats.get(asset.key, NO_REPEATS)
         clean = check_window(window, profile, Memory(), natural_repeats=repeats).clean
         with store.read() as tx:
-            alone = peer_reference(tx, asset, model, clean.time).without_common(clean)
-        scores = model.detector.score(alone, model.memories[asset.key])[0].values
+            reference = peer_reference(tx, asset, model, clean.time)
+        scores = weigh_beside(model.detector, clean, reference, model.memories[asset.key])[0].values
         teaches = ~_within(window, incidents, _is_confirmed)
         is_told_false = _within(window, incidents, _is_false)
         teaches &= ~(scores >= CALM_SCORE) | is_told_false

@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 
 from sereno.contracts import Detector
+from sereno.detect.beside import weigh_beside
 from sereno.detect.calibration import Hysteresis
 from sereno.detect.peering import Reference
 from sereno.detect.peers import PeersDetector, TrainedPeers, learn_peers, with_references
@@ -31,6 +32,8 @@ __all__ = ["CALM_SCORE", "TrainingPlan", "train_profile"]
 
 _FOLDS = 3
 """Blocks of history that are each scored by a detector that did not learn from them."""
+_DRIFT_SHARE = 0.2
+"""Of the budget, for drifts: they are few, and stay."""
 CALM_SCORE = 3.0
 """A held-out row so many times above the calm 99 % quantile is a fault in the history, not a false alarm:
 with it counted, the threshold would rise until faults like it are never found."""
@@ -72,10 +75,9 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
     repeats = {window.asset: _natural_repeats(window) for window in windows}
     clean = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
     peering, references = learn_peers(clean, plan.profile)
-    history = [one.without_common(window) for one, window in zip(references, clean, strict=True)]
     detector = with_segments(plan.detector, plan.segment_of)
-    trained = detector.fit(history)
-    learnt = [window for window in history if trained.knows(window.asset)]
+    trained = detector.fit(clean)
+    learnt = [window for window in clean if trained.knows(window.asset)]
     held_out = _held_out_scores(detector, learnt)
     calibrations = _calibrations(learnt, held_out, plan)
     peers, drift_calibrations, levels = _learn_levels(clean, references, plan)
@@ -88,8 +90,14 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
         peers=replace(peers, peering=peering),
         drift_calibrations=drift_calibrations,
         memories={
-            window.asset: Memory({**trained.score(window)[1].arrays, **levels[window.asset].arrays})
-            for window in learnt
+            window.asset: Memory(
+                {
+                    **weigh_beside(trained, window, reference, Memory())[1].arrays,
+                    **levels[window.asset].arrays,
+                }
+            )
+            for window, reference in zip(clean, references, strict=True)
+            if trained.knows(window.asset)
         },
         layouts={window.asset: _layout(window) for window in learnt},
         segments=plan.segments,
@@ -122,10 +130,19 @@ def _learn_levels(
 def _drift_calibrations(
     history: Sequence[Window], scores: Sequence[FloatArray], plan: TrainingPlan
 ) -> dict[str, Calibration]:
-    """As `_calibrations`, without the steps whose history is too short for any drift to be judged."""
-    judged = [place for place, values in enumerate(scores) if not np.isnan(values).all()]
-    lenient = replace(plan, is_budget_firm=False)
-    return _calibrations([history[place] for place in judged], [scores[place] for place in judged], lenient)
+    """By step, without those whose history is too short for any drift to be judged.
+
+    A drift is one that has stood for a week, and has a share of the budget of its own.
+    """
+    groups: dict[timedelta | None, list[FloatArray]] = {}
+    for window, values in zip(history, scores, strict=True):
+        if not np.isnan(values).all():
+            groups.setdefault(window.step, []).append(values)
+    lenient = replace(plan, is_budget_firm=False, budget=_DRIFT_SHARE * plan.budget)
+    return {
+        step_name(step): _calibration(parts, step, lenient, Hysteresis.of_weeks(step))
+        for step, parts in groups.items()
+    }
 
 
 def _natural_repeats(window: Window) -> dict[str, float]:
@@ -201,20 +218,30 @@ def _calibrations(
     return found
 
 
-def _calibration(scores: Sequence[FloatArray], step: timedelta | None, plan: TrainingPlan) -> Calibration:
+def _calibration(
+    scores: Sequence[FloatArray],
+    step: timedelta | None,
+    plan: TrainingPlan,
+    hysteresis: Hysteresis | None = None,
+) -> Calibration:
     try:
-        return _calibrated(scores, step, plan, plan.budget)
+        return _calibrated(scores, step, plan, plan.budget, hysteresis)
     except BudgetTooSmall as error:
         supported = float(str(error.facts["supported"]))
         if plan.is_budget_firm or not isfinite(supported):
             raise
-        return _calibrated(scores, step, plan, supported)
+        return _calibrated(scores, step, plan, supported, hysteresis)
 
 
 def _calibrated(
-    scores: Sequence[FloatArray], step: timedelta | None, plan: TrainingPlan, budget: float
+    scores: Sequence[FloatArray],
+    step: timedelta | None,
+    plan: TrainingPlan,
+    budget: float,
+    hysteresis: Hysteresis | None = None,
 ) -> Calibration:
-    return calibrate_by(plan.rule, scores, step, budget=budget, hysteresis=Hysteresis.for_step(step))
+    hysteresis = hysteresis or Hysteresis.for_step(step)
+    return calibrate_by(plan.rule, scores, step, budget=budget, hysteresis=hysteresis)
 
 
 def _card(

@@ -26,6 +26,7 @@ class _SignalData(BaseModel):
     maximum: float | None = None
     ratio_scaled: bool = False
     vital: bool = False
+    gain: bool = False
     optional: bool = False
     labels: dict[str, str] = Field(default_factory=dict)
     aliases: list[str] = Field(default_factory=list)
@@ -129,6 +130,7 @@ def _signal(name: str, data: _SignalData) -> Signal:
         maximum=data.maximum,
         is_ratio_scaled=data.ratio_scaled,
         is_vital=data.vital,
+        is_gain=data.gain,
         is_optional=data.optional,
         aliases=tuple(data.aliases),
         beside=tuple(data.beside),
