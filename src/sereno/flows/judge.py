@@ -139,4 +139,5 @@ def _evidence(check: str, scores: Scores, calibration: Calibration, model: Train
         off_delay=calibration.off_delay,
         bands=calibration.bands,
         model=model.card.id,
+        changes=scores.changes,
     )

@@ -52,6 +52,7 @@ from sereno.flows.recalibration import (
 )
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
+from sereno.flows.regimes import RegimeView, find_regimes
 from sereno.flows.reporting import build_report, write_report
 from sereno.flows.results import ResultReport, export_results
 from sereno.flows.score import AssetOutcome
@@ -359,6 +360,15 @@ class Workspace:
         """
         with self._store.read() as tx:
             return view_of(tx, tx.incident(incident_id), self.profiles, self.settings.tariff)
+
+    def regimes(self, *, asset: str | None = None, since: datetime | None = None) -> list[RegimeView]:
+        """When process lines started, stopped or came to other set-points, newest first.
+
+        Raises:
+            UnknownAsset: Nothing has that name.
+        """
+        with self._store.read() as tx:
+            return find_regimes(tx, self.profiles, asset=asset, since=since)
 
     def acknowledge(self, incident_id: str, *, actor: str) -> Incident:
         """Say that somebody has seen it."""
