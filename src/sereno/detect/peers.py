@@ -353,7 +353,7 @@ def _follow(
         if x != x:  # noqa: PLR0124 - NaN, told without a call
             for one in found:
                 one.append(nan)
-            past.append(nan)
+            past.append(spans[0].long if count else nan)
             continue
         count += 1.0
         for span, one, (short, long), rows_before, limit in zip(

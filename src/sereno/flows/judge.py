@@ -5,7 +5,7 @@ record is a window of length one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,16 @@ from sereno.flows.models import TrainedModel
 from sereno.prepare.checks import NO_REPEATS, Checked, check_window
 from sereno.prepare.gas_checks import check_twin
 
-__all__ = ["BEHAVIOUR", "LEVELS", "Judgement", "judge_window", "weigh_window"]
+__all__ = [
+    "BEHAVIOUR",
+    "DRIFT",
+    "LEVELS",
+    "Expectation",
+    "Judgement",
+    "expected_without",
+    "judge_window",
+    "weigh_window",
+]
 
 BEHAVIOUR = "behaviour"
 DRIFT = "behaviour.drift"
@@ -97,6 +106,49 @@ def weigh_window(
         evidence.append(behaviour)
         arrays |= learnt.arrays
     return Checked(checked.window, checked.clean, evidence, checked.flags, Memory(arrays))
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A signal beside what would be expected of it had it not been read.
+
+    Attributes:
+        observed, expected: In its unit, shape (rows,); NaN where bad or unknown.
+    """
+
+    observed: FloatArray
+    expected: FloatArray
+
+
+def expected_without(
+    signal: str,
+    check: str,
+    window: Window,
+    profile: Profile,
+    model: TrainedModel,
+    memory: Memory,
+    reference: Reference = NO_REFERENCE,
+) -> Expectation:
+    """What a check of behaviour expects of a signal in rows that it is not shown.
+
+    An expectation that sees the signal follows it, and trouble that lasts would seem to ease.
+
+    Args:
+        check: `BEHAVIOUR` or `DRIFT`.
+        memory: What judging the rows before left.
+    """
+    repeats = model.natural_repeats.get(window.asset, NO_REPEATS)
+    clean = check_window(window, profile, memory, natural_repeats=repeats).clean
+    column = clean.signals.index(signal)
+    values = clean.values.copy()
+    values[:, column] = np.nan
+    blind = replace(clean, values=values)
+    if check == DRIFT:
+        scores, _ = model.peers.score(with_references(blind, reference), memory)
+    else:
+        scores, _ = model.detector.score(reference.without_common(blind), memory)
+        scores = reference.with_common(blind, scores)
+    return Expectation(clean.values[:, column], scores.expected[:, column])
 
 
 def _weigh_behaviour(
