@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sereno.detect.ensemble import EnsembleDetector
 from sereno.detect.ewma import MIN_ROWS, EwmaDetector, TrainedEwma
 from sereno.domain.archive import ArchiveError
 from sereno.domain.errors import HistoryTooShort
@@ -135,6 +136,17 @@ def test_level_at_which_the_line_has_settled_before_is_a_regime_and_no_fault() -
     flows = [(round(c.before, -1), round(c.after, -1)) for c in changes if c.signal == "flow"]
     assert flows == [(30, 0), (0, 30), (30, 0), (0, 30)]
     assert "vibration" in {c.signal for c in changes if c.at > from_numpy(window.time[900])}
+
+
+def test_ensemble_tells_the_changes_of_its_members() -> None:
+    window = a_line(flow={(200, 300): -30.0, (900, 1000): -30.0})
+    history = [window.rows(0, TRAINED_ROWS)]
+
+    alone = DETECTOR.fit(history).score(window)[0]
+    together = EnsembleDetector(LINE, members=("ewma", "pca")).fit(history).score(window)[0]
+
+    assert len(together.changes) > 2
+    assert together.changes == alone.changes
 
 
 def test_signal_that_wanders_all_the_time_is_judged_by_the_farthest_that_it_went() -> None:
