@@ -18,6 +18,7 @@ from benchmarks.volume import labelled_stretches
 from sereno.detect.ewma import EwmaDetector
 from sereno.domain.readings import BoolArray, Window
 from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import from_numpy
 from sereno.settings.profiles import load_profiles
 
 __all__ = ["Plant", "main", "read_plants"]
@@ -134,10 +135,12 @@ def _judge(
     """Figures of our detector, and of those that look at no data."""
     window, labels = plant.window.rows(0, n_rows), plant.labels[plant.n_fit : n_rows]
     trained = EwmaDetector(profile).fit([window.rows(0, plant.n_fit)])
-    scores = trained.score(window)[0].values[plant.n_fit :]
+    judged = trained.score(window)[0]
+    scores = judged.values[plant.n_fit :]
     alarms = alarms_of(scores, THRESHOLD, RELEASE, on_delay=ON_DELAY, off_delay=OFF_DELAY)
     ours = _figures(Judged(labels, alarms, scores), window)
-    changes = {change.at for change in trained.changes(window) if change.at >= window.time[plant.n_fit]}
+    begun = from_numpy(window.time[plant.n_fit])
+    changes = {change.at for change in judged.changes if change.at >= begun}
     made = {name: one(len(labels), np.random.default_rng(seed)) for name, one in TRIVIAL.items()}
     trivial = {name: _figures(Judged(labels, *one), window) for name, one in made.items()}
     return {**ours, "regime_changes": len(changes)}, dict(trivial)

@@ -10,7 +10,7 @@ COMMANDS = [
     *("incidents assign", "incidents shelve", "incidents close", "incidents export"),
     *("corrections", "corrections add", "corrections list", "corrections undo"),
     *("export", "export preprocessed", "export results", "export anomalies", "export clusters"),
-    *("report", "segment", "run", "evaluate"),
+    *("report", "segment", "run", "evaluate", "regimes"),
     *("config", "config check", "config explain", "config schema"),
 ]
 HEAVY = ("numpy", "polars", "sklearn", "sqlalchemy", "scipy", "watchfiles", "alembic")

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sereno.detect.ensemble import EnsembleDetector
 from sereno.detect.ewma import MIN_ROWS, EwmaDetector, TrainedEwma
 from sereno.domain.archive import ArchiveError
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
+from sereno.domain.time import from_numpy
 from tests.support.builders import LINE, PLANT, a_window, with_cells
 
 MINUTE = timedelta(minutes=1)
@@ -95,7 +97,7 @@ def test_fault_does_not_become_the_level_before_patience_ends(trained: TrainedEw
     assert (kept.values[710:] > 1.4).all()
     assert (adopted.values[710:995] > 1.4).all()
     assert adopted.values[1030:].max() < 1.4
-    assert [(c.signal, round(c.before), round(c.after)) for c in patient.changes(lasting)] == [
+    assert [(c.signal, round(c.before), round(c.after)) for c in patient.score(lasting)[0].changes] == [
         ("flow", 30, 27)
     ]
 
@@ -108,7 +110,7 @@ def test_level_before_the_last_regime_is_one_that_the_line_may_go_back_to() -> N
 
     assert (scores.values[710:995] > 1.4).all()
     assert np.nanmean(scores.values[1300:] > 1.4) < 0.02
-    assert [(c.signal, round(c.before), round(c.after)) for c in patient.changes(window)] == [
+    assert [(c.signal, round(c.before), round(c.after)) for c in patient.score(window)[0].changes] == [
         ("flow", 30, 27),
         ("flow", 27, 30),
         ("flow", 30, 27),
@@ -128,12 +130,23 @@ def test_level_at_which_the_line_has_settled_before_is_a_regime_and_no_fault() -
     trained = DETECTOR.fit([window.rows(0, TRAINED_ROWS)])
 
     scores, _ = trained.score(window)
-    changes = trained.changes(window)
+    changes = trained.score(window)[0].changes
 
     assert np.nanmean(scores.values[900:1000] > 1.4) < 0.1
     flows = [(round(c.before, -1), round(c.after, -1)) for c in changes if c.signal == "flow"]
     assert flows == [(30, 0), (0, 30), (30, 0), (0, 30)]
-    assert "vibration" in {c.signal for c in changes if c.at > window.time[900]}
+    assert "vibration" in {c.signal for c in changes if c.at > from_numpy(window.time[900])}
+
+
+def test_ensemble_tells_the_changes_of_its_members() -> None:
+    window = a_line(flow={(200, 300): -30.0, (900, 1000): -30.0})
+    history = [window.rows(0, TRAINED_ROWS)]
+
+    alone = DETECTOR.fit(history).score(window)[0]
+    together = EnsembleDetector(LINE, members=("ewma", "pca")).fit(history).score(window)[0]
+
+    assert len(together.changes) > 2
+    assert together.changes == alone.changes
 
 
 def test_signal_that_wanders_all_the_time_is_judged_by_the_farthest_that_it_went() -> None:
@@ -215,7 +228,7 @@ def test_row_by_row_equals_the_batch_across_regimes(options: dict[str, float]) -
         scores, memory = trained.score(window.rows(row, row + 1), memory)
         values.append(scores.values)
 
-    assert len(trained.changes(window)) > 2
+    assert len(trained.score(window)[0].changes) > 2
     assert np.concatenate(values).tobytes() == whole.values.tobytes()
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from sereno.detect.peering import LEAST_ROBUST, Peering, learn_peering
+from sereno.detect.peering import LEAST_ROBUST, Peering, Reference, learn_peering
 from sereno.detect.peers import (
     COMMON,
     PAIR,
@@ -15,10 +15,11 @@ from sereno.detect.peers import (
     with_references,
 )
 from sereno.domain.errors import HistoryTooShort
-from sereno.domain.judgement import Memory
+from sereno.domain.judgement import Memory, RegimeChange, Scores
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
-from tests.support.builders import DAY, LINE, a_window
+from sereno.domain.time import from_numpy
+from tests.support.builders import DAY, LINE, PLANT, a_window
 
 DAYS, LEARNT = 500, 300
 N_ROOFS = 6
@@ -271,3 +272,21 @@ def test_of_a_pair_the_one_that_moved_is_told_and_the_other_is_not() -> None:
     assert f"{PAIR}made" in columns[0].signals
     assert np.mean(one > 1.0) > 0.8
     assert np.mean(other > 1.0) < 0.4
+
+
+@pytest.mark.parametrize(("is_ratio", "levels"), [(True, (20.0, 40.0)), (False, (10.7, 20.7))])
+def test_change_of_regime_is_told_at_the_levels_that_were_read(
+    is_ratio: bool, levels: tuple[float, float]
+) -> None:
+    window = a_window(rows=4)
+    at = from_numpy(window.time[2])
+    judged = RegimeChange(PLANT, "heat", at, 10.0, 20.0)
+    blank = np.zeros(window.values.shape)
+    scores = Scores(window.time, blank[:, 0], blank, blank, blank > 0, changes=(judged,))
+    shared = {"heat": np.array([0.0, 0.0, np.log(2.0) if is_ratio else 0.7, 0.0])}
+
+    told = Reference(fast=shared, is_ratio={"heat": is_ratio}).with_common(window, scores)
+
+    (change,) = told.changes
+    assert (change.before, change.after) == pytest.approx(levels)
+    assert (change.signal, change.at) == ("heat", at)

@@ -89,6 +89,7 @@ def course(name: str) -> Course:
     for number, (_, disturb, length) in enumerate(FAULTS):
         first = trained + 5 + number * per_fault
         disturb(values, first, first + (length if per_fault > 100 else max(1, length // 4)))
+    values[-85:-55, 0] = np.nan
     quality[-90:-50] |= int(Quality.ESTIMATED)
     quality[-40:-38, 1] |= int(Quality.CONFLICT)
     quality[-30:-28, 1] |= int(Quality.SENTINEL)

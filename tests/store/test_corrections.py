@@ -7,6 +7,7 @@ import pytest
 from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.errors import NotFound
 from sereno.store import Store, open_store
+from sereno.store.migrate import SCHEMA
 from tests.store.builders import NOW, PUMP, START, STEP, a_batch, append, asset_id, query, stored
 
 
@@ -90,6 +91,7 @@ def test_store_of_the_first_version_is_upgraded_with_its_readings(database_url: 
     with open_store(database_url) as store:
         append(store, a_batch([[1, 2]]))
     query(database_url, "DROP TABLE correction")
+    query(database_url, "DROP TABLE regime_change")
     query(database_url, "UPDATE alembic_version SET version_num = '0001'")
 
     with open_store(database_url) as store:
@@ -98,7 +100,8 @@ def test_store_of_the_first_version_is_upgraded_with_its_readings(database_url: 
         assert stored(store).values.tolist() == [[1, 2]]
         with store.read() as tx:
             assert len(tx.corrections()) == 1
-    assert query(database_url, "SELECT version_num FROM alembic_version") == [{"version_num": "0002"}]
+    version = query(database_url, "SELECT version_num FROM alembic_version")
+    assert version == [{"version_num": f"{SCHEMA:04d}"}]
 
 
 def test_reset_of_simulated_readings_takes_their_corrections_along(store: Store) -> None:

@@ -323,6 +323,18 @@ def summary(
 
 
 @app.command()
+def regimes(
+    context: typer.Context,
+    asset: Annotated[str | None, typer.Option(help="Only of this site or asset.")] = None,
+    since: Since = None,
+) -> None:
+    """Show when process lines started, stopped or came to other set-points, which is no alarm."""
+    from sereno.cli.regimes import run_regimes
+
+    run_regimes(context.obj, asset=asset, since=since)
+
+
+@app.command()
 def physics(
     context: typer.Context,
     days: Annotated[int, typer.Option(min=1, help="Last days of the data.")] = 30,

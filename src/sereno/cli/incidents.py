@@ -80,16 +80,14 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
     with Workspace.open(request.workspace, language=request.language) as workspace:
         view = workspace.incident(incident_id)
         events = workspace.events(view.incident.id)
-        document = view.to_json(workspace.now())
+        document = view.to_full_json(workspace.now(), events)
         language = workspace.language
     if request.as_json:
-        log = [
-            {"at": isoformat(e.at), "event": e.kind, "who": e.actor, "facts": dict(e.facts)} for e in events
-        ]
-        show_json(document | {"events": log})
+        show_json(document)
         return
-    say(view.sentence(language))
-    say(view.recommendation(language))
+    for told in (view.sentence(language), view.heading(language), view.recommendation(language)):
+        if told:
+            say(told)
     for name in (
         "id",
         "severity",

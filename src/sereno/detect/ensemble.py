@@ -129,7 +129,10 @@ class TrainedEnsemble:
             np.stack([getattr(one, part) for one in spoken])[loudest, every_row] for part in _TOLD
         )
         heard = {name: one.values / limit for name, one in zip(self.members, spoken, strict=True)}
-        scores = Scores(window.time, combined, contributions, expected, telling, voices=heard)
+        changes = tuple({one: None for scores in spoken for one in scores.changes})
+        scores = Scores(
+            window.time, combined, contributions, expected, telling, voices=heard, changes=changes
+        )
         return scores, Memory(arrays)
 
     def dump(self) -> bytes:

@@ -6,8 +6,8 @@ back, or when it has stayed away for so long that the new level is how the line 
 does between the two averages is the limit; several windows of one asset (runs, shifts) are pooled for it,
 because one window alone is too short to know its own extremes. A signal that wanders by itself all the time
 is context: its limit is the farthest that it ever wandered. A signal that comes to a level at which it has
-settled before (stopped, another set-point) has changed its regime: that is no strangeness, and
-`TrainedEwma.changes` tells it.
+settled before (stopped, another set-point) has changed its regime: that is no strangeness, and is told as
+what it is.
 
 Source:
     Roberts, "Control chart tests based on geometric moving averages", Technometrics 1(3), 1959, eq. 1.
@@ -29,28 +29,14 @@ from sereno.detect.ewma_following import Follower, Following
 from sereno.detect.pca import sum_in_order
 from sereno.domain.archive import pack, unpack
 from sereno.domain.errors import HistoryTooShort
-from sereno.domain.judgement import Memory, Scores
-from sereno.domain.readings import BoolArray, Window
+from sereno.domain.judgement import Memory, RegimeChange, Scores
+from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import from_numpy
 
-__all__ = ["MIN_ROWS", "EwmaDetector", "RegimeChange", "TrainedEwma"]
+__all__ = ["MIN_ROWS", "EwmaDetector", "TrainedEwma"]
 
 _STATE = "ewma/state"
-
-
-@dataclass(frozen=True, slots=True)
-class RegimeChange:
-    """A signal that runs at another level from a row on.
-
-    Attributes:
-        before, after: Level [unit of the signal].
-    """
-
-    asset: AssetKey
-    signal: str
-    at: np.datetime64
-    before: float
-    after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +136,8 @@ class TrainedEwma:
         ones. An asset that training never saw is judged by the middle limits of those that it did.
         """
         calm = self._calm_of(window)
-        followed, after = self._follow(window, calm, memory)
+        columns = columns_of(window, calm.signals)
+        followed, after = self._follow(columns, calm, memory)
         parts = np.abs(followed.gaps) / calm.limits
         is_unknown = np.isnan(parts)
         parts[is_unknown] = 0.0
@@ -160,25 +147,19 @@ class TrainedEwma:
         shares = squares / np.maximum(sum_in_order(squares)[:, None], 1e-300)
         shares, expected = (as_in(window, calm.signals, part) for part in (shares, followed.levels))
         telling = np.ones(window.values.shape, dtype=bool)
-        return Scores(window.time, score, np.where(np.isnan(shares), 0.0, shares), expected, telling), after
+        scores = Scores(
+            window.time,
+            score,
+            np.where(np.isnan(shares), 0.0, shares),
+            expected,
+            telling,
+            changes=_changes(window, columns, calm, followed),
+        )
+        return scores, after
 
-    def changes(self, window: Window, memory: Memory | None = None) -> list[RegimeChange]:
-        """Where the line comes to run at other levels, in time order: each signal that is then elsewhere."""
-        calm = self._calm_of(window)
-        followed, _ = self._follow(window, calm, memory)
-        values = columns_of(window, calm.signals)
-        return [
-            RegimeChange(window.asset, name, window.time[row], before, after)
-            for row in followed.regimes
-            for name, bound, before, after in zip(
-                calm.signals, calm.bounds, followed.levels[row], values[row], strict=True
-            )
-            if abs(after - before) >= bound
-        ]
-
-    def _follow(self, window: Window, calm: Calm, memory: Memory | None) -> tuple[Following, Memory]:
+    def _follow(self, columns: FloatArray, calm: Calm, memory: Memory | None) -> tuple[Following, Memory]:
         followed = self.settings.follower.follow(
-            columns_of(window, calm.signals),
+            columns,
             calm.limits,
             calm.bounds,
             bands=calm.bands_by_signal(),
@@ -230,6 +211,20 @@ class TrainedEwma:
             for i, (site, asset, signals) in enumerate(described)
         }
         return cls(settings, assets)
+
+
+def _changes(
+    window: Window, columns: FloatArray, calm: Calm, followed: Following
+) -> tuple[RegimeChange, ...]:
+    """Each signal that is elsewhere from a regime on."""
+    return tuple(
+        RegimeChange(window.asset, name, from_numpy(window.time[row]), float(before), float(after))
+        for row in followed.regimes
+        for name, bound, before, after in zip(
+            calm.signals, calm.bounds, followed.levels[row], columns[row], strict=True
+        )
+        if abs(after - before) >= bound
+    )
 
 
 def _n_usable(window: Window, rows: BoolArray) -> int:

@@ -14,9 +14,10 @@ import numpy as np
 
 from sereno.detect.baseline import Baseline, fit_shape
 from sereno.domain.calendar import local_time
-from sereno.domain.judgement import Scores
+from sereno.domain.judgement import RegimeChange, Scores
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import to_numpy
 
 __all__ = ["NO_REFERENCE", "Peering", "Reference", "Tie", "learn_peering"]
 
@@ -103,7 +104,14 @@ class Reference:
         """Scores of such a window, in which what is expected moves with the peers."""
         if not self.fast:
             return scores
-        return replace(scores, expected=self._moved(window.signals, scores.expected, 1.0))
+        changes = tuple(self._with_common_level(window, one) for one in scores.changes)
+        return replace(scores, expected=self._moved(window.signals, scores.expected, 1.0), changes=changes)
+
+    def _with_common_level(self, window: Window, change: RegimeChange) -> RegimeChange:
+        row = int(np.searchsorted(window.time, to_numpy(change.at)))
+        levels = np.array([[change.before], [change.after]])
+        before, after = self.rows(row, row + 1)._moved((change.signal,), levels, 1.0)[:, 0].tolist()
+        return replace(change, before=before, after=after)
 
     def _moved(self, signals: Sequence[str], values: FloatArray, sign: float) -> FloatArray:
         moved = values.copy()

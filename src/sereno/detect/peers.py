@@ -366,7 +366,7 @@ def _follow(
         if x != x:  # noqa: PLR0124 - NaN, told without a call
             for one in found:
                 one.append(nan)
-            past.append(nan)
+            past.append(spans[0].long if count else nan)
             continue
         count += 1.0
         has_stayed = False

@@ -1,7 +1,7 @@
 """What judging a window gives: scores, what they are worth, and the intervals judged abnormal."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
@@ -20,6 +20,7 @@ __all__ = [
     "IncidentKind",
     "Memory",
     "ModelCard",
+    "RegimeChange",
     "Scores",
     "Severity",
 ]
@@ -59,6 +60,21 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class RegimeChange:
+    """A signal that runs at another level from an instant on; an event of its own, never an alarm.
+
+    Attributes:
+        before, after: Level [unit of the signal].
+    """
+
+    asset: AssetKey
+    signal: str
+    at: datetime
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """Strangeness per row; higher is stranger; meaningless until calibrated.
 
@@ -71,6 +87,8 @@ class Scores:
             sun),
             shape (rows, signals).
         voices: Score of each member, by name, where several detectors speak as one, shape (rows,).
+        changes: Where the asset comes to run at other levels, in time order; empty of detectors that know no
+            regimes.
     """
 
     time: TimeArray
@@ -79,16 +97,15 @@ class Scores:
     expected: FloatArray
     is_telling: BoolArray
     voices: Mapping[str, FloatArray] | None = None
+    changes: Sequence[RegimeChange] = ()
 
     def of_signals(self, count: int) -> "Scores":
         """The same of the first signals: without columns that were added for reference."""
-        return Scores(
-            self.time,
-            self.values,
-            self.contributions[:, :count],
-            self.expected[:, :count],
-            self.is_telling[:, :count],
-            self.voices,
+        return replace(
+            self,
+            contributions=self.contributions[:, :count],
+            expected=self.expected[:, :count],
+            is_telling=self.is_telling[:, :count],
         )
 
 
@@ -233,6 +250,7 @@ class Evidence:
             when None.
         since: When the abnormal run of each row began, where the check knows better than the row itself.
         release, on_delay, off_delay, bands: See `Calibration`.
+        changes: See `Scores`.
     """
 
     check: str
@@ -248,3 +266,4 @@ class Evidence:
     off_delay: int = 1
     bands: tuple[float, ...] = ()
     model: str = ""
+    changes: Sequence[RegimeChange] = ()

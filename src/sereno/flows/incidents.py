@@ -1,14 +1,18 @@
 """Incidents as people and machines read them: DESIGN's JSON, worst first, with sentence, advice and cost."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isfinite
 
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
 from sereno.domain.judgement import Detection, IncidentKind, Severity
+from sereno.domain.outlook import Outlook
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
+from sereno.flows.models import TrainedModel
+from sereno.flows.outlook import outlook_of
+from sereno.report.outlook import describe_outlook
 from sereno.report.problems import problem_of
 from sereno.report.sentences import Place, band_edge, describe_incident, recommend
 from sereno.settings.tree import Tariff
@@ -31,12 +35,14 @@ class IncidentView:
 
     Attributes:
         similar: Earlier incidents of the same asset with the same problem of the same signal, newest first.
+        outlook: Where it is heading, where that is clear; worked out for one incident at a time.
     """
 
     incident: Incident
     place: Place
     tariff: Tariff | None
     similar: tuple[Incident, ...] = ()
+    outlook: Outlook | None = None
 
     @property
     def problem(self) -> str:
@@ -64,6 +70,29 @@ class IncidentView:
     def recommendation(self, language: str) -> str:
         """What to look at first."""
         return recommend(self.incident.worst, self.place, language)
+
+    def heading(self, language: str) -> str:
+        """Where it is heading, in one sentence; empty where that is not clear."""
+        return "" if self.outlook is None else describe_outlook(self.outlook, self.place, language)
+
+    def to_full_json(self, now: datetime, events: Sequence[IncidentEvent]) -> dict[str, object]:
+        """The object of `incidents show --json`: with where it is heading, and its log."""
+        log = [
+            {"at": isoformat(e.at), "event": e.kind, "who": e.actor, "facts": dict(e.facts)} for e in events
+        ]
+        return self.to_json(now) | {"outlook": self._outlook_json(), "events": log}
+
+    def _outlook_json(self) -> dict[str, object] | None:
+        if self.outlook is None:
+            return None
+        after = self.outlook.after
+        return {
+            "course": self.outlook.course.value,
+            "reaches": self.outlook.reaches or None,
+            "after_hours": None if after is None else round(after / timedelta(hours=1), 1),
+            "sentence": self.heading("en"),
+            "sentence_es": self.heading("es"),
+        }
 
     def to_json(self, now: datetime) -> dict[str, object]:
         """The object of `incidents list --json`; NaN becomes null."""
@@ -141,13 +170,23 @@ def find_incidents(
 
 
 def view_of(
-    tx: Transaction, incident: Incident, profiles: Mapping[str, Profile], tariff: Tariff | None
+    tx: Transaction,
+    incident: Incident,
+    profiles: Mapping[str, Profile],
+    tariff: Tariff | None,
+    model_of: Callable[[str], TrainedModel | None],
 ) -> IncidentView:
-    """One incident, also one whose evidence was withdrawn since."""
+    """One incident, also one whose evidence was withdrawn since, and where it is heading.
+
+    Args:
+        model_of: The model that judges a profile.
+    """
     asset = next(one for one in tx.assets(sites=[incident.asset.site]) if one.key == incident.asset)
     place = _place(asset, profiles)
     similar = _similar(tx.incidents(asset_id=asset.id), {asset.key: place}).get(incident.id, ())
-    return IncidentView(_up_to_date(tx, incident, {asset.key: asset.id}), place, tariff, similar)
+    current = _up_to_date(tx, incident, {asset.key: asset.id})
+    outlook = outlook_of(tx, asset, place.profile, model_of, current)
+    return IncidentView(current, place, tariff, similar, outlook)
 
 
 def _similar(

@@ -20,7 +20,16 @@ from sereno.flows.models import TrainedModel
 from sereno.prepare.checks import NO_REPEATS, Checked, check_window
 from sereno.prepare.gas_checks import check_twin
 
-__all__ = ["BEHAVIOUR", "LEVELS", "Judgement", "judge_window", "weigh_window"]
+__all__ = [
+    "BEHAVIOUR",
+    "DRIFT",
+    "LEVELS",
+    "Expectation",
+    "Judgement",
+    "expected_without",
+    "judge_window",
+    "weigh_window",
+]
 
 BEHAVIOUR = "behaviour"
 DRIFT = "behaviour.drift"
@@ -100,6 +109,49 @@ def weigh_window(
     return Checked(checked.window, checked.clean, evidence, checked.flags, Memory(arrays))
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A signal beside what would be expected of it had it not been read.
+
+    Attributes:
+        observed, expected: In its unit, shape (rows,); NaN where bad or unknown.
+    """
+
+    observed: FloatArray
+    expected: FloatArray
+
+
+def expected_without(
+    signal: str,
+    check: str,
+    window: Window,
+    profile: Profile,
+    model: TrainedModel,
+    memory: Memory,
+    reference: Reference = NO_REFERENCE,
+) -> Expectation:
+    """What a check of behaviour expects of a signal in rows that it is not shown.
+
+    An expectation that sees the signal follows it, and trouble that lasts would seem to ease.
+
+    Args:
+        check: `BEHAVIOUR` or `DRIFT`.
+        memory: What judging the rows before left.
+    """
+    repeats = model.natural_repeats.get(window.asset, NO_REPEATS)
+    clean = check_window(window, profile, memory, natural_repeats=repeats).clean
+    column = clean.signals.index(signal)
+    values = clean.values.copy()
+    values[:, column] = np.nan
+    blind = replace(clean, values=values)
+    if check == DRIFT:
+        scores, _ = model.peers.score(with_references(blind, reference), memory)
+    else:
+        scores, _ = model.detector.score(reference.without_common(blind), memory)
+        scores = reference.with_common(blind, scores)
+    return Expectation(clean.values[:, column], scores.expected[:, column])
+
+
 def _weigh_behaviour(
     window: Window, model: TrainedModel, memory: Memory, reference: Reference
 ) -> tuple[Evidence, Memory]:
@@ -142,4 +194,5 @@ def _evidence(check: str, scores: Scores, calibration: Calibration, model: Train
         off_delay=calibration.off_delay,
         bands=calibration.bands,
         model=model.card.id,
+        changes=scores.changes,
     )

@@ -19,6 +19,7 @@ from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.assets import standing_of, window_between
 from sereno.flows.judge import LEVELS, judge_window, weigh_window
 from sereno.flows.models import TrainedModel
+from sereno.prepare.quality import MISSING
 from sereno.store import Store
 
 __all__ = [
@@ -153,7 +154,7 @@ def row_judgements(
     times = window.time.astype("datetime64[us]").tolist()
     verdicts = []
     for row in range(len(window)) if rows is None else rows:
-        speaks = next((one for one in evidence if one.exceedance[row] >= 1.0), None)
+        speaks = next((one for one in evidence if _speaks_of(one, window, row)), None)
         shown = speaks or behaviour
         verdicts.append(
             RowJudgement(
@@ -169,3 +170,10 @@ def row_judgements(
             )
         )
     return verdicts
+
+
+def _speaks_of(one: Evidence, window: Window, row: int) -> bool:
+    """Whether a check calls a row abnormal; one that says something is so for that, not for what it lacks."""
+    if not one.exceedance[row] >= 1.0:
+        return False
+    return one.check != MISSING or bool(np.isnan(window.values[row]).all())

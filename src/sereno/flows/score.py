@@ -81,6 +81,10 @@ def score_asset(
     tx.delete_detections([stored.id for stored in gone])
     for detection in found:
         tx.save_detection(asset.id, detection)
+    if not standing.is_next:
+        tx.drop_regime_changes(asset.id, after=standing.last_at)
+    evidence = [one for chunk in chunks for one in chunk.judgement.evidence]
+    tx.add_regime_changes(asset.id, [change for one in evidence for change in one.changes])
     n_opened = _tell_incidents(tx, standing, found, [stored.detection for stored in gone], now)
     judged = [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
     return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks), judged)

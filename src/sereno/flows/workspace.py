@@ -11,7 +11,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from sereno.domain.criticality import CriticalityScale
-from sereno.domain.errors import EngineRunning, ModelMissing, UsageError
+from sereno.domain.errors import EngineRunning, ModelError, ModelMissing, SettingsError, UsageError
 from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
@@ -52,6 +52,7 @@ from sereno.flows.recalibration import (
 )
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
+from sereno.flows.regimes import RegimeView, find_regimes
 from sereno.flows.reporting import build_report, write_report
 from sereno.flows.results import ResultReport, export_results
 from sereno.flows.score import AssetOutcome
@@ -358,7 +359,24 @@ class Workspace:
             NotFound: No incident, or several, begin like that.
         """
         with self._store.read() as tx:
-            return view_of(tx, tx.incident(incident_id), self.profiles, self.settings.tariff)
+            incident = tx.incident(incident_id)
+            return view_of(tx, incident, self.profiles, self.settings.tariff, self._usable_model)
+
+    def regimes(self, *, asset: str | None = None, since: datetime | None = None) -> list[RegimeView]:
+        """When process lines started, stopped or came to other set-points, newest first.
+
+        Raises:
+            UnknownAsset: Nothing has that name.
+        """
+        with self._store.read() as tx:
+            return find_regimes(tx, self.profiles, asset=asset, since=since)
+
+    def _usable_model(self, profile: str) -> TrainedModel | None:
+        """As `model`; None also where it cannot be used here, which is no reason not to show an incident."""
+        try:
+            return self._models.get(profile)
+        except (ModelError, SettingsError, UsageError):
+            return None
 
     def acknowledge(self, incident_id: str, *, actor: str) -> Incident:
         """Say that somebody has seen it."""

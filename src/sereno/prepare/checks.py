@@ -14,7 +14,7 @@ from sereno.domain.signals import Profile
 from sereno.prepare.clock import check_clock
 from sereno.prepare.mistakes import find_mistakes, second_opinions
 from sereno.prepare.physics import check_physics
-from sereno.prepare.quality import MISSING, QualityRules, check_quality, has_flag, impossible_cells
+from sereno.prepare.quality import QualityRules, check_quality, has_flag, impossible_cells
 from sereno.prepare.registers import ReadRegisters, read_registers
 from sereno.prepare.spikes import Spikes, find_spikes
 from sereno.prepare.unit_change import UnitChange, check_units
@@ -81,7 +81,7 @@ def check_window(
     is_doubted = has_flag(window, Quality.BAD)
     is_doubted |= False if registers is None else registers.bad
     units = check_units(window, profile, memory, bad=is_doubted, vouched=vouched, proven=proven)
-    witness = Witness(window, memory)
+    witness = Witness(window, memory, read=None if registers is None else registers.read)
     named, wrong, spotted = _name_mistakes(window, profile, units, vouched, witness, memory)
     rules = QualityRules.for_window(window, natural_repeats)
     quality, bad, carried = check_quality(window, profile, rules, wrong, witness, memory)
@@ -153,10 +153,8 @@ def _steps(spikes: Spikes, witness: Witness) -> list[Evidence]:
 
 
 def _joined(quality: Sequence[Evidence], registers: ReadRegisters) -> list[Evidence]:
-    """All evidence, with one entry for each check; a reading without a difference is not missing."""
+    """All evidence, with one entry for each check."""
     known = {one.check: one for one in quality}
-    missing = known[MISSING]
-    known[MISSING] = replace(missing, exceedance=np.where(registers.is_read, 0.0, missing.exceedance))
     for one in registers.evidence:
         known[one.check] = _both(known[one.check], one) if one.check in known else one
     return list(known.values())

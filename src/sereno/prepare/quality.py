@@ -13,6 +13,7 @@ from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.grid import forward_filled
 from sereno.prepare.repeats import after_moves, ends_long, natural_runs
+from sereno.prepare.silence import Silence, follow_silence
 from sereno.prepare.witness import Witness, nothing, shares_of, unknown
 
 __all__ = ["MISSING", "QualityRules", "check_quality", "has_flag", "impossible_cells", "longest_repeats"]
@@ -96,8 +97,9 @@ def check_quality(
     known = wrong | sentinel
     impossible, limits = _out_of_range(window, profile, known)
     frozen, is_frozen, carried = _frozen(window, rules, memory)
+    missing, followed = _missing(window, witness, rules, memory)
     evidence = [
-        _missing(window, witness, rules),
+        missing,
         *witness.hears(SENTINEL, sentinel),
         *witness.hears(SOURCE_BAD, source_bad, on_delay=rules.missing_delay),
         witness.says(OUT_OF_RANGE, impossible, expected=limits),
@@ -105,6 +107,7 @@ def check_quality(
         *witness.hears(ESTIMATED, estimated, on_delay=rules.estimated_delay),
         *witness.hears(CONFLICTING, conflicting),
     ]
+    carried = Memory({**carried.arrays, **followed.arrays})
     return evidence, known | impossible | is_frozen | source_bad, carried
 
 
@@ -129,17 +132,28 @@ def longest_repeats(values: FloatArray) -> FloatArray:
     return longest
 
 
-def _missing(window: Window, witness: Witness, rules: QualityRules) -> Evidence:
-    shape, absent = window.values.shape, witness.absent
-    return Evidence(
+def _missing(
+    window: Window, witness: Witness, rules: QualityRules, memory: Memory
+) -> tuple[Evidence, Memory]:
+    """Rows in which nothing came, and signals that have stopped while others went on."""
+    shape = window.values.shape
+    found = follow_silence(window, witness.silent, rules.missing_delay, memory)
+    absent: BoolArray = np.asarray(witness.silent.all(axis=1))
+    cells, since, last = np.broadcast_to(absent[:, None], shape), None, unknown(shape)
+    if isinstance(found, Silence):
+        cells, since, last, found = cells | found.cells, found.since, found.last, found.memory
+    is_any = some(cells)
+    evidence = Evidence(
         check=MISSING,
         kind=IncidentKind.DATA,
-        exceedance=absent.astype(float),
+        exceedance=cells.any(axis=1).astype(float) if is_any else absent.astype(float),
         threshold=1.0,
-        contributions=shares_of(np.broadcast_to(absent[:, None], shape)) if some(absent) else nothing(shape),
-        expected=unknown(shape),
+        contributions=shares_of(cells) if is_any else nothing(shape),
+        expected=last,
+        since=since,
         on_delay=rules.missing_delay,
     )
+    return evidence, found
 
 
 def _out_of_range(

@@ -62,7 +62,7 @@ class ReadRegisters:
     Attributes:
         window: Interval signals in the place of their registers.
         evidence: What happened to the registers; that of `FROZEN` is to be joined to other evidence of it.
-        is_read: Rows with a reading, even where it gives no difference, shape (rows,).
+        read: Cells with a reading, even where it gives no difference, shape (rows, signals).
         bad: Cells that are no consumption of their step, shape (rows, signals).
         flags: Quality bits of what happened, shape (rows, signals).
         memory: For the next window.
@@ -70,7 +70,7 @@ class ReadRegisters:
 
     window: Window
     evidence: Sequence[Evidence]
-    is_read: BoolArray
+    read: BoolArray
     bad: BoolArray
     flags: QualityArray
     memory: Memory
@@ -99,14 +99,15 @@ def read_registers(window: Window, memory: Memory) -> ReadRegisters | None:
     judged, places = _as_intervals(window, columns, found)
     bad = np.zeros(judged.values.shape, dtype=bool)
     flags = np.zeros(judged.values.shape, dtype=np.int32)
+    read = np.zeros(judged.values.shape, dtype=bool)
     for place, one in zip(places, found, strict=True):
+        read[:, place] |= one.is_known
         bad[:, place] |= one.is_bad
         for name, flag in _FLAGS.items():
             flags[one.events[name], place] |= int(flag)
         flags[one.is_across, place] |= int(Quality.CATCH_UP)
     evidence = [_evidence(name, judged, places, found) for name in _FLAGS]
-    is_read = np.any([one.is_known for one in found], axis=0)
-    return ReadRegisters(judged, evidence, is_read, bad, flags, Memory({_STATE: state}))
+    return ReadRegisters(judged, evidence, read, bad, flags, Memory({_STATE: state}))
 
 
 @dataclass(slots=True)

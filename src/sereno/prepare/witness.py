@@ -42,12 +42,20 @@ class Witness:
 
     Attributes:
         absent: Rows without any value, shape (rows,).
+        silent: Cells for which nothing was read, shape (rows, signals).
     """
 
-    def __init__(self, window: Window, memory: Memory) -> None:
+    def __init__(self, window: Window, memory: Memory, *, read: BoolArray | None = None) -> None:
+        """As the memory of the rows before has it.
+
+        Args:
+            read: Cells with a reading of which no value could be made, shape (rows, signals).
+        """
         self._memory = memory
         self._shape = window.values.shape
-        self.absent: BoolArray = np.asarray(np.isnan(window.values).all(axis=1))
+        is_unknown = np.isnan(window.values)
+        self.absent: BoolArray = np.asarray(is_unknown.all(axis=1))
+        self.silent: BoolArray = is_unknown if read is None else is_unknown & ~read
         self._calm = np.where(self.absent, np.nan, 0.0)
 
     def hears(

@@ -48,10 +48,12 @@ def describe_detection(detection: Detection, place: Place, language: str) -> str
 
 def recommend(detection: Detection, place: Place, language: str) -> str:
     """What to look at first."""
-    key = _key(detection, place.profile)
+    key, kind = _key(detection, place.profile), "recommendation"
     if detection.kind is IncidentKind.BEHAVIOUR:
         key = f"problem.{problem_of(detection, place.profile)}"
-    return sentence(f"{key}.recommendation", language)
+    elif _is_of_a_signal(detection):
+        kind = "signal_recommendation"
+    return sentence(f"{key}.{kind}", language)
 
 
 def _key(detection: Detection, profile: Profile) -> str:
@@ -73,6 +75,7 @@ def _fill(
         return moment(instant, place.zone, language, step=place.step)
 
     kind = "register_sentence" if _is_of_a_register(detection) else "sentence"
+    kind = "signal_sentence" if _is_of_a_signal(detection) else kind
     step = place.step or timedelta(0)
     started_at, ended_at = interval
     length = (ended_at or detection.last_at + step) - started_at
@@ -131,6 +134,11 @@ def _is_of_a_register(detection: Detection) -> bool:
     if detection.cause == "quality.step":
         return not is_known
     return detection.cause == "quality.frozen" and is_known
+
+
+def _is_of_a_signal(detection: Detection) -> bool:
+    """Of a signal that stopped alone its last value is known; of a row that never came nothing is."""
+    return detection.cause == "quality.missing" and not isnan(detection.expected)
 
 
 def _of_number(noun: str, count: int) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "organization",
     "quarantined_row",
     "reading_table",
+    "regime_change",
     "signal_column",
     "site",
     "superseded_reading",
@@ -242,6 +243,17 @@ Index(
     unique=True,
     sqlite_where=detection.c.ended_at.is_(None),
     postgresql_where=detection.c.ended_at.is_(None),
+)
+
+regime_change = Table(
+    "regime_change",
+    metadata,
+    _asset(),
+    Column("at", Instant, nullable=False),
+    _text("signal"),
+    Column("before", Double, nullable=False),
+    Column("after", Double, nullable=False),
+    PrimaryKeyConstraint("asset_id", "at", "signal"),
 )
 
 incident = Table(

@@ -9,6 +9,7 @@ from sereno.store.schema import (
     detection,
     incident,
     incident_event,
+    regime_change,
     superseded_reading,
     watch_checkpoint,
     watch_state,
@@ -46,7 +47,7 @@ class SimulatedSession(ColumnSession):
         )
         incidents = select(incident.c.id).where(incident.c.asset_id.in_(assets))
         self._connection.execute(delete(incident_event).where(incident_event.c.incident_id.in_(incidents)))
-        for about in (incident, detection, watch_state, watch_checkpoint, correction):
+        for about in (incident, detection, regime_change, watch_state, watch_checkpoint, correction):
             self._connection.execute(delete(about).where(about.c.asset_id.in_(assets)))
         return n_rows
 

@@ -6,6 +6,7 @@ from sereno.store.incidents import IncidentSession
 from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
 from sereno.store.readings import ReadingSession
+from sereno.store.regimes import RegimeSession
 from sereno.store.simulated import SimulatedSession
 from sereno.store.watching import WatchSession
 
@@ -19,6 +20,7 @@ class Transaction(
     CorrectionSession,
     LedgerSession,
     WatchSession,
+    RegimeSession,
     IncidentSession,
     ModelSession,
 ):

@@ -153,6 +153,9 @@ def _check_stream(trained: TrainedDetector, window: Window) -> None:
             streamed = np.concatenate([getattr(part, name) for part in parts])
             same = streamed.tobytes() == getattr(scored, name).tobytes()
             _demand(that=same, otherwise=f"`{name}` streamed in pieces {cuts} differs from the batch")
+        changes = [change for part in parts for change in part.changes]
+        same = changes == list(scored.changes)
+        _demand(that=same, otherwise=f"`changes` streamed in pieces {cuts} differ from the batch")
         _demand(that=memory.dump() == last.dump(), otherwise=f"memory after pieces {cuts} differs")
 
 

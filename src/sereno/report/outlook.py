@@ -1,0 +1,19 @@
+"""Where an open incident is heading, in one plain sentence."""
+
+from datetime import timedelta
+
+from sereno.domain.outlook import Outlook
+from sereno.i18n.catalogue import sentence
+from sereno.i18n.numbers import span
+from sereno.report.sentences import Place
+
+__all__ = ["describe_outlook"]
+
+
+def describe_outlook(outlook: Outlook, place: Place, language: str) -> str:
+    """The course, and what it comes to when at this pace."""
+    if outlook.after is None:
+        return sentence(f"outlook.{outlook.course.value}", language)
+    after = max(outlook.after, place.step or timedelta(0))
+    key = f"outlook.{outlook.course.value}.{outlook.reaches}"
+    return sentence(key, language, span=span(after, language, step=place.step))
