@@ -254,7 +254,7 @@ def fit_baseline(window: Window, profile: Profile, local: TimeArray, use: BoolAr
         baseline = _shaped(baseline, baseline._transform(values), slot)
         for _ in range(_PASSES):
             baseline = _reshaped(baseline, values, local, slot)
-    return baseline
+    return _widened(baseline, _least(window.signals, profile, values))
 
 
 def fit_shape(window: Window, profile: Profile, local: TimeArray, use: BoolArray) -> Baseline:
@@ -371,6 +371,19 @@ def _reshaped(baseline: Baseline, values: FloatArray, local: TimeArray, slot: np
     active = baseline.weight[slot] > ACTIVE_WEIGHT
     low, high = (_spread(baseline, gaps, slot, active, transformed, side=side) for side in (-1.0, 1.0))
     return replace(baseline, low=low, high=high)
+
+
+def _least(signals: Sequence[str], profile: Profile, values: FloatArray) -> FloatArray:
+    """Standard deviation below which the profile calls a signal calm, 0 where it says nothing, (signals,)."""
+    least = np.zeros(len(signals))
+    for s, signal in enumerate(map(profile.signal, signals)):
+        if not signal.is_ratio_scaled:
+            least[s] = max(signal.least_deviation, signal.least_share * _typical(values[:, s]))
+    return least
+
+
+def _widened(baseline: Baseline, least: FloatArray) -> Baseline:
+    return replace(baseline, low=np.maximum(baseline.low, least), high=np.maximum(baseline.high, least))
 
 
 def _spread(

@@ -30,6 +30,8 @@ class _SignalData(BaseModel):
     labels: dict[str, str] = Field(default_factory=dict)
     aliases: list[str] = Field(default_factory=list)
     beside: list[str] = Field(default_factory=list)
+    least_deviation: float = Field(default=0.0, ge=0)
+    least_share: float = Field(default=0.0, ge=0)
 
 
 class _IdentityData(BaseModel):
@@ -53,6 +55,7 @@ class _ProfileData(BaseModel):
     asset_aliases: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
     detector: str = ""
+    behaviour_share: float = Field(default=1.0, gt=0, le=1)
 
 
 def load_profiles(folder: Path | None = None) -> Mapping[str, Profile]:
@@ -116,6 +119,7 @@ def _profile(data: _ProfileData) -> Profile:
         ignored=tuple(data.ignored),
         labels=data.labels,
         detector=data.detector,
+        behaviour_share=data.behaviour_share,
     )
 
 
@@ -132,6 +136,8 @@ def _signal(name: str, data: _SignalData) -> Signal:
         is_optional=data.optional,
         aliases=tuple(data.aliases),
         beside=tuple(data.beside),
+        least_deviation=data.least_deviation,
+        least_share=data.least_share,
         labels=data.labels,
     )
 
