@@ -27,9 +27,10 @@ _ROWS, _UNTIL = "precedent/rows", "precedent/until"
 
 
 def are_habitual(signals: Sequence[str], profile: Profile, step: timedelta | None) -> BoolArray:
-    """Which signals may have habits of the week: not those that must run, nor where steps are days."""
+    """Which signals may have habits of the week: none of a plant that must run, nor where steps are days."""
     is_hourly = step is not None and SHORTEST_STEP <= step <= LONGEST_STEP and not _WEEK % step
-    return np.array([is_hourly and not profile.signal(name).is_vital for name in signals], dtype=bool)
+    must_run = any(signal.is_vital for signal in profile.signals)
+    return np.full(len(signals), is_hourly and not must_run)
 
 
 def beyond_precedent(
