@@ -5,7 +5,8 @@ record is a window of length one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 
@@ -27,6 +28,7 @@ DRIFT = "behaviour.drift"
 COMMON = "behaviour.common"
 LEVELS = frozenset({DRIFT, COMMON, LEAK})
 """What is said of weeks and not of single rows."""
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,14 @@ def _weigh_levels(
         found, after = score(referred, memory)
         arrays |= after.arrays
         if not np.isnan(found.values).all():
-            evidence.append(_evidence(check, found.of_signals(len(window.signals)), slow, model))
+            own = replace(slow, on_delay=_drift_delay(window, slow)) if check == DRIFT else slow
+            evidence.append(_evidence(check, found.of_signals(len(window.signals)), own, model))
     return evidence, Memory(arrays)
+
+
+def _drift_delay(window: Window, calibration: Calibration) -> int:
+    """Rows in a run that a drift must last: a day, for weeks are spoken of."""
+    return calibration.on_delay if window.step is None else max(calibration.on_delay, round(_DAY / window.step))
 
 
 def _evidence(check: str, scores: Scores, calibration: Calibration, model: TrainedModel) -> Evidence:
