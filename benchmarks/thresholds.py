@@ -16,6 +16,7 @@ from functools import cache
 
 import numpy as np
 from scipy import signal, stats
+from sereno.flows.tables import LearningOptions, Table, judge_table, learn_table
 
 from benchmarks.common import Goal, Options, parse_options, publish, tell
 from sereno.detect.calibration import Hysteresis, count_episodes
@@ -23,7 +24,6 @@ from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.domain.errors import BudgetTooSmall, HistoryTooShort
 from sereno.domain.judgement import Claim
 from sereno.domain.readings import FloatArray
-from sereno.flows.tables import LearningOptions, Table, judge_table, learn_table
 
 TAILS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "normal": lambda u: stats.norm.isf((1.0 - u) / 2.0),

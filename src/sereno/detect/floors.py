@@ -118,7 +118,7 @@ def _rise(days: FloatArray) -> float:
 
 
 def _judged(days: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The last rise over its limit, NaN where that is not known, and the rise itself; shape (signals,) each."""
+    """The last rise over its limit, NaN where unknown, and the rise itself; shape (signals,) each."""
     n_signals = days.shape[1]
     excess, lifts = np.full(n_signals, np.nan), np.zeros(n_signals)
     for column in range(n_signals):
@@ -134,13 +134,12 @@ def _judged(days: FloatArray) -> tuple[FloatArray, FloatArray]:
     return excess, lifts
 
 
-def _evidence(
-    window: Window, columns: Sequence[int], excess: FloatArray, lifts: FloatArray
-) -> Evidence:
+def _evidence(window: Window, columns: Sequence[int], excess: FloatArray, lifts: FloatArray) -> Evidence:
     shares, expected = np.zeros(window.values.shape), np.full(window.values.shape, np.nan)
     shares[:, columns] = excess >= 1.0
     expected[:, columns] = np.maximum(window.values[:, columns] - lifts, 0.0)
-    begun = window.time.astype("datetime64[us]") - np.timedelta64(SHORT_DAYS // 2, "D")
+    half = np.timedelta64(SHORT_DAYS // 2, "D").astype("timedelta64[us]").astype(np.int64)
+    begun = (window.micros - half).view("datetime64[us]")
     return Evidence(
         check=LEAK,
         kind=IncidentKind.BEHAVIOUR,

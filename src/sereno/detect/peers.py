@@ -151,7 +151,9 @@ class PeersDetector:
             for column, name in enumerate(window.signals)
             if name.startswith(COMMON)
         }
-        stands = [_stands(own.values[:, s], baseline.gaps(own.values, local)[:, s]) for s in range(len(names))]
+        stands = [
+            _stands(own.values[:, s], baseline.gaps(own.values, local)[:, s]) for s in range(len(names))
+        ]
         limits[:, stands] = np.inf
         return replace(level, limits=limits, common=common)
 

@@ -1,8 +1,8 @@
 """What an asset has lately done at this hour of the week is no news: weekly stops, deliveries, cleaning.
 
-A shape learnt in training knows last year's weeks; people change theirs. A deviation counts only by what it is
-beyond its precedent: what at least `LEAST_WEEKS` of the last `WEEKS` weeks showed in the same direction, at
-that hour or `TOLERANCE` from it.
+A shape learnt in training knows last year's weeks; people change theirs. A deviation counts only by what it
+is beyond its precedent: what at least `LEAST_WEEKS` of the last `WEEKS` weeks showed in the same direction,
+at that hour or `TOLERANCE` from it.
 """
 
 from collections.abc import Sequence
@@ -60,8 +60,8 @@ def beyond_precedent(
 
 
 def _joined(own: FloatArray, places: np.ndarray, kept: int, memory: Memory) -> FloatArray:
-    """The last `kept` steps before the rows, and a row for every step since, shape (kept + steps, signals)."""
-    rows = np.full((kept + int(places[-1] - places[0]) + 1, own.shape[1]), np.nan, dtype=np.float32)
+    """The last `kept` steps before the rows and every step since, shape (kept + steps, signals)."""
+    rows = np.full((kept + int(places[-1] - places[0]) + 1, own.shape[1]), np.nan)
     before = memory.arrays.get(_ROWS)
     if before is not None and before.shape[1] == own.shape[1]:
         gap = int(places[0] - memory.arrays[_UNTIL][0]) - 1

@@ -240,7 +240,9 @@ class TrainedRobust:
         shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still | stands)
         shares, expected = (as_in(window, model.signals, part) for part in (shares, residuals.expected))
         telling = as_in(window, model.signals, residuals.is_telling.astype(float)) > 0
-        after = Memory({**after.arrays, **seen.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)})
+        after = Memory(
+            {**after.arrays, **seen.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)}
+        )
         return Scores(window.time, score, shares, expected, telling), after
 
     def _fleet_model(self, window: Window) -> AssetModel:

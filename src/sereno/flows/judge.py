@@ -132,7 +132,9 @@ def _weigh_levels(
 
 def _drift_delay(window: Window, calibration: Calibration) -> int:
     """Rows in a run that a drift must last: a day, for weeks are spoken of."""
-    return calibration.on_delay if window.step is None else max(calibration.on_delay, round(_DAY / window.step))
+    return (
+        calibration.on_delay if window.step is None else max(calibration.on_delay, round(_DAY / window.step))
+    )
 
 
 def _evidence(check: str, scores: Scores, calibration: Calibration, model: TrainedModel) -> Evidence:
