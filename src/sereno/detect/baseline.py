@@ -56,6 +56,7 @@ _LEAN_LIMIT = 0.7
 _TAIL = 0.95
 _TAIL_DEVIATIONS = 1.645
 """A normal variable exceeds this many deviations in 5 % of cases."""
+_FAR_TAIL, _FAR_TAIL_DEVIATIONS = 0.99, 2.326
 _PASSES = 2
 _MIN_WEEKEND_DAYS = 21.0
 _FIRST_LEVEL_SHARE = 0.5
@@ -254,7 +255,9 @@ def fit_baseline(window: Window, profile: Profile, local: TimeArray, use: BoolAr
         baseline = _shaped(baseline, baseline._transform(values), slot)
         for _ in range(_PASSES):
             baseline = _reshaped(baseline, values, local, slot)
-    return baseline
+    if not baseline.is_vital.any():
+        baseline = _at_any_hour(baseline, baseline._transform(values))
+    return _widened(baseline, _least(window.signals, profile, values))
 
 
 def fit_shape(window: Window, profile: Profile, local: TimeArray, use: BoolArray) -> Baseline:
@@ -371,6 +374,28 @@ def _reshaped(baseline: Baseline, values: FloatArray, local: TimeArray, slot: np
     active = baseline.weight[slot] > ACTIVE_WEIGHT
     low, high = (_spread(baseline, gaps, slot, active, transformed, side=side) for side in (-1.0, 1.0))
     return replace(baseline, low=low, high=high)
+
+
+def _least(signals: Sequence[str], profile: Profile, values: FloatArray) -> FloatArray:
+    """Standard deviation below which the profile calls a signal calm, 0 where it says nothing, (signals,)."""
+    least = np.zeros(len(signals))
+    for s, signal in enumerate(map(profile.signal, signals)):
+        if not signal.is_ratio_scaled:
+            least[s] = max(signal.least_deviation, signal.least_share * _typical(values[:, s]))
+    return least
+
+
+def _at_any_hour(baseline: Baseline, transformed: FloatArray) -> Baseline:
+    """A meter that mostly stands may run at any hour as it does at some, not only when it ran most."""
+    stands = (baseline.centre == 0) & (baseline.knee > 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a signal without any reading stays NaN
+        usual = np.nan_to_num(np.nanquantile(transformed, _FAR_TAIL, axis=0)) / _FAR_TAIL_DEVIATIONS
+    return replace(baseline, high=np.where(stands, np.maximum(baseline.high, usual), baseline.high))
+
+
+def _widened(baseline: Baseline, least: FloatArray) -> Baseline:
+    return replace(baseline, low=np.maximum(baseline.low, least), high=np.maximum(baseline.high, least))
 
 
 def _spread(

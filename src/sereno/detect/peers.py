@@ -153,6 +153,10 @@ class PeersDetector:
             for column, name in enumerate(window.signals)
             if name.startswith(COMMON)
         }
+        stands = [
+            _stands(own.values[:, s], baseline.gaps(own.values, local)[:, s]) for s in range(len(names))
+        ]
+        limits[:, stands] = np.inf
         return replace(level, limits=limits, common=common)
 
     def _is_followed(self, name: str, window: Window) -> bool:
@@ -432,6 +436,12 @@ def _common_movement(
         count += 1.0
         level += max(pace, 1.0 / count) * (x - level)
     return np.array(moved), np.array([count, level])
+
+
+def _stands(values: FloatArray, gaps: FloatArray) -> bool:
+    """Whether a signal is at rest more often than not: then it has no level that could drift."""
+    known = values[~np.isnan(gaps)]
+    return bool(len(known)) and float(np.median(known)) <= 0
 
 
 def _calm(known: FloatArray) -> float:

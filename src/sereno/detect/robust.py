@@ -18,6 +18,7 @@ from sereno.detect.baseline import Baseline, Residuals, fit_baseline, starting_l
 from sereno.detect.columns import as_in, columns_of
 from sereno.detect.forest import Forest, fit_forest
 from sereno.detect.pca import Components, fit_components, sum_in_order
+from sereno.detect.precedent import are_habitual, beyond_precedent
 from sereno.domain.archive import pack, unpack
 from sereno.domain.calendar import local_time
 from sereno.domain.errors import HistoryTooShort
@@ -126,7 +127,11 @@ class RobustDetector:
         baseline = fit_baseline(window, self.profile, local, cells)
         residuals, _ = baseline.residuals(window.values, local, Memory())
         in_service = rows & ~np.isnan(window.values).all(axis=1) & ~residuals.is_still.any(axis=1)
-        clipped = _clipped(residuals.deviations[in_service])
+        is_habitual = are_habitual(window.signals, self.profile, window.step)
+        deviations, _ = beyond_precedent(
+            residuals.deviations, window.time, window.step, is_habitual, Memory()
+        )
+        clipped = _clipped(deviations[in_service])
         calm = clipped[np.abs(clipped).max(axis=1, initial=0.0) < _CALM]
         if len(calm) < MIN_ROWS:
             calm = clipped if len(clipped) else np.zeros((1, len(window.signals)))
@@ -211,8 +216,12 @@ class TrainedRobust:
         residuals, after = model.baseline.residuals(
             values, local_time(window.time, window.zone), memory or Memory()
         )
-        is_unknown = np.isnan(residuals.deviations)
-        deviations = np.where(is_unknown, 0.0, residuals.deviations)
+        is_habitual = are_habitual(model.signals, self.profile, window.step)
+        deviations, seen = beyond_precedent(
+            residuals.deviations, window.time, window.step, is_habitual, memory or Memory()
+        )
+        is_unknown = np.isnan(deviations)
+        deviations = np.where(is_unknown, 0.0, deviations)
         clipped = np.minimum(np.maximum(deviations, -CLIP), CLIP)
         along, off, leftover = model.components.measure(clipped)
         leftover[is_unknown] = 0.0  # what was not read is not guilty
@@ -231,7 +240,9 @@ class TrainedRobust:
         shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still | stands)
         shares, expected = (as_in(window, model.signals, part) for part in (shares, residuals.expected))
         telling = as_in(window, model.signals, residuals.is_telling.astype(float)) > 0
-        after = Memory({**after.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)})
+        after = Memory(
+            {**after.arrays, **seen.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)}
+        )
         return Scores(window.time, score, shares, expected, telling), after
 
     def _fleet_model(self, window: Window) -> AssetModel:

@@ -68,7 +68,8 @@ class Signal:
     differences (temperature, voltage). `is_vital` says that a standstill at zero is a fault and never
     becomes the new normal level. More of an `is_gain` one over weeks is no trouble. An `is_optional` one is
     not reported when a file lacks it. `beside` are names of another signal that mean this one where a second
-    column holds the other.
+    column holds the other. `least_deviation` [unit] and `least_share` (of the usual magnitude) are standard
+    deviations below which behaviour is not judged: what regulators and weather do.
     """
 
     name: str
@@ -84,6 +85,8 @@ class Signal:
     aliases: tuple[str, ...] = ()
     labels: Mapping[str, str] | None = None
     beside: tuple[str, ...] = ()
+    least_deviation: float = 0.0
+    least_share: float = 0.0
 
     def label(self, language: str) -> str:
         """The signal's name in a person's language; its identifier when the profile gives none."""
@@ -137,7 +140,8 @@ class Profile:
     `site_aliases` and `asset_aliases` are header names that carry the instant and the identity;
     columns named in `ignored` (row numbers, truth labels) are never signals. `facts` are what the workspace
     knows of its assets; an entry for a whole site or for all names them `ANY`. `detector` names what learns
-    their behaviour where settings do not say; the general default when empty.
+    their behaviour where settings do not say; the general default when empty. `behaviour_share` of the budget
+    of false alarms is spent on behaviour; what is left is for the checks that stand beside it.
     """
 
     name: str
@@ -152,6 +156,7 @@ class Profile:
     labels: Mapping[str, str] | None = None
     facts: Mapping[AssetKey, AssetFacts] = field(default_factory=dict)
     detector: str = ""
+    behaviour_share: float = 1.0
 
     def __hash__(self) -> int:
         return hash(self.name)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sereno.detect.beside import weigh_beside
 from sereno.detect.episodes import find_detections
+from sereno.detect.floors import LEAK, score_floors
 from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.detect.peers import with_references
 from sereno.domain.judgement import Calibration, Detection, Evidence, IncidentKind, Memory, Scores
@@ -34,7 +35,7 @@ __all__ = [
 BEHAVIOUR = "behaviour"
 DRIFT = "behaviour.drift"
 COMMON = "behaviour.common"
-LEVELS = frozenset({DRIFT, COMMON})
+LEVELS = frozenset({DRIFT, COMMON, LEAK})
 """What is said of weeks and not of single rows."""
 
 
@@ -73,9 +74,10 @@ def judge_window(
     """
     weighed = weigh_window(window, profile, model, memory, twin, reference)
     levels, followed = _weigh_levels(weighed.clean, model, memory, reference)
-    evidence = [*weighed.evidence, *levels]
+    floors, seen = score_floors(weighed.clean, profile, memory)
+    evidence = [*weighed.evidence, *levels, *floors]
     detections: list[Detection] = []
-    arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays}
+    arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays, **seen.arrays}
     for one in evidence:
         found, state = find_detections(one, weighed.window, profile, memory)
         detections.extend(found)

@@ -212,7 +212,8 @@ def _calibrations(
     found = {step_name(step): _calibration(parts, step, plan) for step, parts in groups.items()}
     for (step, segment), parts in by_segment.items():
         try:
-            found[step_name(step, segment)] = _calibrated(parts, step, plan, plan.budget)
+            budget = plan.profile.behaviour_share * plan.budget
+            found[step_name(step, segment)] = _calibrated(parts, step, plan, budget)
         except BudgetTooSmall:  # its assets then share the threshold of the fleet
             continue
     return found
@@ -224,10 +225,13 @@ def _calibration(
     plan: TrainingPlan,
     hysteresis: Hysteresis | None = None,
 ) -> Calibration:
+    """With the share of the budget that behaviour has; with more of it where the history supports no less."""
     try:
-        return _calibrated(scores, step, plan, plan.budget, hysteresis)
+        return _calibrated(scores, step, plan, plan.profile.behaviour_share * plan.budget, hysteresis)
     except BudgetTooSmall as error:
         supported = float(str(error.facts["supported"]))
+        if supported <= plan.budget:
+            return _calibrated(scores, step, plan, supported, hysteresis)
         if plan.is_budget_firm or not isfinite(supported):
             raise
         return _calibrated(scores, step, plan, supported, hysteresis)

@@ -28,6 +28,8 @@ _CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
 """A wrong clock explains what is judged by the time of day, and no more."""
 
 _DRIFT = "behaviour.drift"
+_OF_WEEKS = frozenset({"behaviour.drift", "behaviour.leak"})
+"""What goes up and down about its limit for weeks."""
 
 _Place = tuple[str, datetime]
 """Check and start: no asset has two detections of both."""
@@ -44,6 +46,8 @@ class IncidentStep:
 
 def reopen_window(detection: Detection, step: timedelta | None) -> timedelta:
     """How long after its end the same trouble still counts as the same incident."""
+    if detection.check in _OF_WEEKS:
+        return 7 * _DAY
     if step is None or step >= _DAY:
         if detection.kind is not IncidentKind.DATA:
             return 7 * _DAY

@@ -12,6 +12,7 @@ _STOPPED = 0.01
 _NAMED = {
     "quality.frozen": "stuck_meter",
     "physics.night_flow": "leak",
+    "behaviour.leak": "leak",
     "physics.twin_meter": "meter_drift",
     "behaviour.contract": "outside_contract",
     "behaviour.common": "common_cause",

@@ -31,6 +31,8 @@ class _SignalData(BaseModel):
     labels: dict[str, str] = Field(default_factory=dict)
     aliases: list[str] = Field(default_factory=list)
     beside: list[str] = Field(default_factory=list)
+    least_deviation: float = Field(default=0.0, ge=0)
+    least_share: float = Field(default=0.0, ge=0)
 
 
 class _IdentityData(BaseModel):
@@ -54,6 +56,7 @@ class _ProfileData(BaseModel):
     asset_aliases: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
     detector: str = ""
+    behaviour_share: float = Field(default=1.0, gt=0, le=1)
 
 
 def load_profiles(folder: Path | None = None) -> Mapping[str, Profile]:
@@ -117,6 +120,7 @@ def _profile(data: _ProfileData) -> Profile:
         ignored=tuple(data.ignored),
         labels=data.labels,
         detector=data.detector,
+        behaviour_share=data.behaviour_share,
     )
 
 
@@ -134,6 +138,8 @@ def _signal(name: str, data: _SignalData) -> Signal:
         is_optional=data.optional,
         aliases=tuple(data.aliases),
         beside=tuple(data.beside),
+        least_deviation=data.least_deviation,
+        least_share=data.least_share,
         labels=data.labels,
     )
 
