@@ -32,7 +32,8 @@ class TrainedDetector(Protocol):
         Returns:
             Scores in units of the asset's own calm 99 % quantile, NaN where there is nothing to judge, equal
             to the last bit however the rows are cut into windows; and the arrays for the next window, under
-            names that no other detector uses. Arrays of others in `memory` are left out.
+            names that no other detector uses. Arrays of others in `memory` are left out. A detector that
+            knows regimes tells their changes in `Scores.changes`; others leave it empty.
         """
         ...
 

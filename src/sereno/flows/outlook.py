@@ -108,16 +108,17 @@ def _rows(
     window = next_window(standing)
     reference = peer_reference(tx, standing.asset, model, window.time)
     first, stop = np.searchsorted(window.time, (start, to_numpy(detection.last_at) + _TICK)).tolist()
-    before = judge_window(
-        window.rows(0, first), profile, model, standing.memory, None, reference.rows(0, first)
-    )
+    memory = standing.memory
+    if first:
+        before = window.rows(0, first)
+        memory = judge_window(before, profile, model, memory, None, reference.rows(0, first)).memory
     expectation = expected_without(
         detection.signals[0],
         detection.check,
         window.rows(first, stop),
         profile,
         model,
-        before.memory,
+        memory,
         reference.rows(first, stop),
     )
     sign = 1 if detection.observed > detection.expected else -1

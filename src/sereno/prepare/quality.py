@@ -13,7 +13,7 @@ from sereno.domain.readings import BoolArray, FloatArray, Quality, Window
 from sereno.domain.signals import Profile
 from sereno.prepare.grid import forward_filled
 from sereno.prepare.repeats import after_moves, ends_long, natural_runs
-from sereno.prepare.silence import Silence, follow_silence
+from sereno.prepare.silence import follow_silence
 from sereno.prepare.witness import Witness, nothing, shares_of, unknown
 
 __all__ = ["MISSING", "QualityRules", "check_quality", "has_flag", "impossible_cells", "longest_repeats"]
@@ -138,22 +138,27 @@ def _missing(
     """Rows in which nothing came, and signals that have stopped while others went on."""
     shape = window.values.shape
     found = follow_silence(window, witness.silent, rules.missing_delay, memory)
-    absent: BoolArray = np.asarray(witness.silent.all(axis=1))
-    cells, since, last = np.broadcast_to(absent[:, None], shape), None, unknown(shape)
-    if isinstance(found, Silence):
-        cells, since, last, found = cells | found.cells, found.since, found.last, found.memory
-    is_any = some(cells)
     evidence = Evidence(
         check=MISSING,
         kind=IncidentKind.DATA,
-        exceedance=cells.any(axis=1).astype(float) if is_any else absent.astype(float),
+        exceedance=np.zeros(len(window)),
         threshold=1.0,
-        contributions=shares_of(cells) if is_any else nothing(shape),
-        expected=last,
-        since=since,
+        contributions=nothing(shape),
+        expected=unknown(shape),
         on_delay=rules.missing_delay,
     )
-    return evidence, found
+    if isinstance(found, Memory):
+        return evidence, found
+    absent: BoolArray = np.asarray(witness.silent.all(axis=1))
+    cells = absent[:, None] | found.cells
+    told = replace(
+        evidence,
+        exceedance=cells.any(axis=1).astype(float),
+        contributions=shares_of(cells),
+        expected=found.last,
+        since=found.since,
+    )
+    return told, found.memory
 
 
 def _out_of_range(
