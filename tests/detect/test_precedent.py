@@ -62,7 +62,7 @@ def test_any_cutting_gives_the_same_to_the_last_bit(cuts: list[int]) -> None:
     memory, parts = Memory(), []
     for start, stop in itertools.pairwise([0, *sorted(cuts), len(kept)]):
         part, after = beyond_precedent(deviations[start:stop], time[start:stop], HOUR, HABITUAL, memory)
-        memory = after if stop > start else memory
+        memory = after
         parts.append(part)
 
     assert np.concatenate(parts).tobytes() == whole.tobytes()
