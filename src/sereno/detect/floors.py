@@ -53,8 +53,12 @@ def score_floors(window: Window, profile: Profile, memory: Memory) -> tuple[list
         The evidence, nothing where no signal is a flow or all is well; and the memory for the next window.
     """
     columns = _columns(window, profile)
-    if not columns or not len(window):
+    if not columns:
         return [], Memory()
+    if not len(window):
+        return [], Memory(
+            {name: memory.arrays[name] for name in (_ROWS, _DAYS, _LAST) if name in memory.arrays}
+        )
     local = local_time(window.time, window.zone).astype(np.int64) // _DAY_US
     values = window.values[:, columns]
     before = memory.arrays.get(_ROWS, np.empty((0, 1 + len(columns))))

@@ -44,8 +44,12 @@ def beyond_precedent(
         is_habitual: Signals that have habits, shape (signals,); the others stay as they are.
         memory: The deviations of the weeks before, as the row before left them.
     """
-    if step is None or not is_habitual.any() or not len(time):
+    if step is None or not is_habitual.any():
         return deviations, Memory()
+    if not len(time):
+        return deviations, Memory(
+            {name: memory.arrays[name] for name in (_ROWS, _UNTIL) if name in memory.arrays}
+        )
     n_week, reach = round(_WEEK / step), max(round(TOLERANCE / step), 1)
     kept = WEEKS * n_week + reach
     places = time.astype("datetime64[us]").astype(np.int64) // round(step / _MICROSECOND)
