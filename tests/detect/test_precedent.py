@@ -68,11 +68,11 @@ def test_any_cutting_gives_the_same_to_the_last_bit(cuts: list[int]) -> None:
     assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
-def test_plants_that_must_run_and_days_have_no_habits() -> None:
+def test_profiles_that_do_not_say_so_and_days_have_no_habits() -> None:
     profiles = load_profiles()
 
     assert are_habitual(("volume",), profiles["gas"], HOUR).all()
     assert not are_habitual(("volume",), profiles["gas"], timedelta(days=1)).any()
     assert not are_habitual(("generation", "consumption"), profiles["solar"], HOUR).any()
-    vital = replace(profiles["gas"].signals[0], is_vital=True)
-    assert not are_habitual(("volume",), replace(profiles["gas"], signals=(vital,)), HOUR).any()
+    silent = replace(profiles["gas"], has_weekly_habits=False)
+    assert not are_habitual(("volume",), silent, HOUR).any()

@@ -27,10 +27,9 @@ _ROWS, _UNTIL = "precedent/rows", "precedent/until"
 
 
 def are_habitual(signals: Sequence[str], profile: Profile, step: timedelta | None) -> BoolArray:
-    """Which signals may have habits of the week: none of a plant that must run, nor where steps are days."""
+    """Which signals may have habits of the week: those of profiles that say so, where steps are hours."""
     is_hourly = step is not None and SHORTEST_STEP <= step <= LONGEST_STEP and not _WEEK % step
-    must_run = any(signal.is_vital for signal in profile.signals)
-    return np.full(len(signals), is_hourly and not must_run)
+    return np.full(len(signals), is_hourly and profile.has_weekly_habits)
 
 
 def beyond_precedent(

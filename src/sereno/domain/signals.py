@@ -141,7 +141,8 @@ class Profile:
     columns named in `ignored` (row numbers, truth labels) are never signals. `facts` are what the workspace
     knows of its assets; an entry for a whole site or for all names them `ANY`. `detector` names what learns
     their behaviour where settings do not say; the general default when empty. `behaviour_share` of the budget
-    of false alarms is spent on behaviour; what is left is for the checks that stand beside it.
+    of false alarms is spent on behaviour; what is left is for the checks that stand beside it. With
+    `has_weekly_habits` what an asset has lately done at that hour of the week is no news.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Profile:
     facts: Mapping[AssetKey, AssetFacts] = field(default_factory=dict)
     detector: str = ""
     behaviour_share: float = 1.0
+    has_weekly_habits: bool = False
 
     def __hash__(self) -> int:
         return hash(self.name)

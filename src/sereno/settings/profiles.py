@@ -57,6 +57,7 @@ class _ProfileData(BaseModel):
     ignored: list[str] = Field(default_factory=list)
     detector: str = ""
     behaviour_share: float = Field(default=1.0, gt=0, le=1)
+    weekly_habits: bool = False
 
 
 def load_profiles(folder: Path | None = None) -> Mapping[str, Profile]:
@@ -121,6 +122,7 @@ def _profile(data: _ProfileData) -> Profile:
         labels=data.labels,
         detector=data.detector,
         behaviour_share=data.behaviour_share,
+        has_weekly_habits=data.weekly_habits,
     )
 
 
