@@ -18,7 +18,13 @@ from sereno.flows.fleet import peer_reference
 from sereno.flows.judge import LEVELS, Judgement, judge_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
-from sereno.incidents.grouping import explaining_slack, group_key, plan_steps, reopen_window
+from sereno.incidents.grouping import (
+    IncidentStep,
+    explaining_slack,
+    group_key,
+    plan_steps,
+    reopen_window,
+)
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
 __all__ = ["AssetOutcome", "score_asset"]
@@ -196,12 +202,20 @@ def _tell_incidents(
         reach = min(d.started_at for d in (*found, *gone))
         known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
     steps = plan_steps(found, gone, known, step=asset.step, now=now)
+    if any(tx.has_incident(step.incident_id) for step in _openings(steps)):
+        # An incident that is long over, or was withdrawn, has had this trouble before.
+        known = tx.incidents(asset_id=asset.id, include_withdrawn=True)
+        steps = plan_steps(found, gone, known, step=asset.step, now=now)
     for step in steps:
         if step.event.kind is EventKind.OPENED:
             tx.open_incident(step.incident_id, step.group_key, asset.id, step.event)
         else:
             tx.append_event(step.incident_id, step.event)
-    return sum(step.event.kind is EventKind.OPENED for step in steps)
+    return len(_openings(steps))
+
+
+def _openings(steps: Sequence[IncidentStep]) -> list[IncidentStep]:
+    return [step for step in steps if step.event.kind is EventKind.OPENED]
 
 
 def _may_explain(detection: Detection) -> bool:

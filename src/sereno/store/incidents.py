@@ -82,6 +82,11 @@ class IncidentSession(Session):
             raise NotFound(what="incident", id=incident_id, hint=hint)
         return incident_of(dict(found[0]))
 
+    def has_incident(self, incident_id: str) -> bool:
+        """Whether an incident has exactly this id, withdrawn or not."""
+        query = select(incident.c.id).where(incident.c.id == incident_id)
+        return self._connection.execute(query).first() is not None
+
     def incidents(
         self,
         *,
