@@ -27,7 +27,9 @@ CASES = [
     ("unusual_low", "solar", ("export",), "behaviour.low", LOW),
     ("outside_contract", "load", ("power",), "behaviour.contract", HIGH),
     ("common_cause", "gas", ("pressure",), "behaviour.common", LOW),
+    ("leak", "gas", ("volume",), "behaviour.leak", HIGH),
 ]
+BEHAVIOURS = ("low", "high", "drift_low", "drift_high", "leak", "common", "contract")
 
 
 @pytest.mark.parametrize(("problem", "profile", "signals", "cause", "figures"), CASES)
@@ -41,6 +43,21 @@ def test_a_problem_is_named_in_the_sentence_with_its_own_advice(
     assert problem_of(found, place.profile) == problem
     assert " – " in describe_detection(found, place, language)
     assert recommend(found, place, language).endswith(".")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("cause", BEHAVIOURS)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_whatever_a_signal_does_there_is_a_sentence_and_advice(
+    profile: str, cause: str, language: str
+) -> None:
+    place = Place(PROFILES[profile], MADRID, DAY)
+
+    for signal in [*(one.name for one in PROFILES[profile].signals), "a column of its own"]:
+        figures = HIGH if cause.endswith("high") else LOW
+        found = a_detection(signals=(signal,), cause=f"behaviour.{cause}", **figures)
+        assert " – " in describe_detection(found, place, language)
+        assert recommend(found, place, language).endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sereno.detect.beside import weigh_beside
+from sereno.detect.ceilings import CAPACITY, score_ceilings
 from sereno.detect.episodes import find_detections
 from sereno.detect.floors import LEAK, score_floors
 from sereno.detect.peering import NO_REFERENCE, Reference
@@ -35,7 +36,7 @@ __all__ = [
 BEHAVIOUR = "behaviour"
 DRIFT = "behaviour.drift"
 COMMON = "behaviour.common"
-LEVELS = frozenset({DRIFT, COMMON, LEAK})
+LEVELS = frozenset({DRIFT, COMMON, LEAK, CAPACITY})
 """What is said of weeks and not of single rows."""
 
 
@@ -74,10 +75,12 @@ def judge_window(
     """
     weighed = weigh_window(window, profile, model, memory, twin, reference)
     levels, followed = _weigh_levels(weighed.clean, model, memory, reference)
-    floors, seen = score_floors(weighed.clean, profile, memory)
-    evidence = [*weighed.evidence, *levels, *floors]
+    floors, quiet = score_floors(weighed.clean, profile, memory)
+    ceilings, best = score_ceilings(weighed.clean, profile, memory)
+    evidence = [*weighed.evidence, *levels, *floors, *ceilings]
     detections: list[Detection] = []
-    arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays, **seen.arrays}
+    arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays}
+    arrays |= {**quiet.arrays, **best.arrays}
     for one in evidence:
         found, state = find_detections(one, weighed.window, profile, memory)
         detections.extend(found)

@@ -18,7 +18,7 @@ from sereno.domain.judgement import Detection, IncidentKind
 
 __all__ = ["IncidentStep", "explaining_slack", "group_key", "plan_steps", "reopen_window"]
 
-_DAY = timedelta(days=1)
+_AT_ONCE, _DAY = timedelta(0), timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _ID_LENGTH = 12
 _GROWTH = 1.5
@@ -27,9 +27,12 @@ _GROWTH = 1.5
 _CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
 """A wrong clock explains what is judged by the time of day, and no more."""
 
-_DRIFT = "behaviour.drift"
-_OF_WEEKS = frozenset({"behaviour.drift", "behaviour.leak"})
+_DRIFT, _CAPACITY = "behaviour.drift", "behaviour.capacity"
+_OF_WEEKS = frozenset({_DRIFT, _CAPACITY, "behaviour.leak"})
 """What goes up and down about its limit for weeks."""
+_FOLLOWS = {Explains.EPISODE: frozenset({_DRIFT, _CAPACITY}), Explains.CAPACITY: frozenset({_DRIFT})}
+_CAPACITY_KNOWN = timedelta(days=10)
+"""Within so many days the best day of a plant tells when it lost what it lost."""
 
 _Place = tuple[str, datetime]
 """Check and start: no asset has two detections of both."""
@@ -135,8 +138,9 @@ def _explains(group: Sequence[Detection], detection: Detection, step: timedelta 
     """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
     mistakes = [one for one in group if one.check == group[0].check]
     slack = explaining_slack(step)
-    has_begun = mistakes[0].started_at - slack <= detection.started_at
-    until = detection.started_at if _rank(group) is Explains.EPISODE else detection.last_at
+    begins = detection.started_at + (_CAPACITY_KNOWN if detection.check == _CAPACITY else _AT_ONCE)
+    has_begun = mistakes[0].started_at - slack <= begins
+    until = detection.started_at if _rank(group) in _FOLLOWS else detection.last_at
     is_over = all(one.ended_at is not None and one.ended_at + slack < until for one in mistakes)
     return has_begun and not is_over and any(_spoils(one, detection, slack) for one in mistakes)
 
@@ -148,9 +152,9 @@ def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
             return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
         case Explains.NEW_LEVEL | Explains.BAD_VALUES:
             return not set(mistake.signals).isdisjoint(detection.signals)
-        case Explains.EPISODE:
+        case Explains.EPISODE | Explains.CAPACITY as rank:
             is_shared = not set(mistake.signals).isdisjoint(detection.signals)
-            return is_shared and detection.check == _DRIFT
+            return is_shared and detection.check in _FOLLOWS[rank]
         case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
             return False
         case _ if detection.kind is IncidentKind.PHYSICS:
