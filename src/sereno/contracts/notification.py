@@ -1,0 +1,69 @@
+"""What leaves sereno: a message for one receiver, what carries it, and what was answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = ["Answer", "Message", "Outcome", "Sender"]
+
+
+class Outcome(StrEnum):
+    """What became of one attempt."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    """Not now: the network, 408, 425, 429, 5xx, a temporary answer of a mail server."""
+    REFUSED = "refused"
+    """Not like this: trying the same again would change nothing."""
+    GONE = "gone"
+    """The receiver wants nothing more (410)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver answered to one attempt.
+
+    Attributes:
+        code: As the receiver gave it: `202`, `550`, `timeout`, `refused`, …
+        detail: The rest in one line, without secrets.
+        retry_after: How long the receiver wants to be left alone.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    detail: str = ""
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one receiver is told, in its language.
+
+    Attributes:
+        key: The same for every attempt, so that a receiver can tell a repeat.
+        event: `opened`, `updated`, `escalated`, `resolved`, `opened_and_resolved`, `digest`, `test`, …
+        at: When what it tells was recorded.
+        html: Body for readers of HTML; its pictures are named `cid:NAME`.
+        facts: For machines, JSON-able: the incidents as `incidents list --json` shows them, and more.
+        pictures: PNG by name.
+    """
+
+    key: str
+    event: str
+    at: datetime
+    language: str
+    subject: str
+    text: str
+    html: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Sender(Protocol):
+    """Carries a message to one receiver; everything else (when, in which order, how often) is not its own."""
+
+    def send(self, message: Message) -> Answer:
+        """Try once, within a time of its own; an error of the way is an answer, never an exception."""
+        ...
