@@ -23,7 +23,9 @@ __all__ = ["describe_row", "find_detections"]
 _MIN_SHARE = 0.1
 """A signal with less of the evidence than this is not named."""
 _DRIFT = "behaviour.drift"
-_OF_WEEKS = frozenset({_DRIFT, "behaviour.common", "behaviour.leak", "behaviour.capacity"})
+_OF_WEEKS = frozenset(
+    {_DRIFT, "behaviour.common", "behaviour.leak", "behaviour.capacity", "behaviour.excess"}
+)
 """What takes weeks to show is graded by its size alone: that it has lasted says nothing more."""
 _WITHOUT_DIRECTION = frozenset({"behaviour.common", "behaviour.contract", "behaviour.leak"})
 _ENERGY_UNITS = {"kW": "kWh"}

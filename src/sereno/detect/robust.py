@@ -128,9 +128,8 @@ class RobustDetector:
         residuals, _ = baseline.residuals(window.values, local, Memory())
         in_service = rows & ~np.isnan(window.values).all(axis=1) & ~residuals.is_still.any(axis=1)
         is_habitual = are_habitual(window.signals, self.profile, window.step)
-        deviations, _ = beyond_precedent(
-            residuals.deviations, window.time, window.step, is_habitual, Memory()
-        )
+        unwelcome = _unwelcome(residuals.deviations, window.signals, self.profile)
+        deviations, _ = beyond_precedent(unwelcome, window.time, window.step, is_habitual, Memory())
         clipped = _clipped(deviations[in_service])
         calm = clipped[np.abs(clipped).max(axis=1, initial=0.0) < _CALM]
         if len(calm) < MIN_ROWS:
@@ -217,8 +216,9 @@ class TrainedRobust:
             values, local_time(window.time, window.zone), memory or Memory()
         )
         is_habitual = are_habitual(model.signals, self.profile, window.step)
+        unwelcome = _unwelcome(residuals.deviations, model.signals, self.profile)
         deviations, seen = beyond_precedent(
-            residuals.deviations, window.time, window.step, is_habitual, memory or Memory()
+            unwelcome, window.time, window.step, is_habitual, memory or Memory()
         )
         is_unknown = np.isnan(deviations)
         deviations = np.where(is_unknown, 0.0, deviations)
@@ -353,6 +353,13 @@ def _with_fleet_limits(assets: Mapping[AssetKey, AssetModel]) -> dict[AssetKey, 
 
 def _n_usable(window: Window, rows: BoolArray) -> int:
     return int((rows & ~np.isnan(window.values).all(axis=1)).sum())
+
+
+def _unwelcome(deviations: FloatArray, signals: tuple[str, ...], profile: Profile) -> FloatArray:
+    """The deviations without more of a gain that follows from others: a sunny day, or a house at rest."""
+    known = map(profile.signal, signals)
+    is_welcome = np.array([signal.is_gain and not signal.is_vital for signal in known])
+    return np.where(is_welcome & (deviations > 0), 0.0, deviations) if is_welcome.any() else deviations
 
 
 def _clipped(deviations: FloatArray) -> FloatArray:

@@ -34,8 +34,8 @@ class Explains(IntEnum):
     """A meter that others contradict: what its signals seem to do from the same moment on follows."""
     EPISODE = 4
     """Days out of the usual: that a level of weeks leaves its past from then on follows."""
-    CAPACITY = 5
-    """A plant that makes less than it can: that its level drifts from then on follows."""
+    SPELL = 5
+    """Days of which none is like the weeks before: that a level drifts from then on follows."""
     NOTHING = 6
 
 
@@ -54,7 +54,8 @@ _EXPLAINS = {
     "quality.step": Explains.NEW_LEVEL,
     "physics.night_generation": Explains.BAD_VALUES,
     "behaviour": Explains.EPISODE,
-    "behaviour.capacity": Explains.CAPACITY,
+    "behaviour.capacity": Explains.SPELL,
+    "behaviour.excess": Explains.SPELL,
 }
 
 

@@ -66,7 +66,8 @@ class Signal:
 
     `is_ratio_scaled` says that deviations are judged as ratios (energy, volume) rather than as
     differences (temperature, voltage). `is_vital` says that a standstill at zero is a fault and never
-    becomes the new normal level. More of an `is_gain` one over weeks is no trouble. An `is_optional` one is
+    becomes the new normal level. More of an `is_gain` one is no
+    trouble where it is not vital, and over weeks where it is. An `is_optional` one is
     not reported when a file lacks it. `beside` are names of another signal that mean this one where a second
     column holds the other. `least_deviation` [unit] and `least_share` (of the usual magnitude) are standard
     deviations below which behaviour is not judged: what regulators and weather do.

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sereno.detect.beside import weigh_beside
-from sereno.detect.ceilings import CAPACITY, score_ceilings
 from sereno.detect.episodes import find_detections
 from sereno.detect.floors import LEAK, score_floors
 from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.detect.peers import with_references
+from sereno.detect.spells import CAPACITY, EXCESS, score_spells
 from sereno.domain.judgement import Calibration, Detection, Evidence, IncidentKind, Memory, Scores
 from sereno.domain.readings import FloatArray, QualityArray, Window
 from sereno.domain.signals import Profile
@@ -36,7 +36,7 @@ __all__ = [
 BEHAVIOUR = "behaviour"
 DRIFT = "behaviour.drift"
 COMMON = "behaviour.common"
-LEVELS = frozenset({DRIFT, COMMON, LEAK, CAPACITY})
+LEVELS = frozenset({DRIFT, COMMON, LEAK, CAPACITY, EXCESS})
 """What is said of weeks and not of single rows."""
 
 
@@ -76,11 +76,11 @@ def judge_window(
     weighed = weigh_window(window, profile, model, memory, twin, reference)
     levels, followed = _weigh_levels(weighed.clean, model, memory, reference)
     floors, quiet = score_floors(weighed.clean, profile, memory)
-    ceilings, best = score_ceilings(weighed.clean, profile, memory)
-    evidence = [*weighed.evidence, *levels, *floors, *ceilings]
+    spells, days = score_spells(weighed.clean, profile, memory)
+    evidence = [*weighed.evidence, *levels, *floors, *spells]
     detections: list[Detection] = []
     arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays}
-    arrays |= {**quiet.arrays, **best.arrays}
+    arrays |= {**quiet.arrays, **days.arrays}
     for one in evidence:
         found, state = find_detections(one, weighed.window, profile, memory)
         detections.extend(found)

@@ -27,12 +27,12 @@ _GROWTH = 1.5
 _CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
 """A wrong clock explains what is judged by the time of day, and no more."""
 
-_DRIFT, _CAPACITY = "behaviour.drift", "behaviour.capacity"
-_OF_WEEKS = frozenset({_DRIFT, _CAPACITY, "behaviour.leak"})
+_DRIFT = "behaviour.drift"
+_SPELLS = {"behaviour.capacity": 10 * _DAY, "behaviour.excess": 5 * _DAY}
+"""Days of which none is like the weeks before; within so many it is known when they began."""
+_OF_WEEKS = frozenset({_DRIFT, *_SPELLS, "behaviour.leak"})
 """What goes up and down about its limit for weeks."""
-_FOLLOWS = {Explains.EPISODE: frozenset({_DRIFT, _CAPACITY}), Explains.CAPACITY: frozenset({_DRIFT})}
-_CAPACITY_KNOWN = timedelta(days=10)
-"""Within so many days the best day of a plant tells when it lost what it lost."""
+_FOLLOWS = {Explains.EPISODE: frozenset({_DRIFT, *_SPELLS}), Explains.SPELL: frozenset({_DRIFT})}
 
 _Place = tuple[str, datetime]
 """Check and start: no asset has two detections of both."""
@@ -138,7 +138,7 @@ def _explains(group: Sequence[Detection], detection: Detection, step: timedelta 
     """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
     mistakes = [one for one in group if one.check == group[0].check]
     slack = explaining_slack(step)
-    begins = detection.started_at + (_CAPACITY_KNOWN if detection.check == _CAPACITY else _AT_ONCE)
+    begins = detection.started_at + _SPELLS.get(detection.check, _AT_ONCE)
     has_begun = mistakes[0].started_at - slack <= begins
     until = detection.started_at if _rank(group) in _FOLLOWS else detection.last_at
     is_over = all(one.ended_at is not None and one.ended_at + slack < until for one in mistakes)
@@ -152,9 +152,9 @@ def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
             return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
         case Explains.NEW_LEVEL | Explains.BAD_VALUES:
             return not set(mistake.signals).isdisjoint(detection.signals)
-        case Explains.EPISODE | Explains.CAPACITY as rank:
+        case Explains.EPISODE | Explains.SPELL as rank:
             is_shared = not set(mistake.signals).isdisjoint(detection.signals)
-            return is_shared and detection.check in _FOLLOWS[rank]
+            return detection.check in _FOLLOWS[rank] and (is_shared or detection.check in _SPELLS)
         case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
             return False
         case _ if detection.kind is IncidentKind.PHYSICS:

@@ -1,0 +1,176 @@
+"""Spells: days of which not one was like the weeks before.
+
+Clouds take from a day whatever they please, so that half a plant that is out looks like weather. But in ten
+days one is clear nearly everywhere, and the best of them says what the plant can make. In the same way a
+house has busy days, but hardly five in a row of which the least is above nearly all of the weeks before. Of
+each signal it is asked whether it has gone further from its weeks before than it did of itself in the same
+season of the year before. Nothing is trained: the year lies in the memory and goes on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from sereno.detect.days import DayRule, follow_days
+from sereno.domain.judgement import Evidence, Memory
+from sereno.domain.readings import FloatArray, Window
+from sereno.domain.signals import Profile, Signal, SignalKind
+
+__all__ = ["CAPACITY", "EXCESS", "score_spells"]
+
+CAPACITY, EXCESS = "behaviour.capacity", "behaviour.excess"
+SHORTEST_STEP, LONGEST_STEP = timedelta(minutes=1), timedelta(days=1)
+LONG_DAYS, KNOWN_SHARE = 45, 0.5
+"""Days before a spell, and the share of them and of the spell that must be known."""
+NEARLY_ALL = 0.9
+"""Quantile of the days before beyond which a day counts: one of them may be a mistake."""
+YEAR_DAYS, SEASON_DAYS, LATEST_DAYS = 365, 60, 14
+"""Shifts of the same season are natural, but for the latest: a spell must not call itself natural."""
+LEAST_SHIFTS = 90
+RARE_QUANTILE, MARGIN = 0.95, 1.3
+"""A shift is told beyond the 95 % quantile of natural ones, and 30 % more."""
+MOST_SHIFT = 4.0
+SPEAKS = 0.5
+"""A row within a day speaks where it carries this share of the mean of the best day; nights do not."""
+_MEAN, _SHIFT = range(2)
+_WORST = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A kind of spell.
+
+    Attributes:
+        n_days: Its length.
+        is_low: Whether its best day is below the days before; otherwise its least is above them.
+        least, unseen: Smallest shift that is told, as a logarithm; and that of the first year, when nobody
+            knows yet what a season does.
+        concerns: The signals that are asked.
+    """
+
+    check: str
+    n_days: int
+    is_low: bool
+    least: float
+    unseen: float
+    concerns: Callable[[Signal], bool]
+
+    @property
+    def rule(self) -> DayRule:
+        """How its days are kept and judged."""
+        n_kept = YEAR_DAYS + SEASON_DAYS
+        return DayRule(self.check, n_kept, 2, _measure, self.shift, self.judge, n_seen=2, release=0.7)
+
+    def shift(self, days: FloatArray) -> float:
+        """Logarithm of how far all of the last days are beyond nearly all before; NaN where unknown."""
+        outermost, past = self._outermost(days), self._past(days)
+        if np.isnan(outermost) or not past > 0:
+            return float("nan")
+        shift = float(np.log(max(outermost, 1e-9 * past) / past))
+        return min(-shift if self.is_low else shift, MOST_SHIFT)
+
+    def judge(self, days: FloatArray) -> tuple[float, tuple[float, float]]:
+        """The last shift over its limit, NaN where unknown; the logarithm of usual over seen, and the day."""
+        shift = float(days[-1, _SHIFT])
+        natural, least = self._natural(days[:, _SHIFT])
+        if len(natural) < LEAST_SHIFTS or np.isnan(shift):
+            return float("nan"), (0.0, 0.0)
+        limit = max(least, MARGIN * float(np.quantile(natural, RARE_QUANTILE)))
+        usual = shift if self.is_low else -self._rise(days)
+        return min(max(shift / limit, 0.0), _WORST), (usual, self._outermost(days))
+
+    def _outermost(self, days: FloatArray) -> float:
+        """The best of the last days where they are low, the least where they are high."""
+        recent = self._known(days[-self.n_days :])
+        if len(recent) < KNOWN_SHARE * self.n_days:
+            return float("nan")
+        return float(recent.max() if self.is_low else recent.min())
+
+    def _past(self, days: FloatArray) -> float:
+        past = self._known(days[-self.n_days - LONG_DAYS : -self.n_days])
+        return float(np.quantile(past, NEARLY_ALL)) if len(past) >= KNOWN_SHARE * LONG_DAYS else float("nan")
+
+    def _rise(self, days: FloatArray) -> float:
+        """Logarithm of a usual day of the spell over one before it."""
+        recent, past = (
+            float(np.median(self._known(part)))
+            for part in (days[-self.n_days :], days[-self.n_days - LONG_DAYS : -self.n_days])
+        )
+        return min(float(np.log(max(recent, 1e-9 * past) / past)), MOST_SHIFT) if past > 0 else 0.0
+
+    def _natural(self, shifts: FloatArray) -> tuple[FloatArray, float]:
+        """Shifts of this season and of that a year ago, otherwise all so far; and the least that is told."""
+        ago = np.arange(len(shifts) - 1, -1, -1)
+        is_natural = (ago >= LATEST_DAYS) & ~np.isnan(shifts)
+        is_seen = is_natural & (np.abs(ago - YEAR_DAYS) <= SEASON_DAYS)
+        if is_seen.sum() >= LEAST_SHIFTS:
+            return shifts[is_seen | (is_natural & (ago <= SEASON_DAYS))], self.least
+        return shifts[is_natural], self.unseen
+
+    @staticmethod
+    def _known(days: FloatArray) -> FloatArray:
+        means = days[:, _MEAN]
+        return means[~np.isnan(means)]
+
+
+def _is_plant(signal: Signal) -> bool:
+    """Of which more is better, and that a plant makes as the weather lets it."""
+    return signal.is_gain and signal.is_vital and signal.kind is SignalKind.INTERVAL
+
+
+def _is_use(signal: Signal) -> bool:
+    """What is taken of electricity; gas rises with every winter and has its floors."""
+    return signal.is_ratio_scaled and not signal.is_gain and signal.quantity in {"energy", "power"}
+
+
+_SPELLS = (
+    _Spell(CAPACITY, 10, is_low=True, least=0.3, unseen=0.6, concerns=_is_plant),
+    _Spell(EXCESS, 5, is_low=False, least=0.15, unseen=0.3, concerns=_is_use),
+)
+"""In the first year autumn could be half of a plant, and the first cold or hot days a third of a load."""
+
+
+def score_spells(window: Window, profile: Profile, memory: Memory) -> tuple[list[Evidence], Memory]:
+    """How far all of the last days are from the weeks before, over how far they go of themselves.
+
+    A part of a total that is read too is not asked: what a house imports depends on the weather.
+    Expected is what each row would show if the day were a usual one.
+
+    Returns:
+        The evidence, nothing where no signal is concerned or all is well; and the memory for the next window.
+    """
+    found: list[Evidence] = []
+    arrays: dict[str, np.ndarray] = {}
+    if window.step is None or not SHORTEST_STEP <= window.step <= LONGEST_STEP:
+        return found, Memory()
+    present = frozenset(window.signals)
+    parts = {name for one in profile.identities if one.total in present for name in one.parts}
+    for spell in _SPELLS:
+        concerned = (spell.concerns(profile.signal(name)) and name not in parts for name in window.signals)
+        columns = [column for column, is_concerned in enumerate(concerned) if is_concerned]
+        if columns:
+            evidence, kept = _score(spell, window, columns, memory)
+            found += evidence
+            arrays |= kept.arrays
+    return found, Memory(arrays)
+
+
+def _score(
+    spell: _Spell, window: Window, columns: list[int], memory: Memory
+) -> tuple[list[Evidence], Memory]:
+    told = follow_days(spell.rule, window, columns, memory)
+    if not told.is_news:
+        return [], told.memory
+    values = window.values[:, columns]
+    usual, outermost = told.seen[..., 0], told.seen[..., 1]
+    if window.step is not None and window.step < LONGEST_STEP:
+        told.excess[values < SPEAKS * outermost] = np.nan
+    back = np.timedelta64(spell.n_days - 1, "D").astype("timedelta64[us]").astype(np.int64)
+    begun = (window.micros - back).view("datetime64[us]")
+    return [told.evidence(window, values * np.exp(usual), begun)], told.memory
+
+
+def _measure(read: FloatArray) -> tuple[float]:
+    return (float(read.mean()),)
