@@ -66,6 +66,13 @@ class AssetModel:
     limits: FloatArray
     """Calm limits of largest deviation, sqrt(T²), sqrt(Q), and rows a vital signal stands, shape (4,)."""
 
+    def weigh(self, deviations: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Clipped deviations, the first three parts over their limits (rows, 3), and what Q is made of."""
+        clipped = np.minimum(np.maximum(deviations, -CLIP), CLIP)
+        along, off, leftover = self.components.measure(clipped)
+        parts = np.array((np.maximum.reduce(np.abs(deviations), axis=1), along, off)).T / self.limits[:3]
+        return clipped, parts, leftover
+
 
 @dataclass(frozen=True, slots=True)
 class FleetVote:
@@ -128,8 +135,9 @@ class RobustDetector:
         residuals, _ = baseline.residuals(window.values, local, Memory())
         in_service = rows & ~np.isnan(window.values).all(axis=1) & ~residuals.is_still.any(axis=1)
         is_habitual = are_habitual(window.signals, self.profile, window.step)
-        unwelcome = _unwelcome(residuals.deviations, window.signals, self.profile)
-        deviations, _ = beyond_precedent(unwelcome, window.time, window.step, is_habitual, Memory())
+        deviations, _ = beyond_precedent(
+            residuals.deviations, window.time, window.step, is_habitual, Memory()
+        )
         clipped = _clipped(deviations[in_service])
         calm = clipped[np.abs(clipped).max(axis=1, initial=0.0) < _CALM]
         if len(calm) < MIN_ROWS:
@@ -216,17 +224,14 @@ class TrainedRobust:
             values, local_time(window.time, window.zone), memory or Memory()
         )
         is_habitual = are_habitual(model.signals, self.profile, window.step)
-        unwelcome = _unwelcome(residuals.deviations, model.signals, self.profile)
         deviations, seen = beyond_precedent(
-            unwelcome, window.time, window.step, is_habitual, memory or Memory()
+            residuals.deviations, window.time, window.step, is_habitual, memory or Memory()
         )
         is_unknown = np.isnan(deviations)
-        deviations = np.where(is_unknown, 0.0, deviations)
-        clipped = np.minimum(np.maximum(deviations, -CLIP), CLIP)
-        along, off, leftover = model.components.measure(clipped)
+        deviations = self._unwelcome(model, np.where(is_unknown, 0.0, deviations))
+        clipped, parts, leftover = model.weigh(deviations)
         leftover[is_unknown] = 0.0  # what was not read is not guilty
         deviations = np.abs(deviations)
-        parts = np.array((np.maximum.reduce(deviations, axis=1), along, off)).T / model.limits[:3]
         score = np.maximum.reduce(parts, axis=1)
         asked = np.flatnonzero(score >= CONSULT_FROM)
         if len(asked):
@@ -244,6 +249,20 @@ class TrainedRobust:
             {**after.arrays, **seen.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)}
         )
         return Scores(window.time, score, shares, expected, telling), after
+
+    def _unwelcome(self, model: AssetModel, deviations: FloatArray) -> FloatArray:
+        """The deviations, without more of a gain that is not vital where a row is less strange without it.
+
+        A house at rest exports more, and that is no news.
+        """
+        known = map(self.profile.signal, model.signals)
+        is_gain = np.array([signal.is_gain and not signal.is_vital for signal in known])
+        is_welcome = is_gain & (deviations > 0)
+        if not is_welcome.any():
+            return deviations
+        without = np.where(is_welcome, 0.0, deviations)
+        strangeness, milder = (np.maximum.reduce(model.weigh(d)[1], axis=1) for d in (deviations, without))
+        return np.where((milder < strangeness)[:, None], without, deviations)
 
     def _fleet_model(self, window: Window) -> AssetModel:
         """An asset as wide as the fleet: its centre is the fleet's, its spread that between members too."""
@@ -353,13 +372,6 @@ def _with_fleet_limits(assets: Mapping[AssetKey, AssetModel]) -> dict[AssetKey, 
 
 def _n_usable(window: Window, rows: BoolArray) -> int:
     return int((rows & ~np.isnan(window.values).all(axis=1)).sum())
-
-
-def _unwelcome(deviations: FloatArray, signals: tuple[str, ...], profile: Profile) -> FloatArray:
-    """The deviations without more of a gain that follows from others: a sunny day, or a house at rest."""
-    known = map(profile.signal, signals)
-    is_welcome = np.array([signal.is_gain and not signal.is_vital for signal in known])
-    return np.where(is_welcome & (deviations > 0), 0.0, deviations) if is_welcome.any() else deviations
 
 
 def _clipped(deviations: FloatArray) -> FloatArray:
