@@ -17,9 +17,11 @@ from pydantic import AfterValidator, Field, SecretStr
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.version import VERSION
 from sereno.notify.addresses import NameUnknown, addresses_of, is_allowed
-from sereno.notify.options import Folder, SenderOptions, Timeout, certificates
+from sereno.notify.options import Folder, SenderOptions, Timeout, certificates, keep_quiet
 
 __all__ = ["HttpOptions", "Reply", "Request", "check_url", "exchange"]
+
+keep_quiet("httpx", "httpcore")
 
 _MAX_REPLY_BYTES = 262_144
 _PORTS = {"http": 80, "https": 443}

@@ -1,5 +1,6 @@
 """Options of senders: closed, frozen, and with secrets that never show."""
 
+import logging
 import os
 import re
 import ssl
@@ -13,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from sereno.domain.time import parse_duration
 
-__all__ = ["Folder", "Place", "SenderOptions", "Timeout", "certificates", "redact", "resolve"]
+__all__ = ["Folder", "Place", "SenderOptions", "Timeout", "certificates", "keep_quiet", "redact", "resolve"]
 
 _ENVIRONMENT = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _FILE = re.compile(r"file:(\S.*)")
@@ -81,6 +82,12 @@ def certificates(path: Path | None) -> Path | None:
         except OSError as error:
             raise ValueError(f"'{path}' holds no certificates that can be read") from error
     return path
+
+
+def keep_quiet(*loggers: str) -> None:
+    """Let libraries speak of failures only: what they tell of each request holds URLs and headers."""
+    for name in loggers:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def redact(text: str, secrets: tuple[SecretStr, ...]) -> str:

@@ -1,6 +1,5 @@
 """The many services that Apprise knows: chats, telephones, push."""
 
-import logging
 import threading
 import warnings
 from datetime import timedelta
@@ -9,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from sereno.contracts.notification import Answer, Message, Outcome
-from sereno.notify.options import SenderOptions, Timeout
+from sereno.notify.options import SenderOptions, Timeout, keep_quiet
 
 __all__ = ["AppriseSender"]
 
@@ -36,7 +35,7 @@ class AppriseSender(SenderOptions):
     def _known(self) -> Self:
         import apprise
 
-        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages may hold parts of URLs
+        keep_quiet("apprise", "urllib3", "requests")
         found = apprise.Apprise(asset=_asset())
         for place, url in enumerate(self.urls):
             text = url.get_secret_value()
