@@ -139,6 +139,8 @@ class AlertFiles:
 
     def _keep(self, lines: list[bytes]) -> None:
         """Add lines to the history; the file is the old one or the new one, whatever happens."""
+        if not lines and self._known_state:
+            return
         kept = deque([*self._lines, *lines], maxlen=MAX_HISTORY)
         _replace(self._history, _listing(kept), is_durable=self._is_durable)
         self._lines, self._known_state = kept, _state(self._history)

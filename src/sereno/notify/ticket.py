@@ -21,7 +21,7 @@ from sereno.notify.template import fill, names_in
 __all__ = ["TicketSender"]
 
 _LOGIN = ("user", "token", "app_token")
-_SKIPPED = ("resolved", "cleared", "withdrawn", "closed", "acknowledged")
+_SKIPPED = ("resolved", "cleared", "withdrawn", "closed", "acknowledged", "heartbeat")
 _TEST = "test"
 _OTHER = "other"
 _URL_SAFE = "-._~"
