@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Card", "page"]
+__all__ = ["Card", "Picture", "page"]
 
 _COLOURS = {
     "critical": "#a4262c",
@@ -24,6 +24,14 @@ _DARK = (
 )
 _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _STRONG, _PLAIN, _WEAK = "color:#1b2430", "color:#2b3642", "color:#5b6672"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG, and what it shows in words."""
+
+    png: bytes
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

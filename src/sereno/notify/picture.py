@@ -14,6 +14,7 @@ from sereno.domain.time import EPOCH
 from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import day_of_month, moment, number
 from sereno.notify.canvas import HEIGHT, WIDTH, Canvas
+from sereno.notify.page import Picture
 
 __all__ = ["Picture", "Series", "draw_picture"]
 
@@ -56,14 +57,6 @@ class Series:
     abnormal: tuple[datetime, datetime]
     label: str
     unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A PNG, and what it shows in words."""
-
-    png: bytes
-    text: str
 
 
 def draw_picture(series: Series, *, zone: str, language: str) -> Picture | None:
