@@ -10,6 +10,7 @@ import pytest
 
 from sereno.domain.readings import Quality, Readings, Window
 from sereno.flows.workspace import Workspace
+from sereno.incidents.grouping import own_name
 from tests.flows.reading_back import stored_detections, told_incidents, told_lives
 from tests.flows.test_streamed_faults import course
 from tests.support.builders import a_workspace, readings_of
@@ -85,12 +86,17 @@ def ids(workspace: Workspace) -> set[str]:
 
 
 def begun_as_told(workspace: Workspace) -> set[str]:
-    """Incidents that began as they stand; others keep the name that they had before late rows came."""
+    """Incidents that began as they stand; others keep the name that they had before late rows came.
+
+    Such an older life may bear the name that a younger trouble would have: that one has then another.
+    """
     incidents = [view.incident for view in workspace.incidents()]
     openings = {one.id: workspace.events(one.id)[0].detection for one in incidents}
-    return {
-        one.id
+    begun = {
+        one.id: first
         for one in incidents
         if (first := openings[one.id]) is not None
         and (first.check, first.started_at) == (one.leading[0].check, one.started_at)
     }
+    older = openings.keys() - begun.keys()
+    return {name for name, first in begun.items() if own_name(first) not in older}

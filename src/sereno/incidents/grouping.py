@@ -16,7 +16,7 @@ from itertools import groupby
 from sereno.domain.incidents import EventKind, Explains, Incident, IncidentEvent, apply, explains
 from sereno.domain.judgement import Detection, IncidentKind
 
-__all__ = ["IncidentStep", "explaining_slack", "group_key", "plan_steps", "reopen_window"]
+__all__ = ["IncidentStep", "explaining_slack", "group_key", "own_name", "plan_steps", "reopen_window"]
 
 _AT_ONCE, _DAY = timedelta(0), timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -242,11 +242,10 @@ class _Plan:
         kept = next((incident.id for incident in losing if _is_same_trouble(incident, detection)), None)
         if kept is not None:
             return kept
-        asset, start = detection.asset, detection.started_at.isoformat()
-        name = f"{asset.site}|{asset.asset}|{detection.check}|{start}"
-        while (identity := hashlib.sha256(name.encode()).hexdigest()[:_ID_LENGTH]) in taken:
-            name = identity
-        return identity
+        name = own_name(detection)
+        while name in taken:
+            name = _digest(name)
+        return name
 
     def _add(self, home: str, kind: EventKind, detection: Detection, event_time: datetime) -> None:
         before = self._known.get(home)
@@ -254,6 +253,16 @@ class _Plan:
         event = IncidentEvent(kind, self._now, event_time, detection=detection)
         self._known[home] = apply(before, event, incident_id=home, group_key=key)
         self.steps.append(IncidentStep(home, key, event))
+
+
+def own_name(detection: Detection) -> str:
+    """The id of the incident that this trouble opens; another one if an older life bears it already."""
+    asset, start = detection.asset, detection.started_at.isoformat()
+    return _digest(f"{asset.site}|{asset.asset}|{detection.check}|{start}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_ID_LENGTH]
 
 
 def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
