@@ -23,6 +23,7 @@ __all__ = [
     "asset",
     "correction",
     "data_issue",
+    "delivery_attempt",
     "detection",
     "file_ledger",
     "incident",
@@ -30,9 +31,11 @@ __all__ = [
     "metadata",
     "metric",
     "model",
+    "notification",
     "organization",
     "quarantined_row",
     "reading_table",
+    "receiver_state",
     "regime_change",
     "signal_column",
     "site",
@@ -305,6 +308,74 @@ incident_event = Table(
     PrimaryKeyConstraint("incident_id", "seq"),
     ForeignKeyConstraint(["incident_id"], ["incident.id"]),
     UniqueConstraint("incident_id", "request_key", name="one_request"),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("dedup_key"),
+    Column("incident_id", CleanText, ForeignKey("incident.id")),
+    _text("receiver"),
+    _text("event"),
+    Column("severity", Integer, nullable=False),
+    Column("body", StrictJson, nullable=False),
+    _text("status"),
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("lease_until", Instant),
+    Column("lease_owner", CleanText),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("is_uncertain", Boolean, nullable=False, server_default=text("false")),
+    Column("last_error", CleanText, nullable=False, server_default=""),
+    Column("sent_at", Instant),
+    Column("carried_by", Integer, ForeignKey("notification.id")),
+    UniqueConstraint("organization_id", "dedup_key", name="one_notification"),
+    Index("notification_of_incident", "incident_id", "receiver"),
+    Index("sent_notification", "organization_id", "receiver", "sent_at"),
+    Index("carried_notification", "carried_by"),
+    # A lane is worked in the order of ids.
+    sqlite_autoincrement=True,
+)
+_UNSENT = text("status IN ('queued', 'leased', 'held')")
+Index(
+    "unsent_notification",
+    notification.c.organization_id,
+    notification.c.receiver,
+    notification.c.id,
+    sqlite_where=_UNSENT,
+    postgresql_where=_UNSENT,
+)
+
+delivery_attempt = Table(
+    "delivery_attempt",
+    metadata,
+    Column("notification_id", Integer, ForeignKey("notification.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    _text("outcome"),
+    _text("code"),
+    _number("latency_ms"),
+    _text("detail"),
+    PrimaryKeyConstraint("notification_id", "number"),
+)
+
+receiver_state = Table(
+    "receiver_state",
+    metadata,
+    _organization(),
+    _text("receiver"),
+    Column("since", Instant, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("blocked_until", Instant),
+    Column("broken_since", Instant),
+    Column("broken_reason", CleanText, nullable=False, server_default=""),
+    Column("disabled_at", Instant),
+    Column("accepted_at", Instant),
+    Column("tested_at", Instant),
+    Column("looked_at", Instant),
+    PrimaryKeyConstraint("organization_id", "receiver"),
 )
 
 metric = Table(
