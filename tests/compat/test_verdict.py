@@ -6,8 +6,9 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from sereno.compat.verdict import UNJUDGED, guide_score, verdict_of
+from sereno.compat.verdict import UNJUDGED, verdict_of
 from sereno.detect.severity import grade
+from sereno.domain.guide import guide_score
 from sereno.domain.judgement import Severity
 
 EXCEEDANCES = [*np.linspace(1.0, 12.0, 1101).tolist(), 1e3, 1e9, float("inf")]

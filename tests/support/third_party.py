@@ -90,13 +90,15 @@ class TrainedMedian:
 
 
 @contextmanager
-def declared(folder: Path, monkeypatch: pytest.MonkeyPatch, **detectors: str) -> Iterator[None]:
-    """A package, as an installer leaves it, that declares detectors by name; none is installed."""
+def declared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, group: str = "sereno.detectors", **places: str
+) -> Iterator[None]:
+    """A package, as an installer leaves it, that declares extensions by name; none is installed."""
     about = folder / "third_party-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n", "utf-8")
-    lines = [f"{name} = {place}" for name, place in detectors.items()]
-    (about / "entry_points.txt").write_text("\n".join(["[sereno.detectors]", *lines, ""]), "utf-8")
+    lines = [f"{name} = {place}" for name, place in places.items()]
+    (about / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]), "utf-8")
     with monkeypatch.context() as patch:
         patch.syspath_prepend(str(folder))
         yield

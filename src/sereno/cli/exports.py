@@ -164,7 +164,7 @@ def _method(kind: type[Method], given: str | None, option: str) -> Method | None
 
 
 def _duration(given: str | None) -> object:
-    from sereno.settings.branch import parse_duration
+    from sereno.domain.time import parse_duration
 
     try:
         return parse_duration(given)

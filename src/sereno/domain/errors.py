@@ -9,7 +9,8 @@
     │   ├── UnknownAsset, UnknownSignal, AmbiguousData
     │   └── InvalidRecord
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
-    │   └── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
+    │   ├── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
+    │   └── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
     ├── StoreError            database, disk, lease, version               exit 5
     │   ├── StoreNewer, StoreUnreachable, DiskFull, EngineRunning
     │   └── NotFound
@@ -50,6 +51,9 @@ __all__ = [
     "ModelMissing",
     "NoReadings",
     "NotFound",
+    "SenderMisconfigured",
+    "SenderOptionUnknown",
+    "SenderUnknown",
     "SerenoError",
     "SettingsError",
     "StoreError",
@@ -244,6 +248,27 @@ class DetectorMisconfigured(SettingsError):
 
     code = "detector.misconfigured"
     template = "{where}: the detector '{name}' cannot be used so: {detail}."
+
+
+class SenderUnknown(SettingsError):
+    """A receiver has a kind that is not there."""
+
+    code = "sender.unknown"
+    template = "{where}: there is no kind of receiver '{kind}'. There are: {known}."
+
+
+class SenderOptionUnknown(SettingsError):
+    """A receiver was given an option that its kind does not have."""
+
+    code = "sender.option_unknown"
+    template = "{where}: a receiver of kind '{kind}' has no option '{option}'. It has: {known}."
+
+
+class SenderMisconfigured(SettingsError):
+    """An option of a receiver is missing or cannot be so."""
+
+    code = "sender.misconfigured"
+    template = "{where}: {detail}. Correct it in sereno.yaml."
 
 
 class StoreError(SerenoError):

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-__all__ = ["EPOCH", "Clock", "from_numpy", "isoformat", "system_clock", "to_numpy"]
+__all__ = ["EPOCH", "Clock", "from_numpy", "isoformat", "parse_duration", "system_clock", "to_numpy"]
 
 Clock = Callable[[], datetime]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 def system_clock() -> datetime:
@@ -31,3 +32,14 @@ def isoformat(instant: datetime | None) -> str | None:
     if instant is None:
         return None
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_duration(text: object) -> object:
+    """A duration written as people do (`15min`, `1.5h`, `7d`); other values pass unchanged."""
+    if not isinstance(text, str):
+        return text
+    for unit in sorted(_SECONDS, key=len, reverse=True):
+        number = text.strip().removesuffix(unit)
+        if text.strip().endswith(unit) and number.strip().replace(".", "", 1).isdigit():
+            return timedelta(seconds=float(number) * _SECONDS[unit])
+    raise ValueError("a duration is a number and one of s, min, h, d, w: for example 15min")

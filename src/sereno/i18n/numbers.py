@@ -1,6 +1,6 @@
 """Numbers, money, dates and spans as each language writes them."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from math import floor, isfinite, isnan, log10
 from typing import Literal
@@ -10,7 +10,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import NumberPattern, format_currency, parse_pattern
 
-__all__ = ["money", "moment", "number", "quantity", "span"]
+__all__ = ["day_of_month", "money", "moment", "number", "quantity", "span"]
 
 _LOCALES = {"es": "es_ES", "en": "en_GB"}
 _SIGNIFICANT = 3
@@ -43,6 +43,11 @@ def moment(instant: datetime, zone: str, language: str, *, step: timedelta | Non
     if step is not None and step >= _DAY:
         return str(format_date(local, "d MMM y", locale=_locale(language)))
     return str(format_datetime(local, "d MMM y HH:mm", locale=_locale(language)))
+
+
+def day_of_month(day: date, language: str) -> str:
+    """A day without its year: 10 mar."""
+    return str(format_date(day, "d MMM", locale=_locale(language)))
 
 
 def span(length: timedelta, language: str, *, step: timedelta | None = None) -> str:

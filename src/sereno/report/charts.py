@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from math import ceil, floor, log10
 
 import numpy as np
 
+from sereno.domain.arrays import round_values
 from sereno.domain.readings import FloatArray
 from sereno.i18n.numbers import number
 
@@ -127,7 +127,7 @@ def _apart(values: FloatArray) -> tuple[float, float]:
 
 def _grid(axes: _Axes, chart: Chart) -> str:
     parts = []
-    for value in _round_values(axes.y_low, axes.y_high):
+    for value in round_values(axes.y_low, axes.y_high, at_most=_N_TICKS):
         at, text = axes.up(value), number(value, chart.language)
         parts.append(_level("grid", at))
         parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
@@ -140,14 +140,6 @@ def _grid(axes: _Axes, chart: Chart) -> str:
 
 def _level(kind: str, at: float) -> str:
     return f'<line class="{kind}" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-
-
-def _round_values(low: float, high: float) -> list[float]:
-    """A few values between two others, multiples of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / _N_TICKS
-    power = 10.0 ** floor(log10(rough))
-    step = next(one * power for one in (1.0, 2.0, 5.0, 10.0) if one * power >= rough)
-    return [place * step for place in range(ceil(low / step), floor(high / step) + 1)]
 
 
 def _path(axes: _Axes, line: Line) -> str:

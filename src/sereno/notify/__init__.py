@@ -1,0 +1,1 @@
+"""Notifications carried to the outside world: senders, and what a message says."""
