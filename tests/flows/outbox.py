@@ -107,7 +107,7 @@ def told(store: Store, receiver: str | None = None) -> list[str]:
 
 def plants(count: int) -> list[AssetKey]:
     """So many roofs, each on its own site."""
-    return [AssetKey(f"Planta {n}", f"Planta {n}") for n in range(count)]
+    return [AssetKey(f"Planta {n}", f"Planta {n}") for n in range(10, 10 + count)]
 
 
 __all__ = [

@@ -2,23 +2,38 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
 
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.errors import NotFound
+from sereno.domain.incidents import Condition, Incident
+from sereno.store.codec import incident_of
 from sereno.store.records import (
     NewNotification,
     ReceiverState,
     StoredAttempt,
     StoredNotification,
 )
-from sereno.store.schema import delivery_attempt, notification, receiver_state
+from sereno.store.schema import delivery_attempt, incident, notification, receiver_state
 from sereno.store.session import Session
 
-__all__ = ["DEAD", "FOLDED", "HELD", "LEASED", "QUEUED", "SENT", "STATUSES", "OutboxSession"]
+__all__ = [
+    "DEAD",
+    "FOLDED",
+    "HELD",
+    "LEASED",
+    "PATIENCE",
+    "QUEUED",
+    "SENT",
+    "STATUSES",
+    "OutboxSession",
+]
+
+PATIENCE = timedelta(hours=72)
+"""How long a notification is tried before it is given up, visibly."""
 
 QUEUED, HELD, LEASED, SENT, FOLDED, DEAD = STATUSES = (
     "queued",
@@ -53,6 +68,7 @@ class OutboxSession(Session):
                 "status": QUEUED,
                 "created_at": one.created_at,
                 "next_at": one.created_at,
+                "expires_at": one.created_at + PATIENCE,
             }
             for one in new
         ]
@@ -113,6 +129,18 @@ class OutboxSession(Session):
         )
         return sorted(self._connection.execute(query.distinct()).scalars())
 
+    def untold_incidents(self) -> list[Incident]:
+        """The active incidents that nobody has ever been told of."""
+        table = incident.c
+        is_told = exists().where(_table.incident_id == table.id)
+        query = select(incident).where(
+            table.organization_id == self._organization_id,
+            table.condition == Condition.ACTIVE.value,
+            table.is_withdrawn.is_(False),
+            ~is_told,
+        )
+        return [incident_of(dict(row)) for row in self._connection.execute(query).mappings()]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by receiver and status."""
         query = select(_table.receiver, _table.status, func.count()).where(
@@ -126,14 +154,20 @@ class OutboxSession(Session):
         query = select(receiver_state).where(receiver_state.c.organization_id == self._organization_id)
         return {row["receiver"]: _state(dict(row)) for row in self._connection.execute(query).mappings()}
 
-    def lock_receiver(self, receiver: str, now: datetime) -> ReceiverState | None:
-        """How a receiver is doing, with nobody else working its lane; None while somebody does."""
+    def lock_receiver(self, receiver: str, now: datetime, *, waits: bool = False) -> ReceiverState | None:
+        """How a receiver is doing, with nobody else working its lane.
+
+        Args:
+            waits: Whether to wait until nobody else does; otherwise None is given while somebody does.
+        """
         mine = {"organization_id": self._organization_id, "receiver": receiver}
         self._insert_missing(receiver_state, [mine | {"since": now}])
         query = select(receiver_state).where(
             receiver_state.c.organization_id == self._organization_id, receiver_state.c.receiver == receiver
         )
-        found = self._connection.execute(query.with_for_update(skip_locked=True)).mappings().one_or_none()
+        found = (
+            self._connection.execute(query.with_for_update(skip_locked=not waits)).mappings().one_or_none()
+        )
         return None if found is None else _state(dict(found))
 
     def save_receiver_state(self, state: ReceiverState) -> None:
@@ -162,7 +196,7 @@ class OutboxSession(Session):
         """Keep back what is queued of a lane about incidents of a lower severity."""
         self._change(
             [
-                *(_table.receiver == receiver, _table.status == QUEUED),
+                *(_table.receiver == receiver, _table.status == QUEUED, _table.is_uncertain.is_(False)),
                 *(_table.incident_id.is_not(None), _table.severity < below),
             ],
             {"status": HELD, "next_at": until, "last_error": reason},
@@ -170,8 +204,15 @@ class OutboxSession(Session):
 
     def release(self, ids: Collection[int], now: datetime) -> None:
         """Put notifications back into their lane, to leave as soon as it is their turn."""
-        freed = {"status": QUEUED, "next_at": now, "lease_until": None, "lease_owner": None}
-        self._change([_table.id.in_(list(ids))], freed)
+        freed = {"status": QUEUED, "next_at": now, "expires_at": now + PATIENCE}
+        self._change([_table.id.in_(list(ids))], {**freed, "lease_until": None, "lease_owner": None})
+
+    def give_back(self, leased: StoredNotification, now: datetime) -> None:
+        """Put a notification back whose lease is lost; whether it arrived nobody knows."""
+        self._change(
+            [_table.id == leased.id, _table.lease_owner == leased.lease_owner],
+            {"status": QUEUED, "next_at": now, "lease_until": None, "lease_owner": None},
+        )
 
     def fold(self, ids: Collection[int], into: int, *, event: str, body: Mapping[str, object]) -> None:
         """Let another notification tell these, as an event of its own."""

@@ -184,6 +184,7 @@ class StoredNotification:
 
     Attributes:
         next_at: When it may leave, or be gathered in a digest where it is held.
+        expires_at: When it is given up if it still has not arrived.
         attempts: How often somebody has begun to send it.
         is_uncertain: An attempt ended without an answer, so the receiver may have it.
         carried_by: Id of the notification that tells it, too.
@@ -199,6 +200,7 @@ class StoredNotification:
     status: str
     created_at: datetime
     next_at: datetime
+    expires_at: datetime
     lease_until: datetime | None
     lease_owner: str | None
     attempts: int

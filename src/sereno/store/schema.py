@@ -324,6 +324,7 @@ notification = Table(
     _text("status"),
     Column("created_at", Instant, nullable=False),
     Column("next_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
     Column("lease_until", Instant),
     Column("lease_owner", CleanText),
     Column("attempts", Integer, nullable=False, server_default=text("0")),

@@ -35,6 +35,7 @@ def upgrade() -> None:
         Column("status", CleanText, nullable=False),
         Column("created_at", Instant, nullable=False),
         Column("next_at", Instant, nullable=False),
+        Column("expires_at", Instant, nullable=False),
         Column("lease_until", Instant),
         Column("lease_owner", CleanText),
         Column("attempts", Integer, nullable=False, server_default=text("0")),
