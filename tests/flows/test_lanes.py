@@ -12,7 +12,7 @@ from sereno.flows.lanes import retry_delay
 from sereno.flows.windows import next_digest, quiet_until
 from sereno.settings.alerting import DigestSettings, QuietHours
 from tests.flows.hooks import Hook, Site, a_hook, hook_settings, workspace_with
-from tests.flows.outbox import HOUR, MINUTE, NOW, a_failure, happen, open_one, plants
+from tests.flows.outbox import HOUR, MINUTE, a_failure, happen, open_one, plants
 from tests.notify.servers import Reply
 
 SECOND = timedelta(seconds=1)
