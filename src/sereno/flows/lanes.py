@@ -106,6 +106,8 @@ def settle(
             is_gone = answer.outcome is Outcome.GONE
             after = replace(after, disabled_at=now if is_gone else state.disabled_at)
     tx.record_attempt(leased, attempt, changes=changes)
+    if state.failures and not after.failures:
+        tx.hasten(leased.receiver, now)
     tx.save_receiver_state(after)
     has_broken = after.broken_since is not None and state.broken_since is None
     return after if has_broken else None

@@ -25,6 +25,7 @@ __all__ = [
     "News",
     "TellingRules",
     "escalations",
+    "is_due",
     "news_of",
     "tell",
     "tell_late",
@@ -121,6 +122,12 @@ def tell_late(tx: Transaction, incident: Incident, rules: TellingRules, now: dat
         incident: With its evidence as it stands now.
     """
     _queue(tx, incident, News.GOES_ON, rules, at=now, step=0, facts={"seq": incident.n_events})
+
+
+def is_due(incident: Incident, asset: StoredAsset, rules: TellingRules, now: datetime) -> bool:
+    """Whether an incident is one to tell of now: seen by all, recent, and on somebody's route."""
+    is_seen = not _is_muted(incident, now) and _is_recent(incident, asset, rules, now)
+    return is_seen and bool(_matching(rules, incident, asset))
 
 
 def news_of(before: Incident | None, after: Incident, event: IncidentEvent, step_of: _StepOf) -> News | None:  # noqa: PLR0911 - one return per kind of news

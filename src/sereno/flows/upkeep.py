@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sereno.domain.incidents import Incident
 from sereno.domain.time import isoformat
 from sereno.flows.incidents import up_to_date
 from sereno.flows.lanes import Lane
-from sereno.flows.telling import TellingRules, tell_late
+from sereno.flows.telling import TellingRules, is_due, tell_late
 from sereno.settings.alerting import DeadManSettings
 from sereno.store import NewNotification, ReceiverState, Store, Transaction
 
@@ -83,9 +82,14 @@ class Upkeep:
 
     def _tell_late(self, now: datetime) -> None:
         """Tell of what goes on and nobody has heard of: it began as history, or was muted when it began."""
+        due = []
         with self.store.read() as tx:
-            untold = [_current(tx, incident) for incident in tx.untold_incidents()]
-        for incident in untold:
+            for incident in tx.untold_incidents():
+                asset = tx.asset_of(incident.id)
+                current = up_to_date(tx, incident, {asset.key: asset.id})
+                if is_due(current, asset, self.rules, now):
+                    due.append(current)
+        for incident in due:
             with self.store.begin() as tx:
                 tell_late(tx, incident, self.rules, now)
 
@@ -98,10 +102,6 @@ def new_test(receiver: str, now: datetime) -> NewNotification:
 def _is_test_due(state: ReceiverState, every: timedelta, now: datetime) -> bool:
     seen = [at for at in (state.since, state.accepted_at, state.tested_at) if at is not None]
     return state.disabled_at is None and now - max(seen) >= every
-
-
-def _current(tx: Transaction, incident: Incident) -> Incident:
-    return up_to_date(tx, incident, {incident.asset: tx.asset_of(incident.id).id})
 
 
 def _silence(receiver: str, silent: Mapping[str, datetime], n_sites: int, now: datetime) -> NewNotification:

@@ -207,6 +207,12 @@ class OutboxSession(Session):
         freed = {"status": QUEUED, "next_at": now, "expires_at": now + PATIENCE}
         self._change([_table.id.in_(list(ids))], {**freed, "lease_until": None, "lease_owner": None})
 
+    def hasten(self, receiver: str, now: datetime) -> None:
+        """Let what is queued in a lane be tried at once: its receiver takes messages again."""
+        self._change(
+            [_table.receiver == receiver, _table.status == QUEUED, _table.next_at > now], {"next_at": now}
+        )
+
     def give_back(self, leased: StoredNotification, now: datetime) -> None:
         """Put a notification back whose lease is lost; whether it arrived nobody knows."""
         self._change(
