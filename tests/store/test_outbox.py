@@ -246,8 +246,9 @@ def test_last_ones_sent_are_counted_from_the_newest(store: Store) -> None:
         _answered(store, leased, Outcome.ACCEPTED, status=SENT, sent_at=NOW + n * MINUTE)
 
     with store.read() as tx:
-        found = [tx.nth_sent("ana", n, NOW + 10 * MINUTE) for n in (1, 3, 4)]
-        before_a_jump = tx.nth_sent("ana", 1, NOW)
+        found = [tx.nth_sent("ana", n, after=NOW - MINUTE, now=NOW + 10 * MINUTE) for n in (1, 3, 4)]
+        recent = tx.nth_sent("ana", 3, after=NOW, now=NOW + 10 * MINUTE)
+        before_a_jump = tx.nth_sent("ana", 1, after=NOW - MINUTE, now=NOW)
 
     assert found == [NOW + 2 * MINUTE, NOW, None]
-    assert before_a_jump == NOW
+    assert (recent, before_a_jump) == (None, NOW)

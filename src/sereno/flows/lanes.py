@@ -195,8 +195,7 @@ def _has_room(tx: Transaction, lane: Lane, now: datetime) -> bool:
     begins = now - budget.per
 
     def is_used(messages: int) -> datetime | None:
-        sent_at = tx.nth_sent(lane.name, messages, now)
-        return sent_at if sent_at is not None and sent_at > begins else None
+        return tx.nth_sent(lane.name, messages, after=begins, now=now)
 
     first = is_used(budget.messages)
     if first is not None:

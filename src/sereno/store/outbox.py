@@ -232,12 +232,15 @@ class OutboxSession(Session):
         gone = {"status": DEAD, "last_error": reason}
         self._change([_table.receiver == receiver, _table.status.in_((QUEUED, HELD))], gone)
 
-    def nth_sent(self, receiver: str, number: int, now: datetime) -> datetime | None:
-        """When the message was accepted that is so many back from the newest one, itself counted."""
+    def nth_sent(self, receiver: str, number: int, *, after: datetime, now: datetime) -> datetime | None:
+        """When the message was accepted that is so many back from the newest one, itself counted.
+
+        None where fewer were accepted in (after, now]; a clock that was put back has no say.
+        """
         query = (
             select(_table.sent_at)
             .where(_table.organization_id == self._organization_id, _table.receiver == receiver)
-            .where(_table.sent_at <= now)
+            .where(_table.sent_at > after, _table.sent_at <= now)
             .order_by(_table.sent_at.desc())
         )
         found: datetime | None = self._connection.execute(query.offset(number - 1).limit(1)).scalar()

@@ -333,22 +333,13 @@ notification = Table(
     Column("sent_at", Instant),
     Column("carried_by", Integer, ForeignKey("notification.id")),
     UniqueConstraint("organization_id", "dedup_key", name="one_notification"),
+    Index("notification_of_lane", "organization_id", "status", "receiver", "id"),
     Index("notification_of_incident", "incident_id", "receiver"),
     Index("sent_notification", "organization_id", "receiver", "sent_at"),
     Index("carried_notification", "carried_by"),
     # A lane is worked in the order of ids.
     sqlite_autoincrement=True,
 )
-_UNSENT = text("status IN ('queued', 'leased', 'held')")
-Index(
-    "unsent_notification",
-    notification.c.organization_id,
-    notification.c.receiver,
-    notification.c.id,
-    sqlite_where=_UNSENT,
-    postgresql_where=_UNSENT,
-)
-
 delivery_attempt = Table(
     "delivery_attempt",
     metadata,

@@ -17,8 +17,6 @@ from sereno.store.column_types import CleanText, Instant, StrictJson
 revision = "0004"
 down_revision = "0003"
 
-_UNSENT = text("status IN ('queued', 'leased', 'held')")
-
 
 def upgrade() -> None:
     """Create its tables; they fill from the next event of an incident on."""
@@ -49,13 +47,7 @@ def upgrade() -> None:
     op.create_index("notification_of_incident", "notification", ["incident_id", "receiver"])
     op.create_index("sent_notification", "notification", ["organization_id", "receiver", "sent_at"])
     op.create_index("carried_notification", "notification", ["carried_by"])
-    op.create_index(
-        "unsent_notification",
-        "notification",
-        ["organization_id", "receiver", "id"],
-        sqlite_where=_UNSENT,
-        postgresql_where=_UNSENT,
-    )
+    op.create_index("notification_of_lane", "notification", ["organization_id", "status", "receiver", "id"])
     op.create_table(
         "delivery_attempt",
         Column("notification_id", Integer, ForeignKey("notification.id"), nullable=False),
