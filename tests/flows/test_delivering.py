@@ -297,6 +297,26 @@ def test_clock_that_jumps_sends_nothing_twice_and_loses_nothing(tmp_path: Path, 
     assert hook.keys == ["incident-1:1:ana:0", *(f"incident-{n}:1:ana:0" for n in range(1, 5))]
 
 
+def test_two_notifiers_on_one_store_send_everything_once_in_order(database_url: str, tmp_path: Path) -> None:
+    many = {"messages": 1000, "per": "10min"}
+    with a_hook() as one, a_hook() as two:
+        hooks = {"one": one, "two": two}
+        receivers = {name: hook_settings(hook.url, budget=many) for name, hook in hooks.items()}
+        with workspace_with(tmp_path, receivers, url=database_url) as site:
+            for number, key in enumerate(plants(25)):
+                open_one(site.workspace.store, f"incident-{number:02d}", detection=a_failure(asset=key))
+            notifiers = [site.workspace.notifier() for _ in range(2)]
+            threads = [threading.Thread(target=one.deliver_due) for one in notifiers if one is not None]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            site.deliver()
+
+    for name, hook in hooks.items():
+        assert hook.keys == [f"incident-{number:02d}:1:{name}:0" for number in range(25)]
+
+
 def test_nothing_is_sent_inside_a_transaction(tmp_path: Path) -> None:
     """The receiver itself writes to the store while it is being told: it must not wait for us."""
     with workspace_with(tmp_path, {"ana": hook_settings("http://127.0.0.1:1/x")}) as site:

@@ -182,6 +182,18 @@ def test_shelved_incident_is_silent_but_its_end_is_told(store: Store) -> None:
     assert told(store) == ["opened", "resolved"]
 
 
+def test_what_is_muted_in_the_transaction_that_opens_it_is_not_told(store: Store) -> None:
+    detection = a_failure()
+    with store.begin() as tx:
+        which = tx.ensure_assets([detection.asset], profile="solar", zone="UTC")[detection.asset]
+        opening = IncidentEvent(EventKind.OPENED, NOW, detection.started_at, detection=detection)
+        tx.open_incident("incident-1", "g", which, opening)
+        until = (NOW + HOUR).isoformat()
+        tx.append_event("incident-1", IncidentEvent(EventKind.SHELVED, NOW, NOW, facts={"until": until}))
+
+    assert told(store) == []
+
+
 MATCHES = {
     "site": ({"sites": ["Planta *"]}, True),
     "other site": ({"sites": ["Norte", "planta 1"]}, False),

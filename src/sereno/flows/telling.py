@@ -77,9 +77,15 @@ class TellingRules:
         return cls(tuple(settings.routes), profiles, settings.notify_horizon)
 
     def tell_recorded(self, tx: Transaction) -> None:
-        """Queue what the events of a transaction are to whom; called before it commits."""
-        for one in tx.recorded if self.routes else ():
-            tell(tx, one.before, one.after, one.event, self)
+        """Queue what the events of a transaction are to whom; called before it commits.
+
+        What the transaction itself mutes at last is not told: what is explained the moment it opens, too.
+        """
+        if not self.routes:
+            return
+        outcome = {one.after.id: one.after for one in tx.recorded}
+        for one in tx.recorded:
+            tell(tx, one.before, one.after, one.event, self, outcome=outcome[one.after.id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +105,23 @@ class _Addressee:
 
 
 def tell(
-    tx: Transaction, before: Incident | None, after: Incident, event: IncidentEvent, rules: TellingRules
+    tx: Transaction,
+    before: Incident | None,
+    after: Incident,
+    event: IncidentEvent,
+    rules: TellingRules,
+    *,
+    outcome: Incident | None = None,
 ) -> None:
     """Queue what an event is to whom.
 
     Args:
         before: None for an event that opened the incident.
+        outcome: The incident at the end of the transaction, which says whether it is muted.
     """
     news = news_of(before, after, event, lambda: tx.asset_of(after.id).step)
-    if news is not None:
+    is_end = news in (News.ENDED, News.WITHDRAWN)
+    if news is not None and (is_end or not _is_muted(outcome or after, event.at)):
         step = int(event.facts["step"]) if news is News.ESCALATED else 0
         facts: dict[str, object] = {"seq": after.n_events}
         if news is News.RISEN and before is not None:
@@ -121,7 +135,8 @@ def tell_late(tx: Transaction, incident: Incident, rules: TellingRules, now: dat
     Args:
         incident: With its evidence as it stands now.
     """
-    _queue(tx, incident, News.GOES_ON, rules, at=now, step=0, facts={"seq": incident.n_events})
+    if not _is_muted(incident, now):
+        _queue(tx, incident, News.GOES_ON, rules, at=now, step=0, facts={"seq": incident.n_events})
 
 
 def is_due(incident: Incident, asset: StoredAsset, rules: TellingRules, now: datetime) -> bool:
@@ -186,7 +201,7 @@ def _queue(
 ) -> None:
     asset = tx.asset_of(incident.id)
     is_end = news in (News.ENDED, News.WITHDRAWN)
-    if not is_end and (_is_muted(incident, at) or not _is_recent(incident, asset, rules, at)):
+    if not is_end and not _is_recent(incident, asset, rules, at):
         return
     heard = _heard(tx.notifications_of(incident.id))
     if is_end:
