@@ -61,7 +61,7 @@ def test_abnormal_stretch_is_marked_where_it_is() -> None:
 
     assert picture is not None
     marked = np.flatnonzero(reddish(pixels(picture.png))[100:430].any(axis=0)) / (2 * canvas.WIDTH)
-    begins = (58 + (252 / 287) * (560 - 12 - 58)) / 560
+    begins = (60 + (252 / 287) * (480 - 12 - 60)) / 480
     assert abs(marked.min() - begins) < 0.01
     assert marked.max() > 0.97
 

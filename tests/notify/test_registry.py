@@ -55,7 +55,9 @@ def test_error_names_the_option(
 
     assert str(caught.value.facts["where"]).startswith(f"receivers.guardia.options.{where}")
     assert told in str(caught.value)
-    assert error_sentence(caught.value, "es").endswith("Corríjalo en sereno.yaml.")
+    spanish = error_sentence(caught.value, "es")
+    assert spanish.endswith("Corríjalo en sereno.yaml.")
+    assert str(caught.value.facts["detail"]) not in spanish
 
 
 @pytest.mark.parametrize("secret", ["env:HOOK", "file:hook.txt"])

@@ -232,7 +232,7 @@ def test_message_stays_small_however_many_incidents() -> None:
             "dead_man",
             {"since": "2025-03-10T07:00:00Z", "source": "scada"},
             "[sin señales de vida] no llega nada de scada desde el 10 mar 2025 07:00",
-            "La fuente scada",
+            "No ha llegado nada de scada",
         ),
         ("canal_roto", {"subject": "Correo roto", "text": "550"}, "[canal_roto] Correo roto", "550"),
     ],

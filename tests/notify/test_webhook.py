@@ -249,6 +249,15 @@ def test_secrets_that_the_receiver_repeats_are_not_told() -> None:
     assert receiver.url not in repr(sender)
 
 
+def test_url_and_headers_are_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+
+    with http_receiver(Reply(500)) as receiver:
+        a_sender(receiver.url + "/s3cr3t-path", headers={"X-Key": "s3cr3t-t0k3n"}).send(a_message())
+
+    assert "s3cr3t" not in caplog.text
+
+
 def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with http_receiver() as receiver, http_receiver() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.rpartition("/")[0])

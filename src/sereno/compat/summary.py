@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sereno.compat.alerts import Alert
+from sereno.flows.alert_files import Alert
 from sereno.flows.workspace import Workspace
 
 __all__ = ["date_text", "last_data", "summarise_alerts"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from sereno.compat.alerts import Alert, AlertFiles, make_alert
 from sereno.compat.fields import COMPANY, LANGUAGE, HasItems, Record, as_fields, record_of, shown_energies
 from sereno.compat.opening import PROFILE, open_with_model
 from sereno.compat.summary import date_text, last_data, summarise_alerts
@@ -18,6 +17,7 @@ from sereno.compat.verdict import Verdict, verdict_of
 from sereno.domain.errors import DataError, FileUnreadable, InvalidRecord, ModelMissing, SerenoError
 from sereno.domain.signals import Profile
 from sereno.domain.time import system_clock
+from sereno.flows.alert_files import Alert, AlertFiles, make_alert
 from sereno.flows.ingest import FileResult
 from sereno.flows.records import RowJudgement
 from sereno.flows.watching import WatchedFolder, watch_folders
@@ -240,7 +240,8 @@ class SistemaAlertasTiempoReal:
 
     def _alert(self, row: RowJudgement, verdict: Verdict, record: Record, elapsed_ms: float) -> Alert:
         return make_alert(
-            verdict,
+            verdict.score,
+            verdict.severity,
             company=row.asset.site,
             data_date=date_text(row.time, row.zone),
             energies=shown_energies(record.values, self._profile()),

@@ -6,18 +6,20 @@ from functools import lru_cache
 from itertools import pairwise
 from math import hypot
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 __all__ = ["HEIGHT", "WIDTH", "Canvas"]
 
-WIDTH, HEIGHT = 560, 240
+WIDTH, HEIGHT = 480, 240
 """Size as it is shown; the picture has twice as many pixels each way."""
 _DENSITY = 2
 _DRAWN = 2
 """Drawn so many times larger than stored."""
 _SCALE = _DENSITY * _DRAWN
-_TEXT_SIZE = 12
-_MAX_COLOURS = 256
+_TEXT_SIZE = 14
+_MAX_COLOURS, _BLOCK = 256, 4_096
 _SHADES = 12
 """Steps from a colour to each background that it is drawn on."""
 _FACES = ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "Helvetica.ttc", "segoeui.ttf")
@@ -81,10 +83,10 @@ class Canvas:
         """The picture in few colours, so that it is small."""
         size = (WIDTH * _DENSITY, HEIGHT * _DENSITY)
         smooth = self._image.resize(size, Image.Resampling.LANCZOS)
-        return smooth.quantize(palette=self._palette, dither=Image.Dither.NONE)
+        return _in_palette(smooth, self._palette)
 
 
-def _palette(colours: Sequence[str], backgrounds: Sequence[str]) -> Image.Image:
+def _palette(colours: Sequence[str], backgrounds: Sequence[str]) -> npt.NDArray[np.int64]:
     """Every colour, and its way to every background: what smooth edges are made of."""
     found: dict[tuple[int, ...], None] = {ImageColor.getrgb(one): None for one in [*colours, *backgrounds]}
     for step in range(1, _SHADES):
@@ -92,9 +94,21 @@ def _palette(colours: Sequence[str], backgrounds: Sequence[str]) -> Image.Image:
             for ground in backgrounds:
                 pairs = zip(ImageColor.getrgb(colour), ImageColor.getrgb(ground), strict=True)
                 found[tuple(round(a + (b - a) * step / _SHADES) for a, b in pairs)] = None
-    image = Image.new("P", (1, 1))
-    image.putpalette([value for one in list(found)[:_MAX_COLOURS] for value in one])
-    return image
+    return np.array(list(found)[:_MAX_COLOURS], dtype=np.int64)
+
+
+def _in_palette(image: Image.Image, palette: npt.NDArray[np.int64]) -> Image.Image:
+    """The picture with the nearest colour of a palette in each place; Pillow's own way takes one nearby."""
+    packed = np.asarray(image).astype(np.int64) @ np.array([65_536, 256, 1])
+    found, where = np.unique(packed, return_inverse=True)
+    colours = np.stack([found >> 16, (found >> 8) & 255, found & 255], axis=1)
+    nearest = np.empty(len(found), dtype=np.uint8)
+    for start in range(0, len(found), _BLOCK):
+        apart = colours[start : start + _BLOCK, None, :] - palette[None, :, :]
+        nearest[start : start + _BLOCK] = (apart**2).sum(axis=2).argmin(axis=1)
+    small = Image.fromarray(nearest[where].reshape(packed.shape), "P")
+    small.putpalette(palette.astype(np.uint8).tobytes())
+    return small
 
 
 def _dashes(run: Sequence[Place], drawn: float, left_out: float) -> list[list[Place]]:

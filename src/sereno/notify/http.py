@@ -9,16 +9,19 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
+from typing import Annotated
 
 import httpx
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
 
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.version import VERSION
 from sereno.notify.addresses import NameUnknown, addresses_of, is_allowed
-from sereno.notify.options import Folder, SenderOptions, Timeout
+from sereno.notify.options import Folder, SenderOptions, Timeout, certificates, keep_quiet
 
 __all__ = ["HttpOptions", "Reply", "Request", "check_url", "exchange"]
+
+keep_quiet("httpx", "httpcore")
 
 _MAX_REPLY_BYTES = 262_144
 _PORTS = {"http": 80, "https": 443}
@@ -39,22 +42,12 @@ class HttpOptions(SenderOptions):
     allow_private: bool = Field(
         default=False, description="Whether the address may be of a private network or of this machine."
     )
-    ca_file: Folder | None = Field(
+    ca_file: Annotated[Folder | None, AfterValidator(certificates)] = Field(
         default=None, description="Certificates (PEM) of the only authorities that are trusted."
     )
     proxy: SecretStr | None = Field(
         default=None, description="Proxy to go through, or `environment` for that of the environment."
     )
-
-    @field_validator("ca_file")
-    @classmethod
-    def _certificates(cls, path: Path | None) -> Path | None:
-        if path is not None:
-            try:
-                ssl.create_default_context(cafile=str(path))
-            except OSError as error:
-                raise ValueError(f"'{path}' holds no certificates that can be read") from error
-        return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """Options of senders: closed, frozen, and with secrets that never show."""
 
+import logging
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from sereno.domain.time import parse_duration
 
-__all__ = ["Folder", "Place", "SenderOptions", "Timeout", "redact", "resolve"]
+__all__ = ["Folder", "Place", "SenderOptions", "Timeout", "certificates", "keep_quiet", "redact", "resolve"]
 
 _ENVIRONMENT = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _FILE = re.compile(r"file:(\S.*)")
@@ -66,6 +68,26 @@ def resolve(value: object, place: Place) -> object:
     if found := _FILE.fullmatch(value):
         return _content(place.folder / found[1])
     return value
+
+
+def certificates(path: Path | None) -> Path | None:
+    """A file of certificates (PEM) that can be read.
+
+    Raises:
+        ValueError: It cannot, or holds none.
+    """
+    if path is not None:
+        try:
+            ssl.create_default_context(cafile=str(path))
+        except OSError as error:
+            raise ValueError(f"'{path}' holds no certificates that can be read") from error
+    return path
+
+
+def keep_quiet(*loggers: str) -> None:
+    """Let libraries speak of failures only: what they tell of each request holds URLs and headers."""
+    for name in loggers:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def redact(text: str, secrets: tuple[SecretStr, ...]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Card", "page"]
+__all__ = ["Card", "Picture", "page"]
 
 _COLOURS = {
     "critical": "#a4262c",
@@ -17,12 +17,21 @@ _OTHER = "#3b5b7a"
 _DARK = (
     ":root{color-scheme:light dark;supported-color-schemes:light dark}"
     "@media (prefers-color-scheme:dark){"
-    ".page{background:#14181d!important}.card{background:#1e242b!important;border-color:#39424d!important}"
+    ".page{background:#14181d!important}.card{background:#1e242b!important;border-top-color:#39424d!important;"
+    "border-right-color:#39424d!important;border-bottom-color:#39424d!important}"
     ".strong{color:#f2f5f8!important}.plain{color:#d5dce4!important}.weak{color:#9fabb8!important}"
     ".link{color:#8ec5ff!important}}"
 )
 _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _STRONG, _PLAIN, _WEAK = "color:#1b2430", "color:#2b3642", "color:#5b6672"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG, and what it shows in words."""
+
+    png: bytes
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +99,8 @@ def _card(card: Card) -> str:
         parts.append(f'<p class="plain" style="{_PLAIN};margin:0 0 10px">{escape(card.told)}</p>')
     if card.picture:
         parts.append(
-            f'<img src="cid:{escape(card.picture)}" alt="{escape(card.picture_text)}" width="560" '
-            'style="display:block;width:100%;max-width:560px;height:auto;border-radius:4px;margin:0 0 10px">'
+            f'<img src="cid:{escape(card.picture)}" alt="{escape(card.picture_text)}" width="480" '
+            'style="display:block;width:100%;max-width:480px;height:auto;border-radius:4px;margin:0 0 10px">'
         )
     if card.advice:
         parts.append(

@@ -14,12 +14,13 @@ from sereno.domain.time import EPOCH
 from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import day_of_month, moment, number
 from sereno.notify.canvas import HEIGHT, WIDTH, Canvas
+from sereno.notify.page import Picture
 
 __all__ = ["Picture", "Series", "draw_picture"]
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 40, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 48, 28
 _PLOT_RIGHT, _PLOT_BOTTOM = WIDTH - _RIGHT, HEIGHT - _BOTTOM
-_N_Y_TICKS, _N_X_TICKS = 5, 7
+_N_Y_TICKS, _N_X_TICKS = 5, 6
 _MAX_POINTS = 400
 """More are shown as means, of the shortest of these spans [s] that is long enough."""
 _MEANS = (("hourly", 3_600), ("daily", 86_400), ("weekly", 604_800), ("monthly", 2_592_000))
@@ -56,14 +57,6 @@ class Series:
     abnormal: tuple[datetime, datetime]
     label: str
     unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A PNG, and what it shows in words."""
-
-    png: bytes
-    text: str
 
 
 def draw_picture(series: Series, *, zone: str, language: str) -> Picture | None:
@@ -147,7 +140,7 @@ def _draw_grid(canvas: Canvas, axes: _Axes, zone: ZoneInfo, language: str) -> No
 def _draw_legend(canvas: Canvas, series: Series, means: str, language: str) -> None:
     title = f"{series.label} [{series.unit}]" if series.unit else series.label
     title += sentence(f"notify.picture.{means}", language) if means else ""
-    canvas.text(8, 10, title, _TEXT, anchor="lm", is_bold=True)
+    canvas.text(6, 11, title, _TEXT, anchor="lm", is_bold=True)
     entries = [("observed", _OBSERVED), ("expected", _EXPECTED), ("usual", _BAND), ("abnormal", _SHADE)]
     if not np.isfinite(series.low).any():
         entries.remove(("usual", _BAND))
@@ -155,13 +148,13 @@ def _draw_legend(canvas: Canvas, series: Series, means: str, language: str) -> N
     for key, colour in reversed(entries):
         text = sentence(f"notify.picture.{key}", language)
         at -= canvas.width_of(text)
-        canvas.text(at, 27, text, _TEXT, anchor="lm")
+        canvas.text(at, 33, text, _TEXT, anchor="lm")
         if key in ("observed", "expected"):
             dash = (4.0, 2.5) if key == "expected" else None
-            canvas.line([[(at - 20, 27), (at - 5, 27)]], colour, width=2, dash=dash)
+            canvas.line([[(at - 18, 33), (at - 4, 33)]], colour, width=2, dash=dash)
         else:
-            canvas.box(at - 20, 22, at - 5, 32, colour, outline=_GRID if key == "usual" else _EDGE)
-        at -= 36
+            canvas.box(at - 18, 27, at - 4, 38, colour, outline=_GRID if key == "usual" else _EDGE)
+        at -= 30
 
 
 def _points(axes: _Axes, seconds: FloatArray, values: FloatArray) -> list[list[tuple[float, float]]]:
@@ -224,7 +217,7 @@ def _time_ticks(axes: _Axes, zone: ZoneInfo, language: str) -> list[tuple[float,
         if at >= axes.first:
             found.append((at, _tick(wall, language)))
         wall += timedelta(seconds=step)
-    return [one for one in found if axes.across(one[0]) <= _PLOT_RIGHT - 14]
+    return [one for one in found if axes.across(one[0]) <= _PLOT_RIGHT - 16]
 
 
 def _tick(wall: datetime, language: str) -> str:

@@ -95,7 +95,7 @@ def _declared(kind: str, where: str) -> object:
 def _options_of(cls: type) -> dict[str, str]:
     """The options of a class, each with its type in words."""
     if issubclass(cls, BaseModel):
-        return {name: str(field.annotation) for name, field in cls.model_fields.items()}
+        return {field.alias or name: str(field.annotation) for name, field in cls.model_fields.items()}
     return {one.name: str(one.type) for one in fields(cls) if one.init}  # type: ignore[arg-type]
 
 

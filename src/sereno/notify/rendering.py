@@ -8,8 +8,7 @@ from types import MappingProxyType
 from sereno.contracts.notification import Message
 from sereno.i18n.catalogue import has, sentence
 from sereno.i18n.numbers import moment
-from sereno.notify.page import Card, page
-from sereno.notify.picture import Picture
+from sereno.notify.page import Card, Picture, page
 from sereno.notify.wording import Fact, Wording, instant_of, zone_of
 
 __all__ = ["MAX_LISTED", "MAX_PICTURES", "render"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sereno.i18n.catalogue import has, sentence
 from sereno.i18n.numbers import moment, money, quantity, span
@@ -14,6 +14,7 @@ __all__ = ["Wording", "instant_of", "zone_of"]
 Fact = Mapping[str, object]
 
 _DAY = timedelta(days=1)
+_UTC = "UTC"
 _CAUSE, _EVENT_TAG, _DIGITS = "notify.cause", "notify.tag", 8
 _RANKS = {"critical": 4, "high": 3, "medium": 2, "low": 1}
 
@@ -182,7 +183,12 @@ class Wording:
 
 def zone_of(name: object) -> str:
     """A time zone by name; UTC where there is none of that name."""
-    return str(name) if name in available_timezones() else "UTC"
+    if not isinstance(name, str) or not name:
+        return _UTC
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return _UTC
 
 
 def instant_of(text: object) -> datetime | None:
