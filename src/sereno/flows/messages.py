@@ -1,20 +1,25 @@
 """What a notification says, written when it leaves: the incident as it was when the event was recorded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sereno.contracts.notification import Message
 from sereno.domain.incidents import Incident, apply
 from sereno.domain.signals import Profile
-from sereno.flows.incidents import view_of
+from sereno.flows.incidents import up_to_date, view_of
 from sereno.flows.lanes import DIGEST, Lane
+from sereno.flows.models import TrainedModel
+from sereno.flows.pictures import picture_of
 from sereno.i18n.catalogue import has, sentence
+from sereno.notify.picture import Picture
 from sereno.notify.rendering import render
 from sereno.settings.tree import Tariff
 from sereno.store import Store, StoredNotification, Transaction
 
 __all__ = ["MessageWriter"]
 
+_PICTURED = frozenset({"smtp"})
+"""Kinds of receivers that show pictures."""
 _INTERNAL = frozenset({"seq", "resolved"})
 """What the outbox keeps for itself."""
 
@@ -25,18 +30,21 @@ class MessageWriter:
 
     Attributes:
         language: Of receivers that have none of their own.
+        model_of: The model that judges a profile, for what a picture shows as expected.
     """
 
     store: Store
     profiles: Mapping[str, Profile]
     tariff: Tariff | None
     language: str
+    model_of: Callable[[str], TrainedModel | None]
 
     def write(self, told: StoredNotification, lane: Lane) -> Message:
         """The message of a notification, in the language of its receiver; the same whenever it is written."""
         language = lane.settings.language or self.language
         with self.store.read() as tx:
             incidents = self._incidents(tx, told)
+            pictures = self._pictures(tx, told, language) if lane.settings.kind in _PICTURED else {}
         facts = {name: value for name, value in told.body.items() if name not in _INTERNAL}
         extra = {"timezone": lane.zone, "receiver": lane.name, **facts}
         if not incidents:
@@ -47,6 +55,7 @@ class MessageWriter:
             key=told.dedup_key,
             at=told.created_at,
             language=language,
+            pictures=pictures,
             extra=extra,
         )
 
@@ -54,6 +63,16 @@ class MessageWriter:
         members = [told] if told.event != DIGEST else tx.carried_by(told.id)
         last = {one.incident_id: one for one in members if one.incident_id is not None}
         return [self._facts(tx, one) for one in last.values()]
+
+    def _pictures(self, tx: Transaction, told: StoredNotification, language: str) -> dict[str, Picture]:
+        """The picture of what one incident is about; a digest goes without."""
+        if told.incident_id is None:
+            return {}
+        incident = _incident_at(tx, told.incident_id, int(str(told.body["seq"])))
+        asset = tx.asset_of(incident.id)
+        current = up_to_date(tx, incident, {asset.key: asset.id})
+        drawn = picture_of(tx, asset, self.profiles[asset.profile], self.model_of, current, language)
+        return {} if drawn is None else {incident.id: drawn}
 
     def _facts(self, tx: Transaction, told: StoredNotification) -> Mapping[str, object]:
         incident = _incident_at(tx, str(told.incident_id), int(str(told.body["seq"])))

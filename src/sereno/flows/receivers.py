@@ -1,6 +1,6 @@
 """Receivers and what they were told: the notifier of a workspace, tests, proof of delivery."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sereno.flows.build import Setup
 from sereno.flows.delivering import Notifier
 from sereno.flows.lanes import Lane
 from sereno.flows.messages import MessageWriter
+from sereno.flows.models import TrainedModel
 from sereno.flows.telling import TellingRules
 from sereno.flows.upkeep import Upkeep, new_test
 from sereno.notify.options import Place
@@ -33,6 +34,10 @@ __all__ = [
 
 _SHOWN = 500
 """Notifications that a list holds at most."""
+
+
+def _no_model(_: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,13 @@ def lanes_of(setup: Setup) -> dict[str, Lane]:
     }
 
 
-def build_notifier(setup: Setup, store: Store) -> Notifier:
+def build_notifier(
+    setup: Setup, store: Store, model_of: Callable[[str], TrainedModel | None] = _no_model
+) -> Notifier:
     """What delivers the outbox of a workspace.
+
+    Args:
+        model_of: The model that judges a profile; pictures show what it expects.
 
     Raises:
         SettingsError: A receiver's kind or options are wrong.
@@ -104,7 +114,7 @@ def build_notifier(setup: Setup, store: Store) -> Notifier:
         store=store,
         lanes=lanes,
         senders=senders,
-        write=MessageWriter(store, setup.profiles, settings.tariff, setup.language).write,
+        write=MessageWriter(store, setup.profiles, settings.tariff, setup.language, model_of).write,
         upkeep=Upkeep(store, lanes, settings.dead_man, rules),
         clock=setup.clock,
         heartbeat=settings.dead_man.heartbeat,

@@ -721,7 +721,9 @@ class Workspace:
         Raises:
             SettingsError: A receiver's kind or options are wrong.
         """
-        return build_notifier(self._setup, self._store) if self.settings.receivers else None
+        if not self.settings.receivers:
+            return None
+        return build_notifier(self._setup, self._store, self._usable_model)
 
     def deliver_due(self) -> DeliveryReport:
         """Deliver what may leave now, once.

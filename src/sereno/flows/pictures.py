@@ -1,0 +1,113 @@
+"""The rows that the picture of an incident shows: its leading signal, before, during and after."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from sereno.domain.incidents import Incident
+from sereno.domain.judgement import Detection
+from sereno.domain.readings import FloatArray, TimeArray
+from sereno.domain.signals import Profile
+from sereno.domain.time import to_numpy
+from sereno.flows.assets import JUDGE, next_window, standing_of
+from sereno.flows.fleet import peer_reference
+from sereno.flows.judge import BEHAVIOUR, DRIFT, expected_without, judge_window
+from sereno.flows.models import TrainedModel
+from sereno.notify.picture import Picture, Series, draw_picture
+from sereno.store import StoredAsset, Transaction
+
+__all__ = ["picture_of"]
+
+_LONGEST = timedelta(days=60)
+_CONTEXT_STEPS = 48
+_AT_ONCE = timedelta(0)
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A signal over the time shown, shape (rows,); what is expected is NaN where nobody knows."""
+
+    time: TimeArray
+    observed: FloatArray
+    expected: FloatArray
+
+
+def picture_of(
+    tx: Transaction,
+    asset: StoredAsset,
+    profile: Profile,
+    model_of: Callable[[str], TrainedModel | None],
+    incident: Incident,
+    language: str,
+) -> Picture | None:
+    """What was observed and expected of an incident's leading signal; None where there is too little to draw.
+
+    Args:
+        model_of: The model that judges a profile.
+    """
+    worst = incident.worst
+    step = asset.step or _AT_ONCE
+    first, last = worst.started_at, worst.ended_at or worst.last_at + step
+    first = max(first, last - _LONGEST)
+    context = max(min(2 * (last - first), _LONGEST / 4), _CONTEXT_STEPS * step)
+    start, stop = first - context, last + context / 4
+    rows = _judged(tx, asset, profile, model_of, worst, (start, stop)) or _stored(
+        tx, asset, worst, (start, stop)
+    )
+    if rows is None:
+        return None
+    unknown = np.full(len(rows.time), np.nan)
+    series = Series(
+        time=rows.time,
+        observed=rows.observed,
+        expected=rows.expected,
+        low=unknown,
+        high=unknown,
+        abnormal=(first, last),
+        label=profile.signal(worst.signals[0]).label(language),
+        unit=worst.unit,
+    )
+    return draw_picture(series, zone=asset.zone, language=language)
+
+
+def _stored(
+    tx: Transaction, asset: StoredAsset, worst: Detection, shown: tuple[datetime, datetime]
+) -> _Rows | None:
+    """The rows as they came."""
+    found = tx.rows(asset.id, asset.profile, start=shown[0], end=shown[1])
+    if worst.signals[0] not in found.signals:
+        return None
+    observed = found.values[:, found.signals.index(worst.signals[0])]
+    return _Rows(found.time, observed, np.full(len(found), np.nan))
+
+
+def _judged(
+    tx: Transaction,
+    asset: StoredAsset,
+    profile: Profile,
+    model_of: Callable[[str], TrainedModel | None],
+    worst: Detection,
+    shown: tuple[datetime, datetime],
+) -> _Rows | None:
+    """The rows with what behaviour expects of them; None where that is not what the incident is about."""
+    model, state = model_of(profile.name), tx.watch_state(asset.id, JUDGE)
+    if model is None or state is None or state.model != model.id_for(asset.key):
+        return None
+    if worst.check not in (BEHAVIOUR, DRIFT):
+        return None
+    standing = standing_of(tx, asset, model, to_numpy(shown[0]))
+    window = next_window(standing)
+    if worst.signals[0] not in window.signals:
+        return None
+    reference = peer_reference(tx, standing.asset, model, window.time)
+    first, stop = np.searchsorted(window.time, (to_numpy(shown[0]), to_numpy(shown[1] + _TICK))).tolist()
+    memory = standing.memory
+    if first:
+        before = window.rows(0, first)
+        memory = judge_window(before, profile, model, memory, None, reference.rows(0, first)).memory
+    part, beside = window.rows(first, stop), reference.rows(first, stop)
+    found = expected_without(worst.signals[0], worst.check, part, profile, model, memory, beside)
+    return _Rows(part.time, found.observed, found.expected)
