@@ -13,7 +13,7 @@ from sereno.domain.signals import Profile
 from sereno.domain.time import to_numpy
 from sereno.flows.assets import JUDGE, next_window, standing_of
 from sereno.flows.fleet import peer_reference
-from sereno.flows.judge import BEHAVIOUR, DRIFT, expected_without, judge_window
+from sereno.flows.judge import judge_window
 from sereno.flows.models import TrainedModel
 from sereno.notify.picture import Picture, Series, draw_picture
 from sereno.store import StoredAsset, Transaction
@@ -92,16 +92,12 @@ def _judged(
     worst: Detection,
     shown: tuple[datetime, datetime],
 ) -> _Rows | None:
-    """The rows with what behaviour expects of them; None where that is not what the incident is about."""
+    """The rows with what the check expected of them; None where it cannot be asked again."""
     model, state = model_of(profile.name), tx.watch_state(asset.id, JUDGE)
-    if model is None or state is None or state.model != model.id_for(asset.key):
-        return None
-    if worst.check not in (BEHAVIOUR, DRIFT):
+    if state is None or state.model != ("" if model is None else model.id_for(asset.key)):
         return None
     standing = standing_of(tx, asset, model, to_numpy(shown[0]))
     window = next_window(standing)
-    if worst.signals[0] not in window.signals:
-        return None
     reference = peer_reference(tx, standing.asset, model, window.time)
     first, stop = np.searchsorted(window.time, (to_numpy(shown[0]), to_numpy(shown[1] + _TICK))).tolist()
     memory = standing.memory
@@ -109,5 +105,9 @@ def _judged(
         before = window.rows(0, first)
         memory = judge_window(before, profile, model, memory, None, reference.rows(0, first)).memory
     part, beside = window.rows(first, stop), reference.rows(first, stop)
-    found = expected_without(worst.signals[0], worst.check, part, profile, model, memory, beside)
-    return _Rows(part.time, found.observed, found.expected)
+    judgement = judge_window(part, profile, model, memory, None, beside)
+    evidence = next((one for one in judgement.evidence if one.check == worst.check), None)
+    if evidence is None or worst.signals[0] not in judgement.window.signals:
+        return None
+    column = judgement.window.signals.index(worst.signals[0])
+    return _Rows(part.time, judgement.window.values[:, column], evidence.expected[:, column])
