@@ -194,6 +194,23 @@ def test_folded_are_carried_by_the_last_one_that_took_them(store: Store) -> None
     assert (head.id, head.event) == (third, "digest")
 
 
+def test_reset_of_simulated_readings_takes_what_was_told_of_them_along(store: Store) -> None:
+    append(store, a_batch([[1, 2]]), is_simulated=True)
+    which = asset_id(store)
+    with store.begin() as tx:
+        tx.open_incident("i1", "g", which, an_event())
+    _queue(store, "ana", "ana", incident="i1")
+    _queue(store, "ana")
+    _answered(store, _lease(store, "ana"), Outcome.ACCEPTED, status=SENT, sent_at=NOW)
+    with store.begin() as tx:
+        third, second, _ = (one.id for one in tx.notifications())
+        tx.fold([second], third, event="digest", body={})
+        tx.reset_simulated()
+        left = tx.notifications()
+
+    assert [one.id for one in left] == [third]
+
+
 def test_organizations_do_not_see_each_other(database_url: str) -> None:
     with open_store(database_url) as mine, open_store(database_url, organization="other") as theirs:
         _queue(mine, "ana")

@@ -20,6 +20,12 @@ down_revision = "0003"
 
 def upgrade() -> None:
     """Create its tables; they fill from the next event of an incident on."""
+    _create_notification()
+    _create_attempt()
+    _create_receiver_state()
+
+
+def _create_notification() -> None:
     op.create_table(
         "notification",
         Column("id", Integer, primary_key=True),
@@ -48,6 +54,9 @@ def upgrade() -> None:
     op.create_index("sent_notification", "notification", ["organization_id", "receiver", "sent_at"])
     op.create_index("carried_notification", "notification", ["carried_by"])
     op.create_index("notification_of_lane", "notification", ["organization_id", "status", "receiver", "id"])
+
+
+def _create_attempt() -> None:
     op.create_table(
         "delivery_attempt",
         Column("notification_id", Integer, ForeignKey("notification.id"), nullable=False),
@@ -59,6 +68,9 @@ def upgrade() -> None:
         Column("detail", CleanText, nullable=False),
         PrimaryKeyConstraint("notification_id", "number"),
     )
+
+
+def _create_receiver_state() -> None:
     op.create_table(
         "receiver_state",
         Column("organization_id", Integer, ForeignKey("organization.id"), nullable=False),
