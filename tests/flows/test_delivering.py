@@ -13,7 +13,7 @@ from sereno.domain.judgement import Severity
 from sereno.store.outbox import LEASED
 from tests.flows.hooks import Reply, a_hook, hook_settings, workspace_with
 from tests.flows.outbox import HOUR, MINUTE, NOW, a_failure, happen, open_one, plants
-from tests.notify.servers import closed_port, hang, http_receiver, raw_server
+from tests.notify.servers import Got, closed_port, hang, http_receiver, raw_server
 from tests.support.processes import wait_until
 
 SECOND = timedelta(seconds=1)
@@ -234,6 +234,54 @@ def test_refused_message_is_given_up_at_once_and_holds_up_nobody(tmp_path: Path)
     assert "ana" in str(other.data[0]["subject"])
     assert (other.data[0]["broken"], other.data[0]["reason"]) == ("ana", "400 ok")
     assert ana.condition == "ok"  # the next message arrived
+
+
+def test_message_that_its_receiver_cannot_digest_holds_up_the_others_for_an_hour_at_most(
+    tmp_path: Path,
+) -> None:
+    """A receiver that fails on one message alone, as a parser does."""
+    taken: list[str] = []
+
+    def answer(got: Got) -> Reply:
+        is_poison = got.headers["webhook-id"].startswith("incident-0:")
+        if not is_poison:
+            taken.append(got.headers["webhook-id"])
+        return Reply(500 if is_poison else 200)
+
+    with (
+        http_receiver(answer) as receiver,
+        workspace_with(tmp_path, {"ana": hook_settings(receiver.url)}) as site,
+    ):
+        for number, key in enumerate(plants(4)):
+            open_one(site.workspace.store, f"incident-{number}", detection=a_failure(asset=key))
+        waited = site.until(lambda: len(taken) == 3, step=MINUTE, most=3 * HOUR)
+        late = a_failure(asset=plants(5)[4], last=site.clock.now)
+        open_one(site.workspace.store, "incident-4", detection=late, at=site.clock.now)
+        then = site.until(lambda: len(taken) == 4, step=MINUTE, most=HOUR)
+        happen(site.workspace.store, EventKind.COMMENTED, "incident-1", text="visto")
+        site.until(lambda: "dead" in site.statuses(), step=20 * MINUTE, most=DAYS_3 + 2 * HOUR)
+        statuses = site.statuses()
+
+    assert taken == [f"incident-{number}:1:ana:0" for number in (1, 2, 3, 4)]
+    assert waited <= 75 * MINUTE
+    assert then <= 2 * MINUTE
+    assert sorted(statuses) == ["dead", *["sent"] * 4]
+
+
+def test_end_overtakes_no_beginning_that_stepped_aside(tmp_path: Path) -> None:
+    with a_hook(always=503) as hook, workspace_with(tmp_path, {"ana": hook_settings(hook.url)}) as site:
+        for number, key in enumerate(plants(2)):
+            open_one(site.workspace.store, f"incident-{number}", detection=a_failure(asset=key))
+        for _ in range(40):
+            site.deliver(2 * MINUTE)
+        over = a_failure(asset=plants(1)[0], hours=4)
+        happen(site.workspace.store, EventKind.CLEARED, "incident-0", detection=over, at=site.clock.now)
+        n_before, hook.always = len(hook.keys), Reply(200)
+        site.until(lambda: len(hook.keys) - n_before >= 2, step=MINUTE, most=3 * HOUR)
+        site.deliver(3 * HOUR)
+
+    told = dict(zip(hook.keys[n_before:], hook.events[n_before:], strict=True))
+    assert told == {"incident-1:1:ana:0": "opened", "incident-0:2:ana:0": "opened_and_resolved"}
 
 
 def test_receiver_that_is_gone_is_told_nothing_more_and_says_so(tmp_path: Path) -> None:

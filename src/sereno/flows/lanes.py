@@ -31,6 +31,8 @@ _LONGEST_DELAY = timedelta(hours=1)
 _LONGEST_WAIT = timedelta(days=1)
 """However long a receiver asks to be left alone, it is tried again after this."""
 _JITTER = 0.2
+_STEPS_ASIDE = 6
+"""Attempts, over half an hour, after which a message lets those behind it try: it may be the only one."""
 _MAX_GATHERED = 500
 """Notifications in one digest."""
 _ALL = max(Severity) + 1
@@ -98,7 +100,11 @@ def settle(
         case Outcome.RETRY:
             delay = answer.retry_after or retry_delay(leased.dedup_key, state.failures + 1)
             until = now + min(delay, _LONGEST_WAIT)
-            changes |= {"status": DEAD if now >= leased.expires_at else QUEUED, "next_at": until}
+            changes |= {"status": QUEUED, "next_at": until}
+            if now >= leased.expires_at:
+                changes |= {"status": DEAD}
+            elif leased.attempts >= _STEPS_ASIDE and _is_sure(answer) and tx.lane(leased.receiver, limit=1):
+                changes |= {"status": HELD, "next_at": until + _LONGEST_DELAY}
             after = replace(state, failures=state.failures + 1, blocked_until=until)
         case _:
             changes |= {"status": DEAD}
@@ -165,9 +171,10 @@ def _release_due(tx: Transaction, lane: Lane, now: datetime) -> None:
     if lane.settings.digest.every != "none":
         _gather(tx, lane, due, now)
         return
-    tx.release([one.id for one in due], now)
+    ids = {one.id for one in due if not one.attempts}
+    tx.release(ids, now)
+    tx.release([one.id for one in due if one.attempts], now, renews=False)
     _hold(tx, lane, now)
-    ids = {one.id for one in due}
     free = [one for one in tx.lane(lane.name, limit=2 * _MAX_GATHERED) if one.id in ids]
     if len(free) > 1:
         _gather(tx, lane, free, now)
@@ -209,7 +216,7 @@ def _has_room(tx: Transaction, lane: Lane, now: datetime) -> bool:
 
 
 def _is_gatherable(one: StoredNotification) -> bool:
-    return one.incident_id is not None and not one.is_uncertain
+    return one.incident_id is not None and not one.is_uncertain and one.attempts < _STEPS_ASIDE
 
 
 def _gather(tx: Transaction, lane: Lane, many: Sequence[StoredNotification], now: datetime) -> None:

@@ -202,9 +202,14 @@ class OutboxSession(Session):
             {"status": HELD, "next_at": until, "last_error": reason},
         )
 
-    def release(self, ids: Collection[int], now: datetime) -> None:
-        """Put notifications back into their lane, to leave as soon as it is their turn."""
-        freed = {"status": QUEUED, "next_at": now, "expires_at": now + PATIENCE}
+    def release(self, ids: Collection[int], now: datetime, *, renews: bool = True) -> None:
+        """Put notifications back into their lane, to leave as soon as it is their turn.
+
+        Args:
+            renews: Whether the time in which they are tried begins anew.
+        """
+        freed: dict[str, object] = {"status": QUEUED, "next_at": now}
+        freed |= {"expires_at": now + PATIENCE} if renews else {}
         self._change([_table.id.in_(list(ids))], {**freed, "lease_until": None, "lease_owner": None})
 
     def hasten(self, receiver: str, now: datetime) -> None:
