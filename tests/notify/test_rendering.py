@@ -31,13 +31,25 @@ def rendered(event: str = "opened", *incidents: dict[str, Any], **options: Any) 
             "opened",
             {"started_at": "2025-03-08T11:30:00Z"},
             "es",
-            "[crítica] Planta 3: fallo de generación desde el 8 mar 2025 12:30 – 6,20 €/día",
+            "[crítica] Planta 3: fallo de generación desde el 8 mar 12:30 – 6,20 €/día",
         ),
         (
             "opened",
             {"started_at": "2025-03-07T23:00:00Z", "cost": None},
             "es",
-            "[crítica] Planta 3: fallo de generación desde el 8 mar 2025",
+            "[crítica] Planta 3: fallo de generación desde el 8 mar",
+        ),
+        (
+            "opened",
+            {"started_at": "2024-12-30T11:30:00Z", "cost": None},
+            "es",
+            "[crítica] Planta 3: fallo de generación desde el 30 dic 2024 12:30",
+        ),
+        (
+            "opened",
+            {"kind": "physics", "cause": "physics.consumption_balance", "problem": "x", "cost": None},
+            "es",
+            "[crítica] Planta 3: el balance no cierra desde las 09:15",
         ),
         (
             "opened",
@@ -77,7 +89,7 @@ def rendered(event: str = "opened", *incidents: dict[str, Any], **options: Any) 
         ),
         (
             "opened",
-            {"kind": "physics", "cause": "physics.caldera_sur", "problem": "caldera_sur", "cost": None},
+            {"kind": "physics", "cause": "physics.caldera_sur", "problem": "x", "unit": "t", "cost": None},
             "en",
             "[critical] Planta 3: balance that does not close (caldera sur) since 09:15",
         ),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
@@ -272,3 +273,33 @@ def test_proxy_is_used_when_the_receiver_says_so() -> None:
 
     assert answer.outcome is Outcome.ACCEPTED
     assert [got.path for got in proxy.got] == ["http://lejos.invalid/x"]
+
+
+def test_name_is_resolved_once_and_that_address_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that answers otherwise the second time cannot lead a checked message elsewhere."""
+    asked: list[str] = []
+    ask = socket.getaddrinfo
+
+    def answering(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host != "cambia.example":
+            return ask(host, *arguments, **options)
+        asked.append(host)
+        return ask("127.0.0.1" if len(asked) == 1 else "192.0.2.1", *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answering)
+    with http_receiver() as receiver:
+        answer = a_sender(receiver.url.replace("localhost", "cambia.example")).send(a_message())
+
+    assert answer.outcome is Outcome.ACCEPTED
+    assert asked == ["cambia.example"]
+    assert receiver.got[0].headers["host"].startswith("cambia.example:")
+
+
+def test_one_private_address_among_public_ones_refuses_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(2, 1, 6, "", ("93.184.216.34", 80)), (2, 1, 6, "", ("10.0.0.7", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+
+    answer = a_sender("http://mixto.example/", allow_private=False).send(a_message())
+
+    assert (answer.outcome, answer.code) == (Outcome.REFUSED, "address")
+    assert "10.0.0.7" in answer.detail

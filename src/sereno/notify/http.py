@@ -112,7 +112,7 @@ def exchange(request: Request, way: HttpOptions) -> Reply | Answer:
 def _targets(url: httpx.URL, way: HttpOptions) -> list[httpx.URL] | Answer:
     port = url.port or _PORTS[url.scheme]
     try:
-        found = addresses_of(url.host, port, within_s=way.connect_timeout.total_seconds())
+        found = addresses_of(url.raw_host.decode("ascii"), port, within_s=way.connect_timeout.total_seconds())
     except NameUnknown:
         return Answer(Outcome.RETRY, "dns", f"the name {url.host} leads to no address")
     refused = [one for one in found if not is_allowed(one, allow_private=way.allow_private)]

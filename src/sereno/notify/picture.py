@@ -138,12 +138,12 @@ def _draw_grid(canvas: Canvas, axes: _Axes, zone: ZoneInfo, language: str) -> No
 
 
 def _draw_legend(canvas: Canvas, series: Series, means: str, language: str) -> None:
-    title = f"{series.label} [{series.unit}]" if series.unit else series.label
+    title = series.label[:1].upper() + series.label[1:] + (f" [{series.unit}]" if series.unit else "")
     title += sentence(f"notify.picture.{means}", language) if means else ""
     canvas.text(6, 11, title, _TEXT, anchor="lm", is_bold=True)
     entries = [("observed", _OBSERVED), ("expected", _EXPECTED), ("usual", _BAND), ("abnormal", _SHADE)]
-    if not np.isfinite(series.low).any():
-        entries.remove(("usual", _BAND))
+    drawn = {"expected": series.expected, "usual": series.low}
+    entries = [one for one in entries if one[0] not in drawn or np.isfinite(drawn[one[0]]).any()]
     at = float(_PLOT_RIGHT)
     for key, colour in reversed(entries):
         text = sentence(f"notify.picture.{key}", language)

@@ -66,7 +66,10 @@ class AppriseSender(SenderOptions):
     def _tell(self, message: Message, told: list[bool]) -> None:
         try:
             is_taken = self._services.notify(
-                title=message.subject, body=message.text, notify_type=_type_of(message), body_format="text"
+                title=message.subject,
+                body=message.text or message.event,
+                notify_type=_type_of(message),
+                body_format="text",
             )
         except Exception:  # noqa: BLE001 - whatever a plug-in of Apprise throws: it is tried again
             is_taken = False

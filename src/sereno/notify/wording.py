@@ -7,7 +7,7 @@ from math import isfinite
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sereno.i18n.catalogue import has, sentence
-from sereno.i18n.numbers import moment, money, quantity, span
+from sereno.i18n.numbers import day_of_month, moment, money, quantity, span
 
 __all__ = ["Wording", "instant_of", "zone_of"]
 
@@ -15,6 +15,8 @@ Fact = Mapping[str, object]
 
 _DAY = timedelta(days=1)
 _UTC = "UTC"
+_ENERGY_UNITS = frozenset({"Wh", "kWh", "kW"})
+"""Units of balances that go without saying; of others the name that the user gave is told."""
 _CAUSE, _EVENT_TAG, _DIGITS = "notify.cause", "notify.tag", 8
 _RANKS = {"critical": 4, "high": 3, "medium": 2, "low": 1}
 
@@ -81,7 +83,10 @@ class Wording:
                 name = sentence(key, self.language)
                 return name[:1].lower() + name[1:]
         check = self._text("cause").partition(".")[2].replace("_", " ")
-        return check if self._text("kind") != "physics" else f"{self._named('physics.balance')} ({check})"
+        if self._text("kind") != "physics":
+            return check
+        balance = sentence(f"{_CAUSE}.physics.balance", self.language)
+        return balance if self._text("unit") in _ENERGY_UNITS else f"{balance} ({check})"
 
     def told(self) -> str:
         """Its sentence."""
@@ -117,9 +122,6 @@ class Wording:
     def _ended(self) -> datetime | None:
         return instant_of(self.incident.get("ended_at"))
 
-    def _named(self, cause: str) -> str:
-        return sentence(f"{_CAUSE}.{cause}", self.language)
-
     def _text(self, key: str) -> str:
         value = self.incident.get(key)
         return "" if value is None else str(value)
@@ -137,8 +139,15 @@ class Wording:
         local = start.astimezone(zone)
         if local.date() == self.at.astimezone(zone).date() and (local.hour or local.minute):
             return sentence("notify.since_time", self.language, time=f"{local:%H:%M}")
-        date = moment(start, self.zone, self.language, step=None if local.hour or local.minute else _DAY)
-        return sentence("notify.since_date", self.language, date=date)
+        return sentence("notify.since_date", self.language, date=self._short(local))
+
+    def _short(self, local: datetime) -> str:
+        """A date without what goes without saying: the year of the message, midnight."""
+        is_midnight = not (local.hour or local.minute)
+        if local.year != self.at.year:
+            return moment(local, self.zone, self.language, step=_DAY if is_midnight else None)
+        day = day_of_month(local.date(), self.language)
+        return day if is_midnight else f"{day} {local:%H:%M}"
 
     def _lasted(self) -> str:
         if self._started is None or self._ended is None:
