@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from sereno.domain.incidents import Incident
-from sereno.domain.judgement import Detection
+from sereno.domain.judgement import Detection, Memory
 from sereno.domain.readings import FloatArray, TimeArray
 from sereno.domain.signals import Profile
 from sereno.domain.time import to_numpy
 from sereno.flows.assets import JUDGE, next_window, standing_of
 from sereno.flows.fleet import peer_reference
-from sereno.flows.judge import judge_window
+from sereno.flows.judge import BEHAVIOUR, DRIFT, Judgement, expected_without, judge_window
 from sereno.flows.models import TrainedModel
 from sereno.notify.picture import Picture, Series, draw_picture
 from sereno.store import StoredAsset, Transaction
@@ -23,7 +23,6 @@ __all__ = ["picture_of"]
 _LONGEST = timedelta(days=60)
 _CONTEXT_STEPS = 48
 _AT_ONCE = timedelta(0)
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +91,34 @@ def _judged(
     worst: Detection,
     shown: tuple[datetime, datetime],
 ) -> _Rows | None:
-    """The rows with what the check expected of them; None where it cannot be asked again."""
+    """The rows with what the check expected of them; None where it cannot be asked again.
+
+    From its beginning on, what is expected does not see the trouble, which it would follow.
+    """
     model, state = model_of(profile.name), tx.watch_state(asset.id, JUDGE)
     if state is None or state.model != ("" if model is None else model.id_for(asset.key)):
         return None
     standing = standing_of(tx, asset, model, to_numpy(shown[0]))
     window = next_window(standing)
     reference = peer_reference(tx, standing.asset, model, window.time)
-    first, stop = np.searchsorted(window.time, (to_numpy(shown[0]), to_numpy(shown[1] + _TICK))).tolist()
-    memory = standing.memory
-    if first:
-        before = window.rows(0, first)
-        memory = judge_window(before, profile, model, memory, None, reference.rows(0, first)).memory
-    part, beside = window.rows(first, stop), reference.rows(first, stop)
-    judgement = judge_window(part, profile, model, memory, None, beside)
-    evidence = next((one for one in judgement.evidence if one.check == worst.check), None)
-    if evidence is None or worst.signals[0] not in judgement.window.signals:
+    begin, split, stop = np.searchsorted(
+        window.time, [to_numpy(shown[0]), to_numpy(max(shown[0], worst.started_at)), to_numpy(shown[1])]
+    ).tolist()
+
+    def judged(first: int, last: int, memory: Memory) -> Judgement:
+        rows, beside = window.rows(first, last), reference.rows(first, last)
+        return judge_window(rows, profile, model, memory, None, beside)
+
+    memory = judged(0, begin, standing.memory).memory if begin else standing.memory
+    usual = judged(begin, stop, memory)
+    evidence = next((one for one in usual.evidence if one.check == worst.check), None)
+    if evidence is None or worst.signals[0] not in usual.window.signals:
         return None
-    column = judgement.window.signals.index(worst.signals[0])
-    return _Rows(part.time, judgement.window.values[:, column], evidence.expected[:, column])
+    column = usual.window.signals.index(worst.signals[0])
+    expected = evidence.expected[:, column].copy()
+    if model is not None and worst.check in (BEHAVIOUR, DRIFT) and begin < split < stop:
+        before = judged(begin, split, memory).memory
+        part, beside = window.rows(split, stop), reference.rows(split, stop)
+        apart = expected_without(worst.signals[0], worst.check, part, profile, model, before, beside)
+        expected[split - begin :] = apart.expected
+    return _Rows(usual.window.time, usual.window.values[:, column], expected)
