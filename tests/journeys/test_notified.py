@@ -16,7 +16,7 @@ from sereno.flows.workspace import Workspace
 from tests.flows.hooks import a_hook
 from tests.journeys.telling import declare_receivers, is_done, notify_on, notify_once, open_many
 from tests.journeys.worlds import write_rows
-from tests.notify.servers import Got, Reply, http_receiver
+from tests.notify.servers import Got, Reply, hang, http_receiver, raw_server
 from tests.support.builders import HOUR, a_roof, with_cells
 from tests.support.processes import killed_after, sereno, start_sereno, wait_until
 
@@ -141,3 +141,30 @@ def test_watch_with_a_receiver_that_cannot_be_refuses_to_start(tmp_path: Path) -
 
     assert done.code == 4
     assert "receivers.ana.options.url" in done.error["message"]
+
+
+def test_watch_ends_when_told_to_though_a_receiver_hangs(tmp_path: Path) -> None:
+    with raw_server(hang) as port:
+        workspace = declare_receivers(tmp_path / "w", ana=f"http://127.0.0.1:{port}/x")
+        tree = (
+            (workspace / "sereno.yaml").read_text("utf-8").replace("total_timeout: 1s", "total_timeout: 9s")
+        )
+        (workspace / "sereno.yaml").write_text(tree, "utf-8")
+        (tmp_path / "inbox").mkdir()
+        open_many(workspace, 1)
+        watch = start_sereno("watch", tmp_path / "inbox", "--interval", 0.1, workspace=workspace)
+        wait_until(lambda: _statuses(workspace) == ["leased"])
+        watch.send_signal(signal.SIGTERM)
+        code = watch.wait(8)
+        watch.communicate()
+    with a_hook() as hook:
+        declare_receivers(workspace, ana=hook.url)
+        after, _ = killed_after(None, notify_once, workspace)
+
+    assert (code, after) == (0, 0)
+    assert hook.keys == ["incident-000:1:ana:0"]
+
+
+def _statuses(workspace: Path) -> list[object]:
+    with Workspace.open(workspace) as opened:
+        return [one["status"] for one in opened.notifications()]

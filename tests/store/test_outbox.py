@@ -160,9 +160,11 @@ def test_due_are_those_whose_time_has_come_and_who_are_not_left_alone(store: Sto
     _lease(store, "ana")
 
     with store.read() as tx:
-        now, later = tx.receivers_due(NOW), tx.receivers_due(NOW + 2 * MINUTE)
+        now, later = tx.receivers_due(NOW, "me"), tx.receivers_due(NOW + 2 * MINUTE, "me")
+        another = tx.receivers_due(NOW, "another")
 
     assert now == ["luis"]
+    assert another == ["ana", "luis"]  # whether its owner is still there must be looked at
     assert later == ["ana", "eva", "luis"]  # the lease of ana's is lost by then
 
 

@@ -114,7 +114,7 @@ class Notifier:
 
     def _start_due(self, stop: threading.Event) -> None:
         with self.store.read() as tx:
-            due = tx.receivers_due(self.clock())
+            due = tx.receivers_due(self.clock(), self._owner)
         for name in due:
             if name in self.lanes:
                 self._start(name, partial(self._work, self.lanes[name], stop))
