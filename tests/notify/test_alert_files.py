@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sereno.compat.alerts import MAX_HISTORY, AlertFiles, make_alert
-from sereno.compat.verdict import Verdict
+from sereno.notify.alert_files import MAX_HISTORY, AlertFiles, make_alert
 
 NOW = datetime(2025, 1, 15, 10, 30, tzinfo=UTC)
 
 
 def an_alert(number: int = 0, *, severity: str = "CRÍTICA") -> dict[str, object]:
     return make_alert(
-        Verdict(is_anomaly=True, score=-0.6, severity=severity),
+        -0.6,
+        severity,
         company=f"PLANTA_{number}",
         data_date="15.01.2025",
         energies={"Generación total": 1.0, "Consumo total": 2.0, "Autoconsumo": None},
