@@ -10,6 +10,8 @@ COMMANDS = [
     *("incidents assign", "incidents shelve", "incidents close", "incidents export"),
     *("corrections", "corrections add", "corrections list", "corrections undo"),
     *("export", "export preprocessed", "export results", "export anomalies", "export clusters"),
+    *("receivers", "receivers list", "receivers test"),
+    *("notifications", "notifications list", "notifications resend", "notifications deliver"),
     *("report", "segment", "run", "evaluate", "regimes"),
     *("config", "config check", "config explain", "config schema"),
 ]

@@ -92,6 +92,9 @@ def test_store_of_the_first_version_is_upgraded_with_its_readings(database_url: 
         append(store, a_batch([[1, 2]]))
     query(database_url, "DROP TABLE correction")
     query(database_url, "DROP TABLE regime_change")
+    query(database_url, "DROP TABLE delivery_attempt")
+    query(database_url, "DROP TABLE notification")
+    query(database_url, "DROP TABLE receiver_state")
     query(database_url, "UPDATE alembic_version SET version_num = '0001'")
 
     with open_store(database_url) as store:

@@ -9,7 +9,9 @@ from sereno.cli.corrections import corrections_app
 from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
 from sereno.cli.models import models_app, show_recalibrations
+from sereno.cli.notifications import notifications_app
 from sereno.cli.output import Request, say, show_json, tell_progress
+from sereno.cli.receivers import receivers_app
 from sereno.cli.settings import config_app
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ app.add_typer(corrections_app, name="corrections")
 app.add_typer(export_app, name="export")
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
+app.add_typer(receivers_app, name="receivers")
+app.add_typer(notifications_app, name="notifications")
 
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")

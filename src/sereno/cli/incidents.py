@@ -80,14 +80,15 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
     with Workspace.open(request.workspace, language=request.language) as workspace:
         view = workspace.incident(incident_id)
         events = workspace.events(view.incident.id)
-        document = view.to_full_json(workspace.now(), events)
+        told = workspace.told_of(view.incident.id)
+        document = view.to_full_json(workspace.now(), events) | {"notifications": told}
         language = workspace.language
     if request.as_json:
         show_json(document)
         return
-    for told in (view.sentence(language), view.heading(language), view.recommendation(language)):
-        if told:
-            say(told)
+    for line in (view.sentence(language), view.heading(language), view.recommendation(language)):
+        if line:
+            say(line)
     for name in (
         "id",
         "severity",
@@ -105,6 +106,8 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
     for event in events:
         facts = " ".join(f"{name}={value}" for name, value in event.facts.items())
         say(f"  {isoformat(event.at)}  {event.kind}  {event.actor}  {facts}".rstrip())
+    for one in told:
+        say(f"  {one['sent_at'] or one['created_at']}  {_proof(one, language)}")
 
 
 @incidents_app.command("ack")
@@ -177,6 +180,17 @@ def export(
         show_json({"file": str(output), "incidents": len(rows)})
     else:
         say(f"{output}: {len(rows)}")
+
+
+def _proof(told: dict[str, object], language: str) -> str:
+    """Who was told, and what became of it."""
+    from sereno.i18n.catalogue import sentence
+
+    attempts = told["attempts"]
+    assert isinstance(attempts, list)
+    answer = attempts[-1]["code"] if attempts else "–"
+    named = {name: told[name] for name in ("receiver", "event", "status")}
+    return sentence("cli.told", language, **named, attempts=len(attempts), answer=answer)
 
 
 def _act(context: typer.Context, method: str, incident_id: str, *arguments: object) -> None:

@@ -14,7 +14,7 @@ from sereno.flows.watching import WatchedFolder, watch_folders
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
 
-__all__ = ["run_watch"]
+__all__ = ["run_watch", "stop_on_signals"]
 
 _SECOND = timedelta(seconds=1)
 
@@ -36,7 +36,7 @@ def run_watch(
     """
     folders = _folders(workspace, folder, pattern, interval)
     stop = threading.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     for one in folders:
         tell_progress(
             request, sentence("cli.watching", workspace.language, folder=one.path, pattern=one.pattern)
@@ -66,7 +66,9 @@ def _folders(workspace: Workspace, folder: Path | None, pattern: str, interval: 
     return [WatchedFolder(workspace.folder / s.path, s.pattern, s.interval / _SECOND) for s in sources]
 
 
-def _stop_on_signals(stop: threading.Event) -> None:
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and Ctrl+C end a loop that looks at an event."""
+
     def on_signal(number: int, _frame: FrameType | None) -> None:
         stop.set()
         if number == signal.SIGINT:

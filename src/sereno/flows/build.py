@@ -16,6 +16,7 @@ from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
 from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.exports import ExportPlan
+from sereno.flows.telling import TellingRules
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ColumnMapping, FileMapping, ReadOptions
 from sereno.prepare.gas import check_composition
@@ -213,18 +214,22 @@ def has_store(setup: Setup) -> bool:
 def open_workspace_store(setup: Setup) -> Store:
     """The store that the settings name; the embedded one in the workspace otherwise.
 
+    Whatever is recorded of incidents in it is told as the settings say, in the same transaction.
+
     Raises:
         StoreError: It cannot be opened; see `sereno.store.open_store`.
     """
+    rules = TellingRules.of_settings(setup.settings, setup.profiles)
     if setup.settings.store.url is not None:
-        return open_store(setup.settings.store.url.get_secret_value())
+        return open_store(setup.settings.store.url.get_secret_value(), before_commit=rules.tell_recorded)
     try:
         setup.folder.mkdir(parents=True, exist_ok=True)
     except PermissionError as error:
         raise FileUnreadable(file=str(setup.folder), detail="no permission to create it") from error
     except (FileExistsError, NotADirectoryError) as error:
         raise FileMissing(file=str(setup.folder)) from error
-    return open_store(f"sqlite:///{(setup.folder / STORE_FILE).resolve()}")
+    address = f"sqlite:///{(setup.folder / STORE_FILE).resolve()}"
+    return open_store(address, before_commit=rules.tell_recorded)
 
 
 @dataclass(frozen=True, slots=True)

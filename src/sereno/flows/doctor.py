@@ -9,6 +9,8 @@ from sereno.domain.errors import SerenoError
 from sereno.domain.version import VERSION
 from sereno.flows.build import Setup, has_store, open_workspace_store
 from sereno.flows.learning import ModelShelf
+from sereno.flows.receivers import ReceiverView, find_receivers
+from sereno.store.outbox import DEAD
 
 __all__ = ["Finding", "diagnose"]
 
@@ -60,6 +62,7 @@ def _workspace(setup: Setup) -> list[Finding]:
             findings.append(_finding("readings", tx.n_values()))
             findings.append(_finding("incidents", len(tx.incidents())))
         findings += _models(setup, ModelShelf(setup, store))
+        findings += [_receiver(view) for view in find_receivers(setup, store)]
     finally:
         store.close()
     return findings
@@ -76,6 +79,14 @@ def _models(setup: Setup, shelf: ModelShelf) -> list[Finding]:
         if model is not None:
             findings.append(_finding(f"model {profile}", model.card.id))
     return findings
+
+
+def _receiver(view: ReceiverView) -> Finding:
+    dead = view.counts.get(DEAD, 0)
+    reason = view.state.broken_reason if view.state is not None else ""
+    told = f"{view.condition}; {dead} given up" if dead else view.condition
+    is_well = view.condition not in ("broken", "disabled") and not dead
+    return _finding(f"receiver {view.lane.name}", f"{told} ({reason})" if reason else told, is_well=is_well)
 
 
 def _finding(name: str, value: object, *, is_well: bool = True) -> Finding:

@@ -18,7 +18,16 @@ from sereno.report.sentences import Place, band_edge, describe_incident, recomme
 from sereno.settings.tree import Tariff
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summarise", "view_of", "worst_first"]
+__all__ = [
+    "IncidentView",
+    "cost_of",
+    "find_incidents",
+    "human_event",
+    "summarise",
+    "up_to_date",
+    "view_of",
+    "worst_first",
+]
 
 _LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
 """Signals that cost money when they are low; all others cost money when they are high."""
@@ -156,7 +165,7 @@ def find_incidents(
     """
     places = {asset.key: _place(asset, profiles) for asset in tx.assets()}
     ids = {asset.key: asset.id for asset in tx.assets()}
-    found = [_up_to_date(tx, incident, ids) for incident in tx.incidents()]
+    found = [up_to_date(tx, incident, ids) for incident in tx.incidents()]
     if since is not None:
         found = [i for i in found if i.ended_at is None or i.ended_at >= since]
     alike = _similar(tx.incidents(), places)
@@ -184,7 +193,7 @@ def view_of(
     asset = next(one for one in tx.assets(sites=[incident.asset.site]) if one.key == incident.asset)
     place = _place(asset, profiles)
     similar = _similar(tx.incidents(asset_id=asset.id), {asset.key: place}).get(incident.id, ())
-    current = _up_to_date(tx, incident, {asset.key: asset.id})
+    current = up_to_date(tx, incident, {asset.key: asset.id})
     outlook = outlook_of(tx, asset, place.profile, model_of, current)
     return IncidentView(current, place, tariff, similar, outlook)
 
@@ -278,7 +287,7 @@ def _place(asset: StoredAsset, profiles: Mapping[str, Profile]) -> Place:
     return Place(profiles[asset.profile], asset.zone, asset.step)
 
 
-def _up_to_date(tx: Transaction, incident: Incident, ids: Mapping[AssetKey, int]) -> Incident:
+def up_to_date(tx: Transaction, incident: Incident, ids: Mapping[AssetKey, int]) -> Incident:
     """An open incident with its detection as last stored: small changes are not events of their own."""
     if incident.ended_at is not None:
         return incident

@@ -11,6 +11,7 @@ from watchfiles import watch as watch_changes
 
 from sereno.domain.errors import DataError, ModelError, SerenoError, StoreError
 from sereno.flows.build import NO_HINTS, FileHints
+from sereno.flows.delivering import running
 from sereno.flows.ingest import FileResult
 from sereno.flows.workspace import Workspace
 
@@ -96,14 +97,18 @@ def watch_folders(
 ) -> None:
     """Take files until stopped; with `is_once`, until those that are there now are finished and taken.
 
+    What they open is told meanwhile, in threads of their own; with `is_once`, once at the end.
+
     Args:
         on_file: Told about each file as it is done.
 
     Raises:
         EngineRunning: Another engine works on the workspace.
+        SettingsError: A receiver's kind or options are wrong.
     """
     looks = [FolderLook(folder) for folder in folders]
-    with workspace.engine_lease("watch"):
+    notifier = workspace.notifier()
+    with workspace.engine_lease("watch"), running(None if is_once else notifier):
         while not stop.is_set():
             is_waiting = False
             for look in looks:
@@ -113,8 +118,11 @@ def watch_folders(
                     if stop.is_set():
                         return
                     _take(workspace, look, path, on_file, hints)
+                    if notifier is not None:
+                        notifier.wake()
             _keep_calibrated(workspace)
             if is_once and not is_waiting:
+                workspace.deliver_due()
                 return
             _wait(folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders))
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from sereno.contracts.notification import Answer
 from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import EngineRunning, ModelError, ModelMissing, SettingsError, UsageError
 from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
@@ -34,6 +35,7 @@ from sereno.flows.corrections import (
     find_corrections,
     undo_correction,
 )
+from sereno.flows.delivering import DeliveryReport, Notifier
 from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
 from sereno.flows.evaluating import evaluate_workspace
@@ -49,6 +51,15 @@ from sereno.flows.recalibration import (
     is_recalibration_due,
     past_recalibrations,
     recalibrate_workspace,
+)
+from sereno.flows.receivers import (
+    ReceiverView,
+    build_notifier,
+    find_receivers,
+    notifications_json,
+    resend,
+    send_test,
+    told_of,
 )
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
@@ -698,6 +709,55 @@ class Workspace:
         """The log of an incident, oldest first."""
         with self._store.read() as tx:
             return tx.events(incident_id)
+
+    def told_of(self, incident_id: str) -> list[dict[str, object]]:
+        """Who was told of an incident, when, in how many attempts and with which answer."""
+        with self._store.read() as tx:
+            return told_of(tx, tx.incident(incident_id).id)
+
+    def notifier(self) -> Notifier | None:
+        """What delivers notifications; None where the settings name no receivers.
+
+        Raises:
+            SettingsError: A receiver's kind or options are wrong.
+        """
+        if not self.settings.receivers:
+            return None
+        return build_notifier(self._setup, self._store, self._usable_model)
+
+    def deliver_due(self) -> DeliveryReport:
+        """Deliver what may leave now, once.
+
+        Raises:
+            SettingsError: A receiver's kind or options are wrong.
+        """
+        notifier = self.notifier()
+        return DeliveryReport() if notifier is None else notifier.deliver_due()
+
+    def receivers(self) -> list[ReceiverView]:
+        """Who can be told, and how each is doing."""
+        return find_receivers(self._setup, self._store)
+
+    def send_test(self, receiver: str) -> Answer:
+        """Send a test to a receiver, end to end and at once.
+
+        Raises:
+            NotFound: There is no such receiver.
+        """
+        return send_test(self._setup, self._store, receiver)
+
+    def notifications(self, *, statuses: Sequence[str] = ()) -> list[dict[str, object]]:
+        """The newest notifications of these statuses, or of all, with their attempts."""
+        with self._store.read() as tx:
+            return notifications_json(tx, statuses)
+
+    def resend(self, ids: Sequence[int]) -> int:
+        """Put notifications that were given up back into their lanes; returns how many.
+
+        Raises:
+            NotFound, UsageError: One is not there, or was not given up.
+        """
+        return len(resend(self._setup, self._store, ids))
 
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""

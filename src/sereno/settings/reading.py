@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 from zoneinfo import available_timezones
 
 import yaml
@@ -28,8 +28,11 @@ __all__ = [
 SETTINGS_FILE = "sereno.yaml"
 _PREFIX = "SERENO__"
 _RESERVED = ("SERENO__DATA",)
-_WITH_SECRETS = "store"
-"""Branch whose values are never repeated in an error."""
+_WITH_SECRETS = ("store", "receivers")
+"""Branches whose values are never repeated in an error."""
+_REFERENCES = ("env:", "file:")
+"""How a setting names a secret that stands elsewhere."""
+_HIDDEN = "********"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     except ValidationError as error:
         raise _as_settings_error(error, origins, path) from error
     _check_zones(tree, origins, path)
+    _check_receivers(tree, origins, path)
     return LoadedSettings(tree, origins)
 
 
@@ -174,6 +178,10 @@ def _key_lines(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]
             name = f"{prefix}{key.value}"
             yield name, key.start_mark.line + 1
             yield from _key_lines(value, f"{name}.")
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield f"{prefix}{number}", value.start_mark.line + 1
+            yield from _key_lines(value, f"{prefix}{number}.")
 
 
 def _put(data: dict[str, Any], key: list[str], value: object) -> None:
@@ -215,7 +223,7 @@ def _as_settings_error(error: ValidationError, origins: Mapping[str, str], path:
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"Did you mean '{near[0]}'?" if near else f"Known keys there: {', '.join(known)}."
         return SettingsError(where=where, detail=f"unknown key '{key}'", hint=hint)
-    is_shown = not isinstance(first["input"], dict) and location[0] != _WITH_SECRETS
+    is_shown = not isinstance(first["input"], dict) and location[0] not in _WITH_SECRETS
     found = f" (found {first['input']!r})" if is_shown else ""
     return SettingsError(where=where, detail=f"'{key}': {first['msg']}{found}", hint="")
 
@@ -227,16 +235,17 @@ def _known_keys(branch: list[str]) -> list[str]:
         if is_name or model is None:  # the name of an entry may be that of a field
             is_name = False
             continue
-        field = model.model_fields.get(part)
+        named = {field.alias or name: field for name, field in model.model_fields.items()}
+        field = named.get(part)
         if field is not None:
-            model, is_name = _branch_model(field.annotation), get_origin(field.annotation) is dict
-    return list(model.model_fields) if model is not None else []
+            model, is_name = _branch_model(field.annotation), get_origin(field.annotation) in (dict, list)
+    return [field.alias or name for name, field in model.model_fields.items()] if model is not None else []
 
 
 def _branch_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - whatever stands in a field
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, UnionType, dict):
+    if get_origin(annotation) in (Union, UnionType, dict, list, Annotated):
         found = [_branch_model(part) for part in get_args(annotation)]
         return next((model for model in found if model), None)
     return None
@@ -245,6 +254,7 @@ def _branch_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - 
 def _check_zones(tree: Settings, origins: Mapping[str, str], path: Path) -> None:
     zones = {"timezone": tree.timezone}
     zones |= {f"mappings.{name}.timezone": one.timezone for name, one in tree.mappings.items()}
+    zones |= {f"receivers.{name}.timezone": one.timezone for name, one in tree.receivers.items()}
     for key, zone in zones.items():
         if zone is not None:
             _check_zone_name(zone, origins.get(key, str(path)))
@@ -258,15 +268,46 @@ def _check_zone_name(zone: str, where: str) -> None:
     raise SettingsError(where=where, detail=f"unknown time zone '{zone}'", hint=hint)
 
 
+def _check_receivers(tree: Settings, origins: Mapping[str, str], path: Path) -> None:
+    """That everybody who is to be told is there."""
+    named = {"dead_man.to": tree.dead_man.to}
+    if tree.dead_man.heartbeat is not None:
+        named["dead_man.heartbeat.to"] = [tree.dead_man.heartbeat.to]
+    for number, route in enumerate(tree.routes):
+        named[f"routes.{number}.to"] = route.to
+        named |= {f"routes.{number}.escalate.{n}.to": one.to for n, one in enumerate(route.escalate)}
+    for key, names in named.items():
+        unknown = next((name for name in names if name not in tree.receivers), None)
+        if unknown is not None:
+            near = difflib.get_close_matches(unknown, tree.receivers, n=1)
+            known = f"Receivers are {', '.join(tree.receivers)}." if tree.receivers else ""
+            hint = f"Did you mean '{near[0]}'?" if near else known or "Declare it under `receivers`."
+            detail = f"'{key}': there is no receiver '{unknown}'"
+            raise SettingsError(where=origins.get(key, str(path)), detail=detail, hint=hint)
+
+
+def _hidden(options: Mapping[str, object]) -> dict[str, object]:
+    """What may be shown of options that may hold secrets: references to them, numbers and switches."""
+
+    def is_open(value: object) -> bool:
+        return value.startswith(_REFERENCES) if isinstance(value, str) else not isinstance(value, dict | list)
+
+    return {key: value if is_open(value) else _HIDDEN for key, value in options.items()}
+
+
 def _leaves(branch: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name in type(branch).model_fields:
-        value = getattr(branch, name)
-        if isinstance(value, BaseModel):
+    for attribute, field in type(branch).model_fields.items():
+        name, value = field.alias or attribute, getattr(branch, attribute)
+        if not field.repr:
+            yield f"{prefix}{name}", _hidden(value)
+        elif isinstance(value, BaseModel):
             yield from _leaves(value, f"{prefix}{name}.")
         elif isinstance(value, SecretStr):
-            yield f"{prefix}{name}", "********"
+            yield f"{prefix}{name}", _HIDDEN
         elif isinstance(value, dict) and any(isinstance(v, BaseModel | dict) for v in value.values()):
             yield from _leaves_of_map(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any(isinstance(one, BaseModel) for one in value):
+            yield from _leaves_of_map({str(n): one for n, one in enumerate(value)}, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
@@ -280,10 +321,12 @@ def _leaves_of_map(branches: Mapping[str, Any], prefix: str) -> Iterator[tuple[s
 def _described(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in model.model_fields.items():
         inner = _branch_model(field.annotation)
-        is_map = get_origin(field.annotation) is dict
+        shown = f"{prefix}{field.alias or name}"
         if inner is not None:
-            yield from _described(inner, f"{prefix}{name}.{'<name>.' if is_map else ''}")
+            origin = get_origin(field.annotation)
+            between = ".<name>" if origin is dict else ".<number>" if origin is list else ""
+            yield from _described(inner, f"{shown}{between}.")
             continue
         default = "" if field.is_required() else str(field.get_default(call_default_factory=True))
         kind = getattr(field.annotation, "__name__", str(field.annotation)).replace("typing.", "")
-        yield f"{prefix}{name}", kind, default, field.description or ""
+        yield shown, kind, default, field.description or ""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
+from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSettings, RouteSettings
 from sereno.settings.branch import Branch, Duration
 from sereno.settings.mappings import MappingSettings
 from sereno.settings.pipeline import (
@@ -320,3 +321,17 @@ class Settings(Branch):
         default_factory=AcceptanceSettings, description="Goals that an evaluation is compared with."
     )
     run: RunSettings = Field(default_factory=RunSettings, description="The whole journey of `sereno run`.")
+    receivers: dict[ReceiverName, ReceiverSettings] = Field(
+        default_factory=dict, description="Who can be told, by name."
+    )
+    routes: list[RouteSettings] = Field(
+        default_factory=list, description="Who is told of which incidents; nobody without any."
+    )
+    notify_horizon: Duration | None = Field(
+        default=None,
+        description="Only what was active so recently is told, as 24h; without one 24h or two steps of the "
+        "asset, the longer.",
+    )
+    dead_man: DeadManSettings = Field(
+        default_factory=DeadManSettings, description="What happens when nothing happens any more."
+    )

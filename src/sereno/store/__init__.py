@@ -1,13 +1,18 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
-from sereno.store.opening import Store, open_store
+from sereno.store.opening import BeforeCommit, Store, open_store
 from sereno.store.records import (
     Appended,
     FileEntry,
+    NewNotification,
+    ReceiverState,
+    Recorded,
     StoredAsset,
+    StoredAttempt,
     StoredDetection,
     StoredMetric,
     StoredModel,
+    StoredNotification,
     StoredRows,
     WatchState,
 )
@@ -15,12 +20,18 @@ from sereno.store.transaction import Transaction
 
 __all__ = [
     "Appended",
+    "BeforeCommit",
     "FileEntry",
+    "NewNotification",
+    "ReceiverState",
+    "Recorded",
     "Store",
     "StoredAsset",
+    "StoredAttempt",
     "StoredDetection",
     "StoredMetric",
     "StoredModel",
+    "StoredNotification",
     "StoredRows",
     "Transaction",
     "WatchState",

@@ -1,14 +1,16 @@
 """Sites and assets."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, Select, func, select, update
 
+from sereno.domain.errors import NotFound
 from sereno.domain.signals import AssetKey
 from sereno.store.column_types import MICROSECOND, clean_text
 from sereno.store.records import StoredAsset
-from sereno.store.schema import asset, site
+from sereno.store.schema import asset, incident, site, watch_state
 from sereno.store.session import Session
 
 __all__ = ["AssetSession"]
@@ -45,12 +47,7 @@ class AssetSession(Session):
         Args:
             sites: Only those of these sites; a fleet is not listed to find one of its members.
         """
-        query = (
-            select(asset.c.id, site.c.name, asset.c.name, asset.c.profile, site.c.zone, asset.c.step_us)
-            .add_columns(asset.c.is_simulated)
-            .join_from(asset, site, asset.c.site_id == site.c.id)
-            .where(asset.c.organization_id == self._organization_id)
-        )
+        query = self._assets()
         if profile is not None:
             query = query.where(asset.c.profile == profile)
         if sites is not None and len(sites) <= MAX_NAMES_IN_QUERY:
@@ -60,11 +57,41 @@ class AssetSession(Session):
         self._asset_keys |= {one.id: one.key for one in found}
         return sorted(found, key=lambda one: (one.profile, one.key))
 
+    def asset_of(self, incident_id: str) -> StoredAsset:
+        """The asset that an incident is about.
+
+        Raises:
+            NotFound: There is no such incident.
+        """
+        about = select(incident.c.asset_id).where(incident.c.id == incident_id).scalar_subquery()
+        found = self._connection.execute(self._assets().where(asset.c.id == about)).one_or_none()
+        if found is None:
+            raise NotFound(what="incident", id=incident_id, hint="")
+        return _stored_asset(found)
+
+    def judged_until(self) -> dict[str, datetime]:
+        """By site, the latest instant of the data that has been judged of any of its assets."""
+        query = (
+            select(site.c.name, func.max(watch_state.c.last_ts))
+            .join_from(watch_state, asset, watch_state.c.asset_id == asset.c.id)
+            .join(site, asset.c.site_id == site.c.id)
+            .where(asset.c.organization_id == self._organization_id, watch_state.c.last_ts.is_not(None))
+        )
+        return dict(self._connection.execute(query.group_by(site.c.name)).all())
+
     def set_step(self, asset_id: int, step: timedelta | None) -> None:
         """Note the rhythm of an asset; None when it has none."""
         self._check_asset(asset_id)
         step_us = None if step is None else step // MICROSECOND
         self._connection.execute(update(asset).where(asset.c.id == asset_id).values(step_us=step_us))
+
+    def _assets(self) -> Select[Any]:
+        return (
+            select(asset.c.id, site.c.name, asset.c.name, asset.c.profile, site.c.zone, asset.c.step_us)
+            .add_columns(asset.c.is_simulated)
+            .join_from(asset, site, asset.c.site_id == site.c.id)
+            .where(asset.c.organization_id == self._organization_id)
+        )
 
     def _asset_ids(self, profile: str, sites: Sequence[str]) -> dict[AssetKey, int]:
         query = (

@@ -7,6 +7,7 @@ from sqlalchemy import insert, or_, select, update
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, Incident, IncidentEvent, apply
 from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
+from sereno.store.records import Recorded
 from sereno.store.schema import incident, incident_event
 from sereno.store.session import Session
 
@@ -41,6 +42,7 @@ class IncidentSession(Session):
         row = {"id": incident_id, "group_key": group_key} | mine | incident_columns(opened)
         self._connection.execute(insert(incident), row)
         self._log(opened, event, request_key)
+        self.recorded.append(Recorded(None, opened, event))
         return opened
 
     def append_event(
@@ -58,6 +60,7 @@ class IncidentSession(Session):
         change = update(incident).where(incident.c.id == before.id)
         self._connection.execute(change.values(incident_columns(after)))
         self._log(after, event, request_key)
+        self.recorded.append(Recorded(before, after, event))
         return after
 
     def incident(self, incident_id: str) -> Incident:

@@ -1,7 +1,7 @@
 """A store: opened by its address, worked with one transaction at a time."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -15,7 +15,9 @@ from sereno.store.migrate import check_before_opening, upgrade
 from sereno.store.schema import organization as organization_table
 from sereno.store.transaction import Transaction
 
-__all__ = ["Store", "open_store"]
+__all__ = ["BeforeCommit", "Store", "open_store"]
+
+BeforeCommit = Callable[[Transaction], None]
 
 
 class Store:
@@ -25,12 +27,19 @@ class Store:
         url: Its address, without the password.
     """
 
-    def __init__(self, engine: Engine, failures: FailureTranslator, organization_id: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        failures: FailureTranslator,
+        organization_id: int,
+        before_commit: BeforeCommit | None = None,
+    ) -> None:
         self.url = engine.url.render_as_string(hide_password=True)
         self._engine = engine
         self._failures = failures
         self._driver_error = driver_error(engine)
         self._organization_id = organization_id
+        self._before_commit = before_commit
 
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
@@ -51,7 +60,10 @@ class Store:
             StoreError: The database refuses what was asked.
         """
         with self._failures.guard(self._driver_error), self._engine.begin() as connection:
-            yield self._transaction(connection)
+            tx = self._transaction(connection)
+            yield tx
+            if tx.recorded and self._before_commit is not None:
+                self._before_commit(tx)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -72,12 +84,15 @@ class Store:
         return Transaction(connection, self._organization_id, self.url)
 
 
-def open_store(url: str, *, organization: str = "default") -> Store:
+def open_store(
+    url: str, *, organization: str = "default", before_commit: BeforeCommit | None = None
+) -> Store:
     """The store at an address, created or brought up to date when it must be.
 
     Args:
         url: `sqlite:///absolute/path`, `postgresql://…` or `postgres://…`.
         organization: Whose data is seen and written; created when it is new.
+        before_commit: Called at the end of every transaction that has recorded events of incidents, in it.
 
     Raises:
         StoreNewer: A newer version wrote it; it was not touched.
@@ -95,7 +110,7 @@ def open_store(url: str, *, organization: str = "default") -> Store:
         engine = make_engine(parsed, failures)
         try:
             upgrade(engine)
-            return Store(engine, failures, _organization_id(engine, organization))
+            return Store(engine, failures, _organization_id(engine, organization), before_commit)
         except BaseException:
             engine.dispose()
             raise

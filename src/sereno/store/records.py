@@ -1,12 +1,14 @@
 """What the store gives back: frozen rows that belong to no other stage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
 
+from sereno.contracts.notification import Answer
+from sereno.domain.incidents import Incident, IncidentEvent
 from sereno.domain.judgement import Detection, ModelCard
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
 from sereno.domain.signals import AssetKey
@@ -15,10 +17,15 @@ __all__ = [
     "Appended",
     "FileEntry",
     "FileStatus",
+    "NewNotification",
+    "ReceiverState",
+    "Recorded",
     "StoredAsset",
+    "StoredAttempt",
     "StoredDetection",
     "StoredMetric",
     "StoredModel",
+    "StoredNotification",
     "StoredRows",
     "WatchState",
 ]
@@ -137,3 +144,104 @@ class StoredMetric:
     percent: float
     status: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event that a transaction has recorded, and what it made of the incident.
+
+    Attributes:
+        before: None where the event opened it.
+    """
+
+    before: Incident | None
+    after: Incident
+    event: IncidentEvent
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotification:
+    """Something that a receiver is to hear.
+
+    Attributes:
+        dedup_key: Known to the receiver, too; what has one that is known is not added again.
+        severity: Of the incident, 1 to 4; 0 for what is about none.
+        body: What is needed to write the message later, JSON.
+    """
+
+    dedup_key: str
+    receiver: str
+    event: str
+    created_at: datetime
+    incident_id: str | None = None
+    severity: int = 0
+    body: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNotification:
+    """A notification and how far it has come.
+
+    Attributes:
+        next_at: When it may leave, or be gathered in a digest where it is held.
+        expires_at: When it is given up if it still has not arrived.
+        attempts: How often somebody has begun to send it.
+        is_uncertain: An attempt ended without an answer, so the receiver may have it.
+        carried_by: Id of the notification that tells it, too.
+    """
+
+    id: int
+    dedup_key: str
+    incident_id: str | None
+    receiver: str
+    event: str
+    severity: int
+    body: Mapping[str, object]
+    status: str
+    created_at: datetime
+    next_at: datetime
+    expires_at: datetime
+    lease_until: datetime | None
+    lease_owner: str | None
+    attempts: int
+    is_uncertain: bool
+    last_error: str
+    sent_at: datetime | None
+    carried_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """One try to deliver a notification, and what was answered."""
+
+    notification_id: int
+    number: int
+    at: datetime
+    latency_ms: float
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverState:
+    """How a receiver is doing.
+
+    Attributes:
+        since: When it was first seen.
+        failures: Attempts in a row that it did not take.
+        blocked_until: Nothing is sent to it before.
+        broken_since: When it first refused what it was sent; None once it has accepted anything since.
+        disabled_at: When it said that it wants nothing more.
+        accepted_at, tested_at: When it last took anything, and was last tested by us.
+        looked_at: Until when the absence of readings has been told to it.
+    """
+
+    receiver: str
+    since: datetime
+    failures: int = 0
+    blocked_until: datetime | None = None
+    broken_since: datetime | None = None
+    broken_reason: str = ""
+    disabled_at: datetime | None = None
+    accepted_at: datetime | None = None
+    tested_at: datetime | None = None
+    looked_at: datetime | None = None

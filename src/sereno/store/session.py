@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sereno.domain.errors import NotFound, StoreError
 from sereno.domain.signals import AssetKey
 from sereno.store import schema
+from sereno.store.records import Recorded
 
 __all__ = ["Session", "Upsert", "upsert_of"]
 
@@ -22,6 +23,9 @@ class Session:
         connection: In a transaction that somebody else ends.
         organization_id: Whose rows are seen and written; nobody else's ever are.
         store: Address of the store without its password, for errors.
+
+    Attributes:
+        recorded: The events of incidents that this transaction has recorded so far.
     """
 
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
@@ -30,6 +34,7 @@ class Session:
         self._store = store
         self._own_assets: set[int] = set()
         self._asset_keys: dict[int, AssetKey] = {}
+        self.recorded: list[Recorded] = []
 
     @property
     def _is_postgres(self) -> bool:

@@ -6,9 +6,11 @@ from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.schema import (
     asset,
     correction,
+    delivery_attempt,
     detection,
     incident,
     incident_event,
+    notification,
     regime_change,
     superseded_reading,
     watch_checkpoint,
@@ -46,6 +48,9 @@ class SimulatedSession(ColumnSession):
             asset.c.organization_id == self._organization_id, asset.c.is_simulated
         )
         incidents = select(incident.c.id).where(incident.c.asset_id.in_(assets))
+        told = select(notification.c.id).where(notification.c.incident_id.in_(incidents))
+        self._connection.execute(delete(delivery_attempt).where(delivery_attempt.c.notification_id.in_(told)))
+        self._connection.execute(delete(notification).where(notification.c.incident_id.in_(incidents)))
         self._connection.execute(delete(incident_event).where(incident_event.c.incident_id.in_(incidents)))
         for about in (incident, detection, regime_change, watch_state, watch_checkpoint, correction):
             self._connection.execute(delete(about).where(about.c.asset_id.in_(assets)))

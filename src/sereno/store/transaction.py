@@ -5,6 +5,7 @@ from sereno.store.corrections import CorrectionSession
 from sereno.store.incidents import IncidentSession
 from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
+from sereno.store.outbox import OutboxSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
 from sereno.store.simulated import SimulatedSession
@@ -22,6 +23,7 @@ class Transaction(
     WatchSession,
     RegimeSession,
     IncidentSession,
+    OutboxSession,
     ModelSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.

@@ -1,0 +1,260 @@
+"""What leaves next to a receiver: one thing at a time, in order, never more than it can take.
+
+A lane is worked under a lock on its receiver, so that two notifiers decide one after the other. What is not
+to leave now is held: for quiet hours, for a digest, or because the budget is used up. What was held leaves
+together. Messages of one incident that have not left yet become one.
+"""
+
+import os
+import random
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sereno.contracts.notification import Answer, Outcome
+from sereno.domain.judgement import Severity
+from sereno.flows.telling import CLOSING
+from sereno.flows.windows import next_digest, quiet_until
+from sereno.settings.alerting import ReceiverSettings
+from sereno.store import NewNotification, ReceiverState, StoredAttempt, StoredNotification, Transaction
+from sereno.store.outbox import DEAD, HELD, QUEUED, SENT
+
+__all__ = ["DIGEST", "LEASE", "Lane", "claim", "new_owner", "retry_delay", "settle"]
+
+DIGEST = "digest"
+LEASE = timedelta(minutes=11)
+"""Time in which a notification is sent or its lease is lost; longer than any sender may take."""
+_FIRST_DELAY = timedelta(seconds=30)
+_LONGEST_DELAY = timedelta(hours=1)
+_LONGEST_WAIT = timedelta(days=1)
+"""However long a receiver asks to be left alone, it is tried again after this."""
+_JITTER = 0.2
+_STEPS_ASIDE = 6
+"""Attempts, over half an hour, after which a message lets those behind it try: it may be the only one."""
+_MAX_GATHERED = 500
+"""Notifications in one digest."""
+_ALL = max(Severity) + 1
+_SURE_CODES = frozenset({"dns", "tls", "refused"})
+"""Answers beside those in digits after which a message surely did not arrive."""
+_OPENING = frozenset({"opened", "reopened", "opened_and_resolved"})
+_PROCESS = uuid4().hex[:8]
+"""Tells this process from an earlier one with the same number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A receiver as it is worked for.
+
+    Attributes:
+        zone: IANA zone of its quiet hours and digests.
+    """
+
+    name: str
+    settings: ReceiverSettings
+    zone: str
+
+
+def new_owner() -> str:
+    """A name for whoever takes leases: where it runs, and which of all that ever ran there it is."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_PROCESS}/{uuid4().hex[:8]}"
+
+
+def claim(tx: Transaction, lane: Lane, now: datetime, owner: str) -> StoredNotification | None:
+    """What leaves next to a receiver, leased; None where nothing does now.
+
+    Raises:
+        StoreError: The store refused.
+    """
+    state = tx.lock_receiver(lane.name, now)
+    if state is None or (state.blocked_until is not None and now < state.blocked_until):
+        return None
+    if state.disabled_at is not None:
+        tx.bury(lane.name, f"the receiver wants nothing more: {state.broken_reason}".rstrip(": "))
+        return None
+    _take_back(tx, lane, now, owner)
+    _release_due(tx, lane, now)
+    _hold(tx, lane, now)
+    if not _has_room(tx, lane, now):
+        return None
+    while (head := next(iter(tx.lane(lane.name, limit=1)), None)) is not None:
+        if not _fold(tx, head):
+            break
+    return tx.lease_head(lane.name, now, until=now + LEASE, owner=owner)
+
+
+def settle(
+    tx: Transaction, leased: StoredNotification, attempt: StoredAttempt, now: datetime
+) -> ReceiverState | None:
+    """Record what was answered; returns the receiver's state if this has broken it, or it went away."""
+    state = tx.lock_receiver(leased.receiver, now, waits=True) or ReceiverState(leased.receiver, now)
+    answer = attempt.answer
+    error = "" if answer.outcome is Outcome.ACCEPTED else f"{answer.code} {answer.detail}".strip()
+    changes: dict[str, object] = {"last_error": error, "is_uncertain": not _is_sure(answer)}
+    match answer.outcome:
+        case Outcome.ACCEPTED:
+            changes |= {"status": SENT, "sent_at": now, "is_uncertain": False}
+            after = replace(state, failures=0, blocked_until=None, broken_since=None, broken_reason="")
+            after = replace(after, accepted_at=now, disabled_at=None)
+        case Outcome.RETRY:
+            delay = answer.retry_after or retry_delay(leased.dedup_key, state.failures + 1)
+            until = now + min(delay, _LONGEST_WAIT)
+            changes |= {"status": QUEUED, "next_at": until}
+            if now >= leased.expires_at:
+                changes |= {"status": DEAD}
+            elif leased.attempts >= _STEPS_ASIDE and _is_sure(answer) and tx.lane(leased.receiver, limit=1):
+                changes |= {"status": HELD, "next_at": until + _LONGEST_DELAY}
+            after = replace(state, failures=state.failures + 1, blocked_until=until)
+        case _:
+            changes |= {"status": DEAD}
+            after = replace(state, broken_since=state.broken_since or now, broken_reason=error)
+            is_gone = answer.outcome is Outcome.GONE
+            after = replace(after, disabled_at=now if is_gone else state.disabled_at)
+    tx.record_attempt(leased, attempt, changes=changes)
+    if state.failures and not after.failures:
+        tx.hasten(leased.receiver, now)
+    tx.save_receiver_state(after)
+    has_broken = after.broken_since is not None and state.broken_since is None
+    return after if has_broken else None
+
+
+def retry_delay(key: str, failures: int) -> timedelta:
+    """How long to wait after so many failures in a row: 30 s doubling to an hour, a little apart by key.
+
+    Example:
+        >>> [round(retry_delay("a", n) / timedelta(seconds=30)) for n in (1, 2, 3)]
+        [1, 2, 4]
+    """
+    doubled = _FIRST_DELAY * float(2 ** min(failures - 1, 10))
+    spread = random.Random(f"{key}:{failures}").uniform(1 - _JITTER, 1 + _JITTER)
+    return min(doubled * spread, _LONGEST_DELAY)
+
+
+def _is_sure(answer: Answer) -> bool:
+    """Whether it is known that a message did not arrive."""
+    return answer.code.isdigit() or answer.code in _SURE_CODES
+
+
+def _take_back(tx: Transaction, lane: Lane, now: datetime, owner: str) -> None:
+    """Leases that have run out, or whose owner is no more, are lost."""
+    for leased in tx.leases(lane.name):
+        is_over = leased.lease_until is None or leased.lease_until <= now
+        if is_over or _is_gone(leased.lease_owner or "", owner):
+            tx.give_back(leased, now)
+
+
+def _is_gone(holder: str, owner: str) -> bool:
+    """Whether the process that took a lease is known to have ended; of another machine nobody knows."""
+    if holder.count("/") != owner.count("/"):
+        return False
+    host, number, process, _ = holder.rsplit("/", 3)
+    here, own_number, own_process, _ = owner.rsplit("/", 3)
+    if host != here:
+        return False
+    if number == own_number:
+        return process != own_process  # an earlier process had our number
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _release_due(tx: Transaction, lane: Lane, now: datetime) -> None:
+    """What was held and whose time has come leaves together; alone it leaves as itself."""
+    due = tx.lane(lane.name, HELD, due=now, limit=_MAX_GATHERED)
+    if not due:
+        return
+    if lane.settings.digest.every != "none":
+        _gather(tx, lane, due, now)
+        return
+    ids = {one.id for one in due if not one.attempts}
+    tx.release(ids, now)
+    tx.release([one.id for one in due if one.attempts], now, renews=False)
+    _hold(tx, lane, now)
+    free = [one for one in tx.lane(lane.name, limit=2 * _MAX_GATHERED) if one.id in ids]
+    if len(free) > 1:
+        _gather(tx, lane, free, now)
+
+
+def _hold(tx: Transaction, lane: Lane, now: datetime) -> None:
+    """Keep back what is not to leave now, unless it is severe enough."""
+    quiet, digest = lane.settings.quiet_hours, lane.settings.digest
+    quiet_end = quiet_until(quiet, lane.zone, now)
+    if quiet is not None and quiet_end is not None:
+        tx.hold(lane.name, quiet_end, below=_rank(quiet.unless), reason="quiet hours")
+    if digest.every != "none":
+        leaves = next_digest(digest, lane.zone, now)
+        leaves = quiet_until(quiet, lane.zone, leaves) or leaves
+        tx.hold(lane.name, leaves, below=_rank(digest.unless), reason=f"{digest.every} digest")
+
+
+def _rank(severity: str | None) -> int:
+    return _ALL if severity is None else Severity[severity.upper()]
+
+
+def _has_room(tx: Transaction, lane: Lane, now: datetime) -> bool:
+    """Whether the budget lets something leave; the last message that it allows is a digest of the rest."""
+    budget = lane.settings.budget
+    begins = now - budget.per
+
+    def is_used(messages: int) -> datetime | None:
+        return tx.nth_sent(lane.name, messages, after=begins, now=now)
+
+    first = is_used(budget.messages)
+    if first is not None:
+        tx.hold(lane.name, first + budget.per, below=_ALL, reason="budget")
+        return False
+    if budget.messages == 1 or is_used(budget.messages - 1) is not None:
+        waiting = tx.lane(lane.name, limit=_MAX_GATHERED)
+        if len(waiting) > 1 and all(map(_is_gatherable, waiting[:1])):
+            _gather(tx, lane, [one for one in waiting if _is_gatherable(one)], now)
+    return True
+
+
+def _is_gatherable(one: StoredNotification) -> bool:
+    return one.incident_id is not None and not one.is_uncertain and one.attempts < _STEPS_ASIDE
+
+
+def _gather(tx: Transaction, lane: Lane, many: Sequence[StoredNotification], now: datetime) -> None:
+    """One digest that tells many notifications."""
+    key = f"digest:{lane.name}:{many[0].id}-{many[-1].id}-{len(many)}"
+    severity = max(one.severity for one in many)
+    body = {"notifications": len(many)}
+    tx.add_notifications([NewNotification(key, lane.name, DIGEST, now, severity=severity, body=body)])
+    digest = tx.notification_by_key(key)
+    if digest is not None:
+        tx.fold([one.id for one in many], digest.id, event=DIGEST, body=body)
+
+
+def _fold(tx: Transaction, head: StoredNotification) -> bool:
+    """Let the newest message of the head's incident tell what is still unsent of it; returns whether it did.
+
+    What may have arrived is left alone: its key stands for what it said.
+    """
+    if head.incident_id is None or head.is_uncertain:
+        return False
+    told = tx.notifications_of(head.incident_id, receiver=head.receiver)
+    unsent = [one for one in told if one.status in (QUEUED, HELD)]
+    if len(unsent) < 2 or any(one.is_uncertain for one in unsent):
+        return False
+    *earlier, last = unsent
+    facts = {name: value for one in reversed(unsent) for name, value in one.body.items()}
+    body = {**facts, "seq": last.body["seq"], "resolved": any(one.body.get("resolved") for one in unsent)}
+    tx.fold([one.id for one in earlier], last.id, event=_event_of([one.event for one in unsent]), body=body)
+    tx.release([last.id], head.next_at)
+    return True
+
+
+def _event_of(events: Sequence[str]) -> str:
+    """What several messages about one incident amount to for somebody who heard none of them."""
+    first, last = events[0], events[-1]
+    if last in CLOSING:
+        is_news = last == "resolved" and not _OPENING.isdisjoint(events)
+        return "opened_and_resolved" if is_news else last
+    if "escalated" in events:
+        return "escalated"
+    return first if first in _OPENING - CLOSING else last

@@ -1,0 +1,240 @@
+"""Receivers and what they were told: the notifier of a workspace, tests, proof of delivery."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tzlocal import get_localzone_name
+
+from sereno.contracts.notification import Answer
+from sereno.domain.errors import NotFound, UsageError
+from sereno.domain.time import EPOCH, isoformat
+from sereno.flows.build import Setup
+from sereno.flows.delivering import Notifier
+from sereno.flows.lanes import Lane
+from sereno.flows.messages import MessageWriter
+from sereno.flows.models import TrainedModel
+from sereno.flows.telling import TellingRules
+from sereno.flows.upkeep import Upkeep, new_test
+from sereno.notify.options import Place
+from sereno.notify.registry import build_sender
+from sereno.store import ReceiverState, Store, StoredAttempt, StoredNotification, Transaction
+from sereno.store.outbox import DEAD, FOLDED, HELD, LEASED, QUEUED, SENT
+
+__all__ = [
+    "ReceiverView",
+    "build_notifier",
+    "find_receivers",
+    "lanes_of",
+    "notifications_json",
+    "resend",
+    "send_test",
+    "told_of",
+]
+
+_SHOWN = 500
+"""Notifications that a list holds at most."""
+
+
+def _no_model(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverView:
+    """A receiver of the settings and how it is doing.
+
+    Attributes:
+        counts: Notifications by status.
+    """
+
+    lane: Lane
+    state: ReceiverState | None
+    counts: Mapping[str, int]
+
+    @property
+    def condition(self) -> str:
+        """`ok`, `new` before anything has arrived, `waiting`, `broken` or `disabled`."""
+        state = self.state
+        if state is None:
+            return "new"
+        if state.disabled_at is not None:
+            return "disabled"
+        if state.broken_since is not None:
+            return "broken"
+        if state.failures:
+            return "waiting"
+        return "new" if state.accepted_at is None else "ok"
+
+    def to_json(self) -> dict[str, object]:
+        """The object of `receivers list --json`."""
+        state = self.state or ReceiverState(self.lane.name, EPOCH)
+        return {
+            "name": self.lane.name,
+            "kind": self.lane.settings.kind,
+            "condition": self.condition,
+            "reason": state.broken_reason or None,
+            "accepted_at": isoformat(state.accepted_at),
+            "tested_at": isoformat(state.tested_at),
+            "broken_since": isoformat(state.broken_since),
+            "disabled_at": isoformat(state.disabled_at),
+            "blocked_until": isoformat(state.blocked_until),
+            **{status: self.counts.get(status, 0) for status in (QUEUED, HELD, LEASED, SENT, FOLDED, DEAD)},
+        }
+
+
+def lanes_of(setup: Setup) -> dict[str, Lane]:
+    """The receivers of the settings, each with the zone of its clock."""
+    zone = setup.settings.timezone or get_localzone_name() or "UTC"
+    return {
+        name: Lane(name, receiver, receiver.timezone or zone)
+        for name, receiver in setup.settings.receivers.items()
+    }
+
+
+def build_notifier(
+    setup: Setup, store: Store, model_of: Callable[[str], TrainedModel | None] = _no_model
+) -> Notifier:
+    """What delivers the outbox of a workspace.
+
+    Args:
+        model_of: The model that judges a profile; pictures show what it expects.
+
+    Raises:
+        SettingsError: A receiver's kind or options are wrong.
+    """
+    settings, lanes = setup.settings, lanes_of(setup)
+    place = Place(Path(setup.folder))
+    senders = {
+        name: build_sender(name, lane.settings.kind, lane.settings.options, place=place)
+        for name, lane in lanes.items()
+    }
+    rules = TellingRules.of_settings(settings, setup.profiles)
+    return Notifier(
+        store=store,
+        lanes=lanes,
+        senders=senders,
+        write=MessageWriter(store, setup.profiles, settings.tariff, setup.language, model_of).write,
+        upkeep=Upkeep(store, lanes, settings.dead_man, rules),
+        clock=setup.clock,
+        heartbeat=settings.dead_man.heartbeat,
+    )
+
+
+def find_receivers(setup: Setup, store: Store) -> list[ReceiverView]:
+    """The receivers of the settings, in their order."""
+    with store.read() as tx:
+        states, counts = tx.receiver_states(), tx.counts()
+    return [
+        ReceiverView(
+            lane,
+            states.get(name),
+            {status: count for (receiver, status), count in counts.items() if receiver == name},
+        )
+        for name, lane in lanes_of(setup).items()
+    ]
+
+
+def send_test(setup: Setup, store: Store, name: str) -> Answer:
+    """Send a test to a receiver, end to end and at once; one that was given up is taken again if it accepts.
+
+    Raises:
+        NotFound: There is no such receiver.
+    """
+    lanes = lanes_of(setup)
+    if name not in lanes:
+        known = f"Receivers are {', '.join(lanes)}." if lanes else "None is declared in sereno.yaml."
+        raise NotFound(what="receiver", id=name, hint=known)
+    notifier = build_notifier(setup, store)
+    test = new_test(name, setup.clock())
+    with store.begin() as tx:
+        tx.add_notifications([test])
+        queued = tx.notification_by_key(test.dedup_key)
+        state = tx.lock_receiver(name, setup.clock(), waits=True)
+        if state is not None:
+            tx.save_receiver_state(replace(state, tested_at=setup.clock()))
+    answer = None if queued is None else notifier.deliver_one(queued.id)
+    if answer is not None:
+        return answer
+    raise UsageError(detail=f"another notifier is sending the test to '{name}' already", command="receivers")
+
+
+def resend(setup: Setup, store: Store, ids: Sequence[int]) -> list[StoredNotification]:
+    """Put notifications that were given up back into their lanes, under their keys.
+
+    Raises:
+        NotFound: There is no such notification.
+        UsageError: One was not given up, or its receiver has said that it wants nothing more.
+    """
+    now = setup.clock()
+    with store.begin() as tx:
+        states = tx.receiver_states()
+        for one in map(tx.notification, ids):
+            _check_resendable(one, states.get(one.receiver))
+        tx.release(ids, now)
+        return [tx.notification(number) for number in ids]
+
+
+def _check_resendable(one: StoredNotification, state: ReceiverState | None) -> None:
+    if one.status != DEAD:
+        detail = f"notification {one.id} was not given up: it is {one.status}"
+        raise UsageError(detail=detail, command="notifications")
+    if state is not None and state.disabled_at is not None:
+        detail = f"'{one.receiver}' wants nothing more; run `sereno receivers test {one.receiver}` first"
+        raise UsageError(detail=detail, command="notifications")
+
+
+def notifications_json(tx: Transaction, statuses: Collection[str] = ()) -> list[dict[str, object]]:
+    """The newest notifications, with their attempts."""
+    return _with_attempts(tx, tx.notifications(statuses=statuses, limit=_SHOWN))
+
+
+def told_of(tx: Transaction, incident_id: str) -> list[dict[str, object]]:
+    """Who was told of an incident, when, in how many attempts and with which answer; oldest first.
+
+    What left in a digest, or in a later message, has the attempts of what carried it.
+    """
+    return _with_attempts(tx, tx.notifications_of(incident_id))
+
+
+def _with_attempts(tx: Transaction, told: Sequence[StoredNotification]) -> list[dict[str, object]]:
+    shown = {one.id: _carrier(tx, one) for one in told}
+    attempts: dict[int, list[StoredAttempt]] = {}
+    for attempt in tx.delivery_attempts({one.id for one in shown.values()}):
+        attempts.setdefault(attempt.notification_id, []).append(attempt)
+    return [_document(one, shown[one.id], attempts.get(shown[one.id].id, [])) for one in told]
+
+
+def _carrier(tx: Transaction, one: StoredNotification) -> StoredNotification:
+    """What leaves in a notification's place at last."""
+    while one.carried_by is not None:
+        one = tx.notification(one.carried_by)
+    return one
+
+
+def _document(
+    one: StoredNotification, carrier: StoredNotification, attempts: Sequence[StoredAttempt]
+) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "key": one.dedup_key,
+        "incident": one.incident_id,
+        "receiver": one.receiver,
+        "event": one.event,
+        "status": one.status,
+        "created_at": isoformat(one.created_at),
+        "next_at": isoformat(carrier.next_at) if carrier.status in (QUEUED, HELD) else None,
+        "sent_at": isoformat(carrier.sent_at),
+        "carried_by": None if carrier is one else carrier.id,
+        "reason": carrier.last_error or None,
+        "attempts": [
+            {
+                "at": isoformat(attempt.at),
+                "outcome": attempt.answer.outcome.value,
+                "code": attempt.answer.code,
+                "detail": attempt.answer.detail,
+                "latency_ms": round(attempt.latency_ms, 1),
+            }
+            for attempt in attempts
+        ],
+    }
