@@ -32,6 +32,11 @@ STORY = [
     an_event(EventKind.CLEARED, after=6, detection=a_detection(end=8)),
     an_event(EventKind.REOPENED, after=7, detection=a_detection(start=10, end=None)),
     an_event(EventKind.UPDATED, after=8, detection=a_detection(start=10, end=12)),
+    an_event(EventKind.UNACKNOWLEDGED, after=8, facts={"reason": "timeout"}),
+    an_event(EventKind.ESCALATED, after=8, facts={"step": "1"}),
+    an_event(EventKind.SILENCED, after=8, facts={"mutes": "opened,escalated", "silence": "works"}),
+    an_event(EventKind.INHIBITED, after=8, facts={"parent": "incident-0"}),
+    an_event(EventKind.CLOSED, after=8, facts={"unattended": "true"}),
     an_event(EventKind.CLOSED, after=9, actor="luis", facts={"verdict": "real"}),
 ]
 
