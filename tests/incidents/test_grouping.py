@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent, apply
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey
-from sereno.incidents.grouping import IncidentStep, group_key, plan_steps, reopen_window
+from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
+from sereno.incidents.reopening import reopen_window
 from tests.support.builders import DAY, HOUR, NOW, a_detection
 
 Book = dict[str, Incident]

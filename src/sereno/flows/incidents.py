@@ -111,6 +111,14 @@ class IncidentView:
             "state": incident.state.value,
             "verdict": incident.verdict and incident.verdict.value,
             "visibility": incident.visibility(now),
+            "chattering": incident.is_chattering,
+            "unattended": incident.is_unattended,
+            "parents": list(incident.inhibitors),
+            "silences": sorted(incident.silences),
+            "escalated": incident.escalated,
+            "shelved_until": isoformat(incident.shelved_until)
+            if incident.visibility(now) == "shelved"
+            else None,
             "peak_at": isoformat(worst.peak_at),
             "recommendation": self.recommendation("en"),
             "recommendation_es": self.recommendation("es"),

@@ -18,13 +18,8 @@ from sereno.flows.fleet import peer_reference
 from sereno.flows.judge import LEVELS, Judgement, judge_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
-from sereno.incidents.grouping import (
-    IncidentStep,
-    explaining_slack,
-    group_key,
-    plan_steps,
-    reopen_window,
-)
+from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
+from sereno.incidents.reopening import explaining_slack, reopen_window
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
 __all__ = ["AssetOutcome", "score_asset"]

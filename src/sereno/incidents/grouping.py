@@ -9,17 +9,18 @@ the same incident.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from sereno.domain.incidents import EventKind, Explains, Incident, IncidentEvent, apply, explains
 from sereno.domain.judgement import Detection, IncidentKind
+from sereno.incidents.chatter import is_chattering
+from sereno.incidents.reopening import explaining_slack, reopen_window
 
-__all__ = ["IncidentStep", "explaining_slack", "group_key", "plan_steps", "reopen_window"]
+__all__ = ["IncidentStep", "group_key", "plan_steps"]
 
-_AT_ONCE, _DAY = timedelta(0), timedelta(days=1)
-_HOUR = timedelta(hours=1)
+_AT_ONCE = timedelta(0)
 _ID_LENGTH = 12
 _GROWTH = 1.5
 """An open incident is told again when it has lasted this many times longer than when it was last told."""
@@ -28,8 +29,6 @@ _CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
 """A wrong clock explains what is judged by the time of day, and no more."""
 
 _DRIFT, _CAPACITY = "behaviour.drift", "behaviour.capacity"
-_OF_WEEKS = frozenset({_DRIFT, _CAPACITY, "behaviour.leak"})
-"""What goes up and down about its limit for weeks."""
 _FOLLOWS = {Explains.EPISODE: frozenset({_DRIFT, _CAPACITY}), Explains.CAPACITY: frozenset({_DRIFT})}
 _CAPACITY_KNOWN = timedelta(days=10)
 """Within so many days the best day of a plant tells when it lost what it lost."""
@@ -45,17 +44,6 @@ class IncidentStep:
     incident_id: str
     group_key: str
     event: IncidentEvent
-
-
-def reopen_window(detection: Detection, step: timedelta | None) -> timedelta:
-    """How long after its end the same trouble still counts as the same incident."""
-    if detection.check in _OF_WEEKS:
-        return 7 * _DAY
-    if step is None or step >= _DAY:
-        if detection.kind is not IncidentKind.DATA:
-            return 7 * _DAY
-        return explaining_slack(step) if explains(detection) is Explains.ALL else timedelta(0)
-    return _DAY if step >= _HOUR else 4 * _HOUR
 
 
 def group_key(detection: Detection) -> str:
@@ -82,7 +70,7 @@ def plan_steps(
         step: Length of the asset's steps.
         now: Instant of recording.
     """
-    plan = _Plan(incidents, now)
+    plan = _Plan(incidents, step, now)
     current = plan.evidence()
     for detection in gone:
         current.pop(_place(detection), None)
@@ -163,11 +151,6 @@ def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
             return detection.signals[0] in mistake.signals
 
 
-def explaining_slack(step: timedelta | None) -> timedelta:
-    """How much earlier than a mistake what it explains may begin, and how much later it may end."""
-    return 2 * step if step is not None and step >= _DAY else _DAY
-
-
 def _continues(group: Sequence[Detection], detection: Detection, window: timedelta) -> bool:
     ended = group[-1].ended_at
     return ended is not None and detection.started_at - ended < window
@@ -176,8 +159,9 @@ def _continues(group: Sequence[Detection], detection: Detection, window: timedel
 class _Plan:
     """The incidents as the steps so far leave them."""
 
-    def __init__(self, incidents: Iterable[Incident], now: datetime) -> None:
+    def __init__(self, incidents: Iterable[Incident], step: timedelta | None, now: datetime) -> None:
         self.steps: list[IncidentStep] = []
+        self._step = step
         self._known = {incident.id: incident for incident in incidents}
         self._holders = {
             _place(detection): incident.id
@@ -252,7 +236,13 @@ class _Plan:
         before = self._known.get(home)
         key = group_key(detection) if before is None else before.group_key
         event = IncidentEvent(kind, self._now, event_time, detection=detection)
-        self._known[home] = apply(before, event, incident_id=home, group_key=key)
+        after = apply(before, event, incident_id=home, group_key=key)
+        has_turned = before is None or after.turns != before.turns
+        chatters = is_chattering(after, self._step) if has_turned else after.is_chattering
+        if chatters is not after.is_chattering:
+            event = replace(event, facts={"chattering": str(chatters).lower()})
+            after = replace(after, is_chattering=chatters)
+        self._known[home] = after
         self.steps.append(IncidentStep(home, key, event))
 
 
