@@ -16,6 +16,7 @@ from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
 from sereno.flows.fleet import peer_reference
 from sereno.flows.judge import LEVELS, Judgement, judge_window
+from sereno.flows.life import Recorder
 from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
 from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
@@ -49,12 +50,13 @@ def score_asset(
     profile: Profile,
     model: TrainedModel | None,
     *,
-    now: datetime,
+    recorder: Recorder,
     first_touched: np.datetime64 | None = None,
 ) -> AssetOutcome:
     """Judge what has not been judged of an asset, and everything after a late or corrected reading again.
 
     Args:
+        recorder: Of the same transaction; its owner settles it.
         first_touched: Earliest instant that the batch in this transaction added or changed.
     """
     standing = standing_of(tx, asset, model, first_touched)
@@ -86,7 +88,8 @@ def score_asset(
         tx.drop_regime_changes(asset.id, after=standing.last_at)
     evidence = [one for chunk in chunks for one in chunk.judgement.evidence]
     tx.add_regime_changes(asset.id, [change for one in evidence for change in one.changes])
-    n_opened = _tell_incidents(tx, standing, found, [stored.detection for stored in gone], now)
+    gone_ones = [stored.detection for stored in gone]
+    n_opened = _record_incidents(tx, standing, found, gone_ones, recorder)
     judged = [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
     return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks), judged)
 
@@ -177,8 +180,12 @@ def _is_judged_again(detection: Detection, standing: Standing, under_way: set[st
     )
 
 
-def _tell_incidents(
-    tx: Transaction, standing: Standing, found: Sequence[Detection], gone: Sequence[Detection], now: datetime
+def _record_incidents(
+    tx: Transaction,
+    standing: Standing,
+    found: Sequence[Detection],
+    gone: Sequence[Detection],
+    recorder: Recorder,
 ) -> int:
     """Bring the asset's incidents in line; returns how many opened."""
     if not found and not gone:
@@ -196,16 +203,16 @@ def _tell_incidents(
     if _has_changed_cause(found, known) or any(map(_may_explain, found)):
         reach = min(d.started_at for d in (*found, *gone))
         known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    steps = plan_steps(found, gone, known, step=asset.step, now=now)
+    steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
     if any(tx.has_incident(step.incident_id) for step in _openings(steps)):
         # An incident that is long over, or was withdrawn, has had this trouble before.
         known = tx.incidents(asset_id=asset.id, include_withdrawn=True)
-        steps = plan_steps(found, gone, known, step=asset.step, now=now)
+        steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
     for step in steps:
         if step.event.kind is EventKind.OPENED:
-            tx.open_incident(step.incident_id, step.group_key, asset.id, step.event)
+            recorder.open(step.incident_id, step.group_key, asset, step.event)
         else:
-            tx.append_event(step.incident_id, step.event)
+            recorder.append(step.incident_id, step.event, asset)
     return len(_openings(steps))
 
 

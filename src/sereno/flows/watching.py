@@ -103,7 +103,7 @@ def watch_folders(
         EngineRunning: Another engine works on the workspace.
     """
     looks = [FolderLook(folder) for folder in folders]
-    with workspace.engine_lease("watch"):
+    with workspace.engine_lease("watch"), workspace.tending():
         while not stop.is_set():
             is_waiting = False
             for look in looks:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 
 from sereno.domain.signals import AssetKey
 from sereno.store.column_types import MICROSECOND, clean_text
@@ -59,6 +59,13 @@ class AssetSession(Session):
         self._own_assets.update(one.id for one in found)
         self._asset_keys |= {one.id: one.key for one in found}
         return sorted(found, key=lambda one: (one.profile, one.key))
+
+    def count_assets(self, profile: str) -> int:
+        """How many assets a profile has."""
+        mine = (asset.c.organization_id == self._organization_id, asset.c.profile == profile)
+        return int(
+            self._connection.execute(select(func.count()).select_from(asset).where(*mine)).scalar_one()
+        )
 
     def set_step(self, asset_id: int, step: timedelta | None) -> None:
         """Note the rhythm of an asset; None when it has none."""

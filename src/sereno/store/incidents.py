@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, Incident, IncidentEvent, apply
+from sereno.domain.kin import Kin
+from sereno.domain.signals import AssetKey
 from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
-from sereno.store.schema import incident, incident_event
+from sereno.store.schema import asset, incident, incident_event, site
 from sereno.store.session import Session
 
 __all__ = ["IncidentSession"]
@@ -16,6 +18,25 @@ MIN_PREFIX = 6
 """Characters of an id that may stand for all of it."""
 
 MAX_ALIKE = 20
+MAX_KIN = 512
+_KIN = (
+    select(
+        incident.c.id,
+        site.c.name.label("site"),
+        asset.c.name.label("asset"),
+        *(incident.c[name] for name in ("group_key", "started_at", "ended_at", "opened_at", "inhibitors")),
+    )
+    .join_from(incident, asset, incident.c.asset_id == asset.c.id)
+    .join(site, asset.c.site_id == site.c.id)
+    .where(
+        incident.c.organization_id == bindparam("mine"),
+        incident.c.cause == bindparam("cause"),
+        incident.c.started_at.between(bindparam("first"), bindparam("last")),
+        incident.c.is_withdrawn.is_(False),
+    )
+    .order_by(incident.c.started_at, incident.c.id)
+    .limit(MAX_KIN)
+)
 
 
 class IncidentSession(Session):
@@ -81,6 +102,32 @@ class IncidentSession(Session):
             hint = "Several begin like this: give more of its id." if found else ""
             raise NotFound(what="incident", id=incident_id, hint=hint)
         return incident_of(dict(found[0]))
+
+    def locked_incident(self, incident_id: str) -> Incident:
+        """As `incident`, while every other writer of it waits for the end of this transaction."""
+        return self._locked(incident_id)
+
+    def was_heard(self, incident_id: str, request_key: str) -> bool:
+        """Whether a request about an incident was heard before."""
+        return self._was_heard(self.incident(incident_id).id, request_key)
+
+    def kin(self, cause: str, *, first: datetime, last: datetime) -> list[Kin]:
+        """The incidents of one cause, of whatever asset, that began between two instants, the first 512."""
+        rows = self._connection.execute(
+            _KIN, {"mine": self._organization_id, "cause": cause, "first": first, "last": last}
+        )
+        return [
+            Kin(
+                row.id,
+                AssetKey(row.site, row.asset),
+                row.group_key.rpartition("|")[2],
+                row.started_at,
+                row.ended_at,
+                row.opened_at,
+                bool(row.inhibitors),
+            )
+            for row in rows
+        ]
 
     def has_incident(self, incident_id: str) -> bool:
         """Whether an incident has exactly this id, withdrawn or not."""

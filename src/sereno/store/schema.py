@@ -289,6 +289,7 @@ incident = Table(
     Column("is_chattering", Boolean, nullable=False, server_default=text("false")),
     Index("incident_of_asset", "asset_id", "started_at"),
     Index("incident_of_group", "organization_id", "group_key"),
+    Index("incident_of_cause", "organization_id", "cause", "started_at"),
 )
 Index(
     "one_active_incident",

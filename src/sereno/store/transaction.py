@@ -7,7 +7,9 @@ from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
+from sereno.store.silences import SilenceSession
 from sereno.store.simulated import SimulatedSession
+from sereno.store.timers import TimerSession
 from sereno.store.watching import WatchSession
 
 __all__ = ["Transaction"]
@@ -22,6 +24,8 @@ class Transaction(
     WatchSession,
     RegimeSession,
     IncidentSession,
+    TimerSession,
+    SilenceSession,
     ModelSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.

@@ -63,3 +63,4 @@ def _extend_incidents() -> None:
         Column("is_chattering", Boolean, nullable=False, server_default=text("false")),
     ):
         op.add_column("incident", column)
+    op.create_index("incident_of_cause", "incident", ["organization_id", "cause", "started_at"])

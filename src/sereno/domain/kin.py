@@ -1,0 +1,40 @@
+"""What one incident needs to know of another to tell whether they are the same trouble in many places."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sereno.domain.incidents import Incident
+from sereno.domain.signals import AssetKey
+
+__all__ = ["Kin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """An incident in a few figures, all of the same cause.
+
+    Attributes:
+        trouble: What its cause is about: the leading signal, empty for a balance.
+        ended_at: None while it goes on.
+    """
+
+    id: str
+    asset: AssetKey
+    trouble: str
+    started_at: datetime
+    ended_at: datetime | None
+    opened_at: datetime
+    is_inhibited: bool
+
+    @classmethod
+    def of(cls, incident: Incident) -> "Kin":
+        """The figures of an incident."""
+        return cls(
+            incident.id,
+            incident.asset,
+            incident.group_key.rpartition("|")[2],
+            incident.started_at,
+            incident.ended_at,
+            incident.opened_at,
+            bool(incident.inhibitors),
+        )
