@@ -8,6 +8,7 @@ COMMANDS = [
     *("check", "ingest", "train", "score", "watch", "summary", "simulate", "demo", "doctor"),
     *("incidents", "incidents list", "incidents show", "incidents ack", "incidents comment"),
     *("incidents assign", "incidents shelve", "incidents close", "incidents export"),
+    *("incidents unshelve", "incidents reopen", "silences", "silences list", "silences add", "silences end"),
     *("corrections", "corrections add", "corrections list", "corrections undo"),
     *("export", "export preprocessed", "export results", "export anomalies", "export clusters"),
     *("report", "segment", "run", "evaluate", "regimes"),

@@ -11,6 +11,7 @@ from sereno.cli.incidents import incidents_app
 from sereno.cli.models import models_app, show_recalibrations
 from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.settings import config_app
+from sereno.cli.silences import silences_app
 
 if TYPE_CHECKING:
     from sereno.flows.build import FileHints, Setup
@@ -29,6 +30,7 @@ app = typer.Typer(
     epilog="--workspace, --json, --lang, --quiet and --debug may stand before or after the command.",
 )
 app.add_typer(incidents_app, name="incidents")
+app.add_typer(silences_app, name="silences")
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(export_app, name="export")
 app.add_typer(config_app, name="config")

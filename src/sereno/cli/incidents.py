@@ -20,7 +20,10 @@ incidents_app = typer.Typer(
 )
 
 IncidentId = Annotated[str, typer.Argument(help="Its id, or the first six characters or more.")]
-_MAX_SHELVED = timedelta(hours=24)
+RequestKey = Annotated[
+    str | None, typer.Option("--request", help="Key of the request: one heard before changes nothing.")
+]
+Actor = Annotated[str | None, typer.Option(help="Who does it; the user of this machine without it.")]
 
 
 @incidents_app.callback()
@@ -108,38 +111,56 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
 
 
 @incidents_app.command("ack")
-def acknowledge(context: typer.Context, incident_id: IncidentId) -> None:
+def acknowledge(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
     """Say that you have seen it."""
-    _act(context, "acknowledge", incident_id)
+    _act(context, "acknowledge", incident_id, actor=actor, key=request)
 
 
 @incidents_app.command("comment")
 def comment(
-    context: typer.Context, incident_id: IncidentId, text: Annotated[str, typer.Argument(help="The remark.")]
+    context: typer.Context,
+    incident_id: IncidentId,
+    text: Annotated[str, typer.Argument(help="The remark.")],
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
     """Add a remark."""
-    _act(context, "comment", incident_id, text)
+    _act(context, "comment", incident_id, text, actor=actor, key=request)
 
 
 @incidents_app.command("assign")
 def assign(
-    context: typer.Context, incident_id: IncidentId, owner: Annotated[str, typer.Argument(help="Who.")]
+    context: typer.Context,
+    incident_id: IncidentId,
+    owner: Annotated[str, typer.Argument(help="Who.")],
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
     """Give it to somebody."""
-    _act(context, "assign", incident_id, owner)
+    _act(context, "assign", incident_id, owner, actor=actor, key=request)
 
 
 @incidents_app.command("shelve")
 def shelve(
     context: typer.Context,
     incident_id: IncidentId,
-    hours: Annotated[float, typer.Option(min=0.1, max=24.0, help="For how long; at most a day.")] = 8.0,
+    hours: Annotated[float, typer.Option(help="For how long; at most a day.")] = 8.0,
     reason: Annotated[str, typer.Option(help="Why.")] = "",
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
     """Put it aside for a while; it returns by itself."""
-    _act(
-        context, "shelve", incident_id, timedelta(hours=min(hours, _MAX_SHELVED / timedelta(hours=1))), reason
-    )
+    _act(context, "shelve", incident_id, timedelta(hours=hours), reason, actor=actor, key=request)
+
+
+@incidents_app.command("unshelve")
+def unshelve(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
+    """Take it back before its time."""
+    _act(context, "unshelve", incident_id, actor=actor, key=request)
 
 
 @incidents_app.command("close")
@@ -147,13 +168,23 @@ def close(
     context: typer.Context,
     incident_id: IncidentId,
     verdict: Annotated[str, typer.Option(help="real, false_alarm, expected or data_problem.")],
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
     """Close it and say what it was."""
     from sereno.domain.incidents import Verdict
 
     if verdict not in list(Verdict):
         raise typer.BadParameter(", ".join(Verdict), param_hint="--verdict")
-    _act(context, "close_incident", incident_id, Verdict(verdict))
+    _act(context, "close_incident", incident_id, Verdict(verdict), actor=actor, key=request)
+
+
+@incidents_app.command("reopen")
+def reopen(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
+    """Look at a closed one again."""
+    _act(context, "reopen", incident_id, actor=actor, key=request)
 
 
 @incidents_app.command("export")
@@ -179,12 +210,20 @@ def export(
         say(f"{output}: {len(rows)}")
 
 
-def _act(context: typer.Context, method: str, incident_id: str, *arguments: object) -> None:
+def _act(
+    context: typer.Context,
+    method: str,
+    incident_id: str,
+    *arguments: object,
+    actor: str | None,
+    key: str | None,
+) -> None:
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
+    who = actor or getpass.getuser()
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        getattr(workspace, method)(incident_id, *arguments, actor=getpass.getuser())
+        getattr(workspace, method)(incident_id, *arguments, actor=who, request_key=key)
         document = workspace.incident(incident_id).to_json(workspace.now())
     if request.as_json:
         show_json(document)

@@ -191,10 +191,13 @@ class Recorder:
         return self._silences
 
     def _covers(self, silence: Silence, incident: Incident) -> bool:
-        """In force now; or it was all the time of an incident that is known only afterwards."""
+        """In force now; or it was all the time of trouble that is known afterwards, as late as it came."""
         if silence.covers(self.now):
             return True
-        return silence.covers_all(incident.started_at, max(d.last_at for d in incident.evidence))
+        lag = max(incident.opened_at - incident.started_at, timedelta(0))
+        is_active = incident.condition is Condition.ACTIVE
+        last = self.now - lag if is_active else max(d.last_at for d in incident.evidence)
+        return silence.covers_all(incident.started_at, max(last, incident.started_at))
 
     def _parents(self, incident: Incident, asset: StoredAsset) -> set[str]:
         own = self._tx.incidents(asset_id=asset.id, since=incident.started_at - same_time(asset.step))

@@ -1,5 +1,6 @@
 """A workspace: a folder with settings, a store and models, and the whole journey as methods."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -441,6 +442,11 @@ class Workspace:
         with self._store.read() as tx:
             kept = tx.silences(not_over=None if with_ended else self.now())
         return [*kept, *self.policy.silences]
+
+    def silenced_counts(self) -> dict[str, int]:
+        """How many incidents each silence keeps quiet, or kept quiet to their end."""
+        with self._store.read() as tx:
+            return dict(Counter(name for one in tx.incidents() for name in one.silences))
 
     def add_silence(self, request: SilenceRequest) -> Silence:
         """Let nobody be told for a while; what happens is recorded and shown all the same.
