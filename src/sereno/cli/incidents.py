@@ -3,7 +3,7 @@
 import getpass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from sereno.cli.output import Request, say, show_json, show_table
 
 if TYPE_CHECKING:
     from sereno.flows.exports import Cell
+    from sereno.flows.feedback import WouldChange
 
 __all__ = ["incidents_app"]
 
@@ -36,7 +37,9 @@ def default(context: typer.Context) -> None:
 @incidents_app.command("list")
 def list_incidents(
     context: typer.Context,
-    sort: Annotated[str, typer.Option(help="worst or newest.")] = "worst",
+    sort: Annotated[
+        Literal["worst", "newest", "cost"], typer.Option(help="worst, newest or cost (a day).")
+    ] = "worst",
     active: Annotated[bool, typer.Option("--active", help="Only those that go on.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
 ) -> None:
@@ -44,11 +47,9 @@ def list_incidents(
     from sereno.flows.workspace import Workspace
     from sereno.i18n.catalogue import sentence
 
-    if sort not in ("worst", "newest"):
-        raise typer.BadParameter("worst or newest", param_hint="--sort")
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        views = workspace.incidents(newest_first=sort == "newest")
+        views = workspace.incidents(order=sort)
         now, language = workspace.now(), workspace.language
     views = [view for view in views if not active or view.incident.ended_at is None][:limit]
     if request.as_json:
@@ -168,15 +169,58 @@ def close(
     context: typer.Context,
     incident_id: IncidentId,
     verdict: Annotated[str, typer.Option(help="real, false_alarm, expected or data_problem.")],
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what the verdict would change; do nothing.")
+    ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Move the threshold so; `incidents undo` takes it back.")
+    ] = False,
     actor: Actor = None,
     request: RequestKey = None,
 ) -> None:
-    """Close it and say what it was."""
+    """Close it and say what it was; shows what the verdict would change of the last 90 days."""
     from sereno.domain.incidents import Verdict
+    from sereno.flows.workspace import Workspace
 
     if verdict not in list(Verdict):
         raise typer.BadParameter(", ".join(Verdict), param_hint="--verdict")
-    _act(context, "close_incident", incident_id, Verdict(verdict), actor=actor, key=request)
+    said: Request = context.obj
+    with Workspace.open(said.workspace, language=said.language) as workspace:
+        found = workspace.preview_verdict(incident_id, Verdict(verdict))
+        if not said.as_json:
+            _say_change(found, workspace.language)
+        if not preview:
+            who = actor or getpass.getuser()
+            workspace.close_incident(
+                incident_id, found.verdict, actor=who, request_key=request, is_applied=apply
+            )
+        document = workspace.incident(incident_id).to_json(workspace.now())
+    if preview and said.as_json:
+        show_json(found.to_json())
+    elif said.as_json:
+        show_json(document | {"would_change": found.to_json(), "applied": apply})
+    elif not preview:
+        say(f"{document['id']}: {document['state']}, {document['visibility']}")
+
+
+@incidents_app.command("undo")
+def undo(context: typer.Context, incident_id: IncidentId, actor: Actor = None) -> None:
+    """Take back the threshold that its verdict moved."""
+    from sereno.domain.time import isoformat
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    said: Request = context.obj
+    with Workspace.open(said.workspace, language=said.language) as workspace:
+        undone = workspace.undo_verdict(incident_id, actor=actor or getpass.getuser())
+        language = workspace.language
+    rows = [
+        {"id": one.id, "check": one.check, "factor": one.factor, "at": isoformat(one.at)} for one in undone
+    ]
+    if said.as_json:
+        show_json({"incident": incident_id, "undone": rows})
+    else:
+        say(sentence("cli.undone", language, count=len(rows), incident=incident_id))
 
 
 @incidents_app.command("reopen")
@@ -208,6 +252,27 @@ def export(
         show_json({"file": str(output), "incidents": len(rows)})
     else:
         say(f"{output}: {len(rows)}")
+
+
+def _say_change(found: "WouldChange", language: str) -> None:
+    from sereno.i18n.catalogue import sentence
+    from sereno.i18n.numbers import number
+
+    if found.factor is None or found.threshold is None or found.becomes is None:
+        say(sentence("cli.would_change_nothing", language))
+        return
+    key = "cli.would_change" if found.is_quiet else "cli.would_change_bounded"
+    facts = {
+        "asset": found.asset,
+        "check": found.check,
+        "threshold": number(found.threshold, language),
+        "becomes": number(found.becomes, language),
+        "gone": len(found.gone),
+        "shorter": len(found.shorter),
+        "kept": found.kept,
+        "real": len(found.lost_real),
+    }
+    say(sentence(key, language, **facts))
 
 
 def _act(

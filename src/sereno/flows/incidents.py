@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isfinite
+from typing import Literal
 
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
 from sereno.domain.judgement import Detection, IncidentKind, Severity
@@ -18,12 +19,23 @@ from sereno.report.sentences import Place, band_edge, describe_incident, recomme
 from sereno.settings.tree import Tariff
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["IncidentView", "cost_of", "find_incidents", "human_event", "summarise", "view_of", "worst_first"]
+__all__ = [
+    "IncidentView",
+    "Order",
+    "cost_of",
+    "find_incidents",
+    "human_event",
+    "summarise",
+    "view_of",
+    "worst_first",
+]
+
+Order = Literal["worst", "newest", "cost"]
 
 _LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
 """Signals that cost money when they are low; all others cost money when they are high."""
 _RECENT = timedelta(days=30)
-_AT_ONCE = timedelta(0)
+_AT_ONCE, _DAY = timedelta(0), timedelta(days=1)
 _SHOWN, _REMEMBERED = 3, 50
 _LOST_FLOW = "physics.night_flow"
 """The one cause of physics that is about the plant: what flows is really lost."""
@@ -48,6 +60,16 @@ class IncidentView:
     def problem(self) -> str:
         """What kind of trouble it is, see `problem_of`."""
         return problem_of(self.incident.worst, self.place.profile)
+
+    @property
+    def cost_per_day(self) -> float | None:
+        """What it costs on a day on average, in the currency of its cost; None without a price."""
+        cost = cost_of(self.incident, self.tariff)
+        if cost is None:
+            return None
+        last = max(d.last_at for d in self.incident.leading)
+        until = self.incident.ended_at or last + (self.place.step or _AT_ONCE)
+        return round(cost[0] / max((until - self.incident.started_at) / _DAY, 1.0), 2)
 
     @property
     def recurrence(self) -> str:
@@ -134,6 +156,7 @@ class IncidentView:
             "impact": _finite(incident.impact),
             "impact_unit": worst.impact_unit,
             "cost": None if cost is None else cost[0],
+            "cost_per_day": self.cost_per_day,
             "currency": None if cost is None else cost[1],
             "sentence": self.sentence("en"),
             "sentence_es": self.sentence("es"),
@@ -155,12 +178,13 @@ def find_incidents(
     tariff: Tariff | None,
     *,
     since: datetime | None = None,
-    newest_first: bool = False,
+    order: Order = "worst",
 ) -> list[IncidentView]:
     """All incidents, worst first; open ones with their evidence as it stands now.
 
     Args:
         since: Only those active at or after this instant of the data.
+        order: Or the newest first, or what costs most a day.
     """
     places = {asset.key: _place(asset, profiles) for asset in tx.assets()}
     ids = {asset.key: asset.id for asset in tx.assets()}
@@ -172,8 +196,11 @@ def find_incidents(
         IncidentView(incident, places[incident.asset], tariff, alike.get(incident.id, ()))
         for incident in found
     ]
-    if newest_first:
+    if order == "newest":
         return sorted(views, key=lambda view: view.incident.started_at, reverse=True)
+    if order == "cost":
+        # Among equals the order stays: those without a price are at the end, worst first.
+        return sorted(worst_first(views), key=lambda view: -(view.cost_per_day or 0.0))
     return worst_first(views)
 
 

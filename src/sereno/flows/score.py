@@ -23,7 +23,7 @@ from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
 from sereno.incidents.reopening import explaining_slack, reopen_window
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
-__all__ = ["AssetOutcome", "score_asset"]
+__all__ = ["AssetOutcome", "evidence_since", "score_asset"]
 
 _AGE = "age"
 _TICK = timedelta(microseconds=1)
@@ -68,9 +68,7 @@ def score_asset(
         tx.set_step(asset.id, standing.asset.step)
     if not standing.is_next:
         tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
-    twin = twin_volumes(tx, standing.asset, profile, window.time)
-    reference = peer_reference(tx, standing.asset, model, window.time)
-    chunks = _judge_in_chunks(standing, window, profile, model, (twin, reference))
+    chunks = _judge_in_chunks(standing, window, profile, model, _beside(tx, standing, profile, model, window))
     tx.save_checkpoints(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
@@ -105,16 +103,45 @@ class _Chunk:
     is_checkpoint: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is known beside an asset's own rows."""
+
+    twin: FloatArray | None
+    reference: Reference
+    factors: Mapping[str, float]
+
+
+def _beside(
+    tx: Transaction, standing: Standing, profile: Profile, model: TrainedModel | None, window: Window
+) -> _Beside:
+    return _Beside(
+        twin_volumes(tx, standing.asset, profile, window.time),
+        peer_reference(tx, standing.asset, model, window.time),
+        tx.threshold_factors(standing.asset.id),
+    )
+
+
+def evidence_since(
+    tx: Transaction, standing: Standing, profile: Profile, model: TrainedModel | None
+) -> list[tuple[Window, Sequence[Evidence]]]:
+    """What each check says of the rows from where an asset stands on, in stretches; stores nothing."""
+    window = next_window(standing)
+    if not len(window):
+        return []
+    chunks = _judge_in_chunks(standing, window, profile, model, _beside(tx, standing, profile, model, window))
+    return [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
+
+
 def _judge_in_chunks(
     standing: Standing,
     window: Window,
     profile: Profile,
     model: TrainedModel | None,
-    beside: tuple[FloatArray | None, Reference],
+    beside: _Beside,
 ) -> list[_Chunk]:
     """The window in stretches that end where checkpoints are due, wherever batches happened to end before."""
     chunks = []
-    twin, reference = beside
     memory, start = standing.memory, 0
     while start < len(window):
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
@@ -125,8 +152,9 @@ def _judge_in_chunks(
             profile,
             model,
             memory,
-            None if twin is None else twin[start:stop],
-            reference.rows(start, stop),
+            None if beside.twin is None else beside.twin[start:stop],
+            beside.reference.rows(start, stop),
+            beside.factors,
         )
         age = (age + stop - start) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})

@@ -11,6 +11,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import EngineRunning, ModelError, ModelMissing, SettingsError, UsageError
 from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
@@ -43,7 +44,8 @@ from sereno.flows.diagnostics import draw_diagnostics
 from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
-from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
+from sereno.flows.feedback import WouldChange, apply_verdict, would_change
+from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.life import LifePolicy
@@ -353,12 +355,10 @@ class Workspace:
         """The site that a file's name speaks of, for rows that name none."""
         return site_from_file_name(Path(path).name)
 
-    def incidents(self, *, since: datetime | None = None, newest_first: bool = False) -> list[IncidentView]:
+    def incidents(self, *, since: datetime | None = None, order: Order = "worst") -> list[IncidentView]:
         """All incidents, worst first."""
         with self._store.read() as tx:
-            return find_incidents(
-                tx, self.profiles, self.settings.tariff, since=since, newest_first=newest_first
-            )
+            return find_incidents(tx, self.profiles, self.settings.tariff, since=since, order=order)
 
     def incident(self, incident_id: str) -> IncidentView:
         """One incident, by its id or the beginning of it.
@@ -424,10 +424,50 @@ class Workspace:
         return self._act(incident_id, EventKind.UNSHELVED, actor, request_key)
 
     def close_incident(
-        self, incident_id: str, verdict: Verdict, *, actor: str, request_key: str | None = None
+        self,
+        incident_id: str,
+        verdict: Verdict,
+        *,
+        actor: str,
+        request_key: str | None = None,
+        is_applied: bool = False,
     ) -> Incident:
-        """Close it, saying what it was."""
-        return self._act(incident_id, EventKind.CLOSED, actor, request_key, verdict=verdict.value)
+        """Close it, saying what it was.
+
+        Args:
+            is_applied: Also move the threshold as `preview_verdict` says.
+
+        Raises:
+            UsageError: It is closed, or the verdict would move nothing and should.
+        """
+        event = human_event(EventKind.CLOSED, at=self.now(), actor=actor, verdict=verdict.value)
+        with self._store.begin() as tx:
+            incident = tx.locked_incident(incident_id)
+            is_new = request_key is None or not tx.was_heard(incident.id, request_key)
+            if is_applied and is_new:
+                asset = self._asset_of(tx, incident)
+                apply_verdict(tx, self._would_change(tx, incident, verdict), asset, at=self.now(), by=actor)
+            return act(tx, self.policy, incident.id, event, request_key=request_key)
+
+    def preview_verdict(self, incident_id: str, verdict: Verdict) -> WouldChange:
+        """What a verdict would change: the last 90 days judged again; nothing is stored."""
+        with self._store.read() as tx:
+            return self._would_change(tx, tx.incident(incident_id), verdict)
+
+    def _would_change(self, tx: Transaction, incident: Incident, verdict: Verdict) -> WouldChange:
+        asset = self._asset_of(tx, incident)
+        model = self._usable_model(asset.profile)
+        return would_change(tx, incident, verdict, asset, self.profiles[asset.profile], model)
+
+    @staticmethod
+    def _asset_of(tx: Transaction, incident: Incident) -> StoredAsset:
+        found = tx.assets(sites=[incident.asset.site])
+        return next(one for one in found if one.key == incident.asset)
+
+    def undo_verdict(self, incident_id: str, *, actor: str) -> list[Adjustment]:
+        """Take back the threshold that an incident's verdict moved; gives what was taken back."""
+        with self._store.begin() as tx:
+            return tx.undo_adjustments(tx.incident(incident_id).id, at=self.now(), by=actor)
 
     def reopen(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
         """Look at a closed one again."""

@@ -1,5 +1,6 @@
 """All that can be done inside one database transaction."""
 
+from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.incidents import IncidentSession
@@ -26,6 +27,7 @@ class Transaction(
     IncidentSession,
     TimerSession,
     SilenceSession,
+    AdjustmentSession,
     ModelSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
