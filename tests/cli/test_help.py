@@ -19,7 +19,7 @@ COMMANDS = [
     ),
     *("corrections", "corrections add", "corrections list", "corrections undo"),
     *("export", "export preprocessed", "export results", "export anomalies", "export clusters"),
-    *("report", "segment", "run", "evaluate", "regimes"),
+    *("health", "report", "segment", "run", "evaluate", "regimes"),
     *("config", "config check", "config explain", "config schema"),
 ]
 HEAVY = ("numpy", "polars", "sklearn", "sqlalchemy", "scipy", "watchfiles", "alembic")

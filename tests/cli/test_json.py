@@ -29,6 +29,8 @@ COMMANDS = [
     ("incidents",),
     ("incidents", "list"),
     ("summary",),
+    ("health",),
+    ("silences",),
     ("doctor",),
     ("config", "check"),
     ("config", "explain"),

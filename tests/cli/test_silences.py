@@ -129,3 +129,36 @@ def test_reopening_what_is_open_is_refused(copied: Path) -> None:
     done = sereno("incidents", "reopen", _ids(copied)[0], "--json", workspace=copied)
 
     assert (done.code, done.error["code"]) == (2, "usage")
+
+
+def test_verdict_is_previewed_applied_and_undone(broken: Path) -> None:
+    (name,) = (
+        one["id"]
+        for one in sereno("incidents", "--json", workspace=broken).document
+        if one["cause"] == "behaviour.low"
+    )
+    act = ("incidents", "close", name, "--verdict", "false_alarm")
+
+    preview = sereno(*act, "--preview", "--json", workspace=broken).document
+    said = sereno(*act, "--preview", "--lang", "es", workspace=broken).out
+    still = sereno("incidents", "show", name, "--json", workspace=broken).document
+    closed = sereno(*act, "--apply", "--json", workspace=broken).document
+    undone = sereno("incidents", "undo", name, "--json", workspace=broken).document
+
+    assert preview["factor"] > 1
+    assert preview["kept_quiet"] is True
+    assert "umbral" in said
+    assert still["state"] == "new"
+    assert (closed["verdict"], closed["would_change"], closed["applied"]) == ("false_alarm", preview, True)
+    assert [one["factor"] for one in undone["undone"]] == [preview["factor"]]
+
+
+def test_health_is_said_beside_its_targets_in_both_languages(broken: Path) -> None:
+    english, spanish = (
+        sereno("health", "--days", "300", "--lang", language, workspace=broken).out
+        for language in ("en", "es")
+    )
+
+    assert "target 120" in english
+    assert "objetivo 120" in spanish
+    assert "sereno " in english.splitlines()[-1]

@@ -325,6 +325,17 @@ def summary(
 
 
 @app.command()
+def health(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, help="Last days of the data.")] = 30,
+) -> None:
+    """Say how much incidents ask of people, beside the targets of EEMUA 191, and what would help most."""
+    from sereno.cli.health import run_health
+
+    run_health(context.obj, days)
+
+
+@app.command()
 def regimes(
     context: typer.Context,
     asset: Annotated[str | None, typer.Option(help="Only of this site or asset.")] = None,

@@ -13,6 +13,7 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 from sereno.flows.models import TrainedModel
 from sereno.flows.outlook import outlook_of
+from sereno.flows.precision import precision_json
 from sereno.report.outlook import describe_outlook
 from sereno.report.problems import problem_of
 from sereno.report.sentences import Place, band_edge, describe_incident, recommend
@@ -296,6 +297,10 @@ def summarise(views: Sequence[IncidentView], *, days: int, until: datetime) -> d
         },
         "by_kind": _counts(v.incident.kind.value for v in recent),
         "by_site": _counts(v.incident.asset.site for v in recent),
+        "unattended": sum(v.incident.is_unattended for v in recent),
+        "silenced": sum(bool(v.incident.silences) for v in recent),
+        "inhibited": sum(bool(v.incident.inhibitors) for v in recent),
+        "precision": precision_json(v.incident for v in views),
         "cost": round(sum(cost[0] for v in recent if (cost := cost_of(v.incident, v.tariff))), 2)
         if any(v.tariff for v in recent)
         else None,

@@ -1,11 +1,12 @@
 """Incidents: an append-only log each, and the columns that it derives."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from sereno.domain.errors import NotFound
-from sereno.domain.incidents import Condition, Incident, IncidentEvent, apply
+from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
 from sereno.domain.kin import Kin
 from sereno.domain.signals import AssetKey
 from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
@@ -170,6 +171,21 @@ class IncidentSession(Session):
         query = select(incident_event).where(incident_event.c.incident_id == known.id)
         rows = self._connection.execute(query.order_by(incident_event.c.seq)).mappings()
         return [event_of(dict(row)) for row in rows]
+
+    def events_of(
+        self, incident_ids: Sequence[str], kinds: Collection[EventKind]
+    ) -> dict[str, list[IncidentEvent]]:
+        """What happened of some kinds to some incidents, oldest first, by incident."""
+        found: dict[str, list[IncidentEvent]] = {}
+        table, mine = incident_event.c, incident.c.organization_id == self._organization_id
+        joined = select(incident_event).join(incident, table.incident_id == incident.c.id).where(mine)
+        of_kinds = joined.where(table.kind.in_([kind.value for kind in kinds]))
+        for start in range(0, len(incident_ids), MAX_KIN):
+            ids = incident_ids[start : start + MAX_KIN]
+            query = of_kinds.where(table.incident_id.in_(ids)).order_by(table.incident_id, table.seq)
+            for row in self._connection.execute(query).mappings():
+                found.setdefault(row["incident_id"], []).append(event_of(dict(row)))
+        return found
 
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""
