@@ -150,6 +150,22 @@ def test_trouble_that_turns_out_milder_is_not_news(lives: Lives) -> None:
     assert lives.only().state is HumanState.ACKNOWLEDGED
 
 
+def test_twenty_cycles_in_twenty_seconds_are_told_three_times_and_once_when_quiet(lives: Lives) -> None:
+    second = timedelta(seconds=1)
+    for n in range(20):
+        start = START + n * second
+        lives.now = start
+        lives.judge(spell(start))
+        lives.judge(spell(start, start + second / 2))
+
+    told = [kind for _, kind, _ in lives.told()]
+    assert told == [EventKind.OPENED, EventKind.CLEARED, EventKind.REOPENED]
+    with lives.store.read() as tx:
+        assert len(tx.incidents()) == 1
+    fire_due(lives.store, lives.policy, now=START + DAY)
+    assert [kind for _, kind, _ in lives.told()] == [EventKind.CALMED]
+
+
 def test_chattering_is_over_when_it_has_been_quiet(lives: Lives) -> None:
     second = timedelta(seconds=1)
     for n in range(5):
@@ -167,7 +183,7 @@ def test_chattering_is_over_when_it_has_been_quiet(lives: Lives) -> None:
 
 def test_history_is_neither_silenced_nor_inhibited_nor_escalated(store: Store) -> None:
     policy = Lives(store).policy
-    lives = Lives(store, replace(policy, escalation=lambda _: [HOUR]), now=START + 90 * DAY)
+    lives = Lives(store, replace(policy, escalation=lambda *_: [HOUR]), now=START + 90 * DAY)
     silence(lives, length=90 * DAY)
 
     lives.judge(spell(), spell(**NO_DATA))

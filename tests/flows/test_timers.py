@@ -21,7 +21,7 @@ WAITS = (HOUR, 3 * HOUR)
 @pytest.fixture
 def lives(store: Store) -> Lives:
     found = Lives(store)
-    found.policy = replace(found.policy, escalation=lambda _: WAITS)
+    found.policy = replace(found.policy, escalation=lambda *_: WAITS)
     return found
 
 

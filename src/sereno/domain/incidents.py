@@ -232,6 +232,12 @@ class Incident:
             return "silenced"
         return "inhibited" if self.inhibitors else "shown"
 
+    def heard_like(self, other: "Incident") -> "Incident":
+        """This incident, as visible as another form of it."""
+        return replace(
+            self, shelved_until=other.shelved_until, silences=other.silences, inhibitors=other.inhibitors
+        )
+
     def is_muted(self, kind: EventKind, now: datetime) -> bool:
         """Whether nobody is to be told of an event of that kind."""
         match self.visibility(now):

@@ -22,7 +22,7 @@ from sereno.store import StoredAsset, Transaction
 __all__ = ["LifePolicy", "Recorder", "Teller", "nobody"]
 
 Teller = Callable[[Transaction, Incident | None, Incident, IncidentEvent], None]
-"""Hears of an event, the incident before it (None when it opens), and as everything left it."""
+"""Hears of an event, the incident before it (None when it opens), and after it, as muted as in the end."""
 
 _DAY = timedelta(days=1)
 _EVIDENCE = frozenset({EventKind.OPENED, EventKind.REOPENED, EventKind.UPDATED})
@@ -52,7 +52,7 @@ class LifePolicy:
 
     profiles: Mapping[str, Profile]
     silences: Sequence[Silence] = ()
-    escalation: Callable[[Incident], Sequence[timedelta]] = lambda _: ()
+    escalation: Callable[[Incident, StoredAsset], Sequence[timedelta]] = lambda _incident, _asset: ()
     acknowledge_for: timedelta | None = 7 * _DAY
     unattended_after: timedelta | None = 14 * _DAY
     horizon: timedelta = _DAY
@@ -70,7 +70,7 @@ class Recorder:
         self._tx = tx
         self._policy = policy
         self.now = now
-        self._recorded: list[tuple[Incident | None, str, IncidentEvent]] = []
+        self._recorded: list[tuple[Incident | None, Incident, IncidentEvent]] = []
         self._latest: dict[str, Incident] = {}
         self._touched: dict[str, StoredAsset] = {}
         self._kin_of: dict[tuple[str, datetime, timedelta], list[Kin]] = {}
@@ -143,19 +143,20 @@ class Recorder:
         self, before: Incident | None, after: Incident, event: IncidentEvent, asset: StoredAsset
     ) -> Incident:
         self._latest[after.id] = after
-        self._recorded.append((before, after.id, event))
+        self._recorded.append((before, after, event))
         if event.detection is not None:
             self._touched[after.id] = asset
         self._keep_timers(before, after, event, asset)
         return after
 
     def _tell(self) -> None:
-        news = {name for _, name, event in self._recorded if event.kind in _NEWS}
+        news = {after.id for _, after, event in self._recorded if event.kind in _NEWS}
         recorded, self._recorded = self._recorded, []
-        for before, name, event in recorded:
+        for before, after, event in recorded:
             # Who is told that it began need not be told that nothing keeps it quiet.
-            if not (event.kind in _VISIBILITY and name in news):
-                self._policy.told(self._tx, before, self._latest[name], event)
+            is_said_already = event.kind in _VISIBILITY and after.id in news
+            if not is_said_already and not _is_chatter(before, after, event):
+                self._policy.told(self._tx, before, after.heard_like(self._latest[after.id]), event)
 
     def _asset_of(self, incident: Incident) -> StoredAsset:
         found = self._tx.assets(sites=[incident.asset.site])
@@ -242,7 +243,7 @@ class Recorder:
         waits: Sequence[timedelta | None]
         match kind:
             case TimerKind.ESCALATE:
-                waits = policy.escalation(incident) if self._is_current(incident, asset) else ()
+                waits = policy.escalation(incident, asset) if self._is_current(incident, asset) else ()
             case TimerKind.UNACKNOWLEDGE:
                 waits = [policy.acknowledge_for]
             case TimerKind.CLOSE:
@@ -257,6 +258,14 @@ class Recorder:
             for step, wait in enumerate(waits, start=first)
             if wait is not None and (kind is not TimerKind.ESCALATE or step > incident.escalated)
         ]
+
+
+def _is_chatter(before: Incident | None, after: Incident, event: IncidentEvent) -> bool:
+    """Whether it is one more change of an incident that is known to chatter, and no worse than it was."""
+    is_known = before is not None and before.is_chattering and after.is_chattering
+    if before is None or not is_known or event.detection is None:
+        return False
+    return after.severity <= before.severity and not after.is_withdrawn
 
 
 def subject_of(incident: Incident, asset: StoredAsset, profile: Profile) -> Subject:
