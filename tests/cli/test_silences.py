@@ -103,6 +103,7 @@ def test_incident_is_taken_back_and_looked_at_again(copied: Path) -> None:
     done = [sereno("incidents", *act, "--actor", "ana", "--json", workspace=copied) for act in acts]
 
     assert [one.code for one in done] == [0] * 4
+    assert done[0].document["shelved_until"] is not None
     assert [one.document["visibility"] for one in done[:2]] == ["shelved", "shown"]
     assert [(one.document["state"], one.document["verdict"]) for one in done[2:]] == [
         ("closed", "real"),
@@ -110,6 +111,21 @@ def test_incident_is_taken_back_and_looked_at_again(copied: Path) -> None:
     ]
     log = sereno("incidents", "show", name, "--json", workspace=copied).document["events"]
     assert {event["who"] for event in log[-4:]} == {"ana"}
+
+
+def test_what_is_put_aside_is_listed(copied: Path) -> None:
+    name = _ids(copied)[0]
+    sereno("incidents", "shelve", name, "--reason", "obra", "--json", workspace=copied)
+
+    listed = sereno("incidents", "list", "--visibility", "shelved", "--json", workspace=copied).document
+
+    assert [one["id"] for one in listed] == [name]
+
+
+def test_summary_says_how_often_it_was_right(copied: Path) -> None:
+    sereno("incidents", "close", _ids(copied)[0], "--verdict", "real", "--json", workspace=copied)
+
+    assert "100" in sereno("summary", "--lang", "en", workspace=copied).out.splitlines()[-1]
 
 
 def test_request_repeated_by_its_key_changes_nothing(copied: Path) -> None:

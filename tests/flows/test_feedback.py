@@ -112,3 +112,19 @@ def test_confirmed_trouble_moves_no_threshold(judged_daily: Workspace, verdict: 
     with pytest.raises(UsageError):
         judged_daily.close_incident(name, verdict, actor="ana", is_applied=True)
     assert judged_daily.incident(name).incident.verdict is None
+
+
+def test_single_records_are_judged_by_the_moved_threshold_too(judged_daily: Workspace) -> None:
+    wrong = weakest(behaviour(judged_daily, "Planta 3"))
+    record = {"Planta": "Planta 3", "Fecha": "2025-05-01", "Generación total": "1,0", "Consumo total": "100"}
+    (before,) = judged_daily.score_records([record])
+
+    judged_daily.close_incident(wrong.id, Verdict.FALSE_ALARM, actor="ana", is_applied=True)
+    (after,) = judged_daily.score_records([record])
+    judged_daily.undo_verdict(wrong.id, actor="ana")
+    (undone,) = judged_daily.score_records([record])
+
+    assert before.detection is not None
+    assert before.detection.check == "behaviour"
+    assert after.threshold > before.threshold
+    assert undone == before

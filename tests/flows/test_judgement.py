@@ -37,7 +37,16 @@ KEYS = {
 }
 OUR_OWN_KEYS = {
     *("owner", "contributions", "problem", "normal_to", "similar", "similar_count", "recurrence"),
-    *("chattering", "unattended", "parents", "silences", "escalated", "shelved_until", "cost_per_day"),
+    *(
+        "chattering",
+        "unattended",
+        "parents",
+        "children",
+        "silences",
+        "escalated",
+        "shelved_until",
+        "cost_per_day",
+    ),
 }
 
 

@@ -322,6 +322,10 @@ def summary(
         names = [sentence(prefix + name, language) if prefix else name for name in counts]
         if names:
             say("  " + ", ".join(f"{name}: {n}" for name, n in zip(names, counts.values(), strict=True)))
+    precision: dict[str, object] = document["precision"]  # type: ignore[assignment]
+    if precision["percent"] is not None:
+        facts = {name: precision[name] for name in ("real", "false_alarms", "percent")}
+        say("  " + sentence("cli.precision", language, **facts))
 
 
 @app.command()

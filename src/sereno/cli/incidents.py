@@ -41,6 +41,10 @@ def list_incidents(
         Literal["worst", "newest", "cost"], typer.Option(help="worst, newest or cost (a day).")
     ] = "worst",
     active: Annotated[bool, typer.Option("--active", help="Only those that go on.")] = False,
+    quiet: Annotated[
+        Literal["shelved", "silenced", "inhibited"] | None,
+        typer.Option("--visibility", help="Only those that nobody is told of for this reason."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
 ) -> None:
     """All incidents."""
@@ -51,7 +55,8 @@ def list_incidents(
     with Workspace.open(request.workspace, language=request.language) as workspace:
         views = workspace.incidents(order=sort)
         now, language = workspace.now(), workspace.language
-    views = [view for view in views if not active or view.incident.ended_at is None][:limit]
+    views = [view for view in views if not active or view.incident.ended_at is None]
+    views = [view for view in views if quiet in {None, view.incident.visibility(now)}][:limit]
     if request.as_json:
         show_json([view.to_json(now) for view in views])
         return

@@ -26,6 +26,11 @@ class Kin:
     opened_at: datetime
     is_inhibited: bool
 
+    @property
+    def order(self) -> tuple[datetime, datetime, str]:
+        """By when it began; the first speaks for the others."""
+        return self.started_at, self.opened_at, self.id
+
     @classmethod
     def of(cls, incident: Incident) -> "Kin":
         """The figures of an incident."""

@@ -49,6 +49,7 @@ class IncidentView:
     Attributes:
         similar: Earlier incidents of the same asset with the same problem of the same signal, newest first.
         outlook: Where it is heading, where that is clear; worked out for one incident at a time.
+        children: Ids of the incidents that it explains and speaks for.
     """
 
     incident: Incident
@@ -56,6 +57,7 @@ class IncidentView:
     tariff: Tariff | None
     similar: tuple[Incident, ...] = ()
     outlook: Outlook | None = None
+    children: tuple[str, ...] = ()
 
     @property
     def problem(self) -> str:
@@ -103,7 +105,8 @@ class IncidentView:
         log = [
             {"at": isoformat(e.at), "event": e.kind, "who": e.actor, "facts": dict(e.facts)} for e in events
         ]
-        return self.to_json(now) | {"outlook": self._outlook_json(), "events": log}
+        own = {"outlook": self._outlook_json(), "explains": list(self.children), "events": log}
+        return self.to_json(now) | own
 
     def _outlook_json(self) -> dict[str, object] | None:
         if self.outlook is None:
@@ -137,6 +140,7 @@ class IncidentView:
             "chattering": incident.is_chattering,
             "unattended": incident.is_unattended,
             "parents": list(incident.inhibitors),
+            "children": len(self.children),
             "silences": sorted(incident.silences),
             "escalated": incident.escalated,
             "shelved_until": isoformat(incident.shelved_until)
@@ -192,9 +196,16 @@ def find_incidents(
     found = [_up_to_date(tx, incident, ids) for incident in tx.incidents()]
     if since is not None:
         found = [i for i in found if i.ended_at is None or i.ended_at >= since]
-    alike = _similar(tx.incidents(), places)
+    everything = tx.incidents()
+    alike, children = _similar(everything, places), _children(everything)
     views = [
-        IncidentView(incident, places[incident.asset], tariff, alike.get(incident.id, ()))
+        IncidentView(
+            incident,
+            places[incident.asset],
+            tariff,
+            alike.get(incident.id, ()),
+            children=children.get(incident.id, ()),
+        )
         for incident in found
     ]
     if order == "newest":
@@ -222,7 +233,18 @@ def view_of(
     similar = _similar(tx.incidents(asset_id=asset.id), {asset.key: place}).get(incident.id, ())
     current = _up_to_date(tx, incident, {asset.key: asset.id})
     outlook = outlook_of(tx, asset, place.profile, model_of, current)
-    return IncidentView(current, place, tariff, similar, outlook)
+    nearby = tx.incidents(since=incident.started_at - _DAY)
+    children = _children(nearby).get(incident.id, ())
+    return IncidentView(current, place, tariff, similar, outlook, children)
+
+
+def _children(incidents: Iterable[Incident]) -> dict[str, tuple[str, ...]]:
+    """The incidents that each one explains, by its id."""
+    found: dict[str, tuple[str, ...]] = {}
+    for incident in incidents:
+        for parent in incident.inhibitors:
+            found[parent] = (*found.get(parent, ()), incident.id)
+    return found
 
 
 def _similar(

@@ -13,6 +13,7 @@ from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, 
 from sereno.domain.kin import Kin
 from sereno.domain.signals import Profile
 from sereno.domain.silences import Silence, Subject
+from sereno.domain.time import EPOCH
 from sereno.domain.timers import Timer, TimerKind
 from sereno.incidents.chatter import calm_after
 from sereno.incidents.inhibition import MIN_ASSETS, common_leads, same_time, silent_parents
@@ -73,7 +74,7 @@ class Recorder:
         self._recorded: list[tuple[Incident | None, Incident, IncidentEvent]] = []
         self._latest: dict[str, Incident] = {}
         self._touched: dict[str, StoredAsset] = {}
-        self._kin_of: dict[tuple[str, datetime, timedelta], list[Kin]] = {}
+        self._kin_of: dict[tuple[str, str, datetime, timedelta], list[Kin]] = {}
         self._silences: Sequence[Silence] | None = None
 
     def open(self, incident_id: str, group_key: str, asset: StoredAsset, event: IncidentEvent) -> Incident:
@@ -170,15 +171,18 @@ class Recorder:
         """The incident, and those whose parent it may be and who are not known to have one."""
         own = self._tx.incidents(asset_id=asset.id, is_active=True)
         names: dict[str, StoredAsset | None] = {one.id: asset for one in own}
-        kin = [one.id for one in self._kin(incident, asset) if not one.is_inhibited]
-        return names | {name: None for name in kin if name not in names} | {incident.id: asset}
+        kin = self._kin(incident, asset)
+        first = min(kin, key=lambda one: one.order, default=None)
+        waiting = [one.id for one in kin if not one.is_inhibited and one is not first]
+        return names | {name: None for name in waiting if name not in names} | {incident.id: asset}
 
     def _kin(self, incident: Incident, asset: StoredAsset) -> list[Kin]:
-        slack, began = same_time(asset.step), incident.started_at
-        key = (incident.worst.cause, began, slack)
+        slack = same_time(asset.step)
+        # In blocks, so that many that begin one after the other share a look.
+        block = EPOCH + (incident.started_at - EPOCH) // slack * slack
+        key = (incident.worst.cause, asset.key.site, block, slack)
         if key not in self._kin_of:
-            found = self._tx.kin(incident.worst.cause, first=began - slack, last=began + slack)
-            self._kin_of[key] = found
+            self._kin_of[key] = self._tx.kin(*key[:2], first=block - slack, last=block + 2 * slack)
         return self._kin_of[key]
 
     def _in_force(self, incident: Incident, asset: StoredAsset) -> list[Silence]:

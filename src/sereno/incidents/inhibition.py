@@ -17,6 +17,8 @@ MIN_ASSETS = 3
 """Assets that must have the same trouble at the same time to have it in common."""
 _FLEET_SHARE = 0.5
 """Share of all assets of a profile that must have it, where their sites differ."""
+_FLEET_MANY = 32
+"""So many are no coincidence in a fleet of any size."""
 _LEAST = timedelta(minutes=10)
 _AT_ONCE = timedelta(0)
 
@@ -52,8 +54,8 @@ def common_leads(
 ) -> set[str]:
     """The id of the incident that speaks for all that have the child's trouble at the same time, if many do.
 
-    At least three assets of one site; or three, and half of all, of different sites. The first that began
-    speaks for the others.
+    At least three assets of one site; or three, and half of all or 32, of different sites. The first that
+    began speaks for the others.
 
     Args:
         others: Incidents of the child's cause, of any asset.
@@ -66,9 +68,9 @@ def common_leads(
         if one.trouble == own.trouble and abs(one.started_at - own.started_at) <= slack
     ]
     of_site = [one for one in alike if one.asset.site == own.asset.site]
-    is_of_fleet = _n_assets(alike) >= max(MIN_ASSETS, _FLEET_SHARE * n_in_fleet)
+    is_of_fleet = _n_assets(alike) >= max(MIN_ASSETS, min(_FLEET_SHARE * n_in_fleet, _FLEET_MANY))
     group = alike if is_of_fleet else of_site if _n_assets(of_site) >= MIN_ASSETS else []
-    lead = min(group, key=lambda one: (one.started_at, one.opened_at, one.id), default=None)
+    lead = min(group, key=lambda one: one.order, default=None)
     if lead is None or lead.asset == own.asset or child.is_withdrawn:
         return set()
     return {lead.id} if _lasts(lead, child, slack, now) else set()

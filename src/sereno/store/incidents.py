@@ -19,7 +19,8 @@ MIN_PREFIX = 6
 """Characters of an id that may stand for all of it."""
 
 MAX_ALIKE = 20
-MAX_KIN = 512
+MAX_KIN = 64
+MAX_IDS_IN_QUERY = 500
 _KIN = (
     select(
         incident.c.id,
@@ -35,7 +36,7 @@ _KIN = (
         incident.c.started_at.between(bindparam("first"), bindparam("last")),
         incident.c.is_withdrawn.is_(False),
     )
-    .order_by(incident.c.started_at, incident.c.id)
+    .order_by((site.c.name == bindparam("home")).desc(), incident.c.started_at, incident.c.id)
     .limit(MAX_KIN)
 )
 
@@ -112,11 +113,14 @@ class IncidentSession(Session):
         """Whether a request about an incident was heard before."""
         return self._was_heard(self.incident(incident_id).id, request_key)
 
-    def kin(self, cause: str, *, first: datetime, last: datetime) -> list[Kin]:
-        """The incidents of one cause, of whatever asset, that began between two instants, the first 512."""
-        rows = self._connection.execute(
-            _KIN, {"mine": self._organization_id, "cause": cause, "first": first, "last": last}
-        )
+    def kin(self, cause: str, home: str, *, first: datetime, last: datetime) -> list[Kin]:
+        """The first 64 incidents of one cause that began between two instants, those of a site before others.
+
+        Args:
+            home: Name of that site.
+        """
+        which = {"mine": self._organization_id, "cause": cause, "home": home, "first": first, "last": last}
+        rows = self._connection.execute(_KIN, which)
         return [
             Kin(
                 row.id,
@@ -180,8 +184,8 @@ class IncidentSession(Session):
         table, mine = incident_event.c, incident.c.organization_id == self._organization_id
         joined = select(incident_event).join(incident, table.incident_id == incident.c.id).where(mine)
         of_kinds = joined.where(table.kind.in_([kind.value for kind in kinds]))
-        for start in range(0, len(incident_ids), MAX_KIN):
-            ids = incident_ids[start : start + MAX_KIN]
+        for start in range(0, len(incident_ids), MAX_IDS_IN_QUERY):
+            ids = incident_ids[start : start + MAX_IDS_IN_QUERY]
             query = of_kinds.where(table.incident_id.in_(ids)).order_by(table.incident_id, table.seq)
             for row in self._connection.execute(query).mappings():
                 found.setdefault(row["incident_id"], []).append(event_of(dict(row)))
