@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sereno.domain.errors import NotFound, StoreError
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, apply
-from sereno.store import Store
+from sereno.store import Store, open_store
 from tests.store.builders import (
     NOW,
     PUMP,
@@ -20,6 +20,7 @@ from tests.store.builders import (
     append,
     asset_id,
     query,
+    take_back_to_first_version,
 )
 
 STORY = [
@@ -186,3 +187,13 @@ def test_log_of_a_simulated_asset_can_go_with_it(store: Store) -> None:
 
     with store.read() as tx, pytest.raises(NotFound):
         tx.events("incident-1")
+
+
+def test_incidents_of_the_first_version_are_upgraded(database_url: str) -> None:
+    with open_store(database_url) as store:
+        before = opened(store)
+    take_back_to_first_version(database_url)
+
+    with open_store(database_url) as store, store.read() as tx:
+        assert tx.incident("incident-1") == before
+        assert tx.events("incident-1") == [an_event()]
