@@ -178,3 +178,16 @@ def test_health_is_said_beside_its_targets_in_both_languages(broken: Path) -> No
     assert "target 120" in english
     assert "objetivo 120" in spanish
     assert "sereno " in english.splitlines()[-1]
+
+
+def test_watching_lets_what_was_put_aside_return(copied: Path, tmp_path: Path) -> None:
+    name = _ids(copied)[0]
+    sereno("incidents", "shelve", name, "--hours", "0.000001", "--reason", "obra", "--json", workspace=copied)
+    (tmp_path / "empty").mkdir()
+
+    watched = sereno("watch", tmp_path / "empty", "--once", "--json", workspace=copied)
+
+    log = sereno("incidents", "show", name, "--json", workspace=copied).document["events"]
+    assert watched.code == 0
+    assert [event["event"] for event in log][-2:] == ["shelved", "unshelved"]
+    assert log[-1]["who"] == "sereno"

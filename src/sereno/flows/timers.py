@@ -31,6 +31,8 @@ REVIEW_S = 60.0
 _BATCH = 500
 _JUMP = timedelta(seconds=2)
 """A wall clock that moves by more against the steady one was set."""
+_TOGETHER_S = 0.5
+"""Two clocks are read together if it takes less [s]."""
 
 
 def fire_due(store: Store, policy: LifePolicy, *, now: datetime) -> int:
@@ -117,14 +119,21 @@ class Timekeeper:
     def __init__(self, clock: Clock, steady: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._steady = steady
-        self._last = clock(), steady()
+        self._last = self._read()
 
     def look(self) -> tuple[datetime, timedelta]:
         """The current instant, and by how much the wall clock was set since the last look, if it was."""
-        wall, steady = self._clock(), self._steady()
+        wall, steady = self._read()
         moved = (wall - self._last[0]) - timedelta(seconds=steady - self._last[1])
         self._last = wall, steady
         return wall, moved if abs(moved) > _JUMP else timedelta(0)
+
+    def _read(self) -> tuple[datetime, float]:
+        """Both clocks at the same moment: a process that sleeps in between reads again."""
+        while True:
+            before, wall, after = self._steady(), self._clock(), self._steady()
+            if after - before < _TOGETHER_S:
+                return wall, after
 
 
 class Tender:
