@@ -249,7 +249,8 @@ class _Plan:
 def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
     """Whether an incident spoke of the same check and cause at the same time."""
     last = incident.leading[-1]
-    is_alike = last.check == detection.check and last.cause == detection.cause
+    # What is left of a withdrawn incident may be what it explained: its group is that of the trouble itself.
+    is_alike = last.cause == detection.cause and incident.group_key == group_key(detection)
     begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
     return is_alike and begins_before and detection.started_at <= last.last_at
 
