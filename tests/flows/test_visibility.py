@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sereno.domain.errors import SettingsError
 from sereno.domain.readings import Window
 from sereno.domain.time import from_numpy
 from sereno.flows.workspace import Workspace
@@ -90,3 +91,22 @@ def test_hours_of_maintenance_return_what_goes_on_after_them(tmp_path: Path) -> 
 
     assert during == ["silenced"]
     assert after == ["shown"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{hours: "08:00-18:00"}',
+        "{start: 2026-03-02, end: 2026-03-01}",
+        '{hours: "08:00-18:00", days: [8]}',
+        '{hours: "8-18", days: [1]}',
+        "{days: [1], timezone: Madrid}",
+        "{mutes: [everything]}",
+    ],
+    ids=["no days", "ends before", "no such day", "no hours", "no zone", "no event"],
+)
+def test_maintenance_that_makes_no_sense_is_refused_with_its_place(tmp_path: Path, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        a_workspace(tmp_path, settings=f"maintenance:\n  obra: {said}\n").score()
+
+    assert "maintenance.obra" in str(caught.value)

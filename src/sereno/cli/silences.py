@@ -82,10 +82,7 @@ def add_silence(  # noqa: PLR0913, PLR0917 - one parameter per option
     request: Request = context.obj
     matcher = Matcher(site, asset, profile, cause, problem, _severity(severity_at_most))
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        begins = None if start is None else _time(start)
-        ends = None if end is None else _time(end)
-        if ends is None and lasting is not None:
-            ends = (begins or workspace.now()) + timedelta(hours=lasting)
+        begins, ends = _span(start, end, lasting, workspace.now())
         silence = workspace.add_silence(
             SilenceRequest(
                 matcher,
@@ -130,6 +127,16 @@ def _show(request: Request, document: dict[str, object]) -> None:
 
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _span(
+    start: str | None, end: str | None, lasting: float | None, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Begin and end as they were said; of a length, the end that it gives."""
+    begins = None if start is None else _time(start)
+    if end is None and lasting is not None:
+        return begins, (begins or now) + timedelta(hours=lasting)
+    return begins, None if end is None else _time(end)
 
 
 def _severity(name: str | None) -> "Severity | None":

@@ -136,16 +136,7 @@ class IncidentView:
             "condition": incident.condition.value,
             "state": incident.state.value,
             "verdict": incident.verdict and incident.verdict.value,
-            "visibility": incident.visibility(now),
-            "chattering": incident.is_chattering,
-            "unattended": incident.is_unattended,
-            "parents": list(incident.inhibitors),
-            "children": len(self.children),
-            "silences": sorted(incident.silences),
-            "escalated": incident.escalated,
-            "shelved_until": isoformat(incident.shelved_until)
-            if incident.visibility(now) == "shelved"
-            else None,
+            **self._heard_json(now),
             "peak_at": isoformat(worst.peak_at),
             "recommendation": self.recommendation("en"),
             "recommendation_es": self.recommendation("es"),
@@ -174,6 +165,21 @@ class IncidentView:
             "similar_count": len(self.similar),
             "recurrence": self.recurrence,
             "contributions": {name: round(share, 4) for name, share in worst.contributions.items()},
+        }
+
+    def _heard_json(self, now: datetime) -> dict[str, object]:
+        """Who hears of it, and why not everybody does."""
+        incident = self.incident
+        visibility = incident.visibility(now)
+        return {
+            "visibility": visibility,
+            "chattering": incident.is_chattering,
+            "unattended": incident.is_unattended,
+            "parents": list(incident.inhibitors),
+            "children": len(self.children),
+            "silences": sorted(incident.silences),
+            "escalated": incident.escalated,
+            "shelved_until": isoformat(incident.shelved_until) if visibility == "shelved" else None,
         }
 
 
