@@ -8,11 +8,20 @@ COMMANDS = [
     *("check", "ingest", "train", "score", "watch", "summary", "simulate", "demo", "doctor"),
     *("incidents", "incidents list", "incidents show", "incidents ack", "incidents comment"),
     *("incidents assign", "incidents shelve", "incidents close", "incidents export"),
+    *(
+        "incidents unshelve",
+        "incidents reopen",
+        "incidents undo",
+        "silences",
+        "silences list",
+        "silences add",
+        "silences end",
+    ),
     *("corrections", "corrections add", "corrections list", "corrections undo"),
     *("export", "export preprocessed", "export results", "export anomalies", "export clusters"),
     *("receivers", "receivers list", "receivers test"),
     *("notifications", "notifications list", "notifications resend", "notifications deliver"),
-    *("report", "segment", "run", "evaluate", "regimes"),
+    *("health", "report", "segment", "run", "evaluate", "regimes"),
     *("config", "config check", "config explain", "config schema"),
 ]
 HEAVY = ("numpy", "polars", "sklearn", "sqlalchemy", "scipy", "watchfiles", "alembic")

@@ -12,6 +12,16 @@ INCIDENT_KEYS = {
     *("score", "threshold", "observed", "expected", "unit", "impact", "impact_unit", "cost", "currency"),
     *("sentence", "sentence_es", "model"),
     *("owner", "contributions", "problem", "normal_to", "similar", "similar_count", "recurrence"),
+    *(
+        "chattering",
+        "unattended",
+        "parents",
+        "children",
+        "silences",
+        "escalated",
+        "shelved_until",
+        "cost_per_day",
+    ),
 }
 ENTRY_KEYS = {"file", "totals", "tables", "issues", "verdict"}
 TOTALS = {
@@ -28,6 +38,8 @@ COMMANDS = [
     ("incidents",),
     ("incidents", "list"),
     ("summary",),
+    ("health",),
+    ("silences",),
     ("doctor",),
     ("config", "check"),
     ("config", "explain"),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 
@@ -38,7 +39,26 @@ EVENTS = [
     _human(EventKind.ASSIGNED, owner="luis"),
     _human(EventKind.SHELVED, until="2025-06-02T12:00:00+00:00"),
     _human(EventKind.CLOSED, verdict="real"),
+    _human(EventKind.CLOSED, unattended="true"),
+    _human(EventKind.REOPENED),
+    _human(EventKind.UNACKNOWLEDGED, reason="timeout"),
+    _human(EventKind.UNSHELVED),
+    _human(EventKind.ESCALATED, step="1"),
+    _human(EventKind.ESCALATED, step="2"),
+    _human(EventKind.SILENCED, silence="works", mutes="opened,escalated"),
+    _human(EventKind.UNSILENCED, silence="works"),
+    _human(EventKind.INHIBITED, parent="i9"),
+    _human(EventKind.UNINHIBITED, parent="i9"),
+    _human(EventKind.CALMED),
 ]
+OF_VISIBILITY = {
+    EventKind.SHELVED,
+    EventKind.UNSHELVED,
+    EventKind.SILENCED,
+    EventKind.UNSILENCED,
+    EventKind.INHIBITED,
+    EventKind.UNINHIBITED,
+}
 
 
 def test_incident_opens_active_and_new() -> None:
@@ -66,6 +86,23 @@ def test_fold_is_pure_and_never_contradicts_itself(events: list[IncidentEvent]) 
     assert starts == sorted(set(starts))
     is_active = folded.ended_at is None and not folded.is_withdrawn
     assert (folded.condition is Condition.ACTIVE) == is_active
+    assert (folded.state is HumanState.CLOSED) == ((folded.verdict is not None) != folded.is_unattended)
+    assert not (folded.verdict is not None and folded.is_unattended)
+    assert (folded.state is HumanState.ACKNOWLEDGED) == (folded.acknowledged_severity is not None)
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=12))
+def test_who_hears_of_it_changes_nothing_else(events: list[IncidentEvent]) -> None:
+    first = an_incident(a_detection(days=None))
+    heard = [event for event in events if event.kind not in OF_VISIBILITY]
+
+    told, kept = reduce(apply, events, first), reduce(apply, heard, first)
+
+    assert _beside_visibility(told) == _beside_visibility(kept)
+
+
+def _beside_visibility(incident: Incident) -> Incident:
+    return replace(incident, shelved_until=None, silences={}, inhibitors=(), n_events=0)
 
 
 def test_newer_form_of_a_detection_replaces_the_older() -> None:
@@ -155,6 +192,45 @@ def test_shelved_incident_returns_by_itself() -> None:
 
     assert incident.visibility(until - timedelta(seconds=1)) == "shelved"
     assert incident.visibility(until) == "shown"
+
+
+def test_nobody_came_is_no_verdict_and_a_verdict_may_follow() -> None:
+    unattended = apply(_active(), _human(EventKind.CLOSED, unattended="true"))
+
+    closed = apply(unattended, _human(EventKind.CLOSED, verdict="expected"))
+
+    assert (unattended.state, unattended.verdict) == (HumanState.CLOSED, None)
+    assert unattended.is_unattended
+    assert (closed.verdict, closed.is_unattended) == (Verdict.EXPECTED, False)
+    assert apply(closed, _human(EventKind.CLOSED, unattended="true")).verdict is Verdict.EXPECTED
+
+
+def test_closed_incident_is_neither_acknowledged_nor_escalated() -> None:
+    closed = apply(_active(), _human(EventKind.CLOSED, verdict="real"))
+
+    after = reduce(apply, [_human(EventKind.ACKNOWLEDGED), _human(EventKind.ESCALATED, step="1")], closed)
+
+    assert (after.state, after.verdict, after.escalated) == (HumanState.CLOSED, Verdict.REAL, 0)
+
+
+def test_silence_mutes_only_what_it_says() -> None:
+    silenced = apply(_active(), _human(EventKind.SILENCED, silence="works", mutes="opened,escalated"))
+
+    assert silenced.visibility(NOW) == "silenced"
+    assert [silenced.is_muted(kind, NOW) for kind in (EventKind.OPENED, EventKind.CLEARED)] == [True, False]
+    assert not apply(silenced, _human(EventKind.UNSILENCED, silence="works")).is_muted(EventKind.OPENED, NOW)
+
+
+def test_inhibited_incident_is_shown_again_when_its_last_parent_lets_go() -> None:
+    both = reduce(
+        apply, [_human(EventKind.INHIBITED, parent="i9"), _human(EventKind.INHIBITED, parent="i8")], _active()
+    )
+
+    one = apply(both, _human(EventKind.UNINHIBITED, parent="i9"))
+
+    assert (both.inhibitors, one.inhibitors) == (("i8", "i9"), ("i8",))
+    assert one.is_muted(EventKind.CLEARED, NOW)
+    assert apply(one, _human(EventKind.UNINHIBITED, parent="i8")).visibility(NOW) == "shown"
 
 
 def _active() -> Incident:

@@ -52,7 +52,7 @@ def test_the_second_time_tells_of_the_first(tmp_path: Path) -> None:
     taken = np.tile(usual(), 2)
     taken[[12, 84]] = 61.5, 63.5
 
-    views = judged(tmp_path, taken).incidents(newest_first=True)
+    views = judged(tmp_path, taken).incidents(order="newest")
 
     assert [view.to_json(NOW)["similar_count"] for view in views] == [1, 0]
     assert [view.recurrence for view in views] == ["rising", "first"]

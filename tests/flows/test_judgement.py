@@ -35,7 +35,19 @@ KEYS = {
     *("score", "threshold", "observed", "expected", "unit", "impact", "impact_unit", "cost", "currency"),
     *("sentence", "sentence_es", "model"),
 }
-OUR_OWN_KEYS = {"owner", "contributions", "problem", "normal_to", "similar", "similar_count", "recurrence"}
+OUR_OWN_KEYS = {
+    *("owner", "contributions", "problem", "normal_to", "similar", "similar_count", "recurrence"),
+    *(
+        "chattering",
+        "unattended",
+        "parents",
+        "children",
+        "silences",
+        "escalated",
+        "shelved_until",
+        "cost_per_day",
+    ),
+}
 
 
 def _of(workspace: Workspace, site: str, kind: str) -> list[IncidentView]:
@@ -268,7 +280,7 @@ def test_incidents_come_worst_first(judged_daily: Workspace) -> None:
 
 
 def test_incidents_come_newest_first_when_asked(judged_daily: Workspace) -> None:
-    starts = [view.incident.started_at for view in judged_daily.incidents(newest_first=True)]
+    starts = [view.incident.started_at for view in judged_daily.incidents(order="newest")]
 
     assert starts == sorted(starts, reverse=True)
 
@@ -287,6 +299,22 @@ def test_tariff_gives_every_loss_a_price(judged_daily: Workspace) -> None:
     assert document["cost"] == pytest.approx(-0.2 * dead.incident.impact, abs=0.01)
     assert document["currency"] == "EUR"
     assert "€" in str(document["sentence_es"])
+
+
+def test_incidents_come_by_what_they_cost_a_day_when_asked(judged_daily: Workspace) -> None:
+    with (judged_daily.folder / "sereno.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("tariff: {currency: EUR, prices: {kWh: 0.2}}\n")
+    workspace = a_workspace(judged_daily.folder)
+
+    per_day = [view.cost_per_day or 0.0 for view in workspace.incidents(order="cost")]
+
+    assert per_day == sorted(per_day, reverse=True)
+    assert per_day[0] > 0
+    for view in workspace.incidents():
+        document = view.to_json(NOW)
+        ended, days = view.incident.ended_at, view.incident.leading[-1].n_rows
+        if document["cost"] and ended is not None and len(view.incident.leading) == 1:
+            assert document["cost_per_day"] == pytest.approx(float(document["cost"]) / days, rel=0.5)
 
 
 def test_whole_set_stays_quiet_enough(judged_daily: Workspace) -> None:

@@ -3,13 +3,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent, apply
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey
-from sereno.incidents.grouping import IncidentStep, group_key, plan_steps, reopen_window
+from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
+from sereno.incidents.reopening import reopen_window
 from tests.support.builders import DAY, HOUR, NOW, a_detection
 
 Book = dict[str, Incident]
@@ -426,6 +427,15 @@ def _told(book: Book) -> list[tuple[str, list[tuple[str, object]]]]:
 
 @settings(max_examples=150)
 @given(_histories())
+@example(
+    [
+        ("quality.swapped_channels", 2, 1, "generation"),
+        ("quality.missing", 1, 6, "export"),
+        ("quality.missing", 8, 1, "generation"),
+        ("quality.frozen", 1, 1, "export"),
+        ("quality.frozen", 4, 3, "export"),
+    ]
+)
 def test_day_by_day_ends_as_all_at_once_and_never_has_two_active_of_a_kind(
     lives: list[tuple[str, int, int, str]],
 ) -> None:

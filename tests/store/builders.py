@@ -3,16 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
-from sqlalchemy import create_engine, make_url, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import MetaData, create_engine, make_url, text
 
 from sereno.domain.incidents import EventKind, IncidentEvent
 from sereno.domain.judgement import Calibration, Detection, IncidentKind, ModelCard, Severity
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile, Signal
 from sereno.domain.time import to_numpy
-from sereno.store import Appended, Store, StoredRows
+from sereno.store import Appended, Store, StoredRows, migrate
+from sereno.store.schema import metadata
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -84,6 +88,36 @@ def query(url: str, statement: str) -> list[Mapping[str, object]]:
             return [dict(row) for row in result.mappings()] if result.returns_rows else []
     finally:
         engine.dispose()
+
+
+def take_back_to_first_version(url: str) -> None:
+    """Leave of a store's tables and columns those that its first version had; their rows stay."""
+    first = _first_version()
+    for table in reversed(metadata.sorted_tables):
+        if table.name not in first.tables:
+            query(url, f"DROP TABLE {table.name}")
+            continue
+        known = first.tables[table.name]
+        for index in table.indexes:
+            if index.name not in {one.name for one in known.indexes}:
+                query(url, f"DROP INDEX {index.name}")
+        for column in table.columns:
+            if column.name not in known.columns:
+                query(url, f'ALTER TABLE {table.name} DROP COLUMN "{column.name}"')
+    query(url, "UPDATE alembic_version SET version_num = '0001'")
+
+
+def _first_version() -> MetaData:
+    """The schema that the first migration makes."""
+    config, found = Config(), MetaData()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        found.reflect(connection)
+    engine.dispose()
+    return found
 
 
 def a_detection(

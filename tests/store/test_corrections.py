@@ -8,7 +8,18 @@ from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.errors import NotFound
 from sereno.store import Store, open_store
 from sereno.store.migrate import SCHEMA
-from tests.store.builders import NOW, PUMP, START, STEP, a_batch, append, asset_id, query, stored
+from tests.store.builders import (
+    NOW,
+    PUMP,
+    START,
+    STEP,
+    a_batch,
+    append,
+    asset_id,
+    query,
+    stored,
+    take_back_to_first_version,
+)
 
 
 def _a_correction(store: Store, **changes: object) -> Correction:
@@ -90,12 +101,7 @@ def test_corrections_of_another_organization_are_not_seen(database_url: str, sto
 def test_store_of_the_first_version_is_upgraded_with_its_readings(database_url: str) -> None:
     with open_store(database_url) as store:
         append(store, a_batch([[1, 2]]))
-    query(database_url, "DROP TABLE correction")
-    query(database_url, "DROP TABLE regime_change")
-    query(database_url, "DROP TABLE delivery_attempt")
-    query(database_url, "DROP TABLE notification")
-    query(database_url, "DROP TABLE receiver_state")
-    query(database_url, "UPDATE alembic_version SET version_num = '0001'")
+    take_back_to_first_version(database_url)
 
     with open_store(database_url) as store:
         _add(store, _a_correction(store))

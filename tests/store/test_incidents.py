@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sereno.domain.errors import NotFound, StoreError
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, apply
-from sereno.store import Store
+from sereno.store import Store, open_store
 from tests.store.builders import (
     NOW,
     PUMP,
@@ -20,6 +20,7 @@ from tests.store.builders import (
     append,
     asset_id,
     query,
+    take_back_to_first_version,
 )
 
 STORY = [
@@ -32,6 +33,11 @@ STORY = [
     an_event(EventKind.CLEARED, after=6, detection=a_detection(end=8)),
     an_event(EventKind.REOPENED, after=7, detection=a_detection(start=10, end=None)),
     an_event(EventKind.UPDATED, after=8, detection=a_detection(start=10, end=12)),
+    an_event(EventKind.UNACKNOWLEDGED, after=8, facts={"reason": "timeout"}),
+    an_event(EventKind.ESCALATED, after=8, facts={"step": "1"}),
+    an_event(EventKind.SILENCED, after=8, facts={"mutes": "opened,escalated", "silence": "works"}),
+    an_event(EventKind.INHIBITED, after=8, facts={"parent": "incident-0"}),
+    an_event(EventKind.CLOSED, after=8, facts={"unattended": "true"}),
     an_event(EventKind.CLOSED, after=9, actor="luis", facts={"verdict": "real"}),
 ]
 
@@ -181,3 +187,13 @@ def test_log_of_a_simulated_asset_can_go_with_it(store: Store) -> None:
 
     with store.read() as tx, pytest.raises(NotFound):
         tx.events("incident-1")
+
+
+def test_incidents_of_the_first_version_are_upgraded(database_url: str) -> None:
+    with open_store(database_url) as store:
+        before = opened(store)
+    take_back_to_first_version(database_url)
+
+    with open_store(database_url) as store, store.read() as tx:
+        assert tx.incident("incident-1") == before
+        assert tx.events("incident-1") == [an_event()]

@@ -13,6 +13,7 @@ from sereno.cli.notifications import notifications_app
 from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.receivers import receivers_app
 from sereno.cli.settings import config_app
+from sereno.cli.silences import silences_app
 
 if TYPE_CHECKING:
     from sereno.flows.build import FileHints, Setup
@@ -31,6 +32,7 @@ app = typer.Typer(
     epilog="--workspace, --json, --lang, --quiet and --debug may stand before or after the command.",
 )
 app.add_typer(incidents_app, name="incidents")
+app.add_typer(silences_app, name="silences")
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(export_app, name="export")
 app.add_typer(config_app, name="config")
@@ -324,6 +326,21 @@ def summary(
         names = [sentence(prefix + name, language) if prefix else name for name in counts]
         if names:
             say("  " + ", ".join(f"{name}: {n}" for name, n in zip(names, counts.values(), strict=True)))
+    precision: dict[str, object] = document["precision"]  # type: ignore[assignment]
+    if precision["percent"] is not None:
+        facts = {name: precision[name] for name in ("real", "false_alarms", "percent")}
+        say("  " + sentence("cli.precision", language, **facts))
+
+
+@app.command()
+def health(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, help="Last days of the data.")] = 30,
+) -> None:
+    """Say how much incidents ask of people, beside the targets of EEMUA 191, and what would help most."""
+    from sereno.cli.health import run_health
+
+    run_health(context.obj, days)
 
 
 @app.command()

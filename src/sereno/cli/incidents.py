@@ -3,7 +3,7 @@
 import getpass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from sereno.cli.output import Request, say, show_json, show_table
 
 if TYPE_CHECKING:
     from sereno.flows.exports import Cell
+    from sereno.flows.feedback import WouldChange
 
 __all__ = ["incidents_app"]
 
@@ -20,7 +21,10 @@ incidents_app = typer.Typer(
 )
 
 IncidentId = Annotated[str, typer.Argument(help="Its id, or the first six characters or more.")]
-_MAX_SHELVED = timedelta(hours=24)
+RequestKey = Annotated[
+    str | None, typer.Option("--request", help="Key of the request: one heard before changes nothing.")
+]
+Actor = Annotated[str | None, typer.Option(help="Who does it; the user of this machine without it.")]
 
 
 @incidents_app.callback()
@@ -33,21 +37,26 @@ def default(context: typer.Context) -> None:
 @incidents_app.command("list")
 def list_incidents(
     context: typer.Context,
-    sort: Annotated[str, typer.Option(help="worst or newest.")] = "worst",
+    sort: Annotated[
+        Literal["worst", "newest", "cost"], typer.Option(help="worst, newest or cost (a day).")
+    ] = "worst",
     active: Annotated[bool, typer.Option("--active", help="Only those that go on.")] = False,
+    quiet: Annotated[
+        Literal["shelved", "silenced", "inhibited"] | None,
+        typer.Option("--visibility", help="Only those that nobody is told of for this reason."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
 ) -> None:
     """All incidents."""
     from sereno.flows.workspace import Workspace
     from sereno.i18n.catalogue import sentence
 
-    if sort not in ("worst", "newest"):
-        raise typer.BadParameter("worst or newest", param_hint="--sort")
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        views = workspace.incidents(newest_first=sort == "newest")
+        views = workspace.incidents(order=sort)
         now, language = workspace.now(), workspace.language
-    views = [view for view in views if not active or view.incident.ended_at is None][:limit]
+    views = [view for view in views if not active or view.incident.ended_at is None]
+    views = [view for view in views if quiet in {None, view.incident.visibility(now)}][:limit]
     if request.as_json:
         show_json([view.to_json(now) for view in views])
         return
@@ -111,38 +120,56 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
 
 
 @incidents_app.command("ack")
-def acknowledge(context: typer.Context, incident_id: IncidentId) -> None:
+def acknowledge(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
     """Say that you have seen it."""
-    _act(context, "acknowledge", incident_id)
+    _act(context, "acknowledge", incident_id, actor=actor, key=request)
 
 
 @incidents_app.command("comment")
 def comment(
-    context: typer.Context, incident_id: IncidentId, text: Annotated[str, typer.Argument(help="The remark.")]
+    context: typer.Context,
+    incident_id: IncidentId,
+    text: Annotated[str, typer.Argument(help="The remark.")],
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
     """Add a remark."""
-    _act(context, "comment", incident_id, text)
+    _act(context, "comment", incident_id, text, actor=actor, key=request)
 
 
 @incidents_app.command("assign")
 def assign(
-    context: typer.Context, incident_id: IncidentId, owner: Annotated[str, typer.Argument(help="Who.")]
+    context: typer.Context,
+    incident_id: IncidentId,
+    owner: Annotated[str, typer.Argument(help="Who.")],
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
     """Give it to somebody."""
-    _act(context, "assign", incident_id, owner)
+    _act(context, "assign", incident_id, owner, actor=actor, key=request)
 
 
 @incidents_app.command("shelve")
 def shelve(
     context: typer.Context,
     incident_id: IncidentId,
-    hours: Annotated[float, typer.Option(min=0.1, max=24.0, help="For how long; at most a day.")] = 8.0,
+    hours: Annotated[float, typer.Option(help="For how long; at most a day.")] = 8.0,
     reason: Annotated[str, typer.Option(help="Why.")] = "",
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
     """Put it aside for a while; it returns by itself."""
-    _act(
-        context, "shelve", incident_id, timedelta(hours=min(hours, _MAX_SHELVED / timedelta(hours=1))), reason
-    )
+    _act(context, "shelve", incident_id, timedelta(hours=hours), reason, actor=actor, key=request)
+
+
+@incidents_app.command("unshelve")
+def unshelve(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
+    """Take it back before its time."""
+    _act(context, "unshelve", incident_id, actor=actor, key=request)
 
 
 @incidents_app.command("close")
@@ -150,13 +177,66 @@ def close(
     context: typer.Context,
     incident_id: IncidentId,
     verdict: Annotated[str, typer.Option(help="real, false_alarm, expected or data_problem.")],
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what the verdict would change; do nothing.")
+    ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Move the threshold so; `incidents undo` takes it back.")
+    ] = False,
+    actor: Actor = None,
+    request: RequestKey = None,
 ) -> None:
-    """Close it and say what it was."""
+    """Close it and say what it was; shows what the verdict would change of the last 90 days."""
     from sereno.domain.incidents import Verdict
+    from sereno.flows.workspace import Workspace
 
     if verdict not in list(Verdict):
         raise typer.BadParameter(", ".join(Verdict), param_hint="--verdict")
-    _act(context, "close_incident", incident_id, Verdict(verdict))
+    said: Request = context.obj
+    with Workspace.open(said.workspace, language=said.language) as workspace:
+        found = workspace.preview_verdict(incident_id, Verdict(verdict))
+        if not said.as_json:
+            _say_change(found, workspace.language)
+        if not preview:
+            who = actor or getpass.getuser()
+            workspace.close_incident(
+                incident_id, found.verdict, actor=who, request_key=request, is_applied=apply
+            )
+        document = workspace.incident(incident_id).to_json(workspace.now())
+    if preview and said.as_json:
+        show_json(found.to_json())
+    elif said.as_json:
+        show_json(document | {"would_change": found.to_json(), "applied": apply})
+    elif not preview:
+        say(f"{document['id']}: {document['state']}, {document['visibility']}")
+
+
+@incidents_app.command("undo")
+def undo(context: typer.Context, incident_id: IncidentId, actor: Actor = None) -> None:
+    """Take back the threshold that its verdict moved."""
+    from sereno.domain.time import isoformat
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    said: Request = context.obj
+    with Workspace.open(said.workspace, language=said.language) as workspace:
+        undone = workspace.undo_verdict(incident_id, actor=actor or getpass.getuser())
+        language = workspace.language
+    rows = [
+        {"id": one.id, "check": one.check, "factor": one.factor, "at": isoformat(one.at)} for one in undone
+    ]
+    if said.as_json:
+        show_json({"incident": incident_id, "undone": rows})
+    else:
+        say(sentence("cli.undone", language, count=len(rows), incident=incident_id))
+
+
+@incidents_app.command("reopen")
+def reopen(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
+    """Look at a closed one again."""
+    _act(context, "reopen", incident_id, actor=actor, key=request)
 
 
 @incidents_app.command("export")
@@ -193,12 +273,41 @@ def _proof(told: dict[str, object], language: str) -> str:
     return sentence("cli.told", language, **named, attempts=len(attempts), answer=answer)
 
 
-def _act(context: typer.Context, method: str, incident_id: str, *arguments: object) -> None:
+def _say_change(found: "WouldChange", language: str) -> None:
+    from sereno.i18n.catalogue import sentence
+    from sereno.i18n.numbers import number
+
+    if found.factor is None or found.threshold is None or found.becomes is None:
+        say(sentence("cli.would_change_nothing", language))
+        return
+    key = "cli.would_change" if found.is_quiet else "cli.would_change_bounded"
+    facts = {
+        "asset": found.asset,
+        "check": found.check,
+        "threshold": number(found.threshold, language),
+        "becomes": number(found.becomes, language),
+        "gone": len(found.gone),
+        "shorter": len(found.shorter),
+        "kept": found.kept,
+        "real": len(found.lost_real),
+    }
+    say(sentence(key, language, **facts))
+
+
+def _act(
+    context: typer.Context,
+    method: str,
+    incident_id: str,
+    *arguments: object,
+    actor: str | None,
+    key: str | None,
+) -> None:
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
+    who = actor or getpass.getuser()
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        getattr(workspace, method)(incident_id, *arguments, actor=getpass.getuser())
+        getattr(workspace, method)(incident_id, *arguments, actor=who, request_key=key)
         document = workspace.incident(incident_id).to_json(workspace.now())
     if request.as_json:
         show_json(document)

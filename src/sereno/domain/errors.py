@@ -2,7 +2,7 @@
 
     SerenoError
     ├── UsageError            the request itself makes no sense            exit 2
-    │   └── InvalidCorrection, ExtraMissing
+    │   └── InvalidCorrection, InvalidSilence, ShelvingTooLong, ReasonMissing, ExtraMissing
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
@@ -44,6 +44,7 @@ __all__ = [
     "HistoryTooShort",
     "InvalidCorrection",
     "InvalidRecord",
+    "InvalidSilence",
     "MappingMisfit",
     "MissingColumns",
     "ModelCorrupt",
@@ -54,8 +55,10 @@ __all__ = [
     "SenderMisconfigured",
     "SenderOptionUnknown",
     "SenderUnknown",
+    "ReasonMissing",
     "SerenoError",
     "SettingsError",
+    "ShelvingTooLong",
     "StoreError",
     "StoreNewer",
     "StoreUnreachable",
@@ -108,6 +111,30 @@ class InvalidCorrection(UsageError):
 
     code = "correction.invalid"
     template = "The correction cannot be made: {detail}. Nothing was changed."
+
+
+class InvalidSilence(UsageError):
+    """A silence that makes no sense."""
+
+    code = "silence.invalid"
+    template = "The silence cannot be made: {detail}. Nothing was changed."
+
+
+class ShelvingTooLong(UsageError):
+    """Nothing is put aside for longer than a day."""
+
+    code = "incident.shelving_too_long"
+    template = (
+        "An incident is shelved for {most} hours at most, so that it always returns: {asked} were asked for. "
+        "Shelve it for less, or silence what is planned with `sereno silences add`."
+    )
+
+
+class ReasonMissing(UsageError):
+    """Who puts an incident aside says why."""
+
+    code = "incident.reason_missing"
+    template = "Shelving {incident} needs a reason. Say why with --reason; nothing was changed."
 
 
 class ExtraMissing(UsageError):

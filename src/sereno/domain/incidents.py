@@ -1,6 +1,6 @@
 """An incident's life: a pure fold of its events on two axes, condition and human."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -15,6 +15,7 @@ __all__ = [
     "HumanState",
     "Incident",
     "IncidentEvent",
+    "UNATTENDED",
     "Verdict",
     "apply",
     "explains",
@@ -74,6 +75,10 @@ class HumanState(StrEnum):
     CLOSED = "closed"
 
 
+UNATTENDED = "unattended"
+"""Fact of a closing without a verdict: nobody came."""
+
+
 class Verdict(StrEnum):
     """What a person found it to be, on closing."""
 
@@ -102,7 +107,19 @@ class EventKind(StrEnum):
     COMMENTED = "commented"
     ASSIGNED = "assigned"
     SHELVED = "shelved"
+    UNSHELVED = "unshelved"
     CLOSED = "closed"
+    UNACKNOWLEDGED = "unacknowledged"
+    """The time for it has passed, or it became worse than what was acknowledged."""
+    ESCALATED = "escalated"
+    """Nobody acknowledged it in time."""
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    INHIBITED = "inhibited"
+    """Another incident, its parent, explains it."""
+    UNINHIBITED = "uninhibited"
+    CALMED = "calmed"
+    """It had been chattering and has been quiet since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +131,7 @@ class IncidentEvent:
         event_time: When it happened in the data; equals `at` for what people do.
         actor: Who: `sereno` or a person.
         detection: The evidence, for events that come from judging.
-        facts: Text, owner, verdict or the end of a shelving.
+        facts: Text, owner, verdict, the end of a shelving, a silence, a parent, a step of an escalation.
     """
 
     kind: EventKind
@@ -127,7 +144,18 @@ class IncidentEvent:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Detections of one cause with a start, an end and a life."""
+    """Detections of one cause with a start, an end and a life.
+
+    Three axes that never touch one another: condition, what people did, and who hears of it.
+
+    Attributes:
+        is_unattended: Closed without a verdict, because nobody came.
+        acknowledged_severity: What it was when it was acknowledged; None while it is not.
+        escalated: Last step of its escalation; 0 before the first.
+        silences: What each silence in force keeps quiet (names of events, comma-separated), by its id.
+        inhibitors: Ids of the incidents that explain it.
+        is_chattering: Its condition changes so often that nobody is told of each change.
+    """
 
     id: str
     group_key: str
@@ -141,6 +169,12 @@ class Incident:
     comments: tuple[tuple[datetime, str, str], ...] = ()
     is_withdrawn: bool = False
     n_events: int = 0
+    is_unattended: bool = False
+    acknowledged_severity: Severity | None = None
+    escalated: int = 0
+    silences: Mapping[str, str] = field(default_factory=dict)
+    inhibitors: tuple[str, ...] = ()
+    is_chattering: bool = False
 
     @property
     def leading(self) -> tuple[Detection, ...]:
@@ -185,9 +219,35 @@ class Incident:
         unit = self.worst.impact_unit
         return sum(d.impact for d in self.leading if d.impact_unit == unit)
 
+    @property
+    def turns(self) -> tuple[datetime, ...]:
+        """When its condition changed, in the time of the data, ascending."""
+        begun = [d.started_at for d in self.leading]
+        return tuple(sorted([*begun, *(d.ended_at for d in self.leading if d.ended_at is not None)]))
+
     def visibility(self, now: datetime) -> str:
-        """`shelved` while a shelving lasts, else `shown`; it never hides the incident's history."""
-        return "shelved" if self.shelved_until is not None and now < self.shelved_until else "shown"
+        """`shelved`, `silenced`, `inhibited` or `shown`, the first that holds; history stays."""
+        if self.shelved_until is not None and now < self.shelved_until:
+            return "shelved"
+        if self.silences:
+            return "silenced"
+        return "inhibited" if self.inhibitors else "shown"
+
+    def heard_like(self, other: "Incident") -> "Incident":
+        """This incident, as visible as another form of it."""
+        return replace(
+            self, shelved_until=other.shelved_until, silences=other.silences, inhibitors=other.inhibitors
+        )
+
+    def is_muted(self, kind: EventKind, now: datetime) -> bool:
+        """Whether nobody is to be told of an event of that kind."""
+        match self.visibility(now):
+            case "shown":
+                return False
+            case "silenced" if not self.inhibitors:
+                return any(kind.value in muted.split(",") for muted in self.silences.values())
+            case _:
+                return True
 
 
 def apply(
@@ -223,38 +283,127 @@ def _with_evidence(incident: Incident, detection: Detection, *, is_kept: bool) -
     return replace(incident, evidence=evidence, is_withdrawn=False)
 
 
-def _returned(incident: Incident) -> Incident:
-    """Trouble that somebody had closed and that is back is news again."""
-    if incident.state is not HumanState.CLOSED:
-        return incident
-    return replace(incident, state=HumanState.NEW, verdict=None)
-
-
 def _condition(incident: Incident) -> Condition:
     is_active = incident.ended_at is None and not incident.is_withdrawn
     return Condition.ACTIVE if is_active else Condition.CLEARED
 
 
 def _fold(incident: Incident, event: IncidentEvent) -> Incident:
-    facts = event.facts
-    match event.kind:
-        case (
-            EventKind.OPENED
-            | EventKind.UPDATED
-            | EventKind.REOPENED
-            | EventKind.CLEARED
-            | EventKind.WITHDRAWN
-        ):
-            incident = _returned(incident) if event.kind is EventKind.REOPENED else incident
-            return replace(incident, condition=_condition(incident))
-        case EventKind.ACKNOWLEDGED:
-            return replace(incident, state=HumanState.ACKNOWLEDGED, owner=incident.owner or event.actor)
-        case EventKind.COMMENTED:
-            comment = (event.at, event.actor, facts["text"])
-            return replace(incident, comments=(*incident.comments, comment))
-        case EventKind.ASSIGNED:
-            return replace(incident, owner=facts["owner"])
-        case EventKind.SHELVED:
-            return replace(incident, shelved_until=datetime.fromisoformat(facts["until"]))
-        case EventKind.CLOSED:
-            return replace(incident, state=HumanState.CLOSED, verdict=Verdict(facts["verdict"]))
+    is_over = incident.state is HumanState.CLOSED and event.kind in _OF_OPEN_ONES
+    return incident if is_over else _FOLDS[event.kind](incident, event)
+
+
+def _judged(incident: Incident, event: IncidentEvent) -> Incident:
+    is_chattering = event.facts.get("chattering", str(incident.is_chattering).lower()) == "true"
+    return replace(incident, condition=_condition(incident), is_chattering=is_chattering)
+
+
+def _reopened(incident: Incident, event: IncidentEvent) -> Incident:
+    """Trouble that somebody had closed and that is back, or that somebody looks at again, is news again."""
+    if incident.state is HumanState.CLOSED:
+        fresh = {"verdict": None, "is_unattended": False, "escalated": 0}
+        incident = replace(incident, state=HumanState.NEW, **fresh)  # type: ignore[arg-type]
+    return _judged(incident, event)
+
+
+def _acknowledged(incident: Incident, event: IncidentEvent) -> Incident:
+    return replace(
+        incident,
+        state=HumanState.ACKNOWLEDGED,
+        owner=incident.owner or event.actor,
+        acknowledged_severity=incident.severity,
+    )
+
+
+def _unacknowledged(incident: Incident, _: IncidentEvent) -> Incident:
+    return replace(incident, state=HumanState.NEW, acknowledged_severity=None, escalated=0)
+
+
+def _commented(incident: Incident, event: IncidentEvent) -> Incident:
+    comment = (event.at, event.actor, event.facts["text"])
+    return replace(incident, comments=(*incident.comments, comment))
+
+
+def _assigned(incident: Incident, event: IncidentEvent) -> Incident:
+    return replace(incident, owner=event.facts["owner"])
+
+
+def _shelved(incident: Incident, event: IncidentEvent) -> Incident:
+    return replace(incident, shelved_until=datetime.fromisoformat(event.facts["until"]))
+
+
+def _unshelved(incident: Incident, _: IncidentEvent) -> Incident:
+    return replace(incident, shelved_until=None)
+
+
+def _closed(incident: Incident, event: IncidentEvent) -> Incident:
+    """A verdict may be given to what nobody came for; the contrary changes nothing."""
+    is_unattended = UNATTENDED in event.facts
+    if is_unattended and incident.state is HumanState.CLOSED:
+        return incident
+    return replace(
+        incident,
+        state=HumanState.CLOSED,
+        verdict=None if is_unattended else Verdict(event.facts["verdict"]),
+        is_unattended=is_unattended,
+        acknowledged_severity=None,
+        shelved_until=None,
+    )
+
+
+def _escalated(incident: Incident, event: IncidentEvent) -> Incident:
+    return replace(incident, escalated=max(incident.escalated, int(event.facts["step"])))
+
+
+def _silenced(incident: Incident, event: IncidentEvent) -> Incident:
+    return replace(incident, silences={**incident.silences, event.facts["silence"]: event.facts["mutes"]})
+
+
+def _unsilenced(incident: Incident, event: IncidentEvent) -> Incident:
+    left = {name: muted for name, muted in incident.silences.items() if name != event.facts["silence"]}
+    return replace(incident, silences=left)
+
+
+def _inhibited(incident: Incident, event: IncidentEvent) -> Incident:
+    return replace(incident, inhibitors=tuple(sorted({*incident.inhibitors, event.facts["parent"]})))
+
+
+def _uninhibited(incident: Incident, event: IncidentEvent) -> Incident:
+    left = tuple(name for name in incident.inhibitors if name != event.facts["parent"])
+    return replace(incident, inhibitors=left)
+
+
+def _calmed(incident: Incident, _: IncidentEvent) -> Incident:
+    return replace(incident, is_chattering=False)
+
+
+_FOLDS: Mapping[EventKind, Callable[[Incident, IncidentEvent], Incident]] = {
+    EventKind.OPENED: _judged,
+    EventKind.UPDATED: _judged,
+    EventKind.CLEARED: _judged,
+    EventKind.REOPENED: _reopened,
+    EventKind.WITHDRAWN: _judged,
+    EventKind.ACKNOWLEDGED: _acknowledged,
+    EventKind.COMMENTED: _commented,
+    EventKind.ASSIGNED: _assigned,
+    EventKind.SHELVED: _shelved,
+    EventKind.UNSHELVED: _unshelved,
+    EventKind.CLOSED: _closed,
+    EventKind.UNACKNOWLEDGED: _unacknowledged,
+    EventKind.ESCALATED: _escalated,
+    EventKind.SILENCED: _silenced,
+    EventKind.UNSILENCED: _unsilenced,
+    EventKind.INHIBITED: _inhibited,
+    EventKind.UNINHIBITED: _uninhibited,
+    EventKind.CALMED: _calmed,
+}
+_OF_OPEN_ONES = frozenset(
+    {
+        EventKind.ACKNOWLEDGED,
+        EventKind.UNACKNOWLEDGED,
+        EventKind.ASSIGNED,
+        EventKind.SHELVED,
+        EventKind.ESCALATED,
+    }
+)
+"""What changes nothing of an incident that is closed."""

@@ -16,7 +16,9 @@ from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
 from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.exports import ExportPlan
-from sereno.flows.telling import TellingRules
+from sereno.flows.life import LifePolicy
+from sereno.flows.silencing import declared_silences
+from sereno.flows.telling import TellingRules, escalations
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ColumnMapping, FileMapping, ReadOptions
 from sereno.prepare.gas import check_composition
@@ -44,9 +46,11 @@ __all__ = [
     "declared_facts",
     "export_plan",
     "has_store",
+    "life_policy",
     "open_setup",
     "open_workspace_store",
     "read_options",
+    "workspace_zone",
 ]
 
 STORE_FILE = "sereno.db"
@@ -206,6 +210,28 @@ def export_plan(settings: ExportSettings) -> ExportPlan:
     )
 
 
+def life_policy(setup: Setup) -> LifePolicy:
+    """What follows from events of incidents, as the settings say.
+
+    Raises:
+        SettingsError: Declared maintenance makes no sense.
+    """
+    said = setup.settings.incidents
+    rules = TellingRules.of_settings(setup.settings, setup.profiles)
+    return LifePolicy(
+        profiles=setup.profiles,
+        escalation=lambda incident, asset: [step.after for step in escalations(rules, incident, asset)],
+        silences=declared_silences(setup.settings.maintenance, workspace_zone(setup)),
+        acknowledge_for=said.acknowledge_for,
+        unattended_after=said.unattended_after,
+    )
+
+
+def workspace_zone(setup: Setup) -> str:
+    """The time zone of the workspace: what the settings say, then the machine's."""
+    return setup.settings.timezone or get_localzone_name() or "UTC"
+
+
 def has_store(setup: Setup) -> bool:
     """Whether there is a store to look into, so that looking does not create one."""
     return setup.settings.store.url is not None or (setup.folder / STORE_FILE).is_file()
@@ -261,7 +287,7 @@ def read_options(setup: Setup, hints: FileHints = NO_HINTS) -> ReadOptions:
     settings = setup.settings
     zone = hints.timezone or settings.timezone
     return ReadOptions(
-        timezone=zone or get_localzone_name() or "UTC",
+        timezone=zone or workspace_zone(setup),
         is_timezone_assumed=zone is None,
         profile=hints.profile or settings.profile,
         decimal=hints.decimal,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isfinite
+from typing import Literal
 
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
 from sereno.domain.judgement import Detection, IncidentKind, Severity
@@ -12,6 +13,7 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 from sereno.flows.models import TrainedModel
 from sereno.flows.outlook import outlook_of
+from sereno.flows.precision import precision_json
 from sereno.report.outlook import describe_outlook
 from sereno.report.problems import problem_of
 from sereno.report.sentences import Place, band_edge, describe_incident, recommend
@@ -20,6 +22,7 @@ from sereno.store import StoredAsset, Transaction
 
 __all__ = [
     "IncidentView",
+    "Order",
     "cost_of",
     "find_incidents",
     "human_event",
@@ -29,10 +32,12 @@ __all__ = [
     "worst_first",
 ]
 
+Order = Literal["worst", "newest", "cost"]
+
 _LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
 """Signals that cost money when they are low; all others cost money when they are high."""
 _RECENT = timedelta(days=30)
-_AT_ONCE = timedelta(0)
+_AT_ONCE, _DAY = timedelta(0), timedelta(days=1)
 _SHOWN, _REMEMBERED = 3, 50
 _LOST_FLOW = "physics.night_flow"
 """The one cause of physics that is about the plant: what flows is really lost."""
@@ -45,6 +50,7 @@ class IncidentView:
     Attributes:
         similar: Earlier incidents of the same asset with the same problem of the same signal, newest first.
         outlook: Where it is heading, where that is clear; worked out for one incident at a time.
+        children: Ids of the incidents that it explains and speaks for.
     """
 
     incident: Incident
@@ -52,11 +58,22 @@ class IncidentView:
     tariff: Tariff | None
     similar: tuple[Incident, ...] = ()
     outlook: Outlook | None = None
+    children: tuple[str, ...] = ()
 
     @property
     def problem(self) -> str:
         """What kind of trouble it is, see `problem_of`."""
         return problem_of(self.incident.worst, self.place.profile)
+
+    @property
+    def cost_per_day(self) -> float | None:
+        """What it costs on a day on average, in the currency of its cost; None without a price."""
+        cost = cost_of(self.incident, self.tariff)
+        if cost is None:
+            return None
+        last = max(d.last_at for d in self.incident.leading)
+        until = self.incident.ended_at or last + (self.place.step or _AT_ONCE)
+        return round(cost[0] / max((until - self.incident.started_at) / _DAY, 1.0), 2)
 
     @property
     def recurrence(self) -> str:
@@ -89,7 +106,8 @@ class IncidentView:
         log = [
             {"at": isoformat(e.at), "event": e.kind, "who": e.actor, "facts": dict(e.facts)} for e in events
         ]
-        return self.to_json(now) | {"outlook": self._outlook_json(), "events": log}
+        own = {"outlook": self._outlook_json(), "explains": list(self.children), "events": log}
+        return self.to_json(now) | own
 
     def _outlook_json(self) -> dict[str, object] | None:
         if self.outlook is None:
@@ -119,7 +137,7 @@ class IncidentView:
             "condition": incident.condition.value,
             "state": incident.state.value,
             "verdict": incident.verdict and incident.verdict.value,
-            "visibility": incident.visibility(now),
+            **self._heard_json(now),
             "peak_at": isoformat(worst.peak_at),
             "recommendation": self.recommendation("en"),
             "recommendation_es": self.recommendation("es"),
@@ -135,6 +153,7 @@ class IncidentView:
             "impact": _finite(incident.impact),
             "impact_unit": worst.impact_unit,
             "cost": None if cost is None else cost[0],
+            "cost_per_day": self.cost_per_day,
             "currency": None if cost is None else cost[1],
             "sentence": self.sentence("en"),
             "sentence_es": self.sentence("es"),
@@ -149,6 +168,21 @@ class IncidentView:
             "contributions": {name: round(share, 4) for name, share in worst.contributions.items()},
         }
 
+    def _heard_json(self, now: datetime) -> dict[str, object]:
+        """Who hears of it, and why not everybody does."""
+        incident = self.incident
+        visibility = incident.visibility(now)
+        return {
+            "visibility": visibility,
+            "chattering": incident.is_chattering,
+            "unattended": incident.is_unattended,
+            "parents": list(incident.inhibitors),
+            "children": len(self.children),
+            "silences": sorted(incident.silences),
+            "escalated": incident.escalated,
+            "shelved_until": isoformat(incident.shelved_until) if visibility == "shelved" else None,
+        }
+
 
 def find_incidents(
     tx: Transaction,
@@ -156,25 +190,36 @@ def find_incidents(
     tariff: Tariff | None,
     *,
     since: datetime | None = None,
-    newest_first: bool = False,
+    order: Order = "worst",
 ) -> list[IncidentView]:
     """All incidents, worst first; open ones with their evidence as it stands now.
 
     Args:
         since: Only those active at or after this instant of the data.
+        order: Or the newest first, or what costs most a day.
     """
     places = {asset.key: _place(asset, profiles) for asset in tx.assets()}
     ids = {asset.key: asset.id for asset in tx.assets()}
     found = [up_to_date(tx, incident, ids) for incident in tx.incidents()]
     if since is not None:
         found = [i for i in found if i.ended_at is None or i.ended_at >= since]
-    alike = _similar(tx.incidents(), places)
+    everything = tx.incidents()
+    alike, children = _similar(everything, places), _children(everything)
     views = [
-        IncidentView(incident, places[incident.asset], tariff, alike.get(incident.id, ()))
+        IncidentView(
+            incident,
+            places[incident.asset],
+            tariff,
+            alike.get(incident.id, ()),
+            children=children.get(incident.id, ()),
+        )
         for incident in found
     ]
-    if newest_first:
+    if order == "newest":
         return sorted(views, key=lambda view: view.incident.started_at, reverse=True)
+    if order == "cost":
+        # Among equals the order stays: those without a price are at the end, worst first.
+        return sorted(worst_first(views), key=lambda view: -(view.cost_per_day or 0.0))
     return worst_first(views)
 
 
@@ -195,7 +240,18 @@ def view_of(
     similar = _similar(tx.incidents(asset_id=asset.id), {asset.key: place}).get(incident.id, ())
     current = up_to_date(tx, incident, {asset.key: asset.id})
     outlook = outlook_of(tx, asset, place.profile, model_of, current)
-    return IncidentView(current, place, tariff, similar, outlook)
+    nearby = tx.incidents(since=incident.started_at - _DAY)
+    children = _children(nearby).get(incident.id, ())
+    return IncidentView(current, place, tariff, similar, outlook, children)
+
+
+def _children(incidents: Iterable[Incident]) -> dict[str, tuple[str, ...]]:
+    """The incidents that each one explains, by its id."""
+    found: dict[str, tuple[str, ...]] = {}
+    for incident in incidents:
+        for parent in incident.inhibitors:
+            found[parent] = (*found.get(parent, ()), incident.id)
+    return found
 
 
 def _similar(
@@ -270,6 +326,10 @@ def summarise(views: Sequence[IncidentView], *, days: int, until: datetime) -> d
         },
         "by_kind": _counts(v.incident.kind.value for v in recent),
         "by_site": _counts(v.incident.asset.site for v in recent),
+        "unattended": sum(v.incident.is_unattended for v in recent),
+        "silenced": sum(bool(v.incident.silences) for v in recent),
+        "inhibited": sum(bool(v.incident.inhibitors) for v in recent),
+        "precision": precision_json(v.incident for v in views),
         "cost": round(sum(cost[0] for v in recent if (cost := cost_of(v.incident, v.tariff))), 2)
         if any(v.tariff for v in recent)
         else None,

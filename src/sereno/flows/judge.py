@@ -4,8 +4,9 @@ A window goes in with the memory that the rows before it left; detections and th
 record is a window of length one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,10 +27,12 @@ __all__ = [
     "BEHAVIOUR",
     "DRIFT",
     "LEVELS",
+    "NO_FACTORS",
     "Expectation",
     "Judgement",
     "expected_without",
     "judge_window",
+    "raised",
     "weigh_window",
 ]
 
@@ -38,6 +41,7 @@ DRIFT = "behaviour.drift"
 COMMON = "behaviour.common"
 LEVELS = frozenset({DRIFT, COMMON, LEAK, CAPACITY, EXCESS})
 """What is said of weeks and not of single rows."""
+NO_FACTORS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +70,21 @@ def judge_window(
     memory: Memory,
     twin: FloatArray | None = None,
     reference: Reference = NO_REFERENCE,
+    factors: Mapping[str, float] = NO_FACTORS,
 ) -> Judgement:
     """Data, physics and (with a model) behaviour of one asset's next rows.
 
     Args:
         twin: Volumes of the asset that measures the same flow [m³ per step], shape (rows,).
         reference: What the asset's peers show in the same rows.
+        factors: What people's verdicts multiplied thresholds by, by check.
     """
     weighed = weigh_window(window, profile, model, memory, twin, reference)
     levels, followed = _weigh_levels(weighed.clean, model, memory, reference)
     floors, quiet = score_floors(weighed.clean, profile, memory)
     spells, days = score_spells(weighed.clean, profile, memory)
-    evidence = [*weighed.evidence, *levels, *floors, *spells]
+    said = (*weighed.evidence, *levels, *floors, *spells)
+    evidence = [raised(one, factors.get(one.check, 1.0)) for one in said]
     detections: list[Detection] = []
     arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays}
     arrays |= {**quiet.arrays, **days.arrays}
@@ -86,6 +93,14 @@ def judge_window(
         detections.extend(found)
         arrays.update(state.arrays)
     return Judgement(weighed.window, detections, evidence, weighed.flags, Memory(arrays))
+
+
+def raised(evidence: Evidence, factor: float) -> Evidence:
+    """What a check says with its threshold multiplied."""
+    if factor == 1.0:
+        return evidence
+    threshold = evidence.threshold * factor
+    return replace(evidence, exceedance=evidence.exceedance / factor, threshold=threshold)
 
 
 def weigh_window(

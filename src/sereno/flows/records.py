@@ -6,7 +6,7 @@ record scores exactly as it did in its place.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,7 +17,7 @@ from sereno.domain.readings import FloatArray, QualityArray, Readings, Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.assets import standing_of, window_between
-from sereno.flows.judge import LEVELS, judge_window, weigh_window
+from sereno.flows.judge import LEVELS, judge_window, raised, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.prepare.quality import MISSING
 from sereno.store import Store
@@ -63,6 +63,7 @@ class AssetContext:
     memory: Memory
     last_at: datetime | None
     is_latest: bool = True
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 def asset_context(
@@ -74,14 +75,14 @@ def asset_context(
         if asset is None:
             return _unstored(key, model, zone)
         standing = standing_of(tx, asset, model, first)
-        memory = standing.memory
+        memory, factors = standing.memory, tx.threshold_factors(asset.id)
         between = window_between(standing, first)
         if len(between):
-            memory = judge_window(between, profile, model, memory).memory
+            memory = judge_window(between, profile, model, memory, factors=factors).memory
         span = tx.span(asset.id)
     last = from_numpy(between.time[-1]) if len(between) else standing.last_at
     is_latest = span is None or bool(to_numpy(span[1]) < first)
-    return AssetContext(asset.zone, standing.asset.step, standing.signals, memory, last, is_latest)
+    return AssetContext(asset.zone, standing.asset.step, standing.signals, memory, last, is_latest, factors)
 
 
 def judge_readings(
@@ -95,7 +96,9 @@ def judge_readings(
     for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
         window = _window(readings, rows, key, contexts[key])
         weighed = weigh_window(window, profile, model, contexts[key].memory)
-        verdicts = row_judgements(weighed.window, weighed.evidence, profile)
+        factors = contexts[key].factors
+        evidence = [raised(one, factors.get(one.check, 1.0)) for one in weighed.evidence]
+        verdicts = row_judgements(weighed.window, evidence, profile)
         judged.update(zip(rows.tolist(), verdicts, strict=True))
     return [judged[row] for row in range(len(readings))]
 

@@ -16,18 +16,14 @@ from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
 from sereno.flows.fleet import peer_reference
 from sereno.flows.judge import LEVELS, Judgement, judge_window
+from sereno.flows.life import Recorder
 from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
-from sereno.incidents.grouping import (
-    IncidentStep,
-    explaining_slack,
-    group_key,
-    plan_steps,
-    reopen_window,
-)
+from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
+from sereno.incidents.reopening import explaining_slack, reopen_window
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
-__all__ = ["AssetOutcome", "score_asset"]
+__all__ = ["AssetOutcome", "evidence_since", "score_asset"]
 
 _AGE = "age"
 _TICK = timedelta(microseconds=1)
@@ -54,12 +50,13 @@ def score_asset(
     profile: Profile,
     model: TrainedModel | None,
     *,
-    now: datetime,
+    recorder: Recorder,
     first_touched: np.datetime64 | None = None,
 ) -> AssetOutcome:
     """Judge what has not been judged of an asset, and everything after a late or corrected reading again.
 
     Args:
+        recorder: Of the same transaction; its owner settles it.
         first_touched: Earliest instant that the batch in this transaction added or changed.
     """
     standing = standing_of(tx, asset, model, first_touched)
@@ -71,9 +68,7 @@ def score_asset(
         tx.set_step(asset.id, standing.asset.step)
     if not standing.is_next:
         tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
-    twin = twin_volumes(tx, standing.asset, profile, window.time)
-    reference = peer_reference(tx, standing.asset, model, window.time)
-    chunks = _judge_in_chunks(standing, window, profile, model, (twin, reference))
+    chunks = _judge_in_chunks(standing, window, profile, model, _beside(tx, standing, profile, model, window))
     tx.save_checkpoints(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
@@ -91,7 +86,8 @@ def score_asset(
         tx.drop_regime_changes(asset.id, after=standing.last_at)
     evidence = [one for chunk in chunks for one in chunk.judgement.evidence]
     tx.add_regime_changes(asset.id, [change for one in evidence for change in one.changes])
-    n_opened = _tell_incidents(tx, standing, found, [stored.detection for stored in gone], now)
+    gone_ones = [stored.detection for stored in gone]
+    n_opened = _record_incidents(tx, standing, found, gone_ones, recorder)
     judged = [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
     return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks), judged)
 
@@ -107,16 +103,45 @@ class _Chunk:
     is_checkpoint: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is known beside an asset's own rows."""
+
+    twin: FloatArray | None
+    reference: Reference
+    factors: Mapping[str, float]
+
+
+def _beside(
+    tx: Transaction, standing: Standing, profile: Profile, model: TrainedModel | None, window: Window
+) -> _Beside:
+    return _Beside(
+        twin_volumes(tx, standing.asset, profile, window.time),
+        peer_reference(tx, standing.asset, model, window.time),
+        tx.threshold_factors(standing.asset.id),
+    )
+
+
+def evidence_since(
+    tx: Transaction, standing: Standing, profile: Profile, model: TrainedModel | None
+) -> list[tuple[Window, Sequence[Evidence]]]:
+    """What each check says of the rows from where an asset stands on, in stretches; stores nothing."""
+    window = next_window(standing)
+    if not len(window):
+        return []
+    chunks = _judge_in_chunks(standing, window, profile, model, _beside(tx, standing, profile, model, window))
+    return [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
+
+
 def _judge_in_chunks(
     standing: Standing,
     window: Window,
     profile: Profile,
     model: TrainedModel | None,
-    beside: tuple[FloatArray | None, Reference],
+    beside: _Beside,
 ) -> list[_Chunk]:
     """The window in stretches that end where checkpoints are due, wherever batches happened to end before."""
     chunks = []
-    twin, reference = beside
     memory, start = standing.memory, 0
     while start < len(window):
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
@@ -127,8 +152,9 @@ def _judge_in_chunks(
             profile,
             model,
             memory,
-            None if twin is None else twin[start:stop],
-            reference.rows(start, stop),
+            None if beside.twin is None else beside.twin[start:stop],
+            beside.reference.rows(start, stop),
+            beside.factors,
         )
         age = (age + stop - start) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
@@ -182,8 +208,12 @@ def _is_judged_again(detection: Detection, standing: Standing, under_way: set[st
     )
 
 
-def _tell_incidents(
-    tx: Transaction, standing: Standing, found: Sequence[Detection], gone: Sequence[Detection], now: datetime
+def _record_incidents(
+    tx: Transaction,
+    standing: Standing,
+    found: Sequence[Detection],
+    gone: Sequence[Detection],
+    recorder: Recorder,
 ) -> int:
     """Bring the asset's incidents in line; returns how many opened."""
     if not found and not gone:
@@ -201,16 +231,16 @@ def _tell_incidents(
     if _has_changed_cause(found, known) or any(map(_may_explain, found)):
         reach = min(d.started_at for d in (*found, *gone))
         known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    steps = plan_steps(found, gone, known, step=asset.step, now=now)
+    steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
     if any(tx.has_incident(step.incident_id) for step in _openings(steps)):
         # An incident that is long over, or was withdrawn, has had this trouble before.
         known = tx.incidents(asset_id=asset.id, include_withdrawn=True)
-        steps = plan_steps(found, gone, known, step=asset.step, now=now)
+        steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
     for step in steps:
         if step.event.kind is EventKind.OPENED:
-            tx.open_incident(step.incident_id, step.group_key, asset.id, step.event)
+            recorder.open(step.incident_id, step.group_key, asset, step.event)
         else:
-            tx.append_event(step.incident_id, step.event)
+            recorder.append(step.incident_id, step.event, asset)
     return len(_openings(steps))
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from sereno.contracts import MIN_ROWS
 from sereno.domain.signals import AssetKey, Profile
-from sereno.flows.build import Setup
+from sereno.flows.build import Setup, life_policy
 from sereno.flows.fleet import touched_with_peers
 from sereno.flows.learning import ModelShelf
+from sereno.flows.life import Recorder
 from sereno.flows.score import AssetOutcome, score_asset
 from sereno.flows.twins import has_twins, touched_with_twins
 from sereno.store import Appended, Store, StoredAsset, Transaction
@@ -64,6 +65,7 @@ class Scoring:
         self._setup = setup
         self._store = store
         self._shelf = shelf
+        self._policy = life_policy(setup)
 
     def score_all(self) -> ScoreReport:
         """Every asset, a transaction each."""
@@ -72,7 +74,9 @@ class Scoring:
             assets = tx.assets()
         for asset in assets:
             with self._store.begin() as tx:
-                report.add(self._score(tx, asset, None))
+                recorder = self._recorder(tx)
+                report.add(self._score(tx, asset, None, recorder))
+                recorder.settle()
             self._note_model(asset, report)
         return report
 
@@ -99,18 +103,27 @@ class Scoring:
             touched = touched_with_peers(touched, model, assets)
         else:
             assets = tx.assets(profile.name, sites={key.site for key in appended.first_touched})
+        recorder = self._recorder(tx)
         for asset in assets:
             if asset.id in touched:
-                outcome = self._score(tx, asset, touched[asset.id])
+                outcome = self._score(tx, asset, touched[asset.id], recorder)
                 if told is not None:
                     told(outcome)
+        recorder.settle()
+
+    def _recorder(self, tx: Transaction) -> Recorder:
+        return Recorder(tx, self._policy, now=self._setup.clock())
 
     def _score(
-        self, tx: Transaction, asset: StoredAsset, first_touched: np.datetime64 | None
+        self,
+        tx: Transaction,
+        asset: StoredAsset,
+        first_touched: np.datetime64 | None,
+        recorder: Recorder,
     ) -> AssetOutcome:
         profile = self._setup.profiles[asset.profile]
         model = self._shelf.get(asset.profile)
-        return score_asset(tx, asset, profile, model, now=self._setup.clock(), first_touched=first_touched)
+        return score_asset(tx, asset, profile, model, recorder=recorder, first_touched=first_touched)
 
     def _note_model(self, asset: StoredAsset, report: ScoreReport) -> None:
         model = self._shelf.get(asset.profile)

@@ -1,20 +1,21 @@
 """Who hears of what happens to an incident: decided and queued in the transaction that records it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 
-from sereno.domain.incidents import Condition, HumanState, Incident, IncidentEvent
+from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent
 from sereno.domain.judgement import Severity
 from sereno.domain.signals import Profile
-from sereno.incidents.grouping import reopen_window
+from sereno.incidents.reopening import reopen_window
 from sereno.report.problems import problem_of
 from sereno.settings.alerting import RouteMatch, RouteSettings
 from sereno.settings.tree import Settings
 from sereno.store import NewNotification, StoredAsset, StoredNotification, Transaction
 from sereno.store.outbox import DEAD
+from sereno.store.records import Recorded
 
 __all__ = [
     "CLOSING",
@@ -25,6 +26,7 @@ __all__ = [
     "News",
     "TellingRules",
     "escalations",
+    "heard_of",
     "is_due",
     "news_of",
     "tell",
@@ -35,8 +37,9 @@ TOLD = frozenset({"opened", "updated", "cleared", "reopened", "withdrawn"})
 """Events of judging that may be news for somebody."""
 ESCALATING = frozenset({"escalated"})
 """Events after which the next ones are told; `step`, 1 for the first, stands in the facts."""
-RETURNING = frozenset({"unshelved", "unsilenced", "uninhibited", "calmed"})
+RETURNING = frozenset({"unshelved", "unsilenced", "uninhibited", "calmed", "unacknowledged"})
 """Events after which somebody may hear again of what goes on."""
+_BEGINNING = frozenset({"opened", "reopened"})
 CLOSING = frozenset({"resolved", "opened_and_resolved", "withdrawn"})
 """Messages after which a receiver believes that it is over."""
 
@@ -77,15 +80,10 @@ class TellingRules:
         return cls(tuple(settings.routes), profiles, settings.notify_horizon)
 
     def tell_recorded(self, tx: Transaction) -> None:
-        """Queue what the events of a transaction are to whom; called before it commits.
-
-        What the transaction itself mutes at last is not told: what is explained the moment it opens, too.
-        """
-        if not self.routes:
-            return
-        outcome = {one.after.id: one.after for one in tx.recorded}
-        for one in tx.recorded:
-            tell(tx, one.before, one.after, one.event, self, outcome=outcome[one.after.id])
+        """Queue what the events of a transaction are to whom; called before it commits."""
+        if self.routes:
+            for one in heard_of(tx.recorded):
+                tell(tx, one.before, one.after, one.event, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +102,38 @@ class _Addressee:
     wants_end: bool = True
 
 
+def heard_of(recorded: Sequence[Recorded]) -> list[Recorded]:
+    """What may be told of the events of a transaction, as muted as everything left each incident.
+
+    Who is told that trouble began need not be told that nothing keeps it quiet; and of an incident that is
+    known to chatter nobody hears one more change that is no worse.
+    """
+    last = {one.after.id: one.after for one in recorded}
+    begun = {one.after.id for one in recorded if one.event.kind.value in _BEGINNING}
+    return [
+        replace(one, after=one.after.heard_like(last[one.after.id]))
+        for one in recorded
+        if not (one.event.kind.value in RETURNING and one.after.id in begun) and not _is_chatter(one)
+    ]
+
+
+def _is_chatter(one: Recorded) -> bool:
+    before, after = one.before, one.after
+    if before is None or not (before.is_chattering and after.is_chattering) or one.event.detection is None:
+        return False
+    return after.severity <= before.severity and not after.is_withdrawn
+
+
 def tell(
-    tx: Transaction,
-    before: Incident | None,
-    after: Incident,
-    event: IncidentEvent,
-    rules: TellingRules,
-    *,
-    outcome: Incident | None = None,
+    tx: Transaction, before: Incident | None, after: Incident, event: IncidentEvent, rules: TellingRules
 ) -> None:
     """Queue what an event is to whom.
 
     Args:
         before: None for an event that opened the incident.
-        outcome: The incident at the end of the transaction, which says whether it is muted.
     """
     news = news_of(before, after, event, lambda: tx.asset_of(after.id).step)
-    is_end = news in (News.ENDED, News.WITHDRAWN)
-    if news is not None and (is_end or not _is_muted(outcome or after, event.at)):
+    if news is not None and not _is_kept_quiet(after, event, news):
         step = int(event.facts["step"]) if news is News.ESCALATED else 0
         facts: dict[str, object] = {"seq": after.n_events}
         if news is News.RISEN and before is not None:
@@ -157,7 +169,8 @@ def news_of(before: Incident | None, after: Incident, event: IncidentEvent, step
     if kind in ESCALATING:
         return News.ESCALATED
     if kind in RETURNING:
-        return News.REOPENED if is_active else None
+        # What calms while it is over had an end that chatter kept from being told.
+        return News.REOPENED if is_active else News.ENDED if kind == "calmed" else None
     if kind not in TOLD:
         return None
     if after.is_withdrawn:
@@ -259,6 +272,13 @@ def _message(news: News, last: StoredNotification | None, *, is_over: bool) -> s
             return "opened_and_resolved"
         case _:
             return "opened" if last is None else "reopened"
+
+
+def _is_kept_quiet(incident: Incident, event: IncidentEvent, news: News) -> bool:
+    """Whether nobody is to hear of it now; the end of what was told is, unless a silence says so."""
+    if news in (News.ENDED, News.WITHDRAWN):
+        return any(EventKind.CLEARED.value in mutes.split(",") for mutes in incident.silences.values())
+    return incident.is_muted(event.kind, event.at)
 
 
 def _is_muted(incident: Incident, at: datetime) -> bool:

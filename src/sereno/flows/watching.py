@@ -108,7 +108,11 @@ def watch_folders(
     """
     looks = [FolderLook(folder) for folder in folders]
     notifier = workspace.notifier()
-    with workspace.engine_lease("watch"), running(None if is_once else notifier):
+    with (
+        workspace.engine_lease("watch"),
+        workspace.tending(),
+        running(None if is_once else notifier),
+    ):
         while not stop.is_set():
             is_waiting = False
             for look in looks:

@@ -1,7 +1,8 @@
 """A workspace: a folder with settings, a store and models, and the whole journey as methods."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from sereno.contracts.notification import Answer
+from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import EngineRunning, ModelError, ModelMissing, SettingsError, UsageError
-from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
+from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.silences import Silence
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.anomalies import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.flows.assets import judge_again
@@ -24,9 +27,11 @@ from sereno.flows.build import (
     FileHints,
     Setup,
     export_plan,
+    life_policy,
     open_setup,
     open_workspace_store,
     read_options,
+    workspace_zone,
 )
 from sereno.flows.corrections import (
     CorrectionRequest,
@@ -41,10 +46,14 @@ from sereno.flows.diagnostics import draw_diagnostics
 from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
-from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
+from sereno.flows.feedback import WouldChange, apply_verdict, would_change
+from sereno.flows.health import WAITED_FOR, Health, Told, health_of
+from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
+from sereno.flows.life import LifePolicy
 from sereno.flows.models import TrainedModel
+from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
 from sereno.flows.recalibration import (
     Recalibration,
@@ -69,7 +78,9 @@ from sereno.flows.results import ResultReport, export_results
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
+from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.succession import find_model, promote_model, roll_back_model
+from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
@@ -356,12 +367,10 @@ class Workspace:
         """The site that a file's name speaks of, for rows that name none."""
         return site_from_file_name(Path(path).name)
 
-    def incidents(self, *, since: datetime | None = None, newest_first: bool = False) -> list[IncidentView]:
+    def incidents(self, *, since: datetime | None = None, order: Order = "worst") -> list[IncidentView]:
         """All incidents, worst first."""
         with self._store.read() as tx:
-            return find_incidents(
-                tx, self.profiles, self.settings.tariff, since=since, newest_first=newest_first
-            )
+            return find_incidents(tx, self.profiles, self.settings.tariff, since=since, order=order)
 
     def incident(self, incident_id: str) -> IncidentView:
         """One incident, by its id or the beginning of it.
@@ -389,26 +398,163 @@ class Workspace:
         except (ModelError, SettingsError, UsageError):
             return None
 
-    def acknowledge(self, incident_id: str, *, actor: str) -> Incident:
-        """Say that somebody has seen it."""
-        return self._tell(incident_id, EventKind.ACKNOWLEDGED, actor)
+    def acknowledge(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
+        """Say that somebody has seen it.
 
-    def comment(self, incident_id: str, text: str, *, actor: str) -> Incident:
+        Args:
+            request_key: Of the request, as of all that people do: one heard before changes nothing.
+        """
+        return self._act(incident_id, EventKind.ACKNOWLEDGED, actor, request_key)
+
+    def comment(self, incident_id: str, text: str, *, actor: str, request_key: str | None = None) -> Incident:
         """Add a remark."""
-        return self._tell(incident_id, EventKind.COMMENTED, actor, text=text)
+        return self._act(incident_id, EventKind.COMMENTED, actor, request_key, text=text)
 
-    def assign(self, incident_id: str, owner: str, *, actor: str) -> Incident:
+    def assign(self, incident_id: str, owner: str, *, actor: str, request_key: str | None = None) -> Incident:
         """Give it to somebody."""
-        return self._tell(incident_id, EventKind.ASSIGNED, actor, owner=owner)
+        return self._act(incident_id, EventKind.ASSIGNED, actor, request_key, owner=owner)
 
-    def shelve(self, incident_id: str, length: timedelta, reason: str, *, actor: str) -> Incident:
-        """Put it aside for a while; it returns by itself."""
-        until = self.now() + length
-        return self._tell(incident_id, EventKind.SHELVED, actor, until=until.isoformat(), reason=reason)
+    def shelve(
+        self,
+        incident_id: str,
+        length: timedelta,
+        reason: str,
+        *,
+        actor: str,
+        request_key: str | None = None,
+    ) -> Incident:
+        """Put it aside for a day at most; it returns by itself.
 
-    def close_incident(self, incident_id: str, verdict: Verdict, *, actor: str) -> Incident:
-        """Close it, saying what it was."""
-        return self._tell(incident_id, EventKind.CLOSED, actor, verdict=verdict.value)
+        Raises:
+            ShelvingTooLong, ReasonMissing: It may not be put aside so.
+        """
+        facts = shelve(incident_id, length, reason, now=self.now())
+        return self._act(incident_id, EventKind.SHELVED, actor, request_key, **facts)
+
+    def unshelve(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
+        """Take it back before its time."""
+        return self._act(incident_id, EventKind.UNSHELVED, actor, request_key)
+
+    def close_incident(
+        self,
+        incident_id: str,
+        verdict: Verdict,
+        *,
+        actor: str,
+        request_key: str | None = None,
+        is_applied: bool = False,
+    ) -> Incident:
+        """Close it, saying what it was.
+
+        Args:
+            is_applied: Also move the threshold as `preview_verdict` says.
+
+        Raises:
+            UsageError: It is closed, or the verdict would move nothing and should.
+        """
+        event = human_event(EventKind.CLOSED, at=self.now(), actor=actor, verdict=verdict.value)
+        self._records.forget()
+        with self._store.begin() as tx:
+            incident = tx.locked_incident(incident_id)
+            is_new = request_key is None or not tx.was_heard(incident.id, request_key)
+            if is_applied and is_new:
+                asset = self._asset_of(tx, incident)
+                apply_verdict(tx, self._would_change(tx, incident, verdict), asset, at=self.now(), by=actor)
+            return act(tx, self.policy, incident.id, event, request_key=request_key)
+
+    def preview_verdict(self, incident_id: str, verdict: Verdict) -> WouldChange:
+        """What a verdict would change: the last 90 days judged again; nothing is stored."""
+        with self._store.read() as tx:
+            return self._would_change(tx, tx.incident(incident_id), verdict)
+
+    def _would_change(self, tx: Transaction, incident: Incident, verdict: Verdict) -> WouldChange:
+        asset = self._asset_of(tx, incident)
+        model = self._usable_model(asset.profile)
+        return would_change(tx, incident, verdict, asset, self.profiles[asset.profile], model)
+
+    @staticmethod
+    def _asset_of(tx: Transaction, incident: Incident) -> StoredAsset:
+        found = tx.assets(sites=[incident.asset.site])
+        return next(one for one in found if one.key == incident.asset)
+
+    def undo_verdict(self, incident_id: str, *, actor: str) -> list[Adjustment]:
+        """Take back the threshold that an incident's verdict moved; gives what was taken back."""
+        self._records.forget()
+        with self._store.begin() as tx:
+            return tx.undo_adjustments(tx.incident(incident_id).id, at=self.now(), by=actor)
+
+    def reopen(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
+        """Look at a closed one again."""
+        return self._act(incident_id, EventKind.REOPENED, actor, request_key)
+
+    def silences(self, *, with_ended: bool = False) -> list[Silence]:
+        """The silences of people and of the settings that are in force or will be.
+
+        Args:
+            with_ended: Those that are over, too.
+        """
+        with self._store.read() as tx:
+            kept = tx.silences(not_over=None if with_ended else self.now())
+        return [*kept, *self.policy.silences]
+
+    def silenced_counts(self) -> dict[str, int]:
+        """How many incidents each silence keeps quiet, or kept quiet to their end."""
+        with self._store.read() as tx:
+            return dict(Counter(name for one in tx.incidents() for name in one.silences))
+
+    def add_silence(self, request: SilenceRequest) -> Silence:
+        """Let nobody be told for a while; what happens is recorded and shown all the same.
+
+        Raises:
+            InvalidSilence: It makes no sense.
+        """
+        with self._store.begin() as tx:
+            silence = add_silence(tx, request, now=self.now())
+        review_visibility(self._store, self.policy, now=self.now())
+        return silence
+
+    def end_silence(self, silence_id: str, *, actor: str) -> Silence:
+        """End a silence early, by its id or the beginning of it; what goes on is then told.
+
+        Raises:
+            NotFound: There is none, or it is declared in the settings.
+        """
+        with self._store.begin() as tx:
+            silence = tx.end_silence(silence_id, at=self.now(), by=actor)
+        review_visibility(self._store, self.policy, now=self.now())
+        return silence
+
+    @property
+    def policy(self) -> LifePolicy:
+        """What follows from events of incidents."""
+        return life_policy(self._setup)
+
+    def fire_timers(self) -> int:
+        """Do what is due, once; returns how many incidents changed."""
+        changed = review_visibility(self._store, self.policy, now=self.now())
+        return changed + fire_due(self._store, self.policy, now=self.now())
+
+    def tending(self) -> AbstractContextManager[None]:
+        """Do what is due as long as the context lasts, in a thread of its own."""
+        return tending(self._store, self.policy, self._setup.clock)
+
+    @property
+    def zone(self) -> str:
+        """The time zone of the workspace."""
+        return workspace_zone(self._setup)
+
+    def health(self, *, days: int = 30, told: Sequence[Told] = ()) -> Health:
+        """How much incidents ask of people over the last days of the data, and what would help most.
+
+        Args:
+            told: What receivers were told in that time.
+        """
+        until = self.last_reading_at() or self.now()
+        since = until - timedelta(days=days)
+        views = self.incidents(since=since)
+        with self._store.read() as tx:
+            events = tx.events_of([view.incident.id for view in views], WAITED_FOR)
+        return health_of(views, events, since=since, until=until, told=told)
 
     def summary(self, *, days: int = 7) -> dict[str, object]:
         """Counts of incidents over the last days of the data."""
@@ -697,13 +843,12 @@ class Workspace:
         profile = self.profiles[readings.profile]
         return ids, tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
 
-    def _tell(self, incident_id: str, kind: EventKind, actor: str, **facts: str) -> Incident:
+    def _act(
+        self, incident_id: str, kind: EventKind, actor: str, request_key: str | None, **facts: str
+    ) -> Incident:
         event = human_event(kind, at=self._setup.clock(), actor=actor, **facts)
         with self._store.begin() as tx:
-            incident = tx.incident(incident_id)
-            if incident.state is HumanState.CLOSED and kind is not EventKind.COMMENTED:
-                raise UsageError(detail=f"the incident {incident.id} is closed", command="incidents")
-            return tx.append_event(incident.id, event)
+            return act(tx, self.policy, incident_id, event, request_key=request_key)
 
     def events(self, incident_id: str) -> list[IncidentEvent]:
         """The log of an incident, oldest first."""

@@ -9,17 +9,18 @@ the same incident.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from sereno.domain.incidents import EventKind, Explains, Incident, IncidentEvent, apply, explains
 from sereno.domain.judgement import Detection, IncidentKind
+from sereno.incidents.chatter import is_chattering
+from sereno.incidents.reopening import SPELLS, explaining_slack, reopen_window
 
-__all__ = ["IncidentStep", "explaining_slack", "group_key", "own_name", "plan_steps", "reopen_window"]
+__all__ = ["IncidentStep", "group_key", "own_name", "plan_steps"]
 
-_AT_ONCE, _DAY = timedelta(0), timedelta(days=1)
-_HOUR = timedelta(hours=1)
+_AT_ONCE = timedelta(0)
 _ID_LENGTH = 12
 _GROWTH = 1.5
 """An open incident is told again when it has lasted this many times longer than when it was last told."""
@@ -28,11 +29,7 @@ _CLOCK, _NIGHT = "quality.clock_shift", "physics.night_generation"
 """A wrong clock explains what is judged by the time of day, and no more."""
 
 _DRIFT = "behaviour.drift"
-_SPELLS = {"behaviour.capacity": 10 * _DAY, "behaviour.excess": 5 * _DAY}
-"""Days of which none is like the weeks before; within so many it is known when they began."""
-_OF_WEEKS = frozenset({_DRIFT, *_SPELLS, "behaviour.leak"})
-"""What goes up and down about its limit for weeks."""
-_FOLLOWS = {Explains.EPISODE: frozenset({_DRIFT, *_SPELLS}), Explains.SPELL: frozenset({_DRIFT})}
+_FOLLOWS = {Explains.EPISODE: frozenset({_DRIFT, *SPELLS}), Explains.SPELL: frozenset({_DRIFT})}
 
 _Place = tuple[str, datetime]
 """Check and start: no asset has two detections of both."""
@@ -45,17 +42,6 @@ class IncidentStep:
     incident_id: str
     group_key: str
     event: IncidentEvent
-
-
-def reopen_window(detection: Detection, step: timedelta | None) -> timedelta:
-    """How long after its end the same trouble still counts as the same incident."""
-    if detection.check in _OF_WEEKS:
-        return 7 * _DAY
-    if step is None or step >= _DAY:
-        if detection.kind is not IncidentKind.DATA:
-            return 7 * _DAY
-        return explaining_slack(step) if explains(detection) is Explains.ALL else timedelta(0)
-    return _DAY if step >= _HOUR else 4 * _HOUR
 
 
 def group_key(detection: Detection) -> str:
@@ -82,7 +68,7 @@ def plan_steps(
         step: Length of the asset's steps.
         now: Instant of recording.
     """
-    plan = _Plan(incidents, now)
+    plan = _Plan(incidents, step, now)
     current = plan.evidence()
     for detection in gone:
         current.pop(_place(detection), None)
@@ -138,7 +124,7 @@ def _explains(group: Sequence[Detection], detection: Detection, step: timedelta 
     """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
     mistakes = [one for one in group if one.check == group[0].check]
     slack = explaining_slack(step)
-    begins = detection.started_at + _SPELLS.get(detection.check, _AT_ONCE)
+    begins = detection.started_at + SPELLS.get(detection.check, _AT_ONCE)
     has_begun = mistakes[0].started_at - slack <= begins
     until = detection.started_at if _rank(group) in _FOLLOWS else detection.last_at
     is_over = all(one.ended_at is not None and one.ended_at + slack < until for one in mistakes)
@@ -154,18 +140,13 @@ def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
             return not set(mistake.signals).isdisjoint(detection.signals)
         case Explains.EPISODE | Explains.SPELL as rank:
             is_shared = not set(mistake.signals).isdisjoint(detection.signals)
-            return detection.check in _FOLLOWS[rank] and (is_shared or detection.check in _SPELLS)
+            return detection.check in _FOLLOWS[rank] and (is_shared or detection.check in SPELLS)
         case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
             return False
         case _ if detection.kind is IncidentKind.PHYSICS:
             return detection.signals[0] == mistake.signals[0]
         case _:
             return detection.signals[0] in mistake.signals
-
-
-def explaining_slack(step: timedelta | None) -> timedelta:
-    """How much earlier than a mistake what it explains may begin, and how much later it may end."""
-    return 2 * step if step is not None and step >= _DAY else _DAY
 
 
 def _continues(group: Sequence[Detection], detection: Detection, window: timedelta) -> bool:
@@ -176,8 +157,9 @@ def _continues(group: Sequence[Detection], detection: Detection, window: timedel
 class _Plan:
     """The incidents as the steps so far leave them."""
 
-    def __init__(self, incidents: Iterable[Incident], now: datetime) -> None:
+    def __init__(self, incidents: Iterable[Incident], step: timedelta | None, now: datetime) -> None:
         self.steps: list[IncidentStep] = []
+        self._step = step
         self._known = {incident.id: incident for incident in incidents}
         self._holders = {
             _place(detection): incident.id
@@ -251,7 +233,13 @@ class _Plan:
         before = self._known.get(home)
         key = group_key(detection) if before is None else before.group_key
         event = IncidentEvent(kind, self._now, event_time, detection=detection)
-        self._known[home] = apply(before, event, incident_id=home, group_key=key)
+        after = apply(before, event, incident_id=home, group_key=key)
+        has_turned = before is None or after.turns != before.turns
+        chatters = is_chattering(after, self._step) if has_turned else after.is_chattering
+        if chatters is not after.is_chattering:
+            event = replace(event, facts={"chattering": str(chatters).lower()})
+            after = replace(after, is_chattering=chatters)
+        self._known[home] = after
         self.steps.append(IncidentStep(home, key, event))
 
 
@@ -268,7 +256,8 @@ def _digest(text: str) -> str:
 def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
     """Whether an incident spoke of the same check and cause at the same time."""
     last = incident.leading[-1]
-    is_alike = last.check == detection.check and last.cause == detection.cause
+    # What is left of a withdrawn incident may be what it explained: its group is that of the trouble itself.
+    is_alike = last.cause == detection.cause and incident.group_key == group_key(detection)
     begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
     return is_alike and begins_before and detection.started_at <= last.last_at
 

@@ -9,6 +9,7 @@ from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, Outli
 from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSettings, RouteSettings
 from sereno.settings.branch import Branch, Duration
 from sereno.settings.mappings import MappingSettings
+from sereno.settings.people import HOURS, IncidentSettings, MaintenanceSettings
 from sereno.settings.pipeline import (
     AcceptanceSettings,
     CriticalitySettings,
@@ -162,9 +163,6 @@ class ExportSettings(Branch):
     )
 
 
-_HOURS = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
-
-
 MotorSignal = Literal[
     "current",
     "voltage",
@@ -187,7 +185,7 @@ class ContractSettings(Branch):
     maximum: float | None = Field(
         default=None, gt=0, description="Most in one step, in the unit of the signal."
     )
-    hours: list[Annotated[str, Field(pattern=_HOURS)]] = Field(
+    hours: list[Annotated[str, Field(pattern=HOURS)]] = Field(
         default_factory=list, description="Local hours of use, as 06:00-22:00; always when empty."
     )
     days: list[Annotated[int, Field(ge=1, le=7)]] = Field(
@@ -319,6 +317,12 @@ class Settings(Branch):
     )
     acceptance: AcceptanceSettings = Field(
         default_factory=AcceptanceSettings, description="Goals that an evaluation is compared with."
+    )
+    incidents: IncidentSettings = Field(
+        default_factory=IncidentSettings, description="How long incidents wait for people."
+    )
+    maintenance: dict[str, MaintenanceSettings] = Field(
+        default_factory=dict, description="Planned work of which nobody is told, by name."
     )
     run: RunSettings = Field(default_factory=RunSettings, description="The whole journey of `sereno run`.")
     receivers: dict[ReceiverName, ReceiverSettings] = Field(

@@ -79,6 +79,13 @@ class AssetSession(Session):
         )
         return dict(self._connection.execute(query.group_by(site.c.name)).all())
 
+    def count_assets(self, profile: str) -> int:
+        """How many assets a profile has."""
+        mine = (asset.c.organization_id == self._organization_id, asset.c.profile == profile)
+        return int(
+            self._connection.execute(select(func.count()).select_from(asset).where(*mine)).scalar_one()
+        )
+
     def set_step(self, asset_id: int, step: timedelta | None) -> None:
         """Note the rhythm of an asset; None when it has none."""
         self._check_asset(asset_id)

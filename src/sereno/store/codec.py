@@ -102,6 +102,12 @@ def incident_columns(incident: Incident) -> dict[str, object]:
         "n_events": incident.n_events,
         "evidence": [detection_document(detection) for detection in incident.evidence],
         "comments": [[_text_of(at), actor, text] for at, actor, text in incident.comments],
+        "is_unattended": incident.is_unattended,
+        "acknowledged_severity": incident.acknowledged_severity and int(incident.acknowledged_severity),
+        "escalated": incident.escalated,
+        "silences": dict(incident.silences),
+        "inhibitors": list(incident.inhibitors),
+        "is_chattering": incident.is_chattering,
     }
 
 
@@ -109,6 +115,7 @@ def incident_of(row: Document) -> Incident:
     """The incident whose columns these are."""
     verdict = cast("str | None", row["verdict"])
     comments = cast("list[tuple[str, str, str]]", row["comments"])
+    acknowledged = cast("int | None", row["acknowledged_severity"])
     return Incident(
         id=cast("str", row["id"]),
         group_key=cast("str", row["group_key"]),
@@ -122,6 +129,12 @@ def incident_of(row: Document) -> Incident:
         comments=tuple((datetime.fromisoformat(at), actor, text) for at, actor, text in comments),
         is_withdrawn=cast("bool", row["is_withdrawn"]),
         n_events=cast("int", row["n_events"]),
+        is_unattended=cast("bool", row["is_unattended"]),
+        acknowledged_severity=None if acknowledged is None else Severity(acknowledged),
+        escalated=cast("int", row["escalated"]),
+        silences=cast("Mapping[str, str]", row["silences"]),
+        inhibitors=tuple(cast("list[str]", row["inhibitors"])),
+        is_chattering=cast("bool", row["is_chattering"]),
     )
 
 

@@ -1,14 +1,17 @@
 """Incidents: an append-only log each, and the columns that it derives."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from sereno.domain.errors import NotFound
-from sereno.domain.incidents import Condition, Incident, IncidentEvent, apply
+from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
+from sereno.domain.kin import Kin
+from sereno.domain.signals import AssetKey
 from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
 from sereno.store.records import Recorded
-from sereno.store.schema import incident, incident_event
+from sereno.store.schema import asset, incident, incident_event, site
 from sereno.store.session import Session
 
 __all__ = ["IncidentSession"]
@@ -17,6 +20,26 @@ MIN_PREFIX = 6
 """Characters of an id that may stand for all of it."""
 
 MAX_ALIKE = 20
+MAX_KIN = 64
+MAX_IDS_IN_QUERY = 500
+_KIN = (
+    select(
+        incident.c.id,
+        site.c.name.label("site"),
+        asset.c.name.label("asset"),
+        *(incident.c[name] for name in ("group_key", "started_at", "ended_at", "opened_at", "inhibitors")),
+    )
+    .join_from(incident, asset, incident.c.asset_id == asset.c.id)
+    .join(site, asset.c.site_id == site.c.id)
+    .where(
+        incident.c.organization_id == bindparam("mine"),
+        incident.c.cause == bindparam("cause"),
+        incident.c.started_at.between(bindparam("first"), bindparam("last")),
+        incident.c.is_withdrawn.is_(False),
+    )
+    .order_by((site.c.name == bindparam("home")).desc(), incident.c.started_at, incident.c.id)
+    .limit(MAX_KIN)
+)
 
 
 class IncidentSession(Session):
@@ -85,6 +108,35 @@ class IncidentSession(Session):
             raise NotFound(what="incident", id=incident_id, hint=hint)
         return incident_of(dict(found[0]))
 
+    def locked_incident(self, incident_id: str) -> Incident:
+        """As `incident`, while every other writer of it waits for the end of this transaction."""
+        return self._locked(incident_id)
+
+    def was_heard(self, incident_id: str, request_key: str) -> bool:
+        """Whether a request about an incident was heard before."""
+        return self._was_heard(self.incident(incident_id).id, request_key)
+
+    def kin(self, cause: str, home: str, *, first: datetime, last: datetime) -> list[Kin]:
+        """The first 64 incidents of one cause that began between two instants, those of a site before others.
+
+        Args:
+            home: Name of that site.
+        """
+        which = {"mine": self._organization_id, "cause": cause, "home": home, "first": first, "last": last}
+        rows = self._connection.execute(_KIN, which)
+        return [
+            Kin(
+                row.id,
+                AssetKey(row.site, row.asset),
+                row.group_key.rpartition("|")[2],
+                row.started_at,
+                row.ended_at,
+                row.opened_at,
+                bool(row.inhibitors),
+            )
+            for row in rows
+        ]
+
     def has_incident(self, incident_id: str) -> bool:
         """Whether an incident has exactly this id, withdrawn or not."""
         query = select(incident.c.id).where(incident.c.id == incident_id)
@@ -126,6 +178,21 @@ class IncidentSession(Session):
         query = select(incident_event).where(incident_event.c.incident_id == known.id)
         rows = self._connection.execute(query.order_by(incident_event.c.seq)).mappings()
         return [event_of(dict(row)) for row in rows]
+
+    def events_of(
+        self, incident_ids: Sequence[str], kinds: Collection[EventKind]
+    ) -> dict[str, list[IncidentEvent]]:
+        """What happened of some kinds to some incidents, oldest first, by incident."""
+        found: dict[str, list[IncidentEvent]] = {}
+        table, mine = incident_event.c, incident.c.organization_id == self._organization_id
+        joined = select(incident_event).join(incident, table.incident_id == incident.c.id).where(mine)
+        of_kinds = joined.where(table.kind.in_([kind.value for kind in kinds]))
+        for start in range(0, len(incident_ids), MAX_IDS_IN_QUERY):
+            ids = incident_ids[start : start + MAX_IDS_IN_QUERY]
+            query = of_kinds.where(table.incident_id.in_(ids)).order_by(table.incident_id, table.seq)
+            for row in self._connection.execute(query).mappings():
+                found.setdefault(row["incident_id"], []).append(event_of(dict(row)))
+        return found
 
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""

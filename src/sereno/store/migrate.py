@@ -11,7 +11,7 @@ from sereno.store.engine import READ_ONLY, sqlite_path
 
 __all__ = ["SCHEMA", "check_before_opening", "upgrade"]
 
-SCHEMA = 4
+SCHEMA = 5
 """Number of the last migration in `migrations/versions`."""
 
 VERSION_TABLE = "alembic_version"

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sereno.store.column_types import CleanText, Instant, StrictJson
 
 __all__ = [
+    "adjustment",
     "asset",
     "correction",
     "data_issue",
@@ -38,8 +39,10 @@ __all__ = [
     "receiver_state",
     "regime_change",
     "signal_column",
+    "silence",
     "site",
     "superseded_reading",
+    "timer",
     "watch_checkpoint",
     "watch_state",
 ]
@@ -281,8 +284,15 @@ incident = Table(
     Column("n_events", Integer, nullable=False),
     Column("evidence", StrictJson, nullable=False),
     Column("comments", StrictJson, nullable=False),
+    Column("is_unattended", Boolean, nullable=False, server_default=text("false")),
+    Column("acknowledged_severity", Integer),
+    Column("escalated", Integer, nullable=False, server_default=text("0")),
+    Column("silences", StrictJson, nullable=False, server_default=text("'{}'")),
+    Column("inhibitors", StrictJson, nullable=False, server_default=text("'[]'")),
+    Column("is_chattering", Boolean, nullable=False, server_default=text("false")),
     Index("incident_of_asset", "asset_id", "started_at"),
     Index("incident_of_group", "organization_id", "group_key"),
+    Index("incident_of_cause", "organization_id", "cause", "started_at"),
 )
 Index(
     "one_active_incident",
@@ -368,6 +378,51 @@ receiver_state = Table(
     Column("tested_at", Instant),
     Column("looked_at", Instant),
     PrimaryKeyConstraint("organization_id", "receiver"),
+)
+
+timer = Table(
+    "timer",
+    metadata,
+    _organization(),
+    Column("incident_id", CleanText, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    _text("kind"),
+    Column("step", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    PrimaryKeyConstraint("incident_id", "kind", "step"),
+    Index("timer_due", "organization_id", "due_at"),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    _organization(),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant),
+    Column("matcher", StrictJson, nullable=False),
+    Column("recurrence", StrictJson),
+    Column("mutes", StrictJson, nullable=False),
+    _text("author"),
+    _text("comment"),
+    Column("at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("ended_by", CleanText),
+)
+
+adjustment = Table(
+    "adjustment",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    _organization(),
+    _asset(),
+    _text("check"),
+    Column("factor", Double, nullable=False),
+    Column("incident_id", CleanText, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    _text("author"),
+    Column("at", Instant, nullable=False),
+    Column("undone_at", Instant),
+    Column("undone_by", CleanText),
+    Index("adjustment_of_asset", "asset_id"),
 )
 
 metric = Table(

@@ -1,5 +1,6 @@
 """All that can be done inside one database transaction."""
 
+from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.incidents import IncidentSession
@@ -8,7 +9,9 @@ from sereno.store.models import ModelSession
 from sereno.store.outbox import OutboxSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
+from sereno.store.silences import SilenceSession
 from sereno.store.simulated import SimulatedSession
+from sereno.store.timers import TimerSession
 from sereno.store.watching import WatchSession
 
 __all__ = ["Transaction"]
@@ -24,6 +27,9 @@ class Transaction(
     RegimeSession,
     IncidentSession,
     OutboxSession,
+    TimerSession,
+    SilenceSession,
+    AdjustmentSession,
     ModelSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.

@@ -1,0 +1,60 @@
+"""What people do to incidents: said once, however often the request arrives."""
+
+from datetime import datetime, timedelta
+
+from sereno.domain.errors import ReasonMissing, ShelvingTooLong, UsageError
+from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent
+from sereno.flows.life import LifePolicy, Recorder
+from sereno.store import Transaction
+
+__all__ = ["MAX_SHELVED", "act", "shelve"]
+
+MAX_SHELVED = timedelta(hours=24)
+_HOUR = timedelta(hours=1)
+_OF_CLOSED_ONES = frozenset({EventKind.COMMENTED, EventKind.REOPENED})
+
+
+def act(
+    tx: Transaction,
+    policy: LifePolicy,
+    incident_id: str,
+    event: IncidentEvent,
+    *,
+    request_key: str | None = None,
+) -> Incident:
+    """The incident after what somebody did; a request that was heard before changes nothing.
+
+    Raises:
+        NotFound: There is no such incident.
+        UsageError: It is closed, or is not and should be.
+    """
+    incident = tx.locked_incident(incident_id)
+    if request_key is not None and tx.was_heard(incident.id, request_key):
+        return incident
+    is_closed = incident.state is HumanState.CLOSED
+    may_be_judged = event.kind is EventKind.CLOSED and incident.is_unattended
+    if is_closed and event.kind not in _OF_CLOSED_ONES and not may_be_judged:
+        raise UsageError(detail=f"the incident {incident.id} is closed", command="incidents")
+    if not is_closed and event.kind is EventKind.REOPENED:
+        raise UsageError(detail=f"the incident {incident.id} is not closed", command="incidents reopen")
+    recorder = Recorder(tx, policy, now=event.at)
+    after = recorder.append(incident.id, event, request_key=request_key)
+    recorder.settle()
+    return after
+
+
+def shelve(incident_id: str, length: timedelta, reason: str, *, now: datetime) -> dict[str, str]:
+    """The facts of a shelving.
+
+    Raises:
+        ShelvingTooLong: Nothing is put aside for longer than a day.
+        ReasonMissing: Nobody says why.
+    """
+    if length > MAX_SHELVED:
+        raise ShelvingTooLong(most=round(MAX_SHELVED / _HOUR), asked=round(length / _HOUR, 2))
+    if length <= timedelta(0):
+        detail = "an incident is shelved for some time, as --hours 8"
+        raise UsageError(detail=detail, command="incidents shelve")
+    if not reason.strip():
+        raise ReasonMissing(incident=incident_id)
+    return {"until": (now + length).isoformat(), "reason": reason}

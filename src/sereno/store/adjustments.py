@@ -1,0 +1,65 @@
+"""Adjusted thresholds: added and taken back, never deleted."""
+
+from collections import defaultdict
+from dataclasses import fields
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from sereno.domain.adjustments import Adjustment
+from sereno.store.schema import adjustment
+from sereno.store.session import Session
+
+__all__ = ["AdjustmentSession"]
+
+_COLUMNS = [adjustment.c[one.name] for one in fields(Adjustment)]
+
+
+class AdjustmentSession(Session):
+    """The part of a transaction that keeps adjusted thresholds."""
+
+    def add_adjustment(self, one: Adjustment) -> None:
+        """Keep a new adjustment."""
+        self._check_asset(one.asset_id)
+        row = {each.name: getattr(one, each.name) for each in fields(Adjustment)}
+        self._connection.execute(insert(adjustment), row | {"organization_id": self._organization_id})
+
+    def adjustments(
+        self,
+        *,
+        asset_id: int | None = None,
+        incident_id: str | None = None,
+        with_undone: bool = False,
+    ) -> list[Adjustment]:
+        """The adjustments that fit, in the order in which they were made.
+
+        Args:
+            with_undone: Those that were taken back, too.
+        """
+        query = select(*_COLUMNS).where(adjustment.c.organization_id == self._organization_id)
+        if asset_id is not None:
+            query = query.where(adjustment.c.asset_id == asset_id)
+        if incident_id is not None:
+            query = query.where(adjustment.c.incident_id == incident_id)
+        if not with_undone:
+            query = query.where(adjustment.c.undone_at.is_(None))
+        rows = self._connection.execute(query.order_by(adjustment.c.at, adjustment.c.id)).mappings()
+        return [Adjustment(**row) for row in rows]
+
+    def threshold_factors(self, asset_id: int) -> dict[str, float]:
+        """What multiplies the thresholds of an asset, by check; those that nobody moved are not named."""
+        factors: dict[str, float] = defaultdict(lambda: 1.0)
+        for one in self.adjustments(asset_id=asset_id):
+            factors[one.check] *= one.factor
+        return dict(factors)
+
+    def undo_adjustments(self, incident_id: str, *, at: datetime, by: str) -> list[Adjustment]:
+        """Take back what an incident's verdict moved; gives what was taken back."""
+        undone = self.adjustments(incident_id=incident_id)
+        change = update(adjustment).where(
+            adjustment.c.organization_id == self._organization_id,
+            adjustment.c.incident_id == incident_id,
+            adjustment.c.undone_at.is_(None),
+        )
+        self._connection.execute(change.values(undone_at=at, undone_by=by))
+        return undone
