@@ -6,7 +6,7 @@ import pytest
 
 from sereno.domain.incidents import Condition, Verdict
 from sereno.domain.judgement import Severity
-from sereno.flows.health import Told
+from sereno.flows.health import Told, health_of
 from sereno.flows.workspace import Workspace
 from tests.support.builders import DAY, NOW, a_workspace
 
@@ -83,7 +83,8 @@ def test_receivers_have_rates_and_precision_of_their_own(judged_daily: Workspace
     judged_daily.close_incident(names[0], Verdict.REAL, actor="ana")
     told = [Told("guardia", name, until - HALF_DAY) for name in names]
 
-    found = judged_daily.health(days=365, told=told)
+    views, since = judged_daily.incidents(), until - 365 * DAY
+    found = health_of(views, {}, since=since, until=until, told=told)
 
     assert found.by_receiver["guardia"].count == 3
     assert found.precision["by_receiver"] == {"guardia": {"real": 1, "false_alarms": 0, "percent": 100.0}}

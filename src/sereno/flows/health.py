@@ -15,8 +15,9 @@ from sereno.domain.time import isoformat
 from sereno.flows.incidents import IncidentView
 from sereno.flows.precision import precision_json, precision_of
 from sereno.incidents.health import TARGETS, Rates, Waits, rates_of, waits_of
+from sereno.store import Transaction
 
-__all__ = ["WAITED_FOR", "BadActor", "Fix", "Health", "SiteHealth", "Told", "health_of"]
+__all__ = ["WAITED_FOR", "BadActor", "Fix", "Health", "SiteHealth", "Told", "health_of", "told_since"]
 
 WAITED_FOR = frozenset(
     {EventKind.OPENED, EventKind.REOPENED, EventKind.UNACKNOWLEDGED, EventKind.ACKNOWLEDGED}
@@ -35,6 +36,15 @@ class Told:
     receiver: str
     incident_id: str
     at: datetime
+
+
+def told_since(tx: Transaction, since: datetime) -> list[Told]:
+    """What receivers were told of incidents from an instant on."""
+    return [
+        Told(one.receiver, one.incident_id, one.sent_at)
+        for one in tx.told_since(since)
+        if one.incident_id is not None and one.sent_at is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)

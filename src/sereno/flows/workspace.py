@@ -47,7 +47,7 @@ from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.feedback import WouldChange, apply_verdict, would_change
-from sereno.flows.health import WAITED_FOR, Health, Told, health_of
+from sereno.flows.health import WAITED_FOR, Health, health_of, told_since
 from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
@@ -543,17 +543,14 @@ class Workspace:
         """The time zone of the workspace."""
         return workspace_zone(self._setup)
 
-    def health(self, *, days: int = 30, told: Sequence[Told] = ()) -> Health:
-        """How much incidents ask of people over the last days of the data, and what would help most.
-
-        Args:
-            told: What receivers were told in that time.
-        """
+    def health(self, *, days: int = 30) -> Health:
+        """How much incidents ask of people over the last days of the data, and what would help most."""
         until = self.last_reading_at() or self.now()
         since = until - timedelta(days=days)
         views = self.incidents(since=since)
         with self._store.read() as tx:
             events = tx.events_of([view.incident.id for view in views], WAITED_FOR)
+            told = told_since(tx, since)
         return health_of(views, events, since=since, until=until, told=told)
 
     def summary(self, *, days: int = 7) -> dict[str, object]:

@@ -103,6 +103,11 @@ class OutboxSession(Session):
             conditions.append(_table.receiver == receiver)
         return self._all(self._mine(*conditions).order_by(_table.id))
 
+    def told_since(self, since: datetime) -> list[StoredNotification]:
+        """What receivers accepted of incidents from an instant on, in the order of ids."""
+        sent = self._mine(_table.sent_at >= since, _table.incident_id.is_not(None))
+        return self._all(sent.order_by(_table.id))
+
     def carried_by(self, notification_id: int, *, limit: int | None = None) -> list[StoredNotification]:
         """The notifications that another one tells, too, oldest first."""
         query = self._mine(_table.carried_by == notification_id)
