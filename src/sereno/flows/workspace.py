@@ -8,10 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from filelock import FileLock, Timeout
-
 from sereno.domain.criticality import CriticalityScale
-from sereno.domain.errors import EngineRunning, ModelError, ModelMissing, SettingsError, UsageError
+from sereno.domain.errors import FileMissing, ModelError, ModelMissing, SettingsError, UsageError
 from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
@@ -19,6 +17,7 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.anomalies import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
 from sereno.flows.assets import judge_again
+from sereno.flows.backup import BackupReport, RestoreReport, restore_folder, write_backup
 from sereno.flows.build import (
     FileHints,
     Setup,
@@ -26,6 +25,7 @@ from sereno.flows.build import (
     open_setup,
     open_workspace_store,
     read_options,
+    store_url,
 )
 from sereno.flows.corrections import (
     CorrectionRequest,
@@ -36,6 +36,7 @@ from sereno.flows.corrections import (
 )
 from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
+from sereno.flows.engine_lock import engine_lock
 from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
@@ -59,6 +60,7 @@ from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
 from sereno.flows.succession import find_model, promote_model, roll_back_model
+from sereno.flows.upgrading import UpgradeReport, upgrade_folder
 from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
@@ -66,8 +68,6 @@ from sereno.settings.tree import Settings
 from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["Workspace"]
-
-_LOCK_FILE = ".engine.lock"
 
 
 class Workspace:
@@ -659,20 +659,60 @@ class Workspace:
         Raises:
             EngineRunning: Another process holds it.
         """
-        path = self.folder / _LOCK_FILE
-        lock = FileLock(path, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            found = path.with_suffix(".holder")
-            who = found.read_text("utf-8") if found.is_file() else "another process"
-            raise EngineRunning(workspace=str(self.folder), holder=who) from error
-        try:
-            path.with_suffix(".holder").write_text(holder, "utf-8")
+        with engine_lock(self.folder, holder):
             yield
-        finally:
-            path.with_suffix(".holder").unlink(missing_ok=True)
-            lock.release()
+
+    def backup(self, file: str | Path) -> BackupReport:
+        """Write store, models, profiles and settings into one archive, also while an engine works.
+
+        Args:
+            file: Where to; in a folder it gets a name with the time. A file of that name gives way once the
+                new one is complete.
+
+        Raises:
+            StoreError: The store cannot be read, or is damaged.
+            SystemRefused: The archive cannot be written there.
+        """
+        at, path = self.now(), Path(file)
+        if path.is_dir():
+            path /= f"sereno-{at:%Y%m%dT%H%M%SZ}.tar.gz"
+        return write_backup(self.folder, store_url(self._setup), path, at=at)
+
+    @classmethod
+    def restore(
+        cls, folder: str | Path, archive: str | Path, *, replace: bool = False, clock: Clock = system_clock
+    ) -> RestoreReport:
+        """Make the workspace of a folder what it was when the archive was written; all of it, or nothing.
+
+        Args:
+            replace: Whether what is there may give way; it is kept in `backups/`.
+
+        Raises:
+            BackupCorrupt, BackupNewer, BackupMisfit: The archive cannot be used here.
+            WorkspaceNotEmpty: There is data, and `replace` was not said.
+            EngineRunning: Somebody works on the workspace.
+        """
+        setup = open_setup(Path(folder), clock=clock)
+        if not Path(archive).is_file():
+            raise FileMissing(file=str(archive))
+        return restore_folder(setup.folder, store_url(setup), Path(archive), replace=replace, at=clock())
+
+    @classmethod
+    def upgrade(
+        cls, folder: str | Path, *, is_dry: bool = False, clock: Clock = system_clock
+    ) -> UpgradeReport:
+        """Back up and migrate the store of a folder that an older version wrote.
+
+        Args:
+            is_dry: Only say what is due.
+
+        Raises:
+            StoreNewer: A newer version wrote it.
+            EngineRunning: Somebody works on the workspace.
+            UpgradeFailed: A migration failed; the store is as it was.
+        """
+        setup = open_setup(Path(folder), clock=clock)
+        return upgrade_folder(setup.folder, store_url(setup), at=clock(), is_dry=is_dry)
 
     def _scoring(self) -> Scoring:
         return Scoring(self._setup, self._store, self._models)
