@@ -8,6 +8,7 @@ from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.errors import NotFound
 from sereno.store import Store, open_store
 from sereno.store.migrate import SCHEMA
+from sereno.store.opening import migrate_store
 from tests.store.builders import NOW, PUMP, START, STEP, a_batch, append, asset_id, query, stored
 
 
@@ -92,8 +93,10 @@ def test_store_of_the_first_version_is_upgraded_with_its_readings(database_url: 
         append(store, a_batch([[1, 2]]))
     query(database_url, "DROP TABLE correction")
     query(database_url, "DROP TABLE regime_change")
+    query(database_url, "DROP TABLE lease")
     query(database_url, "UPDATE alembic_version SET version_num = '0001'")
 
+    migrate_store(database_url)
     with open_store(database_url) as store:
         _add(store, _a_correction(store))
 

@@ -15,7 +15,7 @@ Row = tuple[object, ...]
 Dump = dict[str, list[Row]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SKIPPED = {"alembic_version", "organization", "asset", "site", "signal_column", "reading_table"}
+_SKIPPED = {"alembic_version", "organization", "asset", "site", "signal_column", "reading_table", "lease"}
 _CLOCK = {"at", "opened_at", "trained_at"}
 """When sereno recorded something: the machine's clock, not the data's."""
 _INCIDENTAL = {"organization_id", "n_events"}

@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from watchfiles import watch as watch_changes
 
-from sereno.domain.errors import DataError, ModelError, SerenoError, StoreError
+from sereno.domain.errors import DataError, LeaseLost, LeaseTaken, ModelError, SerenoError, StoreError
 from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.ingest import FileResult
 from sereno.flows.workspace import Workspace
@@ -112,7 +113,8 @@ def watch_folders(
                 for path in ready:
                     if stop.is_set():
                         return
-                    _take(workspace, look, path, on_file, hints)
+                    is_left = not _take(workspace, look, path, on_file, hints)
+                    is_waiting = is_waiting or is_left
             _keep_calibrated(workspace)
             if is_once and not is_waiting:
                 return
@@ -121,8 +123,13 @@ def watch_folders(
 
 def _keep_calibrated(workspace: Workspace) -> None:
     """Recalibrate if the settings say that it is time; a model that cannot be used is no reason to stop."""
+    if workspace.settings.recalibration.every is None:
+        return
     try:
-        workspace.recalibrate_when_due()
+        with workspace.duty("recalibrate"):
+            workspace.recalibrate_when_due()
+    except LeaseTaken:  # another engine is at it
+        return
     except ModelError as error:
         log.warning("not recalibrated", extra={"error": str(error)})
 
@@ -133,23 +140,27 @@ def _take(
     path: Path,
     on_file: Callable[[FileResult], None],
     hints: FileHints,
-) -> None:
-    """One file; whatever is wrong with it concerns nobody else."""
+) -> bool:
+    """One file; whatever is wrong with it concerns nobody else. False: another engine has it now."""
     try:
-        for result in workspace.ingest(path, **asdict(hints), judge=True):
+        for result in workspace.ingest(path, **asdict(hints), judge=True, patience=timedelta(0)):
             on_file(result)
+    except (LeaseTaken, LeaseLost) as error:
+        log.info("file left to another engine", extra={"file": str(path), "error": str(error)})
+        return False
     except (DataError, OSError) as error:
         log.warning("file left aside", extra={"file": str(path), "error": str(error)})
     except StoreError as error:
         if not error.is_retriable:
             raise
         log.warning("store not available, trying again", extra={"file": str(path), "error": str(error)})
-        return
+        return True
     except SerenoError:
         raise
     except Exception:  # the supervisor: a fault of ours in one file must not stop the others
         log.exception("file failed", extra={"file": str(path)})
     look.took(path)
+    return True
 
 
 def _wait(folders: Sequence[WatchedFolder], stop: threading.Event, seconds: float) -> None:

@@ -16,7 +16,7 @@ from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.anomalies import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
-from sereno.flows.assets import judge_again
+from sereno.flows.assets import judge_again, lock_touched
 from sereno.flows.backup import BackupReport, RestoreReport, restore_folder, write_backup
 from sereno.flows.build import (
     FileHints,
@@ -36,12 +36,12 @@ from sereno.flows.corrections import (
 )
 from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
-from sereno.flows.engine_lock import engine_lock
+from sereno.flows.engines import engine_at_work, leased, refuse_engines
 from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
-from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
+from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.models import TrainedModel
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
@@ -174,6 +174,7 @@ class Workspace:
         judge: bool = False,
         is_simulated: bool = False,
         on_file: Callable[[FileResult], None] | None = None,
+        patience: timedelta = PATIENCE,
     ) -> list[FileResult]:
         """Read and store files; reading a file again changes nothing.
 
@@ -187,14 +188,20 @@ class Workspace:
             judge: Judge each batch in the transaction that stores it, as `watch` does.
             is_simulated: Mark the readings as simulated.
             on_file: Told about each file as it is done.
+            patience: How long another engine may go on reading a file before this one gives up on it.
+
+        Raises:
+            LeaseTaken: Another engine that shares the store reads a file, and goes on.
         """
         options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp, mapping))
         files = expand_paths([Path(p) for p in paths])
         if self.settings.timezone is None and files:
             save_setting(self.folder, "timezone", options.timezone)
             self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
-        after = self._scoring().judge_touched if judge else judge_again
-        into = Ingestion(self._setup, self._store, options, after, is_simulated)
+        scoring = self._scoring()
+        after = scoring.judge_touched if judge else judge_again
+        before = scoring.lock_concerned if judge else lock_touched
+        into = Ingestion(self._setup, self._store, options, after, is_simulated, before, patience)
         self._records.forget()
         self._models.refresh()
         results = []
@@ -207,7 +214,8 @@ class Workspace:
     def add(self, readings: Readings, *, zone: str, judge: bool = False, is_simulated: bool = False) -> int:
         """Store readings that are in memory; returns how many values were new or changed."""
         with self._store.begin() as tx:
-            ids, appended = self._append(tx, readings, zone, is_simulated=is_simulated)
+            ids = self._ensured(tx, readings, zone, judge=judge)
+            appended = self._append(tx, readings, ids, is_simulated=is_simulated)
             judging = self._scoring().judge_touched if judge else judge_again
             judging(tx, ids, appended, self.profiles[readings.profile])
         return appended.n_new + appended.n_changed
@@ -332,7 +340,8 @@ class Workspace:
             judged.update(stored_judgements(outcome, profile, wanted))
 
         with self._store.begin() as tx:
-            ids, appended = self._append(tx, batch.readings, read_options(self._setup).timezone)
+            ids = self._ensured(tx, batch.readings, read_options(self._setup).timezone, judge=True)
+            appended = self._append(tx, batch.readings, ids)
             self._scoring().judge_touched(tx, ids, appended, profile, told=keep)
         return self._records.in_order(batch, judged)
 
@@ -654,12 +663,24 @@ class Workspace:
 
     @contextmanager
     def engine_lease(self, holder: str) -> Iterator[None]:
-        """Be the only engine of the workspace; the lease ends with the process, however it ends.
+        """Be the engine of the workspace; the lease ends with the process, however it ends.
+
+        On PostgreSQL several engines may work beside each other; each file and duty goes to one of them.
 
         Raises:
-            EngineRunning: Another process holds it.
+            EngineRunning: The store is embedded, and another process works on it.
         """
-        with engine_lock(self.folder, holder):
+        with engine_at_work(self._store, self.folder, holder):
+            yield
+
+    @contextmanager
+    def duty(self, name: str) -> Iterator[None]:
+        """Be the only engine that does something which one has to do.
+
+        Raises:
+            LeaseTaken: Another one does.
+        """
+        with leased(self._store, f"duty/{name}"):
             yield
 
     def backup(self, file: str | Path) -> BackupReport:
@@ -695,7 +716,9 @@ class Workspace:
         setup = open_setup(Path(folder), clock=clock)
         if not Path(archive).is_file():
             raise FileMissing(file=str(archive))
-        return restore_folder(setup.folder, store_url(setup), Path(archive), replace=replace, at=clock())
+        url = store_url(setup)
+        refuse_engines(url, setup.folder)
+        return restore_folder(setup.folder, url, Path(archive), replace=replace, at=clock())
 
     @classmethod
     def upgrade(
@@ -712,19 +735,35 @@ class Workspace:
             UpgradeFailed: A migration failed; the store is as it was.
         """
         setup = open_setup(Path(folder), clock=clock)
-        return upgrade_folder(setup.folder, store_url(setup), at=clock(), is_dry=is_dry)
+        url = store_url(setup)
+        if not is_dry:
+            refuse_engines(url, setup.folder)
+        return upgrade_folder(setup.folder, url, at=clock(), is_dry=is_dry)
 
     def _scoring(self) -> Scoring:
         return Scoring(self._setup, self._store, self._models)
 
-    def _append(
-        self, tx: Transaction, readings: Readings, zone: str, *, is_simulated: bool = False
-    ) -> tuple[Mapping[AssetKey, int], Appended]:
-        """Readings into the store, and the ids of their assets."""
-        self._records.forget(readings.assets)
+    def _ensured(
+        self, tx: Transaction, readings: Readings, zone: str, *, judge: bool
+    ) -> Mapping[AssetKey, int]:
+        """The ids of the assets of a batch, which no other engine touches until the transaction ends."""
         ids = tx.ensure_assets(readings.assets, profile=readings.profile, zone=zone)
+        lock = self._scoring().lock_concerned if judge else lock_touched
+        lock(tx, ids, self.profiles[readings.profile])
+        return ids
+
+    def _append(
+        self,
+        tx: Transaction,
+        readings: Readings,
+        ids: Mapping[AssetKey, int],
+        *,
+        is_simulated: bool = False,
+    ) -> Appended:
+        """Readings into the store."""
+        self._records.forget(readings.assets)
         profile = self.profiles[readings.profile]
-        return ids, tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
+        return tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
 
     def _tell(self, incident_id: str, kind: EventKind, actor: str, **facts: str) -> Incident:
         event = human_event(kind, at=self._setup.clock(), actor=actor, **facts)

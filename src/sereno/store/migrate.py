@@ -22,7 +22,7 @@ __all__ = [
     "schema_of",
 ]
 
-SCHEMA = 3
+SCHEMA = 6
 """Number of the last migration in `migrations/versions`."""
 
 SCRIPTS = Path(__file__).parent / "migrations"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sereno.domain.failpoints import reach
@@ -13,10 +13,11 @@ from sereno.store.column_types import clean_text
 from sereno.store.engine import READ_ONLY, driver_error, make_engine, parse_url, sqlite_path
 from sereno.store.failures import FailureTranslator
 from sereno.store.migrate import check_before_opening, create_or_check, migrate, schema_of
+from sereno.store.schema import lease as lease_table
 from sereno.store.schema import organization as organization_table
 from sereno.store.transaction import Transaction
 
-__all__ = ["Store", "migrate_store", "open_store", "opened_engine", "stored_schema"]
+__all__ = ["Store", "lease_holders", "migrate_store", "open_store", "opened_engine", "stored_schema"]
 
 
 class Store:
@@ -24,10 +25,12 @@ class Store:
 
     Attributes:
         url: Its address, without the password.
+        is_shared: Several engines may work on it, each with leases.
     """
 
     def __init__(self, engine: Engine, failures: FailureTranslator, organization_id: int) -> None:
         self.url = engine.url.render_as_string(hide_password=True)
+        self.is_shared = engine.dialect.name == "postgresql"
         self._engine = engine
         self._failures = failures
         self._driver_error = driver_error(engine)
@@ -106,6 +109,16 @@ def stored_schema(url: str) -> int:
         return 0
     with opened_engine(url) as (engine, _):
         return schema_of(engine)
+
+
+def lease_holders(url: str, prefix: str) -> list[str]:
+    """Owners of the live leases whose name begins so, in a server's store of any schema."""
+    with opened_engine(url) as (engine, _), engine.connect() as connection:
+        if not inspect(connection).has_table(lease_table.name):
+            return []
+        table = lease_table.c
+        query = select(table.owner).where(table.until > func.clock_timestamp())
+        return list(connection.execute(query.where(table.name.startswith(prefix))).scalars())
 
 
 def migrate_store(url: str) -> None:

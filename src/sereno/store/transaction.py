@@ -3,6 +3,7 @@
 from sereno.store.assets import AssetSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.incidents import IncidentSession
+from sereno.store.leases import LeaseSession
 from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
 from sereno.store.readings import ReadingSession
@@ -23,6 +24,7 @@ class Transaction(
     RegimeSession,
     IncidentSession,
     ModelSession,
+    LeaseSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 
