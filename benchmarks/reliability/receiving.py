@@ -14,7 +14,7 @@ OPENINGS = frozenset({"opened", "opened_and_resolved"})
 UP_S, DOWN_S = (0.5, 3.0), (0.2, 1.5)
 """Shortest and longest time between two changes [s]."""
 
-LOSES_ANSWER = 0.05
+LOSES_ANSWER = 0.2
 """Share of messages that it takes without a word: the sender cannot know, and has to repeat them."""
 
 
