@@ -1,11 +1,13 @@
 """Watching folders: finished files are stored and judged once by content, and nothing stops the watch."""
 
+import errno
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
 
 from watchfiles import watch as watch_changes
@@ -13,6 +15,7 @@ from watchfiles import watch as watch_changes
 from sereno.domain.errors import DataError, LeaseLost, LeaseTaken, ModelError, SerenoError, StoreError
 from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.ingest import FileResult
+from sereno.flows.room import RoomLook
 from sereno.flows.workspace import Workspace
 
 __all__ = ["FolderLook", "WatchedFolder", "watch_folders"]
@@ -103,18 +106,13 @@ def watch_folders(
     Raises:
         EngineRunning: Another engine works on the workspace.
     """
-    looks = [FolderLook(folder) for folder in folders]
+    looks, room = [FolderLook(folder) for folder in folders], RoomLook(workspace.folder)
     with workspace.engine_lease("watch"):
         while not stop.is_set():
-            is_waiting = False
-            for look in looks:
-                ready, has_unfinished = look.finished(time.time())
-                is_waiting = is_waiting or has_unfinished
-                for path in ready:
-                    if stop.is_set():
-                        return
-                    is_left = not _take(workspace, look, path, on_file, hints)
-                    is_waiting = is_waiting or is_left
+            room.look()
+            is_waiting = _take_finished(workspace, looks, stop, on_file, hints)
+            if stop.is_set():
+                return
             _keep_calibrated(workspace)
             if is_once and not is_waiting:
                 return
@@ -130,8 +128,42 @@ def _keep_calibrated(workspace: Workspace) -> None:
             workspace.recalibrate_when_due()
     except LeaseTaken:  # another engine is at it
         return
-    except ModelError as error:
+    except (ModelError, StoreError) as error:
+        if isinstance(error, StoreError) and not error.is_retriable:
+            raise
         log.warning("not recalibrated", extra={"error": str(error)})
+
+
+class _Taken(Enum):
+    """What became of a file."""
+
+    DONE = auto()
+    ELSEWHERE = auto()
+    """Another engine has it."""
+    NOT_NOW = auto()
+    """The store takes nothing: those behind it wait, too, so that their order stays."""
+
+
+def _take_finished(
+    workspace: Workspace,
+    looks: Sequence[FolderLook],
+    stop: threading.Event,
+    on_file: Callable[[FileResult], None],
+    hints: FileHints,
+) -> bool:
+    """Take what is finished now; whether there are files that are not, or that another engine has."""
+    is_waiting = False
+    for look in looks:
+        ready, has_unfinished = look.finished(time.time())
+        is_waiting = is_waiting or has_unfinished
+        for path in ready:
+            if stop.is_set():
+                return is_waiting
+            taken = _take(workspace, look, path, on_file, hints)
+            if taken is _Taken.NOT_NOW:
+                return is_waiting
+            is_waiting = is_waiting or taken is _Taken.ELSEWHERE
+    return is_waiting
 
 
 def _take(
@@ -140,27 +172,36 @@ def _take(
     path: Path,
     on_file: Callable[[FileResult], None],
     hints: FileHints,
-) -> bool:
-    """One file; whatever is wrong with it concerns nobody else. False: another engine has it now."""
+) -> _Taken:
+    """One file; whatever is wrong with it concerns nobody else."""
     try:
         for result in workspace.ingest(path, **asdict(hints), judge=True, patience=timedelta(0)):
             on_file(result)
     except (LeaseTaken, LeaseLost) as error:
         log.info("file left to another engine", extra={"file": str(path), "error": str(error)})
-        return False
-    except (DataError, OSError) as error:
-        log.warning("file left aside", extra={"file": str(path), "error": str(error)})
-    except StoreError as error:
-        if not error.is_retriable:
+        return _Taken.ELSEWHERE
+    except (StoreError, OSError) as error:
+        if _may_pass(error):
+            log.warning("store not available, trying again", extra={"file": str(path), "error": str(error)})
+            return _Taken.NOT_NOW
+        if isinstance(error, StoreError):
             raise
-        log.warning("store not available, trying again", extra={"file": str(path), "error": str(error)})
-        return True
+        log.warning("file left aside", extra={"file": str(path), "error": str(error)})
+    except DataError as error:
+        log.warning("file left aside", extra={"file": str(path), "error": str(error)})
     except SerenoError:
         raise
     except Exception:  # the supervisor: a fault of ours in one file must not stop the others
         log.exception("file failed", extra={"file": str(path)})
     look.took(path)
-    return True
+    return _Taken.DONE
+
+
+def _may_pass(error: StoreError | OSError) -> bool:
+    """Whether it is no fault of a file: the store is away, or there is no room, be it for temporary files."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.is_retriable
 
 
 def _wait(folders: Sequence[WatchedFolder], stop: threading.Event, seconds: float) -> None:
