@@ -533,3 +533,22 @@ def test_backups_made_at_once_do_not_meet(learnt: Learnt, tmp_path: Path) -> Non
         thread.join()
 
     assert [report.snapshot.counts for report in reports] == [reports[0].snapshot.counts] * 3
+
+
+@pytest.mark.parametrize(
+    "store",
+    [{}, {"schema": "x"}, {"counts": 3}, {"readings": [1]}, {"columns": {"asset; DROP TABLE x": ["id"]}}],
+    ids=str,
+)
+def test_manifest_that_makes_no_sense_is_refused(
+    archive: Path, tmp_path: Path, store: dict[str, object]
+) -> None:
+    def lie(_members: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        manifest["store"] = manifest["store"] | store if store else None
+
+    _rewrite(archive, lie)
+
+    with pytest.raises(BackupCorrupt):
+        Workspace.restore(tmp_path / "new", archive)
+
+    assert _left(tmp_path / "new") == set()

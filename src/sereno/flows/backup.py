@@ -215,6 +215,11 @@ def _restore(into: _Restoring, *, replace: bool, at: datetime) -> RestoreReport:
         _fill(into, snapshot, kept, at)
     _lay_down(into.stage, moves, kept)
     reach("restore.planned")
+    try:
+        _refuse_readers(into, database)  # from the plan on nobody opens it; somebody may have before
+    except EngineRunning:
+        (into.stage / PLAN).unlink()
+        raise
     _finish(into.folder)
     keep_last(into.folder, "replaced")
     return RestoreReport(into.folder, manifest, snapshot, kept if kept.exists() else None)
@@ -226,7 +231,7 @@ def _checked(into: _Restoring, manifest: Manifest) -> Snapshot:
         said: Mapping[str, object] = manifest.facts["store"]  # type: ignore[assignment]
         schema = int(str(said["schema"]))
         snapshot = Snapshot.from_json(said) if 0 < schema <= SCHEMA else None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         detail = f"its manifest says nothing usable of a store ({error})"
         raise BackupCorrupt(file=str(into.archive), detail=detail) from error
     if snapshot is None:
@@ -287,14 +292,19 @@ def _prepared_database(into: _Restoring, snapshot: Snapshot, database: Path) -> 
         database.parent.mkdir(parents=True, exist_ok=True)
         ready = Path(shutil.copyfile(ready, database.with_name(f"{database.name}.restored")))
     _sync(ready)
-    if database.exists():
-        try:
-            check_unused(database)
-        except StoreUnreachable as error:
-            raise EngineRunning(workspace=str(into.folder), holder="its store is open") from error
-        except StoreError:  # damaged: what is wrong with it goes with it
-            return ready
+    _refuse_readers(into, database)
     return ready
+
+
+def _refuse_readers(into: _Restoring, database: Path | None) -> None:
+    if database is None or not database.exists():
+        return
+    try:
+        check_unused(database)
+    except StoreUnreachable as error:
+        raise EngineRunning(workspace=str(into.folder), holder="its store is open") from error
+    except StoreError:  # damaged: what is wrong with it goes with it
+        return
 
 
 def _fill(into: _Restoring, snapshot: Snapshot, kept: Path, at: datetime) -> None:

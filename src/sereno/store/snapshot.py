@@ -86,6 +86,8 @@ class Snapshot:
     def _check(self) -> None:
         if self.kind not in ("sqlite", "postgresql") or not isinstance(self.schema, int):
             raise ValueError("kind or schema")
+        if not all(isinstance(rows, int) for rows in self.counts.values()):
+            raise ValueError("counts")
         for table, types in self.readings.items():
             is_plain = all(PLAIN_NAME.fullmatch(name) for name in (table, *types))
             if not is_plain or not table.startswith("reading_") or not set(types.values()) <= READING_TYPES:
@@ -213,9 +215,10 @@ def _driven(url: str) -> Iterator[Engine]:
 
 
 def _compare(counts: Mapping[str, int], snapshot: Snapshot, store: str) -> None:
-    for name, wanted in snapshot.counts.items():
-        if counts.get(name) != wanted:
-            detail = f"table {name} has {counts.get(name)} rows, the manifest says {wanted}"
+    for name in sorted({*counts, *snapshot.counts}):
+        found, wanted = counts.get(name), snapshot.counts.get(name)
+        if found != wanted:
+            detail = f"table {name} has {found} rows, the manifest says {wanted}"
             raise StoreError(store=store, detail=detail)
 
 
