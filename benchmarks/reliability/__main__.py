@@ -30,7 +30,9 @@ DAYS, QUICK_DAYS = 30, 8
 DRAIN_S, QUICK_DRAIN_S = 300.0, 60.0
 """Time that the rest of the outbox gets at the end."""
 
-WORK_S = 120.0
+WORK_S = 300.0
+AT_START = 0.1
+"""Share of kills while the watch is starting; the others come once it works."""
 _UNSENT = "SELECT COUNT(*) FROM notification WHERE status IN ('queued', 'leased', 'held')"
 _NO_RECEIVERS = "no notifications here: this sereno has no setting `receivers`"
 
@@ -42,7 +44,10 @@ class Outcome:
     store: dict[str, list[str]]
     told: Receiver
     seconds: float
+    first_s: float = 0.0
+    """Until it said that the first file was stored."""
     kills: int = 0
+    kills_at_work: int = 0
     acknowledged: set[str] = field(default_factory=set)
     lost: int = 0
     unsent: int | None = None
@@ -91,7 +96,9 @@ def measure(folder: Path, *, n_kills: int, seed: int, is_quick: bool) -> dict[st
     tell(f"{len(feed.files)} files, undisturbed")
     calm = _undisturbed(Plan(feed, folder / "calm", seed, drain_s), port)
     tell(f"undisturbed in {calm.seconds:.1f} s; now with {n_kills} kills")
-    shaken = _killed(Plan(feed, folder / "shaken", seed, drain_s), port, n_kills, calm.seconds)
+    # On the way to its second file, on average: of the kills at work about half find something stored.
+    longest_s = 2 * (calm.first_s + calm.seconds / n_kills)
+    shaken = _killed(Plan(feed, folder / "shaken", seed, drain_s), port, n_kills, longest_s)
     return _figures(calm, shaken, is_told=is_told)
 
 
@@ -106,17 +113,27 @@ def _undisturbed(plan: Plan, port: int) -> Outcome:
     workspace, inbox = _begun(plan)
     with receiver(port, seed=plan.seed, is_shaky=False) as told:
         drop(plan.feed.files, inbox, first=0)
+        watch = Watch(workspace, inbox, plan.folder / "said")
+        watch.wait_for_work()
         began = time.monotonic()
-        Watch(workspace, inbox, plan.folder / "said").wait(lambda: _n_done(workspace, plan), WORK_S)
-        seconds = time.monotonic() - began
-        return _finished(plan, told, seconds)
+        times: list[float] = []
+
+        def is_done() -> bool:
+            if not times and watch.acknowledged():
+                times.append(time.monotonic() - began)
+            return _is_done(workspace, plan)
+
+        watch.wait(is_done, WORK_S)
+        found = _finished(plan, told, time.monotonic() - began)
+        found.first_s = times[0] if times else found.seconds
+        return found
 
 
-def _killed(plan: Plan, port: int, n_kills: int, calm_s: float) -> Outcome:
+def _killed(plan: Plan, port: int, n_kills: int, longest_s: float) -> Outcome:
     """Files arrive before each start; the last ones come after the last kill: each kill finds work."""
     workspace, inbox = _begun(plan)
     chance, files = random.Random(plan.seed), plan.feed.files
-    n_dropped, n_killed, acknowledged, lost = 0, 0, set[str](), 0
+    n_dropped, n_killed, n_at_work, acknowledged, lost = 0, 0, 0, set[str](), 0
     began = time.monotonic()
     with receiver(port, seed=plan.seed, is_shaky=True) as told:
         for number in range(n_kills):
@@ -125,7 +142,10 @@ def _killed(plan: Plan, port: int, n_kills: int, calm_s: float) -> Outcome:
             drop(files[n_dropped : n_dropped + n_next], inbox, first=n_dropped)
             n_dropped += n_next
             watch = Watch(workspace, inbox, plan.folder / "said")
-            n_killed += watch.kill(chance.uniform(0.02, max(2 * calm_s / n_kills, 0.6)))
+            is_at_work = chance.random() >= AT_START and watch.wait_for_work()
+            is_killed = watch.kill(chance.uniform(0.0, longest_s))
+            n_killed += is_killed
+            n_at_work += is_killed and is_at_work
             acknowledged = watch.acknowledged()
             lost = max(
                 lost, readings_lost(workspace / "sereno.db", [f for f in files if f.name in acknowledged])
@@ -133,9 +153,9 @@ def _killed(plan: Plan, port: int, n_kills: int, calm_s: float) -> Outcome:
             if number % 10 == 9:
                 tell(f"{number + 1} kills, {len(acknowledged)} of {len(files)} files stored")
         drop(files[n_dropped:], inbox, first=n_dropped)
-        Watch(workspace, inbox, plan.folder / "said").wait(lambda: _n_done(workspace, plan), WORK_S)
+        Watch(workspace, inbox, plan.folder / "said").wait(lambda: _is_done(workspace, plan), WORK_S)
         found = _finished(plan, told, time.monotonic() - began)
-    found.kills, found.acknowledged = n_killed, acknowledged
+    found.kills, found.kills_at_work, found.acknowledged = n_killed, n_at_work, acknowledged
     found.lost = max(lost, readings_lost(workspace / "sereno.db", list(files)))
     return found
 
@@ -155,7 +175,7 @@ def _finished(plan: Plan, told: Receiver, seconds: float) -> Outcome:
     return Outcome(contents(workspace / "sereno.db"), told, seconds, unsent=_unsent(workspace))
 
 
-def _n_done(workspace: Path, plan: Plan) -> bool:
+def _is_done(workspace: Path, plan: Plan) -> bool:
     n_start = _ask(plan.feed.start, "SELECT COUNT(*) FROM file_ledger")
     n_done = _ask(workspace, "SELECT COUNT(*) FROM file_ledger WHERE status = 'done'")
     return n_done == n_start + len(plan.feed.files)
@@ -189,6 +209,8 @@ def _figures(calm: Outcome, shaken: Outcome, *, is_told: bool) -> dict[str, obje
         "repeats_same_key": shaken.told.repeats_same_key if is_told else None,
         "repeats_new_key": shaken.told.repeats_new_key if is_told else None,
         "equal_to_undisturbed": not apart,
+        "kills_at_work": shaken.kills_at_work,
+        "files_before_last_kill": len(shaken.acknowledged),
         "files": len(shaken.store["file_ledger"]),
         "incidents": len(calm.store["incident"]),
         "incidents_told": len(calm.told.incidents) if is_told else None,

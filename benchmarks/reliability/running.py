@@ -18,7 +18,9 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     ["sereno.cli.app", "sereno.cli.watching", "sklearn.ensemble", "rich.console"]
 )
-KILLED = -9
+AT_WORK = b"Watching"
+"""What it says in English when it begins; the folder is looked at right after."""
+START_S = 60.0
 # What belongs to a run and not to what was read: the machine's clock, delivery, who worked when.
 OUTBOX = frozenset({"notification", "delivery_attempt", "receiver_state", "timer"})
 _SKIPPED = OUTBOX | {"alembic_version", "lease", "metric", "sqlite_sequence"}
@@ -45,8 +47,18 @@ class Watch:
         ]
         arguments = [*words, "--once"] if is_once else words
         self._said = said
+        self._n_before = said.stat().st_size if said.exists() else 0
         self._process = _PROCESSES.Process(target=_run, args=(arguments, dict(os.environ), said), daemon=True)
         self._process.start()
+
+    def wait_for_work(self) -> bool:
+        """Wait until it has started and looks at its folder; False if it never does."""
+        deadline = time.monotonic() + START_S
+        while self._process.exitcode is None and time.monotonic() < deadline:
+            if self._said.exists() and AT_WORK in self._said.read_bytes()[self._n_before :]:
+                return True
+            time.sleep(0.005)
+        return False
 
     def kill(self, after_s: float) -> bool:
         """Kill -9 after so many seconds; False if it had ended before."""
