@@ -552,3 +552,18 @@ def test_manifest_that_makes_no_sense_is_refused(
         Workspace.restore(tmp_path / "new", archive)
 
     assert _left(tmp_path / "new") == set()
+
+
+def test_store_that_lies_elsewhere_is_restored_to_its_place(
+    learnt: Learnt, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    address = f"sqlite:///{tmp_path / 'elsewhere' / 'roofs.db'}"
+    target = declare(tmp_path / "t", url=address)
+
+    Workspace.restore(target, archive)
+
+    assert differences(dump(address), learnt.store) == {}
+    assert not (target / "sereno.db").exists()
+    assert {path.name for path in (tmp_path / "elsewhere").iterdir()} == {"roofs.db"}
+    assert address in (target / "sereno.yaml").read_text()
