@@ -161,7 +161,7 @@ def test_two_engines_that_are_killed_are_one(
 def test_two_engines_that_are_killed_often_are_one(
     course: Course, shared: tuple[str, Path, Path], tmp_path: Path, seed: int
 ) -> None:
-    _kill_at_random(course, shared, tmp_path / "inbox", random.Random(seed), n_kills=10)
+    _kill_at_random(course, shared, tmp_path / "inbox", random.Random(seed), n_kills=8)
 
 
 def _kill_at_random(
