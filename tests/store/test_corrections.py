@@ -8,6 +8,7 @@ from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.errors import NotFound
 from sereno.store import Store, open_store
 from sereno.store.migrate import SCHEMA
+from sereno.store.opening import migrate_store
 from tests.store.builders import (
     NOW,
     PUMP,
@@ -103,6 +104,7 @@ def test_store_of_the_first_version_is_upgraded_with_its_readings(database_url: 
         append(store, a_batch([[1, 2]]))
     take_back_to_first_version(database_url)
 
+    migrate_store(database_url)
     with open_store(database_url) as store:
         _add(store, _a_correction(store))
 

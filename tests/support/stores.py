@@ -15,11 +15,14 @@ Row = tuple[object, ...]
 Dump = dict[str, list[Row]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SKIPPED = {"alembic_version", "organization", "asset", "site", "signal_column", "reading_table"}
-_CLOCK = {"at", "due_at", "opened_at", "trained_at"}
+_SKIPPED = {"alembic_version", "organization", "asset", "site", "signal_column", "reading_table", "lease"}
+_CLOCK = {
+    *("at", "due_at", "opened_at", "trained_at"),
+    *("created_at", "next_at", "expires_at", "sent_at", "accepted_at", "tested_at", "looked_at"),
+}
 """When sereno recorded something: the machine's clock, not the data's."""
 _INCIDENTAL = {"organization_id", "n_events"}
-_NUMBERED = {"detection", "metric"}
+_NUMBERED = {"detection", "metric", "notification"}
 """Tables whose `id` counts insertions."""
 
 

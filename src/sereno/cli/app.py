@@ -440,6 +440,42 @@ def doctor(context: typer.Context) -> None:
     run_doctor(context.obj)
 
 
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Archive to write, or a folder for it.", readable=False)],
+) -> None:
+    """Write store, models, profiles and settings into one archive, also while an engine works."""
+    from sereno.cli.safety import run_backup
+
+    run_backup(context.obj, file)
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Archive that `sereno backup` wrote.", readable=False)],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace what is there; it is kept in backups/.")
+    ] = False,
+) -> None:
+    """Make the workspace what it was when the archive was written: all of it, or nothing."""
+    from sereno.cli.safety import run_restore
+
+    run_restore(context.obj, file, replace=replace)
+
+
+@app.command()
+def upgrade(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is due.")] = False,
+) -> None:
+    """Bring a store that an older version wrote up to date, with a backup first."""
+    from sereno.cli.safety import run_upgrade
+
+    run_upgrade(context.obj, is_dry=dry_run)
+
+
 def _save_mapping(request: Request, setup: "Setup", files: list[Path], name: str, hints: "FileHints") -> None:
     from sereno.domain.errors import UsageError
     from sereno.flows.mappings import save_file_mapping

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = hoist_common_options(list(sys.argv[1:] if arguments is None else arguments))
     from typer import Abort, BadParameter
 
+    from sereno.domain.failpoints import arm_from
+
+    arm_from(os.environ)
     from sereno.cli.app import app  # after the arguments: an import costs more than parsing them
 
     try:

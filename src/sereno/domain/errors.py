@@ -12,7 +12,9 @@
     │   ├── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
     │   └── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
     ├── StoreError            database, disk, lease, version               exit 5
-    │   ├── StoreNewer, StoreUnreachable, DiskFull, EngineRunning
+    │   ├── StoreNewer, StoreOlder, UpgradeFailed, StoreUnreachable, DiskFull
+    │   ├── EngineRunning, LeaseTaken, LeaseLost
+    │   ├── BackupCorrupt, BackupNewer, BackupMisfit, WorkspaceNotEmpty
     │   └── NotFound
     ├── SystemRefused         a path cannot be read or written             exit 5
     └── ModelError            artefacts and training                       exit 5
@@ -27,6 +29,9 @@ from typing import ClassVar
 
 __all__ = [
     "AmbiguousData",
+    "BackupCorrupt",
+    "BackupMisfit",
+    "BackupNewer",
     "BudgetTooSmall",
     "CorruptFile",
     "DataError",
@@ -45,6 +50,8 @@ __all__ = [
     "InvalidCorrection",
     "InvalidRecord",
     "InvalidSilence",
+    "LeaseLost",
+    "LeaseTaken",
     "MappingMisfit",
     "MissingColumns",
     "ModelCorrupt",
@@ -61,12 +68,15 @@ __all__ = [
     "ShelvingTooLong",
     "StoreError",
     "StoreNewer",
+    "StoreOlder",
     "StoreUnreachable",
     "SystemRefused",
     "UnknownAsset",
     "UnknownSignal",
     "UnsupportedFormat",
+    "UpgradeFailed",
     "UsageError",
+    "WorkspaceNotEmpty",
 ]
 
 
@@ -314,6 +324,84 @@ class StoreNewer(StoreError):
         "The store '{store}' was written by a newer sereno (schema {found}; this one knows {known}). Upgrade "
         "sereno; nothing was changed."
     )
+
+
+class StoreOlder(StoreError):
+    """The schema is from an older version, and migrating it is for somebody to decide."""
+
+    code = "store.older"
+    template = (
+        "The store '{store}' was written by an older sereno (schema {found}; this one needs {known}). Run "
+        "`sereno upgrade`, which makes a backup first; nothing was changed."
+    )
+
+
+class UpgradeFailed(StoreError):
+    """A migration failed; the store is as it was."""
+
+    code = "store.upgrade_failed"
+    template = (
+        "The store '{store}' could not be upgraded: {detail}. It is as it was, with schema {found}; "
+        "a backup of it is {backup}."
+    )
+
+
+class BackupCorrupt(StoreError):
+    """An archive is cut, altered, or none of ours."""
+
+    code = "backup.corrupt"
+    template = "'{file}' is not a complete backup: {detail}. Use another one; nothing was changed."
+
+
+class BackupNewer(StoreError):
+    """An archive was written by a newer version."""
+
+    code = "backup.newer"
+    template = (
+        "The backup '{file}' was written by a newer sereno ({version}, schema {found}; this one knows "
+        "{known}). Upgrade sereno and restore again; nothing was changed."
+    )
+
+
+class BackupMisfit(StoreError):
+    """An archive of one kind of database cannot fill the other."""
+
+    code = "backup.misfit"
+    template = (
+        "The backup '{file}' is of a {found} store and the settings of {workspace} name a {wanted} one. "
+        "Restore into a workspace whose `store` is {found}; nothing was changed."
+    )
+
+
+class WorkspaceNotEmpty(StoreError):
+    """Restoring would replace what is there, and nobody said so."""
+
+    code = "backup.not_empty"
+    template = (
+        "{workspace} holds data already. Restore into an empty folder, or add --replace, which keeps what "
+        "it replaces under backups/. Nothing was changed."
+    )
+
+
+class LeaseTaken(StoreError):
+    """Another engine is at it; it will be done, or free again when its lease ends."""
+
+    code = "store.lease_taken"
+    template = (
+        "'{name}' is in the hands of another engine ({owner}). It is tried again when that one is done."
+    )
+    is_retriable = True
+
+
+class LeaseLost(StoreError):
+    """This engine was taken for dead and another one goes on; nothing of this one's batch was stored."""
+
+    code = "store.lease_lost"
+    template = (
+        "The lease of '{name}' went to another engine while this one was away. Nothing of its batch was "
+        "stored; the other one goes on."
+    )
+    is_retriable = True
 
 
 class StoreUnreachable(StoreError):

@@ -20,6 +20,7 @@ __all__ = [
     "Standing",
     "beginning_of",
     "judge_again",
+    "lock_touched",
     "next_window",
     "standing_of",
     "whole_window",
@@ -98,6 +99,11 @@ def judge_again(tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended
         tx.drop_states(asset_id, JUDGE, since=None if earlier is None else instant)
         if earlier is not None:
             tx.save_watch_state(asset_id, JUDGE, earlier)
+
+
+def lock_touched(tx: Transaction, ids: Mapping[AssetKey, int], _profile: Profile) -> None:
+    """Keep other engines away from the assets of a batch until its transaction ends."""
+    tx.lock_assets(list(ids.values()))
 
 
 def next_window(standing: Standing) -> Window:

@@ -11,14 +11,17 @@ from sereno.contracts import Detector
 from sereno.detect.registry import DEFAULT_DETECTOR, build_detector, check_detector_name
 from sereno.detect.rules import CalibrationRule
 from sereno.domain.cleaning import Cleaning
-from sereno.domain.errors import FileMissing, FileUnreadable, SettingsError
+from sereno.domain.errors import FileMissing, FileUnreadable, SettingsError, StoreOlder
 from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
 from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.backup import finish_restore
 from sereno.flows.exports import ExportPlan
 from sereno.flows.life import LifePolicy
+from sereno.flows.places import MODELS_FOLDER, PROFILES_FOLDER, STORE_FILE
 from sereno.flows.silencing import declared_silences
 from sereno.flows.telling import TellingRules, escalations
+from sereno.flows.upgrading import upgrade_folder
 from sereno.i18n.catalogue import machine_language
 from sereno.ingest import ColumnMapping, FileMapping, ReadOptions
 from sereno.prepare.gas import check_composition
@@ -51,11 +54,8 @@ __all__ = [
     "open_workspace_store",
     "read_options",
     "workspace_zone",
+    "store_url",
 ]
-
-STORE_FILE = "sereno.db"
-MODELS_FOLDER = "models"
-PROFILES_FOLDER = "profiles"
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,12 @@ class Setup:
 def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | None = None) -> Setup:
     """Read settings and profiles of a workspace folder; creates nothing.
 
+    A restore that was interrupted is completed first.
+
     Raises:
         SettingsError: Settings or a profile are wrong.
     """
+    finish_restore(folder)
     loaded = load_settings(folder)
     facts = declared_facts(loaded.tree.assets)
     profiles = with_identities(load_profiles(folder / PROFILES_FOLDER), loaded)
@@ -237,25 +240,38 @@ def has_store(setup: Setup) -> bool:
     return setup.settings.store.url is not None or (setup.folder / STORE_FILE).is_file()
 
 
+def store_url(setup: Setup) -> str:
+    """The address of the store that the settings name; of the embedded one in the workspace otherwise."""
+    if setup.settings.store.url is not None:
+        return setup.settings.store.url.get_secret_value()
+    return f"sqlite:///{(setup.folder / STORE_FILE).resolve()}"
+
+
 def open_workspace_store(setup: Setup) -> Store:
-    """The store that the settings name; the embedded one in the workspace otherwise.
+    """The store of a workspace; an embedded one that an older version wrote is backed up and upgraded.
 
     Whatever is recorded of incidents in it is told as the settings say, in the same transaction.
 
     Raises:
+        StoreOlder: An older version wrote the store of a server, which `sereno upgrade` migrates.
         StoreError: It cannot be opened; see `sereno.store.open_store`.
     """
     rules = TellingRules.of_settings(setup.settings, setup.profiles)
-    if setup.settings.store.url is not None:
-        return open_store(setup.settings.store.url.get_secret_value(), before_commit=rules.tell_recorded)
+    url = store_url(setup)
+    if setup.settings.store.url is None:
+        try:
+            setup.folder.mkdir(parents=True, exist_ok=True)
+        except PermissionError as error:
+            raise FileUnreadable(file=str(setup.folder), detail="no permission to create it") from error
+        except (FileExistsError, NotADirectoryError) as error:
+            raise FileMissing(file=str(setup.folder)) from error
     try:
-        setup.folder.mkdir(parents=True, exist_ok=True)
-    except PermissionError as error:
-        raise FileUnreadable(file=str(setup.folder), detail="no permission to create it") from error
-    except (FileExistsError, NotADirectoryError) as error:
-        raise FileMissing(file=str(setup.folder)) from error
-    address = f"sqlite:///{(setup.folder / STORE_FILE).resolve()}"
-    return open_store(address, before_commit=rules.tell_recorded)
+        return open_store(url, before_commit=rules.tell_recorded)
+    except StoreOlder:
+        if not url.startswith("sqlite:"):
+            raise
+    upgrade_folder(setup.folder, url, at=setup.clock())
+    return open_store(url, before_commit=rules.tell_recorded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from functools import partial
 
 from sereno.contracts.notification import Answer, Message, Outcome, Sender
 from sereno.domain.errors import StoreError
+from sereno.domain.failpoints import reach
 from sereno.domain.time import Clock
 from sereno.flows.lanes import LEASE, Lane, claim, new_owner, settle
 from sereno.flows.upkeep import Upkeep
@@ -141,7 +142,9 @@ class Notifier:
 
     def _deliver(self, leased: StoredNotification) -> Answer:
         at, began = self.clock(), time.monotonic()
+        reach("notify.before_send")
         answer = self._send(leased)
+        reach("notify.after_send")
         latency = (time.monotonic() - began) * _MILLISECONDS
         attempt = StoredAttempt(leased.id, leased.attempts, at, latency, answer)
         now = self.clock()

@@ -1,7 +1,6 @@
 """The state of an installation and a workspace, for pasting into a report; never a secret."""
 
 import platform
-import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,13 +9,13 @@ from sereno.domain.version import VERSION
 from sereno.flows.build import Setup, has_store, open_workspace_store
 from sereno.flows.learning import ModelShelf
 from sereno.flows.receivers import ReceiverView, find_receivers
+from sereno.flows.room import LOW_DISK_BYTES, free_bytes
 from sereno.store.outbox import DEAD
 
 __all__ = ["Finding", "diagnose"]
 
 _PARTS = ("numpy", "polars", "scikit-learn", "sqlalchemy", "alembic", "pydantic", "typer", "watchfiles")
 _EXTRAS = {"postgres": "psycopg", "solar": "pvlib"}
-_LOW_DISK_BYTES = 2 * 2**30
 
 Finding = dict[str, object]
 
@@ -38,14 +37,14 @@ def _installation() -> list[Finding]:
 
 
 def _workspace(setup: Setup) -> list[Finding]:
-    free = shutil.disk_usage(setup.folder if setup.folder.exists() else ".").free
+    free = free_bytes(setup.folder)
     findings = [
         _finding(
             "workspace",
             str(setup.folder.resolve()),
             is_well=setup.folder.is_dir() or not setup.folder.exists(),
         ),
-        _finding("free disk", f"{free / 2**30:.1f} GiB", is_well=free > _LOW_DISK_BYTES),
+        _finding("free disk", f"{free / 2**30:.1f} GiB", is_well=free >= LOW_DISK_BYTES),
         _finding("timezone", setup.settings.timezone or "not declared: the machine's"),
         _finding("language", setup.language),
     ]

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from sereno.domain.errors import DataError, Fact, FileMissing
+from sereno.domain.failpoints import reach
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.signals import AssetKey, Profile
-from sereno.flows.assets import judge_again
+from sereno.flows.assets import judge_again, lock_touched
 from sereno.flows.build import Setup
+from sereno.flows.engines import HeldLease, leased
 from sereno.flows.findings import Findings
 from sereno.flows.identities import identity_issues
 from sereno.flows.lateness import NewestBefore
@@ -49,7 +52,9 @@ _DATA_SUFFIXES = frozenset(
 )
 """What is taken from a folder; a file that is named is read whatever it is called."""
 
+PATIENCE = timedelta(minutes=10)
 AfterAppend = Callable[[Transaction, Mapping[AssetKey, int], Appended, Profile], None]
+BeforeAppend = Callable[[Transaction, Mapping[AssetKey, int], Profile], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class Ingestion:
 
     Attributes:
         after_append: In the transaction of each batch: judges it, or lets judging go back to it later.
+        before_append: In the same, first: keeps other engines away from what it will touch.
+        patience: How long another engine may go on reading the same file before this one gives up.
         is_simulated: The readings come from a simulator and may be reset.
     """
 
@@ -83,6 +90,8 @@ class Ingestion:
     options: ReadOptions
     after_append: AfterAppend = judge_again
     is_simulated: bool = False
+    before_append: BeforeAppend = lock_touched
+    patience: timedelta = PATIENCE
 
 
 def expand_paths(paths: Sequence[Path]) -> list[Path]:
@@ -144,24 +153,40 @@ def ingest_file(path: Path, into: Ingestion) -> FileResult:
 
     Raises:
         StoreError: The store failed; the batches committed before stay, and reading again completes them.
+        LeaseTaken, LeaseLost: Another engine reads the file.
     """
-    language = into.setup.language
     try:
         digest = content_sha256(path)
-        with into.store.read() as tx:
-            known = tx.file(digest)
-        if known is not None and known.status == "done":
-            entry = {**known.report, "file": str(path), "readings_new": 0}
-            is_refused = known.report["verdict"] == "refused"
-            return FileResult(with_messages(entry, language), is_refused, is_known=True)
-        plan = inspect_file(path, into.setup.profiles, into.options)
-        report, n_new = _store_batches(plan, into, n_before=0 if known is None else known.n_new)
+        known = _known(path, digest, into)
+        if known is None:
+            with leased(into.store, f"file/{digest}", wait=into.patience) as lease:
+                known = _known(path, digest, into) if into.store.is_shared else None
+                known = known or _read_file(path, digest, into, lease)
     except DataError as error:
-        refused = _refused(path, error, language)
+        refused = _refused(path, error, into.setup.language)
         return replace(refused, entry={**refused.entry, "readings_new": 0})
+    return known
+
+
+def _known(path: Path, digest: str, into: Ingestion) -> FileResult | None:
+    """What became of a file that was read to its end before."""
+    with into.store.read() as tx:
+        known = tx.file(digest)
+    if known is None or known.status != "done":
+        return None
+    entry = {**known.report, "file": str(path), "readings_new": 0}
+    is_refused = known.report["verdict"] == "refused"
+    return FileResult(with_messages(entry, into.setup.language), is_refused, is_known=True)
+
+
+def _read_file(path: Path, digest: str, into: Ingestion, lease: HeldLease) -> FileResult:
+    with into.store.read() as tx:
+        known = tx.file(digest)
+    plan = inspect_file(path, into.setup.profiles, into.options)
+    report, n_new = _store_batches(plan, into, lease, n_before=0 if known is None else known.n_new)
     entry = {**_entry(report), "readings_new": n_new}
     is_refused = report.verdict == "refused"
-    return FileResult(with_messages(entry, language), is_refused, profile=plan.profile.name)
+    return FileResult(with_messages(entry, into.setup.language), is_refused, profile=plan.profile.name)
 
 
 def _begun(plan: FilePlan) -> FileReport:
@@ -217,12 +242,16 @@ def _refused(path: Path, error: DataError, language: str) -> FileResult:
     return FileResult({**entry, "issues": [issue]}, is_refused=True)
 
 
-def _store_batches(plan: FilePlan, into: Ingestion, *, n_before: int) -> tuple[FileReport, int]:
+def _store_batches(
+    plan: FilePlan, into: Ingestion, lease: HeldLease, *, n_before: int
+) -> tuple[FileReport, int]:
     """Each batch in a transaction; the ledger also counts what an interrupted reading of the file brought."""
     report = _begun(plan)
     n_new, newest = 0, NewestBefore()
     for batch in read_batches(plan):
+        reach("ingest.between_batches")
         with into.store.begin() as tx:
+            lease.hold(tx)
             n_stored, late = _store_batch(tx, plan, batch, into, newest)
             n_new += n_stored
             report.add(replace(batch, issues=(*batch.issues, *late)))
@@ -247,6 +276,7 @@ def _store_batch(
     """Values that are new or changed, and what the store says of the batch."""
     table = plan.each[batch.table]
     ids = tx.ensure_assets(batch.readings.assets, profile=table.profile.name, zone=table.options.timezone)
+    into.before_append(tx, ids, table.profile)
     if table.assumed_units:
         check_scale(tx, batch.readings, ids, table.assumed_units, file=table.name)
     newest.look(tx, ids.values())

@@ -1,7 +1,7 @@
 """Judging the whole store, or what a batch touched."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,6 +74,7 @@ class Scoring:
             assets = tx.assets()
         for asset in assets:
             with self._store.begin() as tx:
+                tx.lock_assets([asset.id])
                 recorder = self._recorder(tx)
                 report.add(self._score(tx, asset, None, recorder))
                 recorder.settle()
@@ -94,15 +95,8 @@ class Scoring:
         Args:
             told: Hears the outcome of each asset.
         """
-        touched = {ids[key]: instant for key, instant in appended.first_touched.items()}
-        model = self._shelf.get(profile.name)
-        has_peers = model is not None and bool(model.peers.peering.ties)
-        if has_twins(profile) or has_peers:
-            assets = tx.assets(profile.name)
-            touched = touched_with_twins(touched, profile, assets)
-            touched = touched_with_peers(touched, model, assets)
-        else:
-            assets = tx.assets(profile.name, sites={key.site for key in appended.first_touched})
+        first = {ids[key]: instant for key, instant in appended.first_touched.items()}
+        assets, touched = self._concerned(tx, first, profile, {key.site for key in appended.first_touched})
         recorder = self._recorder(tx)
         for asset in assets:
             if asset.id in touched:
@@ -113,6 +107,23 @@ class Scoring:
 
     def _recorder(self, tx: Transaction) -> Recorder:
         return Recorder(tx, self._policy, now=self._setup.clock())
+
+    def lock_concerned(self, tx: Transaction, ids: Mapping[AssetKey, int], profile: Profile) -> None:
+        """Keep other engines away from all that judging a batch may concern, until its transaction ends."""
+        first = dict.fromkeys(ids.values(), np.datetime64(0, "us"))
+        _, touched = self._concerned(tx, first, profile, {key.site for key in ids})
+        tx.lock_assets(list(touched))
+
+    def _concerned(
+        self, tx: Transaction, first: Mapping[int, np.datetime64], profile: Profile, sites: set[str]
+    ) -> tuple[Sequence[StoredAsset], Mapping[int, np.datetime64]]:
+        """Assets to look at, and the first instant of each of them that new rows concern, by id."""
+        model = self._shelf.get(profile.name)
+        if not (has_twins(profile) or (model is not None and bool(model.peers.peering.ties))):
+            return tx.assets(profile.name, sites=sites), first
+        assets = tx.assets(profile.name)
+        touched = touched_with_twins(first, profile, assets)
+        return assets, touched_with_peers(touched, model, assets)
 
     def _score(
         self,

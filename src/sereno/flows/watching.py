@@ -1,18 +1,22 @@
 """Watching folders: finished files are stored and judged once by content, and nothing stops the watch."""
 
+import errno
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
 
 from watchfiles import watch as watch_changes
 
-from sereno.domain.errors import DataError, ModelError, SerenoError, StoreError
+from sereno.domain.errors import DataError, LeaseLost, LeaseTaken, ModelError, SerenoError, StoreError
 from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.delivering import running
 from sereno.flows.ingest import FileResult
+from sereno.flows.room import RoomLook
 from sereno.flows.workspace import Workspace
 
 __all__ = ["FolderLook", "WatchedFolder", "watch_folders"]
@@ -106,24 +110,24 @@ def watch_folders(
         EngineRunning: Another engine works on the workspace.
         SettingsError: A receiver's kind or options are wrong.
     """
-    looks = [FolderLook(folder) for folder in folders]
+    looks, room = [FolderLook(folder) for folder in folders], RoomLook(workspace.folder)
     notifier = workspace.notifier()
+
+    def done(result: FileResult) -> None:
+        on_file(result)
+        if notifier is not None:
+            notifier.wake()
+
     with (
         workspace.engine_lease("watch"),
         workspace.tending(),
         running(None if is_once else notifier),
     ):
         while not stop.is_set():
-            is_waiting = False
-            for look in looks:
-                ready, has_unfinished = look.finished(time.time())
-                is_waiting = is_waiting or has_unfinished
-                for path in ready:
-                    if stop.is_set():
-                        return
-                    _take(workspace, look, path, on_file, hints)
-                    if notifier is not None:
-                        notifier.wake()
+            room.look()
+            is_waiting = _take_finished(workspace, looks, stop, done, hints)
+            if stop.is_set():
+                return
             _keep_calibrated(workspace)
             if is_once and not is_waiting:
                 workspace.deliver_due()
@@ -133,10 +137,49 @@ def watch_folders(
 
 def _keep_calibrated(workspace: Workspace) -> None:
     """Recalibrate if the settings say that it is time; a model that cannot be used is no reason to stop."""
+    if workspace.settings.recalibration.every is None:
+        return
     try:
-        workspace.recalibrate_when_due()
-    except ModelError as error:
+        with workspace.duty("recalibrate"):
+            workspace.recalibrate_when_due()
+    except LeaseTaken:  # another engine is at it
+        return
+    except (ModelError, StoreError) as error:
+        if isinstance(error, StoreError) and not error.is_retriable:
+            raise
         log.warning("not recalibrated", extra={"error": str(error)})
+
+
+class _Taken(Enum):
+    """What became of a file."""
+
+    DONE = auto()
+    ELSEWHERE = auto()
+    """Another engine has it."""
+    NOT_NOW = auto()
+    """The store takes nothing: those behind it wait, too, so that their order stays."""
+
+
+def _take_finished(
+    workspace: Workspace,
+    looks: Sequence[FolderLook],
+    stop: threading.Event,
+    on_file: Callable[[FileResult], None],
+    hints: FileHints,
+) -> bool:
+    """Take what is finished now; whether there are files that are not, or that another engine has."""
+    is_waiting = False
+    for look in looks:
+        ready, has_unfinished = look.finished(time.time())
+        is_waiting = is_waiting or has_unfinished
+        for path in ready:
+            if stop.is_set():
+                return is_waiting
+            taken = _take(workspace, look, path, on_file, hints)
+            if taken is _Taken.NOT_NOW:
+                return is_waiting
+            is_waiting = is_waiting or taken is _Taken.ELSEWHERE
+    return is_waiting
 
 
 def _take(
@@ -145,23 +188,36 @@ def _take(
     path: Path,
     on_file: Callable[[FileResult], None],
     hints: FileHints,
-) -> None:
+) -> _Taken:
     """One file; whatever is wrong with it concerns nobody else."""
     try:
-        for result in workspace.ingest(path, **asdict(hints), judge=True):
+        for result in workspace.ingest(path, **asdict(hints), judge=True, patience=timedelta(0)):
             on_file(result)
-    except (DataError, OSError) as error:
-        log.warning("file left aside", extra={"file": str(path), "error": str(error)})
-    except StoreError as error:
-        if not error.is_retriable:
+    except (LeaseTaken, LeaseLost) as error:
+        log.info("file left to another engine", extra={"file": str(path), "error": str(error)})
+        return _Taken.ELSEWHERE
+    except (StoreError, OSError) as error:
+        if _may_pass(error):
+            log.warning("store not available, trying again", extra={"file": str(path), "error": str(error)})
+            return _Taken.NOT_NOW
+        if isinstance(error, StoreError):
             raise
-        log.warning("store not available, trying again", extra={"file": str(path), "error": str(error)})
-        return
+        log.warning("file left aside", extra={"file": str(path), "error": str(error)})
+    except DataError as error:
+        log.warning("file left aside", extra={"file": str(path), "error": str(error)})
     except SerenoError:
         raise
     except Exception:  # the supervisor: a fault of ours in one file must not stop the others
         log.exception("file failed", extra={"file": str(path)})
     look.took(path)
+    return _Taken.DONE
+
+
+def _may_pass(error: StoreError | OSError) -> bool:
+    """Whether it is no fault of a file: the store is away, or there is no room, be it for temporary files."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.is_retriable
 
 
 def _wait(folders: Sequence[WatchedFolder], stop: threading.Event, seconds: float) -> None:

@@ -9,12 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from filelock import FileLock, Timeout
-
 from sereno.contracts.notification import Answer
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
-from sereno.domain.errors import EngineRunning, ModelError, ModelMissing, SettingsError, UsageError
+from sereno.domain.errors import FileMissing, ModelError, ModelMissing, SettingsError, UsageError
 from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Readings
@@ -22,7 +20,8 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.silences import Silence
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.anomalies import AnomalyPlan, AnomalyReport, write_anomalies, write_clusters
-from sereno.flows.assets import judge_again
+from sereno.flows.assets import judge_again, lock_touched
+from sereno.flows.backup import BackupReport, RestoreReport, restore_folder, write_backup
 from sereno.flows.build import (
     FileHints,
     Setup,
@@ -31,6 +30,7 @@ from sereno.flows.build import (
     open_setup,
     open_workspace_store,
     read_options,
+    store_url,
     workspace_zone,
 )
 from sereno.flows.corrections import (
@@ -43,13 +43,14 @@ from sereno.flows.corrections import (
 from sereno.flows.delivering import DeliveryReport, Notifier
 from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
+from sereno.flows.engines import engine_at_work, leased, refuse_engines
 from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.feedback import WouldChange, apply_verdict, would_change
 from sereno.flows.health import WAITED_FOR, Health, health_of, told_since
 from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
-from sereno.flows.ingest import FileResult, Ingestion, check_file, expand_paths, ingest_file
+from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.life import LifePolicy
 from sereno.flows.models import TrainedModel
@@ -81,6 +82,7 @@ from sereno.flows.segments import SegmentReport, load_segmentation, segment_work
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.succession import find_model, promote_model, roll_back_model
 from sereno.flows.timers import fire_due, review_visibility, tending
+from sereno.flows.upgrading import UpgradeReport, upgrade_folder
 from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
@@ -88,8 +90,6 @@ from sereno.settings.tree import Settings
 from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["Workspace"]
-
-_LOCK_FILE = ".engine.lock"
 
 
 class Workspace:
@@ -196,6 +196,7 @@ class Workspace:
         judge: bool = False,
         is_simulated: bool = False,
         on_file: Callable[[FileResult], None] | None = None,
+        patience: timedelta = PATIENCE,
     ) -> list[FileResult]:
         """Read and store files; reading a file again changes nothing.
 
@@ -209,14 +210,20 @@ class Workspace:
             judge: Judge each batch in the transaction that stores it, as `watch` does.
             is_simulated: Mark the readings as simulated.
             on_file: Told about each file as it is done.
+            patience: How long another engine may go on reading a file before this one gives up on it.
+
+        Raises:
+            LeaseTaken: Another engine that shares the store reads a file, and goes on.
         """
         options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp, mapping))
         files = expand_paths([Path(p) for p in paths])
         if self.settings.timezone is None and files:
             save_setting(self.folder, "timezone", options.timezone)
             self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
-        after = self._scoring().judge_touched if judge else judge_again
-        into = Ingestion(self._setup, self._store, options, after, is_simulated)
+        scoring = self._scoring()
+        after = scoring.judge_touched if judge else judge_again
+        before = scoring.lock_concerned if judge else lock_touched
+        into = Ingestion(self._setup, self._store, options, after, is_simulated, before, patience)
         self._records.forget()
         self._models.refresh()
         results = []
@@ -229,7 +236,8 @@ class Workspace:
     def add(self, readings: Readings, *, zone: str, judge: bool = False, is_simulated: bool = False) -> int:
         """Store readings that are in memory; returns how many values were new or changed."""
         with self._store.begin() as tx:
-            ids, appended = self._append(tx, readings, zone, is_simulated=is_simulated)
+            ids = self._ensured(tx, readings, zone, judge=judge)
+            appended = self._append(tx, readings, ids, is_simulated=is_simulated)
             judging = self._scoring().judge_touched if judge else judge_again
             judging(tx, ids, appended, self.profiles[readings.profile])
         return appended.n_new + appended.n_changed
@@ -354,7 +362,8 @@ class Workspace:
             judged.update(stored_judgements(outcome, profile, wanted))
 
         with self._store.begin() as tx:
-            ids, appended = self._append(tx, batch.readings, read_options(self._setup).timezone)
+            ids = self._ensured(tx, batch.readings, read_options(self._setup).timezone, judge=True)
+            appended = self._append(tx, batch.readings, ids)
             self._scoring().judge_touched(tx, ids, appended, profile, told=keep)
         return self._records.in_order(batch, judged)
 
@@ -808,37 +817,107 @@ class Workspace:
 
     @contextmanager
     def engine_lease(self, holder: str) -> Iterator[None]:
-        """Be the only engine of the workspace; the lease ends with the process, however it ends.
+        """Be the engine of the workspace; the lease ends with the process, however it ends.
+
+        On PostgreSQL several engines may work beside each other; each file and duty goes to one of them.
 
         Raises:
-            EngineRunning: Another process holds it.
+            EngineRunning: The store is embedded, and another process works on it.
         """
-        path = self.folder / _LOCK_FILE
-        lock = FileLock(path, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            found = path.with_suffix(".holder")
-            who = found.read_text("utf-8") if found.is_file() else "another process"
-            raise EngineRunning(workspace=str(self.folder), holder=who) from error
-        try:
-            path.with_suffix(".holder").write_text(holder, "utf-8")
+        with engine_at_work(self._store, self.folder, holder):
             yield
-        finally:
-            path.with_suffix(".holder").unlink(missing_ok=True)
-            lock.release()
+
+    @contextmanager
+    def duty(self, name: str) -> Iterator[None]:
+        """Be the only engine that does something which one has to do.
+
+        Raises:
+            LeaseTaken: Another one does.
+        """
+        with leased(self._store, f"duty/{name}"):
+            yield
+
+    def backup(self, file: str | Path) -> BackupReport:
+        """Write store, models, profiles and settings into one archive, also while an engine works.
+
+        Args:
+            file: Where to; in a folder it gets a name with the time. A file of that name gives way once the
+                new one is complete.
+
+        Raises:
+            StoreError: The store cannot be read, or is damaged.
+            SystemRefused: The archive cannot be written there.
+        """
+        at, path = self.now(), Path(file)
+        if path.is_dir():
+            path /= f"sereno-{at:%Y%m%dT%H%M%SZ}.tar.gz"
+        return write_backup(self.folder, store_url(self._setup), path, at=at)
+
+    @classmethod
+    def restore(
+        cls, folder: str | Path, archive: str | Path, *, replace: bool = False, clock: Clock = system_clock
+    ) -> RestoreReport:
+        """Make the workspace of a folder what it was when the archive was written; all of it, or nothing.
+
+        Args:
+            replace: Whether what is there may give way; it is kept in `backups/`.
+
+        Raises:
+            BackupCorrupt, BackupNewer, BackupMisfit: The archive cannot be used here.
+            WorkspaceNotEmpty: There is data, and `replace` was not said.
+            EngineRunning: Somebody works on the workspace.
+        """
+        setup = open_setup(Path(folder), clock=clock)
+        if not Path(archive).is_file():
+            raise FileMissing(file=str(archive))
+        url = store_url(setup)
+        refuse_engines(url, setup.folder)
+        return restore_folder(setup.folder, url, Path(archive), replace=replace, at=clock())
+
+    @classmethod
+    def upgrade(
+        cls, folder: str | Path, *, is_dry: bool = False, clock: Clock = system_clock
+    ) -> UpgradeReport:
+        """Back up and migrate the store of a folder that an older version wrote.
+
+        Args:
+            is_dry: Only say what is due.
+
+        Raises:
+            StoreNewer: A newer version wrote it.
+            EngineRunning: Somebody works on the workspace.
+            UpgradeFailed: A migration failed; the store is as it was.
+        """
+        setup = open_setup(Path(folder), clock=clock)
+        url = store_url(setup)
+        if not is_dry:
+            refuse_engines(url, setup.folder)
+        return upgrade_folder(setup.folder, url, at=clock(), is_dry=is_dry)
 
     def _scoring(self) -> Scoring:
         return Scoring(self._setup, self._store, self._models)
 
-    def _append(
-        self, tx: Transaction, readings: Readings, zone: str, *, is_simulated: bool = False
-    ) -> tuple[Mapping[AssetKey, int], Appended]:
-        """Readings into the store, and the ids of their assets."""
-        self._records.forget(readings.assets)
+    def _ensured(
+        self, tx: Transaction, readings: Readings, zone: str, *, judge: bool
+    ) -> Mapping[AssetKey, int]:
+        """The ids of the assets of a batch, which no other engine touches until the transaction ends."""
         ids = tx.ensure_assets(readings.assets, profile=readings.profile, zone=zone)
+        lock = self._scoring().lock_concerned if judge else lock_touched
+        lock(tx, ids, self.profiles[readings.profile])
+        return ids
+
+    def _append(
+        self,
+        tx: Transaction,
+        readings: Readings,
+        ids: Mapping[AssetKey, int],
+        *,
+        is_simulated: bool = False,
+    ) -> Appended:
+        """Readings into the store."""
+        self._records.forget(readings.assets)
         profile = self.profiles[readings.profile]
-        return ids, tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
+        return tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
 
     def _act(
         self, incident_id: str, kind: EventKind, actor: str, request_key: str | None, **facts: str

@@ -36,7 +36,8 @@ MAX_LONG_ROWS = 4_000_000
 EXAMPLE_LENGTH = 30
 N_TITLE_CELLS = 2
 """Cells of a line of which one may say that the line is a total."""
-FUTURE_TOLERANCE = np.timedelta64(1, "D")
+FUTURE_TOLERANCE = np.timedelta64(15, "m")
+ASSUMED_ZONE_TOLERANCE = np.timedelta64(1, "D")
 
 
 def read_batches(plan: FilePlan) -> Iterator[Batch]:
@@ -254,7 +255,10 @@ class _Reader:
         now = self._plan.options.now
         if now is None:
             return kept, []
-        late = kept.time > to_numpy(now) + FUTURE_TOLERANCE
+        options = self._plan.options
+        # A zone that nobody declared may be wrong by hours without any clock being so.
+        tolerance = ASSUMED_ZONE_TOLERANCE if options.is_timezone_assumed else FUTURE_TOLERANCE
+        late = kept.time > to_numpy(now) + tolerance
         if not late.any():
             return kept, []
         column = self._plan.layout.of_role(Role.TIME)[0].source

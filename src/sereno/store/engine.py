@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -12,10 +13,15 @@ from sereno.domain.errors import StoreError
 from sereno.store.column_types import dump_json
 from sereno.store.failures import FailureTranslator
 
+if TYPE_CHECKING:
+    from psycopg import Connection as PostgresConnection
+
 __all__ = ["READ_ONLY", "driver_error", "make_engine", "parse_url", "sqlite_path"]
 
 BUSY_TIMEOUT_MS = 30_000
 SQLITE_CACHE_KIB = 32_768
+MAX_IDLE_MS = 300_000
+KEEPALIVE_S = 30
 READ_ONLY = "sereno_read_only"
 """Execution option of a connection that must not write."""
 
@@ -60,6 +66,7 @@ def make_engine(url: URL, failures: FailureTranslator) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         engine = create_engine(url, json_serializer=dump_json, pool_pre_ping=True)
+        event.listen(engine, "connect", _prepare_postgres)
         event.listen(engine, "begin", _begin_postgres)
     event.listen(engine, "handle_error", failures.replace)
     return engine
@@ -92,3 +99,15 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgres(connection: Connection) -> None:
     if connection.get_execution_options().get(READ_ONLY, False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return
+    # A writer that is stopped in the middle must not hold what others wait for.
+    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {MAX_IDLE_MS}")
+
+
+def _prepare_postgres(connection: "PostgresConnection", _: ConnectionPoolEntry) -> None:
+    # A server finds out in about a minute that the machine of a writer is gone; by default in two hours.
+    connection.autocommit = True
+    connection.execute(f"SET tcp_keepalives_idle = {KEEPALIVE_S}")
+    connection.execute(f"SET tcp_keepalives_interval = {KEEPALIVE_S // 2}")
+    connection.execute("SET tcp_keepalives_count = 2")
+    connection.autocommit = False

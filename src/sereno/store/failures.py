@@ -16,7 +16,8 @@ __all__ = ["FailureTranslator"]
 MAX_DETAIL = 300
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 POSTGRES_DISK_FULL = "53100"
-POSTGRES_UNREACHABLE = ("08", "57P", "53300")
+# With a deadlock, a serialization failure and a session that was idle for too long: all can be tried again.
+POSTGRES_UNREACHABLE = ("08", "57P", "53300", "40P01", "40001", "25P03")
 # Space runs out in the shared-memory index before it does in the log: https://www.sqlite.org/rescode.html
 SQLITE_DISK_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 SQLITE_UNREACHABLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN)

@@ -5,17 +5,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sereno.domain.failpoints import reach
 from sereno.store.column_types import clean_text
 from sereno.store.engine import READ_ONLY, driver_error, make_engine, parse_url, sqlite_path
 from sereno.store.failures import FailureTranslator
-from sereno.store.migrate import check_before_opening, upgrade
+from sereno.store.migrate import check_before_opening, create_or_check, migrate, schema_of
+from sereno.store.schema import lease as lease_table
 from sereno.store.schema import organization as organization_table
 from sereno.store.transaction import Transaction
 
-__all__ = ["BeforeCommit", "Store", "open_store"]
+__all__ = [
+    "BeforeCommit",
+    "Store",
+    "lease_holders",
+    "migrate_store",
+    "open_store",
+    "opened_engine",
+    "stored_schema",
+]
 
 BeforeCommit = Callable[[Transaction], None]
 
@@ -25,6 +35,7 @@ class Store:
 
     Attributes:
         url: Its address, without the password.
+        is_shared: Several engines may work on it, each with leases.
     """
 
     def __init__(
@@ -35,6 +46,7 @@ class Store:
         before_commit: BeforeCommit | None = None,
     ) -> None:
         self.url = engine.url.render_as_string(hide_password=True)
+        self.is_shared = engine.dialect.name == "postgresql"
         self._engine = engine
         self._failures = failures
         self._driver_error = driver_error(engine)
@@ -64,6 +76,8 @@ class Store:
             yield tx
             if tx.recorded and self._before_commit is not None:
                 self._before_commit(tx)
+            reach("store.before_commit")
+        reach("store.after_commit")
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -87,7 +101,7 @@ class Store:
 def open_store(
     url: str, *, organization: str = "default", before_commit: BeforeCommit | None = None
 ) -> Store:
-    """The store at an address, created or brought up to date when it must be.
+    """The store at an address, created where there is none.
 
     Args:
         url: `sqlite:///absolute/path`, `postgresql://…` or `postgres://…`.
@@ -96,9 +110,56 @@ def open_store(
 
     Raises:
         StoreNewer: A newer version wrote it; it was not touched.
+        StoreOlder: An older version wrote it, and nobody has migrated it; it was not touched.
         StoreUnreachable: It cannot be opened.
         DiskFull: There is no space to create it.
         StoreError: It is not a store, or the address is none.
+    """
+    with opened_engine(url, keep=True) as (engine, failures):
+        create_or_check(engine)
+        return Store(engine, failures, _organization_id(engine, organization), before_commit)
+
+
+def stored_schema(url: str) -> int:
+    """Number of the schema of the store at an address; 0 where there is none. Nothing is created.
+
+    Raises:
+        StoreNewer: A newer version wrote it.
+        StoreUnreachable, StoreError: It cannot be opened.
+    """
+    path = sqlite_path(parse_url(url))
+    if path is not None and not (path.exists() and path.stat().st_size):
+        return 0
+    with opened_engine(url) as (engine, _):
+        return schema_of(engine)
+
+
+def lease_holders(url: str, prefix: str) -> list[str]:
+    """Owners of the live leases whose name begins so, in a server's store of any schema."""
+    with opened_engine(url) as (engine, _), engine.connect() as connection:
+        if not inspect(connection).has_table(lease_table.name):
+            return []
+        table = lease_table.c
+        query = select(table.owner).where(table.until > func.clock_timestamp())
+        return list(connection.execute(query.where(table.name.startswith(prefix))).scalars())
+
+
+def migrate_store(url: str) -> None:
+    """Bring a store that an older version wrote up to date: in one transaction, all of it or nothing.
+
+    Raises:
+        StoreError: A migration failed; the store is as it was.
+    """
+    with opened_engine(url) as (engine, _):
+        migrate(engine)
+
+
+@contextmanager
+def opened_engine(url: str, *, keep: bool = False) -> Iterator[tuple[Engine, FailureTranslator]]:
+    """The engine of an address, checked before anything could be written, and its translator of failures.
+
+    Args:
+        keep: Leave it open when nothing fails: somebody else closes it.
     """
     parsed = parse_url(url)
     failures = FailureTranslator(parsed)
@@ -109,11 +170,12 @@ def open_store(
             path.parent.mkdir(parents=True, exist_ok=True)
         engine = make_engine(parsed, failures)
         try:
-            upgrade(engine)
-            return Store(engine, failures, _organization_id(engine, organization), before_commit)
+            yield engine, failures
         except BaseException:
             engine.dispose()
             raise
+        if not keep:
+            engine.dispose()
 
 
 def _organization_id(engine: Engine, name: str) -> int:

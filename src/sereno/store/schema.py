@@ -29,6 +29,7 @@ __all__ = [
     "file_ledger",
     "incident",
     "incident_event",
+    "lease",
     "metadata",
     "metric",
     "model",
@@ -455,4 +456,15 @@ correction = Table(
     Column("undone_by", CleanText),
     Column("undone_reason", CleanText),
     Index("correction_of_asset", "asset_id", "signal"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    _organization(),
+    _text("name"),
+    _text("owner"),
+    Column("token", BigInteger, nullable=False),
+    Column("until", Instant, nullable=False),
+    PrimaryKeyConstraint("organization_id", "name"),
 )

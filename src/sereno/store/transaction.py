@@ -4,6 +4,7 @@ from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.incidents import IncidentSession
+from sereno.store.leases import LeaseSession
 from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
 from sereno.store.outbox import OutboxSession
@@ -31,6 +32,7 @@ class Transaction(
     SilenceSession,
     AdjustmentSession,
     ModelSession,
+    LeaseSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 

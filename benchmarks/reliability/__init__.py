@@ -1,0 +1,1 @@
+"""What kill -9 leaves of a watch: nothing lost, nothing doubled, everybody told."""
