@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sereno.domain.errors import NotFound, StoreError
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, apply
 from sereno.store import Store, open_store
+from sereno.store.opening import migrate_store
 from tests.store.builders import (
     NOW,
     PUMP,
@@ -194,6 +195,7 @@ def test_incidents_of_the_first_version_are_upgraded(database_url: str) -> None:
         before = opened(store)
     take_back_to_first_version(database_url)
 
+    migrate_store(database_url)
     with open_store(database_url) as store, store.read() as tx:
         assert tx.incident("incident-1") == before
         assert tx.events("incident-1") == [an_event()]
