@@ -237,12 +237,11 @@ def view_of(
     """
     asset = next(one for one in tx.assets(sites=[incident.asset.site]) if one.key == incident.asset)
     place = _place(asset, profiles)
-    similar = _similar(tx.incidents(asset_id=asset.id), {asset.key: place}).get(incident.id, ())
+    before = tx.latest_incidents(asset.id, until=incident.started_at, limit=_REMEMBERED + 1)
+    similar = _similar(before, {asset.key: place}).get(incident.id, ())
     current = up_to_date(tx, incident, {asset.key: asset.id})
     outlook = outlook_of(tx, asset, place.profile, model_of, current)
-    nearby = tx.incidents(since=incident.started_at - _DAY)
-    children = _children(nearby).get(incident.id, ())
-    return IncidentView(current, place, tariff, similar, outlook, children)
+    return IncidentView(current, place, tariff, similar, outlook, tx.children_of(incident, asset.id))
 
 
 def _children(incidents: Iterable[Incident]) -> dict[str, tuple[str, ...]]:

@@ -30,9 +30,12 @@ INSTANTS = ("started_at", "ended_at", "last_at", "peak_at")
 FIGURES = ("score", "threshold", "observed", "expected", "impact")
 
 
+_OWN_FIELDS = tuple(one.name for one in fields(Detection) if one.name != "asset")
+
+
 def detection_columns(detection: Detection) -> dict[str, object]:
     """The columns of table `detection`, without its identity."""
-    row = {one.name: getattr(detection, one.name) for one in fields(Detection) if one.name != "asset"}
+    row = {name: getattr(detection, name) for name in _OWN_FIELDS}
     row |= {name: none_if_nan(row[name]) for name in FIGURES}
     contributions = {name: _number(share) for name, share in detection.contributions.items()}
     plain = {"kind": detection.kind.value, "severity": int(detection.severity)}
@@ -41,7 +44,7 @@ def detection_columns(detection: Detection) -> dict[str, object]:
 
 def detection_of(row: Document, asset: AssetKey) -> Detection:
     """The detection whose columns these are."""
-    known = {one.name: row[one.name] for one in fields(Detection) if one.name != "asset"}
+    known = {name: row[name] for name in _OWN_FIELDS}
     known |= {name: _float(row[name]) for name in FIGURES}
     shares = cast("Mapping[str, object]", row["contributions"])
     known["contributions"] = {name: _float(share) for name, share in shares.items()}

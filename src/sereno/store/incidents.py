@@ -1,9 +1,9 @@
 """Incidents: an append-only log each, and the columns that it derives."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import Text, and_, bindparam, cast, insert, or_, select, update
 
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
@@ -21,6 +21,8 @@ MIN_PREFIX = 6
 
 MAX_ALIKE = 20
 MAX_KIN = 64
+CHILDREN_WITHIN = timedelta(days=2)
+"""What an incident explains begins so near to it, or while it lasts on the same asset."""
 MAX_IDS_IN_QUERY = 500
 _KIN = (
     select(
@@ -171,6 +173,31 @@ class IncidentSession(Session):
             query = query.where(table.is_withdrawn.is_(False))
         found = self._connection.execute(query.order_by(table.started_at, table.id)).mappings()
         return [incident_of(dict(row)) for row in found]
+
+    def latest_incidents(self, asset_id: int, *, until: datetime, limit: int) -> list[Incident]:
+        """The last incidents of an asset that began up to an instant of the data, by start."""
+        table = incident.c
+        mine = (table.organization_id == self._organization_id, table.is_withdrawn.is_(False))
+        query = select(incident).where(*mine, table.asset_id == asset_id, table.started_at <= until)
+        newest = query.order_by(table.started_at.desc(), table.id.desc()).limit(limit)
+        found = self._connection.execute(newest).mappings()
+        return [incident_of(dict(row)) for row in reversed(found.all())]
+
+    def children_of(self, parent: Incident, asset_id: int) -> tuple[str, ...]:
+        """Ids of the incidents that one explains, by start: of its asset, and of its cause elsewhere."""
+        table = incident.c
+        first, last = parent.started_at - CHILDREN_WITHIN, parent.started_at + CHILDREN_WITHIN
+        until = parent.ended_at and parent.ended_at + CHILDREN_WITHIN
+        own = [table.asset_id == asset_id, table.started_at >= first]
+        own += [] if until is None else [table.started_at <= until]
+        elsewhere = and_(table.cause == parent.worst.cause, table.started_at.between(first, last))
+        query = select(table.id).where(
+            table.organization_id == self._organization_id,
+            table.is_withdrawn.is_(False),
+            cast(table.inhibitors, Text).like(f'%"{parent.id}"%'),
+            or_(and_(*own), elsewhere),
+        )
+        return tuple(self._connection.execute(query.order_by(table.started_at, table.id)).scalars())
 
     def events(self, incident_id: str) -> list[IncidentEvent]:
         """The log of an incident, oldest first."""
