@@ -210,6 +210,7 @@ def _receiver() -> Iterator[tuple[int, Receiver]]:
     finally:
         server.shutdown()
         thread.join()
+        server.server_close()
 
 
 if __name__ == "__main__":
