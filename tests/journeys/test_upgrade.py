@@ -18,7 +18,7 @@ from tests.journeys.worlds import MONTH_ROWS, declare, roofs, write_months
 from tests.support.older import write_older_store
 from tests.support.postgres import fresh_database
 from tests.support.processes import environment, sereno, start_sereno, wait_until
-from tests.support.stores import Dump, differences, dump, sqlite_address
+from tests.support.stores import Dump, Row, differences, dump, sqlite_address
 
 EARLIER = [int(revision) for revision, _ in migrations_after(0)][:-1]
 FIRST = f"{EARLIER[0]:04d}"
@@ -96,7 +96,15 @@ def test_store_of_every_earlier_version_is_upgraded_and_judges(
     (backup,) = _backups(folder)
     Workspace.restore(tmp_path / "again", backup)
     after = dump(sqlite_address(tmp_path / "again"))
-    assert {name: after[name] for name in before} == before
+    assert {name: after[name] for name in before if name != "incident"} | {
+        "incident": _with_columns_of(before["incident"], after["incident"])
+    } == before
+
+
+def _with_columns_of(known: list[Row], rows: list[Row]) -> list[Row]:
+    """Rows without the columns that a later version added."""
+    names = {name for row in known for name, _ in row}  # type: ignore[misc]
+    return sorted((tuple(part for part in row if part[0] in names) for row in rows), key=repr)  # type: ignore[index]
 
 
 def test_old_embedded_store_is_backed_up_and_upgraded_when_it_is_opened(old: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, MetaData, Table, create_engine, make_url, select
 
-__all__ = ["count", "differences", "dump", "sqlite_address"]
+__all__ = ["Row", "count", "differences", "dump", "sqlite_address"]
 
 Row = tuple[object, ...]
 Dump = dict[str, list[Row]]
