@@ -1,6 +1,7 @@
 """`sereno notifications`: what was told to whom, and what was given up."""
 
 import threading
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -41,12 +42,13 @@ def list_notifications(
         raise typer.BadParameter(", ".join(_STATUSES), param_hint="--status")
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        found, language = workspace.notifications(statuses=status or ()), workspace.language
+        found = workspace.notifications(statuses=status or ())
+        zone, language = workspace.zone, workspace.language
     if request.as_json:
         show_json(found)
     elif found:
         headings = [sentence(f"cli.notifications.{name}", language) for name in _COLUMNS]
-        show_table([_row(one) for one in found], _COLUMNS, headings)
+        show_table([_row(one, zone, language) for one in found], _COLUMNS, headings)
     else:
         say(sentence("cli.notifications.none", language))
 
@@ -94,7 +96,13 @@ def deliver(
         say(sentence("cli.notifications.delivered", language, **report))
 
 
-def _row(one: dict[str, object]) -> dict[str, object]:
+def _row(one: dict[str, object], zone: str, language: str) -> dict[str, object]:
+    from sereno.i18n.numbers import moment
+
     attempts, incident = one["attempts"], one["incident"]
     assert isinstance(attempts, list)
-    return one | {"incident": str(incident)[:8] if incident else "", "tries": len(attempts)}
+    instants = {
+        name: moment(datetime.fromisoformat(str(one[name])), zone, language) if one[name] else ""
+        for name in ("created_at", "sent_at")
+    }
+    return one | instants | {"incident": str(incident)[:8] if incident else "", "tries": len(attempts)}
