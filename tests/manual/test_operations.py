@@ -1,0 +1,32 @@
+"""The pages about operations: their settings are accepted, and both languages show the same code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sereno.settings.reading import load_settings
+from tests.support.processes import ROOT
+
+PAGES = [ROOT / "docs" / "operations.md", ROOT / "docs" / "es" / "operacion.md"]
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+if not all(page.is_file() for page in PAGES):
+    pytest.skip("the pages of the manual are not installed", allow_module_level=True)
+
+
+def test_both_languages_show_the_same_code() -> None:
+    english, spanish = (FENCE.findall(page.read_text("utf-8")) for page in PAGES)
+
+    assert english == spanish
+
+
+def test_settings_of_the_page_are_accepted(tmp_path: Path) -> None:
+    (said,) = [text for kind, text in FENCE.findall(PAGES[0].read_text("utf-8")) if kind == "yaml"]
+    (tmp_path / "sereno.yaml").write_text(said, "utf-8")
+
+    tree = load_settings(tmp_path, {}).tree
+
+    assert set(tree.receivers) == {"guardia", "jefe"}
+    assert [route.to for route in tree.routes] == [["guardia"], ["jefe"]]
+    assert set(tree.maintenance) == {"limpieza"}
