@@ -14,7 +14,7 @@ from sereno.domain.signals import AssetKey
 from sereno.flows.telling import TellingRules
 from sereno.settings.reading import load_settings
 from sereno.settings.tree import Settings
-from sereno.store import Store, StoredNotification, open_store
+from sereno.store import Store, StoredNotification, Transaction, open_store
 from tests.support.builders import DAY, HOUR, NOW, PLANT, PROFILES, a_detection
 
 MINUTE = timedelta(minutes=1)
@@ -63,14 +63,26 @@ def open_one(
     profile: str = "solar",
 ) -> Incident:
     """Open an incident about an asset that is there or is made."""
-    detection = detection or a_failure()
     with store.begin() as tx:
-        key: AssetKey = detection.asset
-        which = tx.ensure_assets([key], profile=profile, zone="Europe/Madrid")[key]
-        tx.set_step(which, HOUR)
-        tx.save_detection(which, detection)
-        event = IncidentEvent(EventKind.OPENED, at, detection.started_at, detection=detection)
-        return tx.open_incident(incident_id, f"group-{incident_id}", which, event)
+        return open_in(tx, incident_id, detection=detection, at=at, profile=profile)
+
+
+def open_in(
+    tx: Transaction,
+    incident_id: str = "incident-1",
+    *,
+    detection: Detection | None = None,
+    at: datetime = NOW,
+    profile: str = "solar",
+) -> Incident:
+    """The same in a transaction that goes on."""
+    detection = detection or a_failure()
+    key: AssetKey = detection.asset
+    which = tx.ensure_assets([key], profile=profile, zone="Europe/Madrid")[key]
+    tx.set_step(which, HOUR)
+    tx.save_detection(which, detection)
+    event = IncidentEvent(EventKind.OPENED, at, detection.started_at, detection=detection)
+    return tx.open_incident(incident_id, f"group-{incident_id}", which, event)
 
 
 def happen(

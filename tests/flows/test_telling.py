@@ -20,6 +20,7 @@ from tests.flows.outbox import (
     a_failure,
     all_to,
     happen,
+    open_in,
     open_one,
     outbox,
     receivers,
@@ -145,6 +146,20 @@ def test_end_of_what_nobody_heard_of_is_not_told(store: Store) -> None:
     happen(store, EventKind.CLEARED, detection=a_failure(last=NOW - 9 * DAY, hours=4))
 
     assert told(store) == []
+
+
+@pytest.mark.parametrize("seen_to", [EventKind.ACKNOWLEDGED, EventKind.CLOSED, None])
+def test_end_of_a_silence_is_news_of_what_nobody_has_seen_to(store: Store, seen_to: EventKind | None) -> None:
+    with store.begin() as tx:
+        open_in(tx)
+        silenced = {"silence": "works", "mutes": "opened,reopened"}
+        tx.append_event("incident-1", IncidentEvent(EventKind.SILENCED, NOW, NOW, facts=silenced))
+    if seen_to is not None:
+        happen(store, seen_to, verdict="expected")
+
+    happen(store, EventKind.UNSILENCED, silence="works")
+
+    assert told(store) == ([] if seen_to else ["opened"])
 
 
 def test_end_is_told_however_late(store: Store) -> None:

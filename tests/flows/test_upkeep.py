@@ -1,7 +1,7 @@
 """Channels are tested, silence is told, and a sign of life goes out."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ import pytest
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import EventKind
 from sereno.domain.signals import AssetKey
+from sereno.flows.delivering import running
+from sereno.flows.upkeep import Upkeep
 from sereno.store import WatchState
 from tests.flows.hooks import Site, a_hook, hook_settings, workspace_with
 from tests.flows.outbox import DAY, HOUR, MINUTE, NOW, a_failure, happen, open_one, outbox
@@ -68,6 +70,44 @@ def test_test_goes_out_at_once_whatever_waits(tmp_path: Path) -> None:
 
     assert answer.code == "200"
     assert hook.events == ["opened", "test", "opened"]  # what waited is tried at once
+
+
+def test_receiver_that_cannot_be_reached_for_an_hour_is_told_to_others(tmp_path: Path) -> None:
+    with a_hook(*[503] * 99) as hook, a_hook() as other:
+        receivers = {"ana": hook_settings(hook.url), "luis": hook_settings(other.url)}
+        with workspace_with(
+            tmp_path, receivers, routes=[{"to": ["ana"]}], dead_man={"to": ["luis"], "after": "99d"}
+        ) as site:
+            open_one(site.workspace.store)
+            site.deliver()
+            n_early = len(other.keys)
+            site.until(lambda: bool(other.keys), step=5 * MINUTE, most=3 * HOUR)
+            (ana, _) = site.workspace.receivers()
+
+    assert (n_early, other.events) == (0, ["channel_broken"])
+    assert ana.condition == "broken"
+
+
+def test_fault_of_ours_does_not_end_the_notifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_hook() as hook, workspace_with(tmp_path, {"ana": hook_settings(hook.url)}) as site:
+        notifier = site.workspace.notifier()
+        assert notifier is not None
+        faults = [KeyError("a profile that left the settings")]
+        look = Upkeep.look
+
+        def faulty(upkeep: Upkeep, now: datetime) -> None:
+            if faults:
+                raise faults.pop()
+            look(upkeep, now)
+
+        monkeypatch.setattr(Upkeep, "look", faulty)
+        with running(notifier):
+            wait_until(lambda: not faults)
+            open_one(site.workspace.store)
+            notifier.wake()
+            wait_until(lambda: bool(hook.keys))
+
+    assert hook.events == ["opened"]
 
 
 def test_test_that_is_not_taken_says_what_was_answered(tmp_path: Path) -> None:

@@ -102,12 +102,15 @@ class Notifier:
                 if now >= next_upkeep:
                     next_upkeep = now + _UPKEEP_S
                     self.upkeep.look(self.clock())
+                self._start_due(stop)
                 if self.heartbeat is not None and now >= next_heartbeat:
+                    # Only what can work gives signs of life.
                     next_heartbeat = now + self.heartbeat.every / timedelta(seconds=1)
                     self._start("heartbeat/", self._beat)
-                self._start_due(stop)
             except StoreError as error:
                 log.warning("outbox not available, trying again", extra={"error": str(error)})
+            except Exception:  # the supervisor: a fault of ours must not end what tells people
+                log.exception("notifier failed, trying again")
             self._wake.wait(_POLL_S)
         deadline = time.monotonic() + _PATIENCE_S
         for thread in list(self._working.values()):

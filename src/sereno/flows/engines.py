@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
 from sereno.domain.errors import EngineRunning, LeaseTaken, StoreError
 from sereno.flows.engine_lock import engine_lock
+from sereno.flows.machine import this_machine
 from sereno.store.engine import parse_url, sqlite_path
 from sereno.store.leases import Lease
 from sereno.store.opening import Store, lease_holders
@@ -134,13 +134,13 @@ def _taken(store: Store, name: str, wait: timedelta) -> Lease:
 
 def _own_name() -> str:
     """Host, process, and the machine that the number of the process is of."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{_machine()}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{this_machine()}"
 
 
 def _is_dead(owner: str) -> bool:
     """Whether an owner was a process of this machine and is none any more; of others nothing is known."""
     parts = owner.rsplit(":", _PARTS - 1)
-    if len(parts) != _PARTS or not _machine() or parts[-1] != _machine() or not parts[1].isdecimal():
+    if len(parts) != _PARTS or not this_machine() or parts[-1] != this_machine() or not parts[1].isdecimal():
         return False
     return _started(int(parts[1])) != parts[2]
 
@@ -149,14 +149,4 @@ def _started(process: int) -> str:
     """When a process began, in ticks since the machine did; empty when there is none, or no such system."""
     with suppress(OSError):
         return Path(f"/proc/{process}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
-    return ""
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """This start of this machine, as far as its numbers of processes go; empty where that cannot be told."""
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        numbers = Path("/proc/self/ns/pid").readlink().name  # pid:[4026531836]
-        return f"{boot}/{numbers.partition('[')[2].rstrip(']')}"
     return ""

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.judgement import Severity
+from sereno.flows.machine import this_machine
 from sereno.flows.telling import CLOSING
 from sereno.flows.windows import next_digest, quiet_until
 from sereno.settings.alerting import ReceiverSettings
@@ -33,11 +34,15 @@ _LONGEST_WAIT = timedelta(days=1)
 _JITTER = 0.2
 _STEPS_ASIDE = 6
 """Attempts, over half an hour, after which a message lets those behind it try: it may be the only one."""
-_MAX_GATHERED = 500
+_MAX_GATHERED = 10_000
 """Notifications in one digest."""
 _ALL = max(Severity) + 1
 _SURE_CODES = frozenset({"dns", "tls", "refused"})
 """Answers beside those in digits after which a message surely did not arrive."""
+_BY_OTHERS = frozenset({"502", "504"})
+"""Answers of what stands before a receiver, which may have taken the message all the same."""
+_UNREACHABLE = 8
+"""Failures in a row, over about an hour, after which a receiver counts as broken."""
 _OPENING = frozenset({"opened", "reopened", "opened_and_resolved"})
 _PROCESS = uuid4().hex[:8]
 """Tells this process from an earlier one with the same number."""
@@ -58,7 +63,7 @@ class Lane:
 
 def new_owner() -> str:
     """A name for whoever takes leases: where it runs, and which of all that ever ran there it is."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_PROCESS}/{uuid4().hex[:8]}"
+    return f"{socket.gethostname()}:{this_machine()}/{os.getpid()}/{_PROCESS}/{uuid4().hex[:8]}"
 
 
 def claim(tx: Transaction, lane: Lane, now: datetime, owner: str) -> StoredNotification | None:
@@ -106,6 +111,8 @@ def settle(
             elif leased.attempts >= _STEPS_ASIDE and _is_sure(answer) and tx.lane(leased.receiver, limit=1):
                 changes |= {"status": HELD, "next_at": until + _LONGEST_DELAY}
             after = replace(state, failures=state.failures + 1, blocked_until=until)
+            if after.failures >= _UNREACHABLE or now >= leased.expires_at:
+                after = replace(after, broken_since=state.broken_since or now, broken_reason=error)
         case _:
             changes |= {"status": DEAD}
             after = replace(state, broken_since=state.broken_since or now, broken_reason=error)
@@ -133,7 +140,8 @@ def retry_delay(key: str, failures: int) -> timedelta:
 
 def _is_sure(answer: Answer) -> bool:
     """Whether it is known that a message did not arrive."""
-    return answer.code.isdigit() or answer.code in _SURE_CODES
+    is_answered = answer.code.isdigit() and answer.code not in _BY_OTHERS
+    return is_answered or answer.code in _SURE_CODES
 
 
 def _take_back(tx: Transaction, lane: Lane, now: datetime, owner: str) -> None:

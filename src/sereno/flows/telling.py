@@ -28,6 +28,7 @@ __all__ = [
     "escalations",
     "heard_of",
     "is_due",
+    "is_wanted",
     "news_of",
     "tell",
     "tell_late",
@@ -153,8 +154,13 @@ def tell_late(tx: Transaction, incident: Incident, rules: TellingRules, now: dat
 
 def is_due(incident: Incident, asset: StoredAsset, rules: TellingRules, now: datetime) -> bool:
     """Whether an incident is one to tell of now: seen by all, recent, and on somebody's route."""
-    is_seen = not _is_muted(incident, now) and _is_recent(incident, asset, rules, now)
-    return is_seen and bool(_matching(rules, incident, asset))
+    return is_wanted(incident, asset, rules, now) and _is_recent(incident, asset, rules, now)
+
+
+def is_wanted(incident: Incident, asset: StoredAsset, rules: TellingRules, now: datetime) -> bool:
+    """Whether an incident that nobody has seen to is on somebody's route, and nothing keeps it quiet."""
+    is_open = incident.state is HumanState.NEW and not _is_muted(incident, now)
+    return is_open and bool(_matching(rules, incident, asset))
 
 
 def news_of(before: Incident | None, after: Incident, event: IncidentEvent, step_of: _StepOf) -> News | None:  # noqa: PLR0911 - one return per kind of news
@@ -170,7 +176,9 @@ def news_of(before: Incident | None, after: Incident, event: IncidentEvent, step
         return News.ESCALATED
     if kind in RETURNING:
         # What calms while it is over had an end that chatter kept from being told.
-        return News.REOPENED if is_active else News.ENDED if kind == "calmed" else None
+        if is_active:
+            return News.REOPENED if after.state is HumanState.NEW else None
+        return News.ENDED if kind == "calmed" else None
     if kind not in TOLD:
         return None
     if after.is_withdrawn:

@@ -23,6 +23,7 @@ from sereno.store import Store, StoredAsset, Transaction
 __all__ = ["Tender", "Timekeeper", "fire_due", "review_visibility", "tending"]
 
 log = logging.getLogger(__name__)
+_STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 TICK_S = 5.0
 """Time between two looks at what is due [s]."""
@@ -109,6 +110,11 @@ def _out_of_date(tx: Transaction, looking: Recorder) -> Iterator[tuple[Incident,
             yield incident, asset
 
 
+def steady_seconds() -> float:
+    """Seconds that only ever grow, also while the machine sleeps where the system can tell."""
+    return time.clock_gettime(_STEADY) if _STEADY is not None else time.monotonic()
+
+
 class Timekeeper:
     """Sees when the wall clock was set, by a clock that cannot be.
 
@@ -116,7 +122,7 @@ class Timekeeper:
         steady: Seconds that only ever grow.
     """
 
-    def __init__(self, clock: Clock, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock, steady: Callable[[], float] = steady_seconds) -> None:
         self._clock = clock
         self._steady = steady
         self._last = self._read()
@@ -145,7 +151,7 @@ class Tender:
         policy: LifePolicy,
         clock: Clock,
         *,
-        steady: Callable[[], float] = time.monotonic,
+        steady: Callable[[], float] = steady_seconds,
     ) -> None:
         self._store = store
         self._policy = policy
@@ -190,3 +196,5 @@ def _look_safely(tender: Tender) -> None:
         tender.look()
     except StoreError as error:
         log.warning("timers not looked at, trying again", extra={"error": str(error)})
+    except Exception:  # the supervisor: a fault of ours must not end what escalates
+        log.exception("timers failed, trying again")

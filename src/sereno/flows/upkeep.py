@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sereno.domain.incidents import Condition
 from sereno.domain.time import isoformat
 from sereno.flows.incidents import up_to_date
 from sereno.flows.lanes import Lane
-from sereno.flows.telling import TellingRules, is_due, tell_late
+from sereno.flows.telling import TellingRules, is_due, is_wanted, tell_late
 from sereno.settings.alerting import DeadManSettings
-from sereno.store import NewNotification, ReceiverState, Store, Transaction
+from sereno.store import NewNotification, ReceiverState, Store, StoredAsset, Transaction
 
 __all__ = ["BROKEN", "DEAD_MAN", "TEST", "Upkeep", "new_test"]
 
@@ -82,16 +83,19 @@ class Upkeep:
 
     def _tell_late(self, now: datetime) -> None:
         """Tell of what goes on and nobody has heard of: it began as history, or was muted when it began."""
-        due = []
+        wanted: list[tuple[str, StoredAsset]] = []
         with self.store.read() as tx:
             for incident in tx.untold_incidents():
                 asset = tx.asset_of(incident.id)
-                current = up_to_date(tx, incident, {asset.key: asset.id})
-                if is_due(current, asset, self.rules, now):
-                    due.append(current)
-        for incident in due:
+                if is_wanted(incident, asset, self.rules, now):
+                    wanted.append((incident.id, asset))
+        for name, asset in wanted:
             with self.store.begin() as tx:
-                tell_late(tx, incident, self.rules, now)
+                # What has ended or was seen to in the meantime is not news.
+                current = up_to_date(tx, tx.locked_incident(name), {asset.key: asset.id})
+                is_active = current.condition is Condition.ACTIVE
+                if is_active and is_due(current, asset, self.rules, now):
+                    tell_late(tx, current, self.rules, now)
 
 
 def new_test(receiver: str, now: datetime) -> NewNotification:

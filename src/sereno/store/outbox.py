@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, s
 
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.errors import NotFound
-from sereno.domain.incidents import Condition, Incident
+from sereno.domain.incidents import Condition, HumanState, Incident
 from sereno.store.codec import incident_of
 from sereno.store.records import (
     NewNotification,
@@ -139,12 +139,13 @@ class OutboxSession(Session):
         return sorted(self._connection.execute(query.distinct()).scalars())
 
     def untold_incidents(self) -> list[Incident]:
-        """The active incidents that nobody has ever been told of."""
+        """The active incidents that nobody has seen to, and nobody has ever been told of."""
         table = incident.c
         is_told = exists().where(_table.incident_id == table.id)
         query = select(incident).where(
             table.organization_id == self._organization_id,
             table.condition == Condition.ACTIVE.value,
+            table.state == HumanState.NEW.value,
             table.is_withdrawn.is_(False),
             ~is_told,
         )
