@@ -9,7 +9,7 @@ import pytest
 from sereno.flows import engines
 
 pytestmark = pytest.mark.skipif(
-    not engines._machine(), reason="this system does not tell its processes apart"
+    not engines.this_machine(), reason="this system does not tell its processes apart"
 )
 
 
