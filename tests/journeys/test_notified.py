@@ -18,7 +18,7 @@ from tests.journeys.telling import declare_receivers, is_done, notify_on, notify
 from tests.journeys.worlds import write_rows
 from tests.notify.servers import Got, Reply, hang, http_receiver, raw_server
 from tests.support.builders import HOUR, a_roof, with_cells
-from tests.support.processes import killed_after, sereno, start_sereno, wait_until
+from tests.support.processes import environment, killed_after, sereno, start_sereno, wait_until
 
 KILLED = -9
 RECEIVERS = 3
@@ -55,6 +55,20 @@ def test_notifier_killed_while_it_sends_repeats_the_message_under_its_key(tmp_pa
     assert sum(counts.values()) <= 3
     if point == "before the answer":
         assert counts["incident-000:1:ana:0"] == 2
+
+
+@pytest.mark.parametrize(("point", "n_sent"), [("notify.before_send", 1), ("notify.after_send", 2)])
+def test_notifier_killed_at_a_named_point_loses_nothing(tmp_path: Path, point: str, n_sent: int) -> None:
+    with a_hook() as hook:
+        workspace = declare_receivers(tmp_path / "w", ana=hook.url)
+        open_many(workspace, 2)
+        armed = environment(SERENO_TESTING="1", SERENO_FAILPOINT=f"{point}:kill@1")
+        first = sereno("notifications", "deliver", workspace=workspace, env=armed)
+        code, _ = killed_after(None, notify_once, workspace)
+        done = is_done(workspace)
+
+    assert (first.code, code, done) == (KILLED, 0, True)
+    assert Counter(hook.keys) == {"incident-000:1:ana:0": n_sent, "incident-001:1:ana:0": 1}
 
 
 @pytest.mark.parametrize("seed", range(2))
