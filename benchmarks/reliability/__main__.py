@@ -21,7 +21,6 @@ from benchmarks.common import Goal, Options, publish, tell
 from benchmarks.reliability.feeding import Feed, build_feed, drop
 from benchmarks.reliability.receiving import Receiver, receiver
 from benchmarks.reliability.running import Watch, contents, readings_lost
-from sereno.settings.tree import Settings
 
 ABOUT = "what kill -9 leaves: nothing lost, nothing doubled, everybody told"
 KILLS, QUICK_KILLS = 100, 10
@@ -34,7 +33,7 @@ WORK_S = 300.0
 AT_START = 0.1
 """Share of kills while the watch is starting; the others come once it works."""
 _UNSENT = "SELECT COUNT(*) FROM notification WHERE status IN ('queued', 'leased', 'held')"
-_NO_RECEIVERS = "no notifications here: this sereno has no setting `receivers`"
+_GIVEN_UP = "SELECT COUNT(*) FROM notification WHERE status = 'dead'"
 
 
 @dataclass(slots=True)
@@ -50,7 +49,9 @@ class Outcome:
     kills_at_work: int = 0
     acknowledged: set[str] = field(default_factory=set)
     lost: int = 0
-    unsent: int | None = None
+    unsent: int = 0
+    """Neither delivered nor given up."""
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(folder: Path, *, n_kills: int, seed: int, is_quick: bool) -> dict[str, object]:
     """The figures of one disturbed run beside one that was left alone."""
-    is_told = "receivers" in Settings.model_fields
     port = _free_port()
-    tell("learning" if is_told else f"learning ({_NO_RECEIVERS})")
+    tell("learning")
     feed = build_feed(
         folder,
         roofs=ROOFS,
         history=HISTORY_DAYS,
         days=max(QUICK_DAYS if is_quick else DAYS, -(-(n_kills + 1) // ROOFS)),
         seed=seed,
-        settings=_settings(port) if is_told else "",
+        settings=_settings(port),
     )
     drain_s = QUICK_DRAIN_S if is_quick else DRAIN_S
     tell(f"{len(feed.files)} files, undisturbed")
@@ -99,7 +99,7 @@ def measure(folder: Path, *, n_kills: int, seed: int, is_quick: bool) -> dict[st
     # On the way to its second file, on average: of the kills at work about half find something stored.
     longest_s = 2 * (calm.first_s + calm.seconds / n_kills)
     shaken = _killed(Plan(feed, folder / "shaken", seed, drain_s), port, n_kills, longest_s)
-    return _figures(calm, shaken, is_told=is_told)
+    return _figures(calm, shaken)
 
 
 def _settings(port: int) -> str:
@@ -170,9 +170,12 @@ def _begun(plan: Plan) -> tuple[Path, Path]:
 def _finished(plan: Plan, told: Receiver, seconds: float) -> Outcome:
     """The store, once everybody has been told; a shaky receiver makes senders wait."""
     workspace, inbox = plan.folder / "w", plan.folder / "inbox"
-    if _unsent(workspace):
-        Watch(workspace, inbox, plan.folder / "said").wait(lambda: _unsent(workspace) == 0, plan.drain_s)
-    return Outcome(contents(workspace / "sereno.db"), told, seconds, unsent=_unsent(workspace))
+    if _ask(workspace, _UNSENT):
+        Watch(workspace, inbox, plan.folder / "said").wait(
+            lambda: _ask(workspace, _UNSENT) == 0, plan.drain_s
+        )
+    unsent, given_up = _ask(workspace, _UNSENT), _ask(workspace, _GIVEN_UP)
+    return Outcome(contents(workspace / "sereno.db"), told, seconds, unsent=unsent, given_up=given_up)
 
 
 def _is_done(workspace: Path, plan: Plan) -> bool:
@@ -181,41 +184,31 @@ def _is_done(workspace: Path, plan: Plan) -> bool:
     return n_done == n_start + len(plan.feed.files)
 
 
-def _unsent(workspace: Path) -> int | None:
-    """Notifications that are neither delivered nor given up; None where there is no outbox."""
-    try:
-        return _ask(workspace, _UNSENT)
-    except sqlite3.OperationalError as error:
-        if "no such table" not in str(error):
-            raise
-        return None
-
-
 def _ask(workspace: Path, query: str) -> int:
     with closing(sqlite3.connect(workspace / "sereno.db", timeout=30)) as connection:
         return int(connection.execute(query).fetchone()[0])
 
 
-def _figures(calm: Outcome, shaken: Outcome, *, is_told: bool) -> dict[str, object]:
+def _figures(calm: Outcome, shaken: Outcome) -> dict[str, object]:
     apart = {name for name in {*calm.store, *shaken.store} if calm.store.get(name) != shaken.store.get(name)}
     if apart:
         tell(f"differs: {', '.join(sorted(apart))}")
-    missing = calm.told.incidents - shaken.told.incidents
+    missing = (calm.told.incidents - shaken.told.incidents) | (calm.told.ended - shaken.told.ended)
     return {
         "kills": shaken.kills,
         "acknowledged_lost": shaken.lost,
         "incidents_duplicated": _duplicated(shaken, calm),
-        "notifications_lost": len(missing) + (shaken.unsent or 0) if is_told else None,
-        "repeats_same_key": shaken.told.repeats_same_key if is_told else None,
-        "repeats_new_key": shaken.told.repeats_new_key if is_told else None,
+        "notifications_lost": len(missing) + shaken.unsent + shaken.given_up,
+        "repeats_same_key": shaken.told.repeats_same_key,
+        "repeats_new_key": shaken.told.repeats_new_key,
         "equal_to_undisturbed": not apart,
         "kills_at_work": shaken.kills_at_work,
         "files_before_last_kill": len(shaken.acknowledged),
         "files": len(shaken.store["file_ledger"]),
         "incidents": len(calm.store["incident"]),
-        "incidents_told": len(calm.told.incidents) if is_told else None,
-        "messages": len(shaken.told.keys) if is_told else None,
-        "notifications": None if is_told else _NO_RECEIVERS,
+        "incidents_told": len(calm.told.incidents),
+        "ends_told": len(calm.told.ended),
+        "messages": len(shaken.told.keys),
         "undisturbed_s": round(calm.seconds, 1),
         "disturbed_s": round(shaken.seconds, 1),
     }

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 __all__ = ["Receiver", "receiver"]
 
 OPENINGS = frozenset({"opened", "opened_and_resolved"})
+ENDS = frozenset({"resolved", "opened_and_resolved", "withdrawn"})
 UP_S, DOWN_S = (0.5, 3.0), (0.2, 1.5)
 """Shortest and longest time between two changes [s]."""
 
@@ -28,6 +29,7 @@ class Receiver:
         self._heard: Counter[str] = Counter()
         self._openings: defaultdict[str, set[str]] = defaultdict(set)
         self._incidents: set[str] = set()
+        self._ended: set[str] = set()
 
     def hear(self, key: str, body: bytes) -> int | None:
         """Note a message; the status to answer, None to hang up."""
@@ -38,6 +40,8 @@ class Receiver:
             document = json.loads(body)
             ids = [str(one["id"]) for one in document.get("data", {}).get("incidents", [])]
             self._incidents.update(ids)
+            if document.get("type") in ENDS:
+                self._ended.update(ids)
             if document.get("type") in OPENINGS:
                 for one in ids:
                     self._openings[one].add(key)
@@ -48,6 +52,12 @@ class Receiver:
         """Incidents that it was told of."""
         with self._lock:
             return frozenset(self._incidents)
+
+    @property
+    def ended(self) -> frozenset[str]:
+        """Incidents of whose end it was told."""
+        with self._lock:
+            return frozenset(self._ended)
 
     @property
     def keys(self) -> frozenset[str]:
