@@ -46,8 +46,11 @@ def test_flood_is_ten_messages_of_which_the_last_is_a_digest_and_nothing_is_lost
     ):
         _open_many(site, 120)
         site.deliver()
+        with site.workspace.store.read() as tx:
+            told = tx.told_since(site.clock.now)
 
     assert hook.events == ["opened"] * 9 + ["digest"]
+    assert Counter(told) == {("ana", f"i-{n:04d}", site.clock.now): 1 for n in range(120)}
     assert Counter(_told_ids(hook)) == {f"i-{n:04d}": 1 for n in range(120)}
     assert hook.data[-1]["incidents_total"] == 111
 

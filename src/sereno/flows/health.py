@@ -40,11 +40,7 @@ class Told:
 
 def told_since(tx: Transaction, since: datetime) -> list[Told]:
     """What receivers were told of incidents from an instant on."""
-    return [
-        Told(one.receiver, one.incident_id, one.sent_at)
-        for one in tx.told_since(since)
-        if one.incident_id is not None and one.sent_at is not None
-    ]
+    return [Told(receiver, incident_id, at) for receiver, incident_id, at in tx.told_since(since)]
 
 
 @dataclass(frozen=True, slots=True)

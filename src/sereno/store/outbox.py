@@ -11,6 +11,7 @@ from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, HumanState, Incident
 from sereno.store.codec import incident_of
+from sereno.store.column_types import Instant
 from sereno.store.records import (
     NewNotification,
     ReceiverState,
@@ -103,10 +104,21 @@ class OutboxSession(Session):
             conditions.append(_table.receiver == receiver)
         return self._all(self._mine(*conditions).order_by(_table.id))
 
-    def told_since(self, since: datetime) -> list[StoredNotification]:
-        """What receivers accepted of incidents from an instant on, in the order of ids."""
-        sent = self._mine(_table.sent_at >= since, _table.incident_id.is_not(None))
-        return self._all(sent.order_by(_table.id))
+    def told_since(self, since: datetime) -> list[tuple[str, str, datetime]]:
+        """Receiver, incident and instant of what was accepted from an instant on, alone or in a digest."""
+        carrier = notification.alias("carrier").c
+        sent_at = func.coalesce(_table.sent_at, carrier.sent_at, type_=Instant)
+        query = (
+            select(_table.receiver, _table.incident_id, sent_at)
+            .outerjoin_from(notification, carrier.id.table, _table.carried_by == carrier.id)
+            .where(
+                _table.organization_id == self._organization_id,
+                _table.incident_id.is_not(None),
+                or_(_table.sent_at >= since, and_(carrier.sent_at >= since, carrier.incident_id.is_(None))),
+            )
+        )
+        rows = self._connection.execute(query.distinct().order_by(sent_at, _table.incident_id))
+        return [(receiver, incident_id, at) for receiver, incident_id, at in rows]
 
     def carried_by(self, notification_id: int, *, limit: int | None = None) -> list[StoredNotification]:
         """The notifications that another one tells, too, oldest first."""
