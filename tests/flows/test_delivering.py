@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sereno.domain.errors import UsageError
+from sereno.domain.errors import StoreUnreachable, UsageError
 from sereno.domain.incidents import EventKind
 from sereno.domain.judgement import Severity
+from sereno.flows import delivering
 from sereno.store.outbox import LEASED
 from tests.flows.hooks import Reply, a_hook, hook_settings, workspace_with
 from tests.flows.outbox import HOUR, MINUTE, NOW, a_failure, happen, open_one, plants
@@ -313,6 +314,26 @@ def test_receiver_that_left_the_settings_leaves_its_messages_visible(tmp_path: P
 
     assert (dead["status"], hook.keys) == ("dead", [])
     assert "settings" in str(dead["reason"])
+
+
+def test_answer_that_the_store_did_not_take_holds_up_the_lane_no_longer_than_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_hook() as hook, workspace_with(tmp_path, {"ana": hook_settings(hook.url)}) as site:
+        notifier = site.workspace.notifier()
+        assert notifier is not None
+        open_one(site.workspace.store)
+        with monkeypatch.context() as broken:
+            broken.setattr(delivering, "settle", _refuse)
+            notifier.deliver_due()
+        notifier.deliver_due()
+        notifier.deliver_due()
+
+    assert hook.keys == ["incident-1:1:ana:0"] * 2
+
+
+def _refuse(*_: object) -> None:
+    raise StoreUnreachable(store="sqlite:///w", detail="database is locked")
 
 
 def test_lost_lease_is_sent_again_with_its_key_by_the_next_process(tmp_path: Path) -> None:

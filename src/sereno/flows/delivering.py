@@ -118,7 +118,7 @@ class Notifier:
 
     def _start_due(self, stop: threading.Event) -> None:
         with self.store.read() as tx:
-            due = tx.receivers_due(self.clock(), self._owner)
+            due = tx.receivers_due(self.clock())
         for name in due:
             if name in self.lanes:
                 self._start(name, partial(self._work, self.lanes[name], stop))
@@ -167,8 +167,11 @@ class Notifier:
             return Answer(Outcome.REFUSED, "unknown", "there is no such receiver in the settings")
         try:
             return sender.send(self.write(leased, lane))
-        except StoreError:
-            raise
+        except StoreError as error:
+            if error.is_retriable:
+                raise
+            log.exception("notification cannot be written", extra={"receiver": leased.receiver})
+            return Answer(Outcome.REFUSED, "fault", type(error).__name__)
         except Exception as error:  # the supervisor: one message must not stop its lane
             log.exception("notification failed", extra={"receiver": leased.receiver})
             return Answer(Outcome.REFUSED, "fault", type(error).__name__)

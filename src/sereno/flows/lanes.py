@@ -145,9 +145,12 @@ def _is_sure(answer: Answer) -> bool:
 
 
 def _take_back(tx: Transaction, lane: Lane, now: datetime, owner: str) -> None:
-    """Leases that have run out, or whose owner is no more, are lost."""
+    """Leases that have run out, or whose owner is no more, are lost; of our own one that did not settle, too.
+
+    Who works a lane has nothing of it in hand when it asks for the next.
+    """
     for leased in tx.leases(lane.name):
-        is_over = leased.lease_until is None or leased.lease_until <= now
+        is_over = leased.lease_until is None or leased.lease_until <= now or leased.lease_owner == owner
         if is_over or _is_gone(leased.lease_owner or "", owner):
             tx.give_back(leased, now)
 

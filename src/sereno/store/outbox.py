@@ -132,13 +132,9 @@ class OutboxSession(Session):
         rows = self._connection.execute(query.order_by(table.notification_id, table.number)).mappings()
         return [_attempt(dict(row)) for row in rows]
 
-    def receivers_due(self, now: datetime, owner: str) -> list[str]:
-        """The receivers of whom something may leave, be gathered, or come back from a lost lease.
-
-        Args:
-            owner: Who asks; whether the leases of others are lost must be looked at.
-        """
-        is_lost = and_(_table.status == LEASED, or_(_table.lease_until <= now, _table.lease_owner != owner))
+    def receivers_due(self, now: datetime) -> list[str]:
+        """The receivers of whom something may leave, be gathered, or come back from a lease that is lost."""
+        is_lost = _table.status == LEASED
         is_due = and_(_table.status.in_((QUEUED, HELD)), _table.next_at <= now)
         rests = exists().where(
             receiver_state.c.organization_id == self._organization_id,
