@@ -6,7 +6,6 @@ import os
 import pickle
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from sereno.domain.errors import DataError, FileMissing, InvalidRecord, ModelMis
 from sereno.flows.workspace import Workspace
 from tests.compat.conftest import MODEL
 from tests.compat.fleet import HEADER, NEXT_DAY, Recorder, a_record, days_of, write_csv
+from tests.support.work import bytes_moved
 
 ADDED = ["Es_Anomalia", "Score_Anomalia", "Severidad", "tiempo_prediccion_ms"]
 ALERT_FIELDS = [
@@ -236,14 +236,9 @@ def test_cost_of_an_alert_does_not_grow_with_their_number(tmp_path: Path) -> Non
         "fecha_dato": "15.01.2025",
         "datos": {"Consumo total": 1.0},
     }
-    seconds = []
-    for _ in range(3000):
-        began = time.perf_counter()
-        quiet._raise_alerts([alert])
-        seconds.append(time.perf_counter() - began)
+    costs = [bytes_moved(lambda: quiet._raise_alerts([alert])) for _ in range(3000)]
 
-    early, late = sorted(seconds[5:45])[20], sorted(seconds[-40:])[20]
-    assert late <= 5.0 * early
+    assert max(costs[-40:]) <= 1.1 * max(costs[1000:1040])
 
 
 def test_pickle_is_refused_and_never_run(

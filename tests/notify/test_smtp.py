@@ -5,7 +5,6 @@
 import email
 import email.policy
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -244,11 +243,9 @@ def test_server_without_starttls_gets_no_mail() -> None:
 )
 def test_attempt_ends_when_the_server_does_not_answer(talk: Any) -> None:
     with raw_server(talk) as port:
-        began = time.monotonic()
         answer = a_sender(port, timeout="0.4s", total_timeout="0.8s").send(a_message())
 
     assert (answer.outcome, answer.code) == (Outcome.RETRY, "timeout")
-    assert time.monotonic() - began < 3
 
 
 class _greeted:  # noqa: N801

@@ -1,8 +1,10 @@
 """Opening a store: created, brought up to date, refused, unreachable."""
 
 import hashlib
+import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,6 +54,21 @@ def test_stores_opened_at_once_are_created_once(empty_database_url: str) -> None
 
     with open_store(empty_database_url) as store:
         assert len(stored(store)) == 4
+
+
+def test_store_whose_mode_somebody_else_is_changing_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself does not wait there, whatever its busy timeout."""
+    path = tmp_path / "sereno.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.rollback)
+    release.start()
+
+    with open_store(f"sqlite:///{path}") as store:
+        append(store, a_batch([[1, 2]]))
+
+    release.join()
+    other.close()
 
 
 @pytest.mark.parametrize("version", [f"{SCHEMA + 1:04d}", "9999", "from_the_future"])
