@@ -306,6 +306,22 @@ def watch(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 
 @app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8420,
+    role: Annotated[
+        Literal["all", "api", "engine", "notifier"],
+        typer.Option(help="Part of the work; apart only on PostgreSQL."),
+    ] = "all",
+) -> None:
+    """Serve the API while the engine works, until stopped."""
+    from sereno.cli.serving import run_service
+
+    run_service(context.obj, host=host, port=port, role=role)
+
+
+@app.command()
 def summary(
     context: typer.Context,
     days: Annotated[int, typer.Option(min=1, help="Last days of the data.")] = 7,

@@ -1,0 +1,71 @@
+"""Errors as problem documents (RFC 9457), in the language of who asks."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from sereno.domain.errors import (
+    DataError,
+    DiskFull,
+    EngineRunning,
+    FileTooLarge,
+    LeaseTaken,
+    ModelMissing,
+    NotFound,
+    SerenoError,
+    StoreUnreachable,
+    UsageError,
+)
+from sereno.i18n.catalogue import error_sentence
+
+__all__ = ["PROBLEM", "Problem", "add_problem_handlers", "language_of"]
+
+PROBLEM = "application/problem+json"
+
+_STATUS: tuple[tuple[type[SerenoError], HTTPStatus], ...] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (FileTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (ModelMissing, HTTPStatus.SERVICE_UNAVAILABLE),
+    (DiskFull, HTTPStatus.INSUFFICIENT_STORAGE),
+    (StoreUnreachable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (EngineRunning, HTTPStatus.SERVICE_UNAVAILABLE),
+    (LeaseTaken, HTTPStatus.SERVICE_UNAVAILABLE),
+    (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (DataError, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+
+
+class Problem(BaseModel):
+    """What went wrong, in one sentence, and a code that programs can go by."""
+
+    type: str = Field("about:blank", description="A page about this kind of problem.")
+    title: str = Field(description="The kind of problem.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What was found, where, and what to do.")
+    code: str = Field(description="Stable code, as `store.not_found`.")
+
+
+def language_of(request: Request) -> str:
+    """Spanish for who prefers it, otherwise English."""
+    wanted = request.headers.get("accept-language", "").lower()
+    return "es" if wanted.startswith("es") else "en"
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Let every error of ours be answered as a problem document."""
+    app.add_exception_handler(SerenoError, _on_sereno_error)
+
+
+async def _on_sereno_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, SerenoError):
+        raise error
+    status = next((s for kind, s in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    problem = Problem(
+        title=status.phrase,
+        status=status.value,
+        detail=error_sentence(error, language_of(request)),
+        code=error.code,
+    )
+    return JSONResponse(problem.model_dump(), status.value, media_type=PROBLEM)
