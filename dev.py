@@ -55,13 +55,13 @@ def demo(venv: Path, extra: list[str]) -> int:
 
 def test(venv: Path, extra: list[str]) -> int:
     """The tests that CI runs; what is missing on this machine is installed when that is allowed."""
-    offer_postgres(venv)
+    offer_servers(venv)
     return call([str(program(venv, "python")), "-m", "pytest", *extra])
 
 
 def check(venv: Path, extra: list[str]) -> int:
     """Format, lint, types, layers, then the tests with branch coverage: all of them, even after a failure."""
-    offer_postgres(venv)
+    offer_servers(venv)
     python = str(program(venv, "python"))
     steps = {
         "ruff format": [python, "-m", "ruff", "format", "--check", "."],
@@ -203,16 +203,17 @@ def program(venv: Path, name: str) -> Path:
     return venv / "Scripts" / f"{name}.exe" if os.name == "nt" else venv / "bin" / name
 
 
-def offer_postgres(venv: Path) -> None:
-    """Install Debian's PostgreSQL for the tests when this user may; tried once per environment."""
-    if os.environ.get("DATABASE_URL") or has_postgres() or (venv / APT_TRIED).exists():
+def offer_servers(venv: Path) -> None:
+    """Install the servers and the browser of the tests when this user may; tried once per environment."""
+    wanted = missing_packages()
+    if not wanted or (venv / APT_TRIED).exists():
         return
     apt = shutil.which("apt-get")
     if apt is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
         return
     (venv / APT_TRIED).touch()
-    say("installing PostgreSQL for the tests (apt-get)")
-    steps = ([apt, "update", "-qq"], [apt, "install", "-y", "-qq", "--no-install-recommends", "postgresql"])
+    say(f"installing {', '.join(wanted)} for the tests (apt-get)")
+    steps = ([apt, "update", "-qq"], [apt, "install", "-y", "-qq", "--no-install-recommends", *wanted])
     environment_for_apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         for step in steps:
@@ -220,7 +221,18 @@ def offer_postgres(venv: Path) -> None:
                 step, env=environment_for_apt, check=False, capture_output=True, timeout=APT_TIMEOUT_SECONDS
             )
     except subprocess.TimeoutExpired:
-        say("apt-get takes too long; going on without PostgreSQL")
+        say(f"apt-get takes too long; going on without {', '.join(missing_packages())}")
+
+
+def missing_packages() -> list[str]:
+    """Debian packages whose programs the tests start and this machine lacks."""
+    sbin = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    there = {
+        "postgresql": os.environ.get("DATABASE_URL") or has_postgres(),
+        "mosquitto": shutil.which("mosquitto", path=sbin),
+        "chromium": shutil.which("chromium") or shutil.which("google-chrome"),
+    }
+    return [package for package, found in there.items() if not found]
 
 
 def has_postgres() -> bool:
