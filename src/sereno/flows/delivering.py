@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -19,6 +19,7 @@ from sereno.domain.errors import StoreError
 from sereno.domain.failpoints import reach
 from sereno.domain.time import Clock
 from sereno.flows.lanes import LEASE, Lane, claim, new_owner, settle
+from sereno.flows.parts import receiver_of
 from sereno.flows.upkeep import Upkeep
 from sereno.settings.alerting import HeartbeatSettings
 from sereno.store import Store, StoredAttempt, StoredNotification
@@ -120,11 +121,17 @@ class Notifier:
         with self.store.read() as tx:
             due = tx.receivers_due(self.clock())
         for name in due:
-            if name in self.lanes:
-                self._start(name, partial(self._work, self.lanes[name], stop))
+            lane = self._lane(name)
+            if lane is not None:
+                self._start(name, partial(self._work, lane, stop))
             else:
                 with self.store.begin() as tx:
                     tx.bury(name, "there is no such receiver in the settings any more")
+
+    def _lane(self, name: str) -> Lane | None:
+        """The lane of a receiver, or of one of its addresses."""
+        lane = self.lanes.get(receiver_of(name))
+        return None if lane is None else replace(lane, name=name)
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         """Let something go on beside; a second one of its name is not begun while it does."""
@@ -152,8 +159,7 @@ class Notifier:
         attempt = StoredAttempt(leased.id, leased.attempts, at, latency, answer)
         now = self.clock()
         with self.store.begin() as tx:
-            broken = settle(tx, leased, attempt, now)
-            if broken is not None:
+            for broken in settle(tx, leased, attempt, now):
                 self.upkeep.tell_broken(tx, broken, now)
         with self._lock:
             self._outcomes[answer.outcome.value] += 1
@@ -162,7 +168,7 @@ class Notifier:
         return answer
 
     def _send(self, leased: StoredNotification) -> Answer:
-        lane, sender = self.lanes.get(leased.receiver), self.senders.get(leased.receiver)
+        lane, sender = self._lane(leased.receiver), self.senders.get(receiver_of(leased.receiver))
         if lane is None or sender is None:
             return Answer(Outcome.REFUSED, "unknown", "there is no such receiver in the settings")
         try:

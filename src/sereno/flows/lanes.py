@@ -16,6 +16,7 @@ from uuid import uuid4
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.judgement import Severity
 from sereno.flows.machine import this_machine
+from sereno.flows.parts import APART, add_copy, leave_out, mend
 from sereno.flows.telling import CLOSING
 from sereno.flows.windows import next_digest, quiet_until
 from sereno.settings.alerting import ReceiverSettings
@@ -86,13 +87,14 @@ def claim(tx: Transaction, lane: Lane, now: datetime, owner: str) -> StoredNotif
     while (head := next(iter(tx.lane(lane.name, limit=1)), None)) is not None:
         if not _fold(tx, head):
             break
-    return tx.lease_head(lane.name, now, until=now + LEASE, owner=owner)
+    leased = tx.lease_head(lane.name, now, until=now + LEASE, owner=owner)
+    return None if leased is None else leave_out(tx, leased)
 
 
 def settle(
     tx: Transaction, leased: StoredNotification, attempt: StoredAttempt, now: datetime
-) -> ReceiverState | None:
-    """Record what was answered; returns the receiver's state if this has broken it, or it went away."""
+) -> list[ReceiverState]:
+    """Record what was answered; returns the state of what this has broken, or what went away."""
     state = tx.lock_receiver(leased.receiver, now, waits=True) or ReceiverState(leased.receiver, now)
     answer = attempt.answer
     error = "" if answer.outcome is Outcome.ACCEPTED else f"{answer.code} {answer.detail}".strip()
@@ -123,7 +125,23 @@ def settle(
         tx.hasten(leased.receiver, now)
     tx.save_receiver_state(after)
     has_broken = after.broken_since is not None and state.broken_since is None
-    return after if has_broken else None
+    return [*([after] if has_broken else []), *_settle_parts(tx, leased, attempt, now)]
+
+
+def _settle_parts(
+    tx: Transaction, leased: StoredNotification, attempt: StoredAttempt, now: datetime
+) -> list[ReceiverState]:
+    """Addresses that missed what others took go on in lanes of their own; this was their first attempt."""
+    answer, broken = attempt.answer, list[ReceiverState]()
+    if answer.outcome is Outcome.ACCEPTED:
+        mend(tx, leased, answer.missed, now)
+    for address, own in answer.missed.items():
+        copy = add_copy(tx, leased, address)
+        taken = copy and tx.lease_one(copy.id, until=now, owner=leased.lease_owner or "")
+        if taken is not None:
+            tried = replace(attempt, notification_id=taken.id, number=taken.attempts, answer=own)
+            broken += settle(tx, taken, tried, now)
+    return broken
 
 
 def retry_delay(key: str, failures: int) -> timedelta:
@@ -253,7 +271,7 @@ def _fold(tx: Transaction, head: StoredNotification) -> bool:
     if len(unsent) < 2 or any(one.is_uncertain for one in unsent):
         return False
     *earlier, last = unsent
-    facts = {name: value for one in reversed(unsent) for name, value in one.body.items()}
+    facts = {name: value for one in reversed(unsent) for name, value in one.body.items() if name != APART}
     body = {**facts, "seq": last.body["seq"], "resolved": any(one.body.get("resolved") for one in unsent)}
     tx.fold([one.id for one in earlier], last.id, event=_event_of([one.event for one in unsent]), body=body)
     tx.release([last.id], head.next_at)

@@ -1,7 +1,8 @@
 """Receivers and what they were told: the notifier of a workspace, tests, proof of delivery."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tzlocal import get_localzone_name
@@ -14,6 +15,7 @@ from sereno.flows.delivering import Notifier
 from sereno.flows.lanes import Lane
 from sereno.flows.messages import MessageWriter
 from sereno.flows.models import TrainedModel
+from sereno.flows.parts import address_of, receiver_of
 from sereno.flows.telling import TellingRules
 from sereno.flows.upkeep import Upkeep, new_test
 from sereno.notify.options import Place
@@ -46,11 +48,13 @@ class ReceiverView:
 
     Attributes:
         counts: Notifications by status.
+        missing: Its addresses that cannot be told, and why, where others can.
     """
 
     lane: Lane
     state: ReceiverState | None
     counts: Mapping[str, int]
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def condition(self) -> str:
@@ -60,7 +64,7 @@ class ReceiverView:
             return "new"
         if state.disabled_at is not None:
             return "disabled"
-        if state.broken_since is not None:
+        if state.broken_since is not None or self.missing:
             return "broken"
         if state.failures:
             return "waiting"
@@ -73,7 +77,7 @@ class ReceiverView:
             "name": self.lane.name,
             "kind": self.lane.settings.kind,
             "condition": self.condition,
-            "reason": state.broken_reason or None,
+            "reason": state.broken_reason or "; ".join(f"{a}: {r}" for a, r in self.missing.items()) or None,
             "accepted_at": isoformat(state.accepted_at),
             "tested_at": isoformat(state.tested_at),
             "broken_since": isoformat(state.broken_since),
@@ -126,13 +130,22 @@ def find_receivers(setup: Setup, store: Store) -> list[ReceiverView]:
     with store.read() as tx:
         states, counts = tx.receiver_states(), tx.counts()
     return [
-        ReceiverView(
-            lane,
-            states.get(name),
-            {status: count for (receiver, status), count in counts.items() if receiver == name},
-        )
+        ReceiverView(lane, states.get(name), _counts_of(name, counts), _missing_of(name, states.values()))
         for name, lane in lanes_of(setup).items()
     ]
+
+
+def _counts_of(name: str, counts: Mapping[tuple[str, str], int]) -> Mapping[str, int]:
+    found = Counter[str]()
+    for (lane, status), count in counts.items():
+        if receiver_of(lane) == name:
+            found[status] += count
+    return found
+
+
+def _missing_of(name: str, states: Iterable[ReceiverState]) -> Mapping[str, str]:
+    broken = [one for one in states if one.broken_since is not None and receiver_of(one.receiver) == name]
+    return {address_of(one.receiver): one.broken_reason for one in broken if one.receiver != name}
 
 
 def send_test(setup: Setup, store: Store, name: str) -> Answer:

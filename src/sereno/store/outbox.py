@@ -159,6 +159,29 @@ class OutboxSession(Session):
         )
         return [incident_of(dict(row)) for row in self._connection.execute(query).mappings()]
 
+    def incidents_told_over(self, closing: Collection[str]) -> list[Incident]:
+        """The active incidents whose end is the last that some receiver was, or is to be, told.
+
+        Args:
+            closing: Events after which a receiver believes that it is over.
+        """
+        table, later = incident.c, notification.alias("later").c
+        heard = (_table.incident_id == table.id, _table.status != DEAD)
+        is_followed = exists().where(
+            later.incident_id == table.id,
+            later.receiver == _table.receiver,
+            later.id > _table.id,
+            later.status != DEAD,
+        )
+        query = select(incident).where(
+            table.organization_id == self._organization_id,
+            table.condition == Condition.ACTIVE.value,
+            table.state != HumanState.CLOSED.value,
+            table.is_withdrawn.is_(False),
+            exists().where(*heard, _table.event.in_(closing), ~is_followed),
+        )
+        return [incident_of(dict(row)) for row in self._connection.execute(query).mappings()]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by receiver and status."""
         query = select(_table.receiver, _table.status, func.count()).where(
@@ -171,6 +194,27 @@ class OutboxSession(Session):
         """How each receiver is doing that anything was ever to be told to."""
         query = select(receiver_state).where(receiver_state.c.organization_id == self._organization_id)
         return {row["receiver"]: _state(dict(row)) for row in self._connection.execute(query).mappings()}
+
+    def parts_of(self, receiver: str, *, only_waiting: bool = False) -> list[ReceiverState]:
+        """How the addresses of a receiver are doing that have been told apart from the others.
+
+        Args:
+            only_waiting: Only those that something is still to be sent to.
+        """
+        table, between = receiver_state.c, f"{receiver}/"
+        query = select(receiver_state).where(
+            table.organization_id == self._organization_id,
+            table.receiver.startswith(between, autoescape=True),
+        )
+        if only_waiting:
+            mine = (_table.organization_id == self._organization_id, _table.receiver == table.receiver)
+            query = query.where(exists().where(*mine, _UNSENT))
+        rows = self._connection.execute(query.order_by(table.receiver)).mappings()
+        return [_state(dict(row)) for row in rows if row["receiver"].startswith(between)]
+
+    def rewrite(self, notification_id: int, body: Mapping[str, object]) -> None:
+        """Change what is needed to write a message."""
+        self._change([_table.id == notification_id], {"body": dict(body)})
 
     def lock_receiver(self, receiver: str, now: datetime, *, waits: bool = False) -> ReceiverState | None:
         """How a receiver is doing, with nobody else working its lane.
