@@ -1,12 +1,12 @@
 """What leaves sereno: a message for one receiver, what carries it, and what was answered."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Answer", "Message", "Outcome", "Sender"]
+__all__ = ["Answer", "Message", "Outcome", "Sender", "StandingSender"]
 
 
 class Outcome(StrEnum):
@@ -73,4 +73,19 @@ class Sender(Protocol):
 
     def send(self, message: Message) -> Answer:
         """Try once, within a time of its own; an error of the way is an answer, never an exception."""
+        ...
+
+
+@runtime_checkable
+class StandingSender(Sender, Protocol):
+    """A sender whose receiver forgets what it is not told again and again.
+
+    Attributes:
+        resend_every: How often what goes on is told again.
+    """
+
+    resend_every: timedelta
+
+    def send_standing(self, messages: Sequence[Message]) -> Answer:
+        """Try once to tell again what was told before, and for how long it holds now."""
         ...

@@ -35,6 +35,8 @@ _LONGEST_WAIT = timedelta(days=1)
 _JITTER = 0.2
 _STEPS_ASIDE = 6
 """Attempts, over half an hour, after which a message lets those behind it try: it may be the only one."""
+_OF_RECEIVER = frozenset({"429", "503", "421", "dns", "tls", "refused"})
+"""Answers that no message is to blame for."""
 _MAX_GATHERED = 10_000
 """Notifications in one digest."""
 _ALL = max(Severity) + 1
@@ -110,7 +112,7 @@ def settle(
             changes |= {"status": QUEUED, "next_at": until}
             if now >= leased.expires_at:
                 changes |= {"status": DEAD}
-            elif leased.attempts >= _STEPS_ASIDE and _is_sure(answer) and tx.lane(leased.receiver, limit=1):
+            elif _steps_aside(tx, leased, answer) and tx.lane(leased.receiver, limit=1):
                 changes |= {"status": HELD, "next_at": until + _LONGEST_DELAY}
             after = replace(state, failures=state.failures + 1, blocked_until=until)
             if after.failures >= _UNREACHABLE or now >= leased.expires_at:
@@ -160,6 +162,14 @@ def _is_sure(answer: Answer) -> bool:
     """Whether it is known that a message did not arrive."""
     is_answered = answer.code.isdigit() and answer.code not in _BY_OTHERS
     return is_answered or answer.code in _SURE_CODES
+
+
+def _steps_aside(tx: Transaction, leased: StoredNotification, answer: Answer) -> bool:
+    """Whether it may be this message alone that its receiver does not take."""
+    if leased.attempts < _STEPS_ASIDE or not _is_sure(answer) or answer.code in _OF_RECEIVER:
+        return False
+    earlier = tx.delivery_attempts([leased.id])
+    return sum(one.answer.code not in _OF_RECEIVER for one in earlier) >= _STEPS_ASIDE - 1
 
 
 def _take_back(tx: Transaction, lane: Lane, now: datetime, owner: str) -> None:

@@ -16,7 +16,7 @@ from sereno.flows.lanes import Lane
 from sereno.flows.messages import MessageWriter
 from sereno.flows.models import TrainedModel
 from sereno.flows.parts import address_of, receiver_of
-from sereno.flows.telling import TellingRules
+from sereno.flows.telling import TellingRules, tell_end
 from sereno.flows.upkeep import Upkeep, new_test
 from sereno.notify.options import Place
 from sereno.notify.registry import build_sender
@@ -175,17 +175,23 @@ def send_test(setup: Setup, store: Store, name: str) -> Answer:
 def resend(setup: Setup, store: Store, ids: Sequence[int]) -> list[StoredNotification]:
     """Put notifications that were given up back into their lanes, under their keys.
 
+    What has ended since is told to have ended: whoever was told nothing was not told that either.
+
     Raises:
         NotFound: There is no such notification.
         UsageError: One was not given up, or its receiver has said that it wants nothing more.
     """
-    now = setup.clock()
+    now, rules = setup.clock(), TellingRules.of_settings(setup.settings, setup.profiles)
     with store.begin() as tx:
         states = tx.receiver_states()
         for one in map(tx.notification, ids):
             _check_resendable(one, states.get(one.receiver))
         tx.release(ids, now)
-        return [tx.notification(number) for number in ids]
+        released = [tx.notification(number) for number in ids]
+        for incident_id in dict.fromkeys(one.incident_id for one in released):
+            if incident_id is not None:
+                tell_end(tx, tx.locked_incident(incident_id), rules, now)
+        return released
 
 
 def _check_resendable(one: StoredNotification, state: ReceiverState | None) -> None:

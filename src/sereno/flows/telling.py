@@ -32,6 +32,7 @@ __all__ = [
     "is_wanted",
     "news_of",
     "tell",
+    "tell_end",
     "tell_lasting",
     "tell_late",
 ]
@@ -157,6 +158,13 @@ def tell_late(tx: Transaction, incident: Incident, rules: TellingRules, now: dat
     """
     if not _is_muted(incident, now):
         _queue(tx, incident, News.GOES_ON, rules, at=now, step=0, facts={"seq": incident.n_events})
+
+
+def tell_end(tx: Transaction, incident: Incident, rules: TellingRules, now: datetime) -> None:
+    """Queue the end of an incident for those who are to hear of it and not yet that it is over."""
+    if incident.condition is Condition.CLEARED:
+        news = News.WITHDRAWN if incident.is_withdrawn else News.ENDED
+        _queue(tx, incident, news, rules, at=now, step=0, facts={"seq": incident.n_events})
 
 
 def tell_lasting(tx: Transaction, incident: Incident, rules: TellingRules, now: datetime) -> None:

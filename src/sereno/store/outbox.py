@@ -182,6 +182,27 @@ class OutboxSession(Session):
         )
         return [incident_of(dict(row)) for row in self._connection.execute(query).mappings()]
 
+    def standing(self, receiver: str, closing: Collection[str]) -> list[StoredNotification]:
+        """What a receiver was told last of each active incident whose end it has not been told.
+
+        Args:
+            closing: Events after which it believes that an incident is over.
+        """
+        carrier = notification.alias("carrier").c
+        is_told = or_(_table.status == SENT, and_(_table.status == FOLDED, carrier.status == SENT))
+        query = (
+            self._mine(_table.receiver == receiver, or_(is_told, _table.event.in_(closing)))
+            .join_from(notification, incident, _table.incident_id == incident.c.id)
+            .outerjoin(carrier.id.table, _table.carried_by == carrier.id)
+            .where(
+                incident.c.condition == Condition.ACTIVE.value,
+                incident.c.state != HumanState.CLOSED.value,
+                incident.c.is_withdrawn.is_(False),
+            )
+        )
+        last = {one.incident_id: one for one in self._all(query.order_by(_table.id))}
+        return [one for one in last.values() if one.event not in closing]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by receiver and status."""
         query = select(_table.receiver, _table.status, func.count()).where(
