@@ -18,7 +18,7 @@ from sereno.contracts.notification import Answer, Message, Outcome, Sender, Stan
 from sereno.domain.errors import StoreError
 from sereno.domain.failpoints import reach
 from sereno.domain.time import Clock
-from sereno.flows.lanes import LEASE, Lane, claim, new_owner, settle
+from sereno.flows.lanes import FAULT, LEASE, Lane, claim, new_owner, settle
 from sereno.flows.parts import receiver_of
 from sereno.flows.standing import tell_standing
 from sereno.flows.upkeep import Upkeep
@@ -190,14 +190,11 @@ class Notifier:
             return Answer(Outcome.REFUSED, "unknown", "there is no such receiver in the settings")
         try:
             return sender.send(self.write(leased, lane))
-        except StoreError as error:
-            if error.is_retriable:
+        except (Exception, SystemExit) as error:  # the supervisor: one message must not stop its lane
+            if isinstance(error, StoreError) and error.is_retriable:
                 raise
-            log.exception("notification cannot be written", extra={"receiver": leased.receiver})
-            return Answer(Outcome.REFUSED, "fault", type(error).__name__)
-        except Exception as error:  # the supervisor: one message must not stop its lane
             log.exception("notification failed", extra={"receiver": leased.receiver})
-            return Answer(Outcome.REFUSED, "fault", type(error).__name__)
+            return Answer(Outcome.RETRY, FAULT, type(error).__name__)
 
     def _beat(self) -> None:
         """A sign of life, sent beside the outbox: an old one would be a lie."""

@@ -23,9 +23,13 @@ from sereno.settings.alerting import ReceiverSettings
 from sereno.store import NewNotification, ReceiverState, StoredAttempt, StoredNotification, Transaction
 from sereno.store.outbox import DEAD, HELD, QUEUED, SENT
 
-__all__ = ["DIGEST", "LEASE", "Lane", "claim", "new_owner", "retry_delay", "settle"]
+__all__ = ["DIGEST", "FAULT", "LEASE", "Lane", "claim", "new_owner", "retry_delay", "settle"]
 
 DIGEST = "digest"
+FAULT = "fault"
+"""Code of what failed on our side: a message that cannot be written, a sender that raises."""
+_MOST_FAULTS = 5
+"""Times that a message is tried which fails on our side; then it is given up, and its lane goes on."""
 LEASE = timedelta(minutes=11)
 """Time in which a notification is sent or its lease is lost; longer than any sender may take."""
 _FIRST_DELAY = timedelta(seconds=30)
@@ -98,6 +102,8 @@ def settle(
 ) -> list[ReceiverState]:
     """Record what was answered; returns the state of what this has broken, or what went away."""
     state = tx.lock_receiver(leased.receiver, now, waits=True) or ReceiverState(leased.receiver, now)
+    if _is_poison(tx, leased, attempt.answer):
+        attempt = replace(attempt, answer=replace(attempt.answer, outcome=Outcome.REFUSED))
     answer = attempt.answer
     error = "" if answer.outcome is Outcome.ACCEPTED else f"{answer.code} {answer.detail}".strip()
     changes: dict[str, object] = {"last_error": error, "is_uncertain": not _is_sure(answer)}
@@ -170,6 +176,14 @@ def _steps_aside(tx: Transaction, leased: StoredNotification, answer: Answer) ->
         return False
     earlier = tx.delivery_attempts([leased.id])
     return sum(one.answer.code not in _OF_RECEIVER for one in earlier) >= _STEPS_ASIDE - 1
+
+
+def _is_poison(tx: Transaction, leased: StoredNotification, answer: Answer) -> bool:
+    """Whether a message has failed on our side so often that it always will."""
+    if answer.code != FAULT:
+        return False
+    earlier = tx.delivery_attempts([leased.id])
+    return sum(one.answer.code == FAULT for one in earlier) >= _MOST_FAULTS - 1
 
 
 def _take_back(tx: Transaction, lane: Lane, now: datetime, owner: str) -> None:
