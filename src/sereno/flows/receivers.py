@@ -21,7 +21,7 @@ from sereno.flows.upkeep import Upkeep, new_test
 from sereno.notify.options import Place
 from sereno.notify.registry import build_sender
 from sereno.store import ReceiverState, Store, StoredAttempt, StoredNotification, Transaction
-from sereno.store.outbox import DEAD, FOLDED, HELD, LEASED, QUEUED, SENT
+from sereno.store.outbox import DEAD, HELD, KEPT, LEASED, QUEUED, SENT, STATUSES
 
 __all__ = [
     "ReceiverView",
@@ -29,6 +29,7 @@ __all__ = [
     "find_receivers",
     "lanes_of",
     "notifications_json",
+    "release",
     "resend",
     "send_test",
     "told_of",
@@ -83,7 +84,7 @@ class ReceiverView:
             "broken_since": isoformat(state.broken_since),
             "disabled_at": isoformat(state.disabled_at),
             "blocked_until": isoformat(state.blocked_until),
-            **{status: self.counts.get(status, 0) for status in (QUEUED, HELD, LEASED, SENT, FOLDED, DEAD)},
+            **{status: self.counts.get(status, 0) for status in STATUSES},
         }
 
 
@@ -192,6 +193,37 @@ def resend(setup: Setup, store: Store, ids: Sequence[int]) -> list[StoredNotific
             if incident_id is not None:
                 tell_end(tx, tx.locked_incident(incident_id), rules, now)
         return released
+
+
+def release(setup: Setup, store: Store, ids: Sequence[int]) -> int:
+    """Let notifications that a restore has kept leave, all of them without ids; returns how many are queued.
+
+    What its receiver has been told something later of leaves no more: the later message tells it, too.
+
+    Raises:
+        NotFound: There is no such notification.
+        UsageError: One was not kept.
+    """
+    with store.begin() as tx:
+        chosen = [tx.notification(number) for number in ids] or tx.notifications(statuses=[KEPT])
+        for one in chosen:
+            if one.status != KEPT:
+                detail = f"notification {one.id} was not kept back: it is {one.status}"
+                raise UsageError(detail=detail, command="notifications")
+        leaving = [one.id for one in chosen if not _is_told_later(tx, one)]
+        tx.release(leaving, setup.clock())
+        return len(leaving)
+
+
+def _is_told_later(tx: Transaction, one: StoredNotification) -> bool:
+    """Fold a notification into what its receiver was told of the incident since; returns whether it was."""
+    if one.incident_id is None:
+        return False
+    told = tx.notifications_of(one.incident_id, receiver=one.receiver)
+    later = next((other for other in told if other.id > one.id and other.status in (SENT, LEASED)), None)
+    if later is not None:
+        tx.fold([one.id], later.id, event=later.event, body=later.body)
+    return later is not None
 
 
 def _check_resendable(one: StoredNotification, state: ReceiverState | None) -> None:

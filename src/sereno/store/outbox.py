@@ -25,6 +25,7 @@ __all__ = [
     "DEAD",
     "FOLDED",
     "HELD",
+    "KEPT",
     "LEASED",
     "PATIENCE",
     "QUEUED",
@@ -36,15 +37,17 @@ __all__ = [
 PATIENCE = timedelta(hours=72)
 """How long a notification is tried before it is given up, visibly."""
 
-QUEUED, HELD, LEASED, SENT, FOLDED, DEAD = STATUSES = (
+QUEUED, HELD, LEASED, SENT, FOLDED, DEAD, KEPT = STATUSES = (
     "queued",
     "held",
     "leased",
     "sent",
     "folded",
     "dead",
+    "kept",
 )
-"""What may become of a notification: only `held`, `leased` and `queued` ones are still to be sent."""
+"""What may become of a notification: `held`, `leased` and `queued` ones are still to be sent, a `kept` one if
+somebody releases it."""
 
 _table = notification.c
 _COLUMNS = [_table[one.name] for one in fields(StoredNotification)]
