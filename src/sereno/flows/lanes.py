@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sereno.contracts.notification import Answer, Outcome
+from sereno.domain.incidents import HumanState
 from sereno.domain.judgement import Severity
 from sereno.flows.machine import this_machine
 from sereno.flows.parts import APART, add_copy, leave_out, mend
-from sereno.flows.telling import CLOSING
+from sereno.flows.telling import CLOSING, ESCALATING
 from sereno.flows.windows import next_digest, quiet_until
 from sereno.settings.alerting import ReceiverSettings
 from sereno.store import NewNotification, ReceiverState, StoredAttempt, StoredNotification, Transaction
@@ -91,7 +92,7 @@ def claim(tx: Transaction, lane: Lane, now: datetime, owner: str) -> StoredNotif
     if not _has_room(tx, lane, now):
         return None
     while (head := next(iter(tx.lane(lane.name, limit=1)), None)) is not None:
-        if not _fold(tx, head):
+        if not _is_needless(tx, head) and not _fold(tx, head):
             break
     leased = tx.lease_head(lane.name, now, until=now + LEASE, owner=owner)
     return None if leased is None else leave_out(tx, leased)
@@ -283,6 +284,23 @@ def _gather(tx: Transaction, lane: Lane, many: Sequence[StoredNotification], now
         tx.fold([one.id for one in many], digest.id, event=DIGEST, body=body)
 
 
+def _is_needless(tx: Transaction, head: StoredNotification) -> bool:
+    """Take back an escalation that somebody has seen to before it left; returns whether it was one.
+
+    The incident stays locked until the lease commits: who acknowledges then comes after it.
+    """
+    if head.incident_id is None or head.event not in ESCALATING:
+        return False
+    if tx.locked_incident(head.incident_id).state is HumanState.NEW:
+        return False
+    opening = next((one.event for one in tx.carried_by(head.id) if one.event in _OPENING), None)
+    if opening is not None:
+        tx.fold([], head.id, event=opening, body=head.body)
+    else:
+        tx.withdraw(head.id, "seen to before it left", {**head.body, "resolved": False})
+    return True
+
+
 def _fold(tx: Transaction, head: StoredNotification) -> bool:
     """Let the newest message of the head's incident tell what is still unsent of it; returns whether it did.
 
@@ -292,6 +310,7 @@ def _fold(tx: Transaction, head: StoredNotification) -> bool:
         return False
     told = tx.notifications_of(head.incident_id, receiver=head.receiver)
     unsent = [one for one in told if one.status in (QUEUED, HELD)]
+    unsent = [one for one in unsent if one.id == head.id or not _is_needless(tx, one)]
     if len(unsent) < 2 or any(one.is_uncertain for one in unsent):
         return False
     *earlier, last = unsent

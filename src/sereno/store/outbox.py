@@ -318,6 +318,11 @@ class OutboxSession(Session):
         # What these carried is carried on.
         self._change([_table.carried_by.in_(list(ids))], {"carried_by": into})
 
+    def withdraw(self, notification_id: int, reason: str, body: Mapping[str, object]) -> None:
+        """Let a notification that nobody needs any more not leave; it stays visible."""
+        changes = {"status": FOLDED, "last_error": reason, "body": dict(body)}
+        self._change([_table.id == notification_id], changes)
+
     def bury(self, receiver: str, reason: str) -> None:
         """Give up all that is still to be sent to a receiver; it stays visible."""
         gone = {"status": DEAD, "last_error": reason}
