@@ -1,6 +1,7 @@
 """Channels are tested, silence is told, and a sign of life goes out."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import EventKind
+from sereno.domain.judgement import Detection
 from sereno.domain.signals import AssetKey
 from sereno.flows.delivering import running
 from sereno.flows.upkeep import Upkeep
@@ -207,3 +209,82 @@ def test_what_was_shelved_when_it_began_is_told_when_the_shelving_ends(tmp_path:
         site.deliver(HOUR + SECOND)
 
     assert (n_early, hook.events) == (0, ["opened"])
+
+
+def _comes_back(site: Site, after: timedelta, **changes: object) -> Detection:
+    """Trouble that was told to be over is back."""
+    store, start = site.workspace.store, NOW + after
+    open_one(store)
+    site.deliver()
+    happen(store, EventKind.CLEARED, detection=a_failure(hours=3))
+    site.deliver()
+    back = replace(a_failure(last=start), started_at=start, peak_at=start, **changes)  # type: ignore[arg-type]
+    happen(store, EventKind.REOPENED, detection=back, at=start)
+    site.clock.now = start
+    return back
+
+
+def _goes_on(site: Site, back: Detection, last: timedelta) -> None:
+    """Its detection grows, which is no event, and time passes."""
+    site.clock.now = NOW + last
+    with site.workspace.store.begin() as tx:
+        asset = tx.asset_of("incident-1")
+        tx.save_detection(asset.id, replace(back, last_at=site.clock.now, n_rows=9))
+    site.deliver()
+    site.deliver()
+
+
+def test_trouble_that_comes_back_soon_and_lasts_is_told_once_to_who_heard_that_it_was_over(
+    database_url: str, tmp_path: Path
+) -> None:
+    with (
+        a_hook() as hook,
+        workspace_with(tmp_path, {"ana": hook_settings(hook.url)}, url=database_url) as site,
+    ):
+        back = _comes_back(site, 2 * HOUR)
+        _goes_on(site, back, 4 * HOUR)
+        early = list(hook.events)
+        for hour in (5, 6, 9):
+            _goes_on(site, back, hour * HOUR)
+        over = replace(back, last_at=NOW + 9 * HOUR, ended_at=NOW + 10 * HOUR)
+        happen(site.workspace.store, EventKind.CLEARED, detection=over, at=NOW + 10 * HOUR)
+        site.deliver(2 * HOUR)
+
+    assert early == ["opened", "resolved"]
+    assert hook.events == ["opened", "resolved", "reopened", "resolved"]
+    assert hook.data[2]["incidents"][0]["condition"] == "active"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "is_told"),
+    [
+        (EventKind.ACKNOWLEDGED, {}, True),
+        (EventKind.CLOSED, {"verdict": "expected"}, False),
+        (EventKind.SHELVED, {"until": (NOW + DAY).isoformat(), "reason": "obra"}, False),
+        (EventKind.SILENCED, {"silence": "obra", "mutes": "opened,reopened"}, False),
+    ],
+)
+def test_what_lasts_is_told_unless_somebody_wants_to_hear_nothing(
+    tmp_path: Path, kind: EventKind, facts: dict[str, str], is_told: bool
+) -> None:
+    with a_hook() as hook, workspace_with(tmp_path, {"ana": hook_settings(hook.url)}) as site:
+        back = _comes_back(site, 2 * HOUR)
+        happen(site.workspace.store, kind, at=NOW + 2 * HOUR, **facts)
+        _goes_on(site, back, 9 * HOUR)
+
+    assert hook.events[2:] == (["reopened"] if is_told else [])
+
+
+def test_what_comes_and_goes_every_hour_for_a_day_is_told_twice(tmp_path: Path) -> None:
+    with a_hook() as hook, workspace_with(tmp_path, {"ana": hook_settings(hook.url)}) as site:
+        back = _comes_back(site, 2 * HOUR)
+        for hour in range(3, 23, 2):
+            _goes_on(site, back, hour * HOUR)
+            over = replace(back, last_at=NOW + hour * HOUR, ended_at=NOW + (hour + 1) * HOUR)
+            happen(site.workspace.store, EventKind.CLEARED, detection=over, at=NOW + (hour + 1) * HOUR)
+            start = NOW + (hour + 1) * HOUR
+            back = replace(back, started_at=start, peak_at=start, last_at=start)
+            happen(site.workspace.store, EventKind.REOPENED, detection=back, at=start)
+            site.deliver()
+
+    assert hook.events == ["opened", "resolved"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from sereno.domain.failpoints import arm
 from sereno.domain.time import system_clock
 from sereno.flows.workspace import Workspace
 from tests.flows.hooks import hook_settings
@@ -13,14 +14,19 @@ from tests.flows.outbox import a_failure, open_one, plants
 BUDGET = {"messages": 100_000, "per": "10min"}
 
 
-def declare_receivers(folder: Path, *, zone: str = "UTC", **urls: str) -> Path:
-    """A workspace whose receivers hear of everything, one message each."""
+def declare_receivers(folder: Path, *, zone: str = "UTC", store: str | None = None, **urls: str) -> Path:
+    """A workspace whose receivers hear of everything, one message each.
+
+    Args:
+        store: URL of its database; an embedded one when None.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tree = {
+    tree: dict[str, object] = {
         "timezone": zone,
         "receivers": {name: hook_settings(url, budget=BUDGET) for name, url in urls.items()},
         "routes": [{"to": list(urls)}],
     }
+    tree |= {} if store is None else {"store": {"url": store}}
     (folder / "sereno.yaml").write_text(yaml.safe_dump(tree), "utf-8")
     return folder
 
@@ -35,8 +41,10 @@ def open_many(folder: Path, count: int) -> list[str]:
     return ids
 
 
-def notify_on(folder: Path) -> None:
-    """What `sereno notifications deliver` does until it is killed."""
+def notify_on(folder: Path, points: str = "") -> None:
+    """What `sereno notifications deliver` does until it is killed, by itself at points that are armed."""
+    if points:
+        arm(points)
     with Workspace.open(folder) as workspace:
         notifier = workspace.notifier()
         assert notifier is not None

@@ -44,9 +44,12 @@ class Receiver:
 
 @contextmanager
 def http_receiver(
-    answer: Callable[[Got], Reply] | Reply | None = None, *, tls: ssl.SSLContext | None = None
+    answer: Callable[[Got], Reply] | Reply | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> Iterator[Receiver]:
-    """A server that notes every request and answers as told."""
+    """A server that notes every request and answers as told; on any port unless one is named."""
     receiver = Receiver("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,7 +78,7 @@ def http_receiver(
         def handle_error(self, *_: object) -> None:
             """Handshakes that fail are meant to."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     receiver.url = f"{'https' if tls else 'http'}://localhost:{server.server_address[1]}/aqui"

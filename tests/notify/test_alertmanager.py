@@ -3,12 +3,22 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sereno.contracts.notification import Outcome
+import pytest
+
+from sereno.contracts.notification import Outcome, StandingSender
+from sereno.domain.errors import SenderMisconfigured
+from sereno.domain.time import system_clock
 from sereno.notify.registry import build_sender
 from tests.notify.messages import AT, a_message, an_incident
 from tests.notify.servers import Reply, http_receiver
 
+MINUTE = timedelta(minutes=1)
 ENDED = {"condition": "cleared", "ended_at": "2025-03-10T11:15:00Z"}
+
+
+def ends_in(alert: dict[str, Any]) -> timedelta:
+    """How long an alert lasts from now on."""
+    return datetime.fromisoformat(alert["endsAt"]) - system_clock()
 
 
 def posted(*messages: Any, **options: Any) -> list[list[dict[str, Any]]]:
@@ -37,7 +47,7 @@ def test_alert_is_what_the_api_wants() -> None:
     assert alert["annotations"]["summary"].startswith("[crítica] Planta 3")
     assert alert["annotations"]["severity"] == "critical"
     assert alert["startsAt"] == "2025-03-10T08:15:00Z"
-    assert datetime.fromisoformat(alert["endsAt"]) == AT + timedelta(days=30)
+    assert MINUTE < ends_in(alert) <= 10 * MINUTE
     assert alert["generatorURL"] == f"https://sereno.example/incidents/{an_incident()['id']}"
     assert all(isinstance(one, str) for one in [*alert["labels"].values(), *alert["annotations"].values()])
 
@@ -80,7 +90,7 @@ def test_digest_posts_every_incident_and_a_test_posts_a_short_alert() -> None:
 
     assert [one["labels"]["incident"] for one in digest] == ["0", "1", "2"]
     assert test[0]["labels"]["alertname"] == "SerenoTest"
-    assert datetime.fromisoformat(test[0]["endsAt"]) - AT == timedelta(minutes=5)
+    assert timedelta() < ends_in(test[0]) <= 5 * MINUTE
 
 
 def test_answer_of_the_alertmanager_decides() -> None:
@@ -90,3 +100,25 @@ def test_answer_of_the_alertmanager_decides() -> None:
 
     assert (answer.outcome, answer.code, answer.detail) == (Outcome.RETRY, "500", "busy")
     assert receiver.got[0].path == "/aqui/api/v2/alerts"
+
+
+def test_what_goes_on_is_posted_together_and_lasts_a_few_intervals() -> None:
+    many = [a_message(key=str(n), facts={"incidents": [an_incident(id=str(n))]}) for n in range(3)]
+    with http_receiver() as receiver:
+        options = {"url": receiver.url, "allow_private": True, "resend_every": "10s"}
+        sender = build_sender("am", "alertmanager", options)
+        assert isinstance(sender, StandingSender)
+        answer = sender.send_standing(many)
+
+    ((request),) = receiver.got
+    assert answer.outcome is Outcome.ACCEPTED
+    assert [one["labels"]["incident"] for one in request.document] == ["0", "1", "2"]
+    assert all(MINUTE / 6 < ends_in(one) <= 50 * MINUTE / 60 for one in request.document)
+
+
+@pytest.mark.parametrize(
+    "options", [{"holds": "2min"}, {"resend_every": "10min", "holds": "5min"}, {"resend_every": "0s"}]
+)
+def test_alert_that_would_end_in_between_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(SenderMisconfigured, match=r"holds|resend_every"):
+        build_sender("am", "alertmanager", {"url": "http://am.example", **options})

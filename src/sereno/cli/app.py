@@ -474,11 +474,18 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace what is there; it is kept in backups/.")
     ] = False,
+    hold_notifications: Annotated[
+        bool,
+        typer.Option(
+            "--hold-notifications",
+            help="Send nothing that was still to be sent then, until `sereno notifications release`.",
+        ),
+    ] = False,
 ) -> None:
     """Make the workspace what it was when the archive was written: all of it, or nothing."""
     from sereno.cli.safety import run_restore
 
-    run_restore(context.obj, file, replace=replace)
+    run_restore(context.obj, file, replace=replace, hold_notifications=hold_notifications)
 
 
 @app.command()

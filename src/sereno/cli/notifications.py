@@ -17,7 +17,7 @@ notifications_app = typer.Typer(
 )
 
 _COLUMNS = ("id", "status", "receiver", "event", "incident", "created_at", "sent_at", "tries", "reason")
-_STATUSES = ("queued", "held", "leased", "sent", "folded", "dead")
+_STATUSES = ("queued", "held", "leased", "sent", "folded", "dead", "kept")
 
 
 @notifications_app.callback()
@@ -31,7 +31,8 @@ def default(context: typer.Context) -> None:
 def list_notifications(
     context: typer.Context,
     status: Annotated[
-        list[str] | None, typer.Option(help="Only of this status: queued, held, leased, sent, folded, dead.")
+        list[str] | None,
+        typer.Option(help="Only of this status: queued, held, leased, sent, folded, dead, kept."),
     ] = None,
 ) -> None:
     """The newest notifications, each with its attempts."""
@@ -64,6 +65,26 @@ def resend(
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
         count, language = workspace.resend(ids), workspace.language
+    if request.as_json:
+        show_json({"queued": count})
+    else:
+        say(sentence("cli.notifications.resent", language, count=count))
+
+
+@notifications_app.command("release")
+def release(
+    context: typer.Context,
+    ids: Annotated[
+        list[int] | None, typer.Argument(help="Ids of those that a restore has kept; all of them without.")
+    ] = None,
+) -> None:
+    """Let notifications leave that `sereno restore --hold-notifications` has kept, under the same keys."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        count, language = workspace.release(ids or ()), workspace.language
     if request.as_json:
         show_json({"queued": count})
     else:

@@ -27,9 +27,11 @@ def run_backup(request: Request, file: Path) -> None:
     say(sentence("cli.backed_up", language, file=report.file, **facts))
 
 
-def run_restore(request: Request, file: Path, *, replace: bool) -> None:
+def run_restore(request: Request, file: Path, *, replace: bool, hold_notifications: bool) -> None:
     """Restore and say what is there now."""
-    report = Workspace.restore(request.workspace, file, replace=replace)
+    report = Workspace.restore(
+        request.workspace, file, replace=replace, hold_notifications=hold_notifications
+    )
     if request.as_json:
         show_json(report.to_json())
         return

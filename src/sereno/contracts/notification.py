@@ -1,12 +1,12 @@
 """What leaves sereno: a message for one receiver, what carries it, and what was answered."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Answer", "Message", "Outcome", "Sender"]
+__all__ = ["Answer", "Message", "Outcome", "Sender", "StandingSender"]
 
 
 class Outcome(StrEnum):
@@ -29,12 +29,15 @@ class Answer:
         code: As the receiver gave it: `202`, `550`, `timeout`, `refused`, …
         detail: The rest in one line, without secrets.
         retry_after: How long the receiver wants to be left alone.
+        missed: Of a receiver with several addresses that took the message, those that did not, each with
+            its own answer; they are told apart from the others.
     """
 
     outcome: Outcome
     code: str = ""
     detail: str = ""
     retry_after: timedelta | None = None
+    missed: Mapping[str, "Answer"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Message:
         html: Body for readers of HTML; its pictures are named `cid:NAME`.
         facts: For machines, JSON-able: the incidents as `incidents list --json` shows them, and more.
         pictures: PNG by name.
+        only: The one address of the receiver that it is for; empty for all of them.
+        without: Addresses of the receiver that are told apart from the others.
     """
 
     key: str
@@ -59,6 +64,8 @@ class Message:
     html: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    only: str = ""
+    without: Collection[str] = ()
 
 
 class Sender(Protocol):
@@ -66,4 +73,19 @@ class Sender(Protocol):
 
     def send(self, message: Message) -> Answer:
         """Try once, within a time of its own; an error of the way is an answer, never an exception."""
+        ...
+
+
+@runtime_checkable
+class StandingSender(Sender, Protocol):
+    """A sender whose receiver forgets what it is not told again and again.
+
+    Attributes:
+        resend_every: How often what goes on is told again.
+    """
+
+    resend_every: timedelta
+
+    def send_standing(self, messages: Sequence[Message]) -> Answer:
+        """Try once to tell again what was told before, and for how long it holds now."""
         ...

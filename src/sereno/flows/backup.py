@@ -140,10 +140,13 @@ def _copy_files(folder: Path, content: Path) -> None:
         (content / SETTINGS_FILE).write_text(text, "utf-8")
 
 
-def restore_folder(folder: Path, url: str, archive: Path, *, replace: bool, at: datetime) -> RestoreReport:
+def restore_folder(
+    folder: Path, url: str, archive: Path, *, replace: bool, at: datetime, hold_notifications: bool = False
+) -> RestoreReport:
     """Make a workspace what it was when the archive was written; all of it, or nothing.
 
     Args:
+        hold_notifications: Whether what was still to be sent waits until somebody releases it.
         url: The store that the settings of the folder name.
         replace: Whether what is there may give way; it is kept in `backups/`.
 
@@ -158,7 +161,9 @@ def restore_folder(folder: Path, url: str, archive: Path, *, replace: bool, at: 
         shutil.rmtree(stage, ignore_errors=True)
         stage.mkdir()
         try:
-            return _restore(_Restoring(folder, url, archive, stage), replace=replace, at=at)
+            return _restore(
+                _Restoring(folder, url, archive, stage, hold_notifications), replace=replace, at=at
+            )
         finally:
             if not (stage / PLAN).exists():
                 shutil.rmtree(stage, ignore_errors=True)
@@ -193,6 +198,7 @@ class _Restoring:
     url: str
     archive: Path
     stage: Path
+    hold_notifications: bool
 
     @property
     def content(self) -> Path:
@@ -285,7 +291,7 @@ def _prepared_database(into: _Restoring, snapshot: Snapshot, database: Path) -> 
     """The unpacked database, ready beside the one that it replaces, which nobody has open."""
     ready = into.content / STORE_PART / DATABASE_FILE
     try:
-        prepare_file(ready, snapshot)
+        prepare_file(ready, snapshot, keeps_pending=into.hold_notifications)
     except StoreError as error:
         raise BackupCorrupt(file=str(into.archive), detail=str(error)) from error
     if database.parent.resolve() != into.folder.resolve():
@@ -312,7 +318,8 @@ def _fill(into: _Restoring, snapshot: Snapshot, kept: Path, at: datetime) -> Non
     if not is_empty(into.url):
         write_backup(into.folder, into.url, kept / "before.tar.gz", at=at)
     shutil.copytree(into.content / MODELS_FOLDER, into.folder / MODELS_FOLDER, dirs_exist_ok=True)
-    fill_store(into.url, into.content / STORE_PART, snapshot)
+    part = into.content / STORE_PART
+    fill_store(into.url, part, snapshot, keeps_pending=into.hold_notifications)
 
 
 def _lay_down(stage: Path, moves: Mapping[Path, Path], kept: Path) -> None:

@@ -10,15 +10,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
-from sereno.contracts.notification import Answer, Message, Outcome, Sender
+from sereno.contracts.notification import Answer, Message, Outcome, Sender, StandingSender
 from sereno.domain.errors import StoreError
 from sereno.domain.failpoints import reach
 from sereno.domain.time import Clock
-from sereno.flows.lanes import LEASE, Lane, claim, new_owner, settle
+from sereno.flows.lanes import FAULT, LEASE, Lane, claim, new_owner, settle
+from sereno.flows.parts import receiver_of
+from sereno.flows.standing import tell_standing
 from sereno.flows.upkeep import Upkeep
 from sereno.settings.alerting import HeartbeatSettings
 from sereno.store import Store, StoredAttempt, StoredNotification
@@ -66,6 +68,7 @@ class Notifier:
     _wake: threading.Event = field(default_factory=threading.Event)
     _working: dict[str, threading.Thread] = field(default_factory=dict)
     _outcomes: Counter[str] = field(default_factory=Counter)
+    _standing_at: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wake(self) -> None:
@@ -80,6 +83,7 @@ class Notifier:
         """
         before = Counter(self._outcomes)
         self.upkeep.look(self.clock())
+        self._standing_at.clear()
         self._start_due(threading.Event())
         for thread in list(self._working.values()):
             thread.join()
@@ -119,12 +123,31 @@ class Notifier:
     def _start_due(self, stop: threading.Event) -> None:
         with self.store.read() as tx:
             due = tx.receivers_due(self.clock())
-        for name in due:
-            if name in self.lanes:
-                self._start(name, partial(self._work, self.lanes[name], stop))
+        for name in dict.fromkeys([*due, *filter(self._standing_due, self.senders)]):
+            lane = self._lane(name)
+            if lane is not None:
+                self._start(name, partial(self._work, lane, stop))
             else:
                 with self.store.begin() as tx:
                     tx.bury(name, "there is no such receiver in the settings any more")
+
+    def _standing_due(self, name: str) -> StandingSender | None:
+        """The sender of a receiver that is to be told again now what goes on."""
+        sender = self.senders.get(name)
+        is_due = time.monotonic() >= self._standing_at.get(name, 0.0)
+        return sender if is_due and isinstance(sender, StandingSender) else None
+
+    def _tell_standing(self, lane: Lane) -> None:
+        """Tell a receiver again what goes on, if it is time; by who works its lane, so neither waits long."""
+        sender = self._standing_due(lane.name)
+        if sender is not None:
+            self._standing_at[lane.name] = time.monotonic() + sender.resend_every / timedelta(seconds=1)
+            tell_standing(self.store, lane, sender, self.write)
+
+    def _lane(self, name: str) -> Lane | None:
+        """The lane of a receiver, or of one of its addresses."""
+        lane = self.lanes.get(receiver_of(name))
+        return None if lane is None else replace(lane, name=name)
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         """Let something go on beside; a second one of its name is not begun while it does."""
@@ -137,6 +160,7 @@ class Notifier:
     def _work(self, lane: Lane, stop: threading.Event) -> None:
         """Send what may leave to a receiver, one after the other."""
         while not stop.is_set():
+            self._tell_standing(lane)
             with self.store.begin() as tx:
                 leased = claim(tx, lane, self.clock(), self._owner)
             if leased is None:
@@ -152,8 +176,7 @@ class Notifier:
         attempt = StoredAttempt(leased.id, leased.attempts, at, latency, answer)
         now = self.clock()
         with self.store.begin() as tx:
-            broken = settle(tx, leased, attempt, now)
-            if broken is not None:
+            for broken in settle(tx, leased, attempt, now):
                 self.upkeep.tell_broken(tx, broken, now)
         with self._lock:
             self._outcomes[answer.outcome.value] += 1
@@ -162,19 +185,16 @@ class Notifier:
         return answer
 
     def _send(self, leased: StoredNotification) -> Answer:
-        lane, sender = self.lanes.get(leased.receiver), self.senders.get(leased.receiver)
+        lane, sender = self._lane(leased.receiver), self.senders.get(receiver_of(leased.receiver))
         if lane is None or sender is None:
             return Answer(Outcome.REFUSED, "unknown", "there is no such receiver in the settings")
         try:
             return sender.send(self.write(leased, lane))
-        except StoreError as error:
-            if error.is_retriable:
+        except (Exception, SystemExit) as error:  # the supervisor: one message must not stop its lane
+            if isinstance(error, StoreError) and error.is_retriable:
                 raise
-            log.exception("notification cannot be written", extra={"receiver": leased.receiver})
-            return Answer(Outcome.REFUSED, "fault", type(error).__name__)
-        except Exception as error:  # the supervisor: one message must not stop its lane
             log.exception("notification failed", extra={"receiver": leased.receiver})
-            return Answer(Outcome.REFUSED, "fault", type(error).__name__)
+            return Answer(Outcome.RETRY, FAULT, type(error).__name__)
 
     def _beat(self) -> None:
         """A sign of life, sent beside the outbox: an old one would be a lie."""

@@ -14,17 +14,23 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sereno.contracts.notification import Answer, Outcome
+from sereno.domain.incidents import HumanState
 from sereno.domain.judgement import Severity
 from sereno.flows.machine import this_machine
-from sereno.flows.telling import CLOSING
+from sereno.flows.parts import APART, add_copy, leave_out, mend
+from sereno.flows.telling import CLOSING, ESCALATING
 from sereno.flows.windows import next_digest, quiet_until
 from sereno.settings.alerting import ReceiverSettings
 from sereno.store import NewNotification, ReceiverState, StoredAttempt, StoredNotification, Transaction
 from sereno.store.outbox import DEAD, HELD, QUEUED, SENT
 
-__all__ = ["DIGEST", "LEASE", "Lane", "claim", "new_owner", "retry_delay", "settle"]
+__all__ = ["DIGEST", "FAULT", "LEASE", "Lane", "claim", "new_owner", "retry_delay", "settle"]
 
 DIGEST = "digest"
+FAULT = "fault"
+"""Code of what failed on our side: a message that cannot be written, a sender that raises."""
+_MOST_FAULTS = 5
+"""Times that a message is tried which fails on our side; then it is given up, and its lane goes on."""
 LEASE = timedelta(minutes=11)
 """Time in which a notification is sent or its lease is lost; longer than any sender may take."""
 _FIRST_DELAY = timedelta(seconds=30)
@@ -34,6 +40,8 @@ _LONGEST_WAIT = timedelta(days=1)
 _JITTER = 0.2
 _STEPS_ASIDE = 6
 """Attempts, over half an hour, after which a message lets those behind it try: it may be the only one."""
+_OF_RECEIVER = frozenset({"429", "503", "421", "dns", "tls", "refused"})
+"""Answers that no message is to blame for."""
 _MAX_GATHERED = 10_000
 """Notifications in one digest."""
 _ALL = max(Severity) + 1
@@ -84,16 +92,19 @@ def claim(tx: Transaction, lane: Lane, now: datetime, owner: str) -> StoredNotif
     if not _has_room(tx, lane, now):
         return None
     while (head := next(iter(tx.lane(lane.name, limit=1)), None)) is not None:
-        if not _fold(tx, head):
+        if not _is_needless(tx, head) and not _fold(tx, head):
             break
-    return tx.lease_head(lane.name, now, until=now + LEASE, owner=owner)
+    leased = tx.lease_head(lane.name, now, until=now + LEASE, owner=owner)
+    return None if leased is None else leave_out(tx, leased)
 
 
 def settle(
     tx: Transaction, leased: StoredNotification, attempt: StoredAttempt, now: datetime
-) -> ReceiverState | None:
-    """Record what was answered; returns the receiver's state if this has broken it, or it went away."""
+) -> list[ReceiverState]:
+    """Record what was answered; returns the state of what this has broken, or what went away."""
     state = tx.lock_receiver(leased.receiver, now, waits=True) or ReceiverState(leased.receiver, now)
+    if _is_poison(tx, leased, attempt.answer):
+        attempt = replace(attempt, answer=replace(attempt.answer, outcome=Outcome.REFUSED))
     answer = attempt.answer
     error = "" if answer.outcome is Outcome.ACCEPTED else f"{answer.code} {answer.detail}".strip()
     changes: dict[str, object] = {"last_error": error, "is_uncertain": not _is_sure(answer)}
@@ -108,7 +119,7 @@ def settle(
             changes |= {"status": QUEUED, "next_at": until}
             if now >= leased.expires_at:
                 changes |= {"status": DEAD}
-            elif leased.attempts >= _STEPS_ASIDE and _is_sure(answer) and tx.lane(leased.receiver, limit=1):
+            elif _steps_aside(tx, leased, answer) and tx.lane(leased.receiver, limit=1):
                 changes |= {"status": HELD, "next_at": until + _LONGEST_DELAY}
             after = replace(state, failures=state.failures + 1, blocked_until=until)
             if after.failures >= _UNREACHABLE or now >= leased.expires_at:
@@ -123,7 +134,23 @@ def settle(
         tx.hasten(leased.receiver, now)
     tx.save_receiver_state(after)
     has_broken = after.broken_since is not None and state.broken_since is None
-    return after if has_broken else None
+    return [*([after] if has_broken else []), *_settle_parts(tx, leased, attempt, now)]
+
+
+def _settle_parts(
+    tx: Transaction, leased: StoredNotification, attempt: StoredAttempt, now: datetime
+) -> list[ReceiverState]:
+    """Addresses that missed what others took go on in lanes of their own; this was their first attempt."""
+    answer, broken = attempt.answer, list[ReceiverState]()
+    if answer.outcome is Outcome.ACCEPTED:
+        mend(tx, leased, answer.missed, now)
+    for address, own in answer.missed.items():
+        copy = add_copy(tx, leased, address)
+        taken = copy and tx.lease_one(copy.id, until=now, owner=leased.lease_owner or "")
+        if taken is not None:
+            tried = replace(attempt, notification_id=taken.id, number=taken.attempts, answer=own)
+            broken += settle(tx, taken, tried, now)
+    return broken
 
 
 def retry_delay(key: str, failures: int) -> timedelta:
@@ -142,6 +169,22 @@ def _is_sure(answer: Answer) -> bool:
     """Whether it is known that a message did not arrive."""
     is_answered = answer.code.isdigit() and answer.code not in _BY_OTHERS
     return is_answered or answer.code in _SURE_CODES
+
+
+def _steps_aside(tx: Transaction, leased: StoredNotification, answer: Answer) -> bool:
+    """Whether it may be this message alone that its receiver does not take."""
+    if leased.attempts < _STEPS_ASIDE or not _is_sure(answer) or answer.code in _OF_RECEIVER:
+        return False
+    earlier = tx.delivery_attempts([leased.id])
+    return sum(one.answer.code not in _OF_RECEIVER for one in earlier) >= _STEPS_ASIDE - 1
+
+
+def _is_poison(tx: Transaction, leased: StoredNotification, answer: Answer) -> bool:
+    """Whether a message has failed on our side so often that it always will."""
+    if answer.code != FAULT:
+        return False
+    earlier = tx.delivery_attempts([leased.id])
+    return sum(one.answer.code == FAULT for one in earlier) >= _MOST_FAULTS - 1
 
 
 def _take_back(tx: Transaction, lane: Lane, now: datetime, owner: str) -> None:
@@ -241,6 +284,23 @@ def _gather(tx: Transaction, lane: Lane, many: Sequence[StoredNotification], now
         tx.fold([one.id for one in many], digest.id, event=DIGEST, body=body)
 
 
+def _is_needless(tx: Transaction, head: StoredNotification) -> bool:
+    """Take back an escalation that somebody has seen to before it left; returns whether it was one.
+
+    The incident stays locked until the lease commits: who acknowledges then comes after it.
+    """
+    if head.incident_id is None or head.event not in ESCALATING:
+        return False
+    if tx.locked_incident(head.incident_id).state is HumanState.NEW:
+        return False
+    opening = next((one.event for one in tx.carried_by(head.id) if one.event in _OPENING), None)
+    if opening is not None:
+        tx.fold([], head.id, event=opening, body=head.body)
+    else:
+        tx.withdraw(head.id, "seen to before it left", {**head.body, "resolved": False})
+    return True
+
+
 def _fold(tx: Transaction, head: StoredNotification) -> bool:
     """Let the newest message of the head's incident tell what is still unsent of it; returns whether it did.
 
@@ -250,10 +310,11 @@ def _fold(tx: Transaction, head: StoredNotification) -> bool:
         return False
     told = tx.notifications_of(head.incident_id, receiver=head.receiver)
     unsent = [one for one in told if one.status in (QUEUED, HELD)]
+    unsent = [one for one in unsent if one.id == head.id or not _is_needless(tx, one)]
     if len(unsent) < 2 or any(one.is_uncertain for one in unsent):
         return False
     *earlier, last = unsent
-    facts = {name: value for one in reversed(unsent) for name, value in one.body.items()}
+    facts = {name: value for one in reversed(unsent) for name, value in one.body.items() if name != APART}
     body = {**facts, "seq": last.body["seq"], "resolved": any(one.body.get("resolved") for one in unsent)}
     tx.fold([one.id for one in earlier], last.id, event=_event_of([one.event for one in unsent]), body=body)
     tx.release([last.id], head.next_at)

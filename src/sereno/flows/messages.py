@@ -9,6 +9,7 @@ from sereno.domain.signals import Profile
 from sereno.flows.incidents import up_to_date, view_of
 from sereno.flows.lanes import DIGEST, Lane
 from sereno.flows.models import TrainedModel
+from sereno.flows.parts import APART, COPY_OF, for_address, receiver_of
 from sereno.flows.pictures import picture_of
 from sereno.i18n.catalogue import has, sentence
 from sereno.notify.picture import Picture
@@ -20,7 +21,7 @@ __all__ = ["MessageWriter"]
 
 _PICTURED = frozenset({"smtp"})
 """Kinds of receivers that show pictures."""
-_INTERNAL = frozenset({"seq", "resolved"})
+_INTERNAL = frozenset({"seq", "resolved", APART, COPY_OF})
 """What the outbox keeps for itself."""
 
 
@@ -46,10 +47,10 @@ class MessageWriter:
             incidents = self._incidents(tx, told)
             pictures = self._pictures(tx, told, language) if lane.settings.kind in _PICTURED else {}
         facts = {name: value for name, value in told.body.items() if name not in _INTERNAL}
-        extra = {"timezone": lane.zone, "receiver": lane.name, **facts}
+        extra = {"timezone": lane.zone, "receiver": receiver_of(lane.name), **facts}
         if not incidents:
             extra = _words(told.event, language, extra) | extra
-        return render(
+        message = render(
             told.event,
             incidents,
             key=told.dedup_key,
@@ -58,9 +59,10 @@ class MessageWriter:
             pictures=pictures,
             extra=extra,
         )
+        return for_address(message, told)
 
     def _incidents(self, tx: Transaction, told: StoredNotification) -> list[Mapping[str, object]]:
-        members = [told] if told.event != DIGEST else tx.carried_by(told.id)
+        members = [told] if told.event != DIGEST else tx.carried_by(int(str(told.body.get(COPY_OF, told.id))))
         last = {one.incident_id: one for one in members if one.incident_id is not None}
         return [self._facts(tx, one) for one in last.values()]
 

@@ -1,7 +1,8 @@
 """Receivers and what they were told: the notifier of a workspace, tests, proof of delivery."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tzlocal import get_localzone_name
@@ -14,12 +15,13 @@ from sereno.flows.delivering import Notifier
 from sereno.flows.lanes import Lane
 from sereno.flows.messages import MessageWriter
 from sereno.flows.models import TrainedModel
-from sereno.flows.telling import TellingRules
+from sereno.flows.parts import address_of, receiver_of
+from sereno.flows.telling import TellingRules, tell_end
 from sereno.flows.upkeep import Upkeep, new_test
 from sereno.notify.options import Place
 from sereno.notify.registry import build_sender
 from sereno.store import ReceiverState, Store, StoredAttempt, StoredNotification, Transaction
-from sereno.store.outbox import DEAD, FOLDED, HELD, LEASED, QUEUED, SENT
+from sereno.store.outbox import DEAD, HELD, KEPT, LEASED, QUEUED, SENT, STATUSES
 
 __all__ = [
     "ReceiverView",
@@ -27,6 +29,7 @@ __all__ = [
     "find_receivers",
     "lanes_of",
     "notifications_json",
+    "release",
     "resend",
     "send_test",
     "told_of",
@@ -46,11 +49,13 @@ class ReceiverView:
 
     Attributes:
         counts: Notifications by status.
+        missing: Its addresses that cannot be told, and why, where others can.
     """
 
     lane: Lane
     state: ReceiverState | None
     counts: Mapping[str, int]
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def condition(self) -> str:
@@ -60,7 +65,7 @@ class ReceiverView:
             return "new"
         if state.disabled_at is not None:
             return "disabled"
-        if state.broken_since is not None:
+        if state.broken_since is not None or self.missing:
             return "broken"
         if state.failures:
             return "waiting"
@@ -73,13 +78,13 @@ class ReceiverView:
             "name": self.lane.name,
             "kind": self.lane.settings.kind,
             "condition": self.condition,
-            "reason": state.broken_reason or None,
+            "reason": state.broken_reason or "; ".join(f"{a}: {r}" for a, r in self.missing.items()) or None,
             "accepted_at": isoformat(state.accepted_at),
             "tested_at": isoformat(state.tested_at),
             "broken_since": isoformat(state.broken_since),
             "disabled_at": isoformat(state.disabled_at),
             "blocked_until": isoformat(state.blocked_until),
-            **{status: self.counts.get(status, 0) for status in (QUEUED, HELD, LEASED, SENT, FOLDED, DEAD)},
+            **{status: self.counts.get(status, 0) for status in STATUSES},
         }
 
 
@@ -126,13 +131,22 @@ def find_receivers(setup: Setup, store: Store) -> list[ReceiverView]:
     with store.read() as tx:
         states, counts = tx.receiver_states(), tx.counts()
     return [
-        ReceiverView(
-            lane,
-            states.get(name),
-            {status: count for (receiver, status), count in counts.items() if receiver == name},
-        )
+        ReceiverView(lane, states.get(name), _counts_of(name, counts), _missing_of(name, states.values()))
         for name, lane in lanes_of(setup).items()
     ]
+
+
+def _counts_of(name: str, counts: Mapping[tuple[str, str], int]) -> Mapping[str, int]:
+    found = Counter[str]()
+    for (lane, status), count in counts.items():
+        if receiver_of(lane) == name:
+            found[status] += count
+    return found
+
+
+def _missing_of(name: str, states: Iterable[ReceiverState]) -> Mapping[str, str]:
+    broken = [one for one in states if one.broken_since is not None and receiver_of(one.receiver) == name]
+    return {address_of(one.receiver): one.broken_reason for one in broken if one.receiver != name}
 
 
 def send_test(setup: Setup, store: Store, name: str) -> Answer:
@@ -162,17 +176,54 @@ def send_test(setup: Setup, store: Store, name: str) -> Answer:
 def resend(setup: Setup, store: Store, ids: Sequence[int]) -> list[StoredNotification]:
     """Put notifications that were given up back into their lanes, under their keys.
 
+    What has ended since is told to have ended: whoever was told nothing was not told that either.
+
     Raises:
         NotFound: There is no such notification.
         UsageError: One was not given up, or its receiver has said that it wants nothing more.
     """
-    now = setup.clock()
+    now, rules = setup.clock(), TellingRules.of_settings(setup.settings, setup.profiles)
     with store.begin() as tx:
         states = tx.receiver_states()
         for one in map(tx.notification, ids):
             _check_resendable(one, states.get(one.receiver))
         tx.release(ids, now)
-        return [tx.notification(number) for number in ids]
+        released = [tx.notification(number) for number in ids]
+        for incident_id in dict.fromkeys(one.incident_id for one in released):
+            if incident_id is not None:
+                tell_end(tx, tx.locked_incident(incident_id), rules, now)
+        return released
+
+
+def release(setup: Setup, store: Store, ids: Sequence[int]) -> int:
+    """Let notifications that a restore has kept leave, all of them without ids; returns how many are queued.
+
+    What its receiver has been told something later of leaves no more: the later message tells it, too.
+
+    Raises:
+        NotFound: There is no such notification.
+        UsageError: One was not kept.
+    """
+    with store.begin() as tx:
+        chosen = [tx.notification(number) for number in ids] or tx.notifications(statuses=[KEPT])
+        for one in chosen:
+            if one.status != KEPT:
+                detail = f"notification {one.id} was not kept back: it is {one.status}"
+                raise UsageError(detail=detail, command="notifications")
+        leaving = [one.id for one in chosen if not _is_told_later(tx, one)]
+        tx.release(leaving, setup.clock())
+        return len(leaving)
+
+
+def _is_told_later(tx: Transaction, one: StoredNotification) -> bool:
+    """Fold a notification into what its receiver was told of the incident since; returns whether it was."""
+    if one.incident_id is None:
+        return False
+    told = tx.notifications_of(one.incident_id, receiver=one.receiver)
+    later = next((other for other in told if other.id > one.id and other.status in (SENT, LEASED)), None)
+    if later is not None:
+        tx.fold([one.id], later.id, event=later.event, body=later.body)
+    return later is not None
 
 
 def _check_resendable(one: StoredNotification, state: ReceiverState | None) -> None:

@@ -28,9 +28,12 @@ __all__ = [
     "escalations",
     "heard_of",
     "is_due",
+    "is_lasting",
     "is_wanted",
     "news_of",
     "tell",
+    "tell_end",
+    "tell_lasting",
     "tell_late",
 ]
 
@@ -44,6 +47,9 @@ _BEGINNING = frozenset({"opened", "reopened"})
 CLOSING = frozenset({"resolved", "opened_and_resolved", "withdrawn"})
 """Messages after which a receiver believes that it is over."""
 
+_LASTING_SHARE = 6
+"""What is back for a sixth of the time in which it counts as the same trouble is told again: 4 h of hourly
+readings, 40 min of shorter ones. What comes and goes faster is told twice at most."""
 _HORIZON = timedelta(hours=24)
 _HORIZON_STEPS = 2
 _AT_ONCE = timedelta(0)
@@ -56,6 +62,8 @@ class News(Enum):
     OPENED = auto()
     GOES_ON = auto()
     """News only for those who have not heard of it."""
+    LASTING = auto()
+    """Back, and there to stay: news for those who heard that it was over."""
     RISEN = auto()
     REOPENED = auto()
     ESCALATED = auto()
@@ -150,6 +158,32 @@ def tell_late(tx: Transaction, incident: Incident, rules: TellingRules, now: dat
     """
     if not _is_muted(incident, now):
         _queue(tx, incident, News.GOES_ON, rules, at=now, step=0, facts={"seq": incident.n_events})
+
+
+def tell_end(tx: Transaction, incident: Incident, rules: TellingRules, now: datetime) -> None:
+    """Queue the end of an incident for those who are to hear of it and not yet that it is over."""
+    if incident.condition is Condition.CLEARED:
+        news = News.WITHDRAWN if incident.is_withdrawn else News.ENDED
+        _queue(tx, incident, news, rules, at=now, step=0, facts={"seq": incident.n_events})
+
+
+def tell_lasting(tx: Transaction, incident: Incident, rules: TellingRules, now: datetime) -> None:
+    """Queue an active incident for those who heard that it was over.
+
+    Args:
+        incident: With its evidence as it stands now.
+    """
+    if not _is_muted(incident, now):
+        _queue(tx, incident, News.LASTING, rules, at=now, step=0, facts={"seq": incident.n_events})
+
+
+def is_lasting(incident: Incident, asset: StoredAsset) -> bool:
+    """Whether trouble that goes on has gone on for so long that it will not be over in a moment."""
+    if incident.condition is not Condition.ACTIVE or incident.is_chattering:
+        return False
+    latest = max(incident.leading, key=lambda one: one.started_at)
+    length = latest.last_at + (asset.step or _AT_ONCE) - latest.started_at
+    return length >= reopen_window(latest, asset.step) / _LASTING_SHARE
 
 
 def is_due(incident: Incident, asset: StoredAsset, rules: TellingRules, now: datetime) -> bool:
@@ -271,6 +305,8 @@ def _message(news: News, last: StoredNotification | None, *, is_over: bool) -> s
         case News.ESCALATED:
             return "escalated"
         case News.GOES_ON if last is not None:
+            return None
+        case News.LASTING if believes_open:
             return None
         case News.RISEN if believes_open and not is_over:
             return "updated"

@@ -9,7 +9,15 @@ from sereno.domain.incidents import Condition
 from sereno.domain.time import isoformat
 from sereno.flows.incidents import up_to_date
 from sereno.flows.lanes import Lane
-from sereno.flows.telling import TellingRules, is_due, is_wanted, tell_late
+from sereno.flows.telling import (
+    CLOSING,
+    TellingRules,
+    is_due,
+    is_lasting,
+    is_wanted,
+    tell_lasting,
+    tell_late,
+)
 from sereno.settings.alerting import DeadManSettings
 from sereno.store import NewNotification, ReceiverState, Store, StoredAsset, Transaction
 
@@ -40,6 +48,7 @@ class Upkeep:
             self._tell_silence(now)
         if self.rules.routes:
             self._tell_late(now)
+            self._tell_lasting(now)
 
     def tell_broken(self, tx: Transaction, state: ReceiverState, now: datetime) -> None:
         """Let others know that a receiver refuses what it is sent."""
@@ -96,6 +105,16 @@ class Upkeep:
                 is_active = current.condition is Condition.ACTIVE
                 if is_active and is_due(current, asset, self.rules, now):
                     tell_late(tx, current, self.rules, now)
+
+    def _tell_lasting(self, now: datetime) -> None:
+        """Tell of what is back and stays, whoever heard that it was over."""
+        with self.store.read() as tx:
+            back = [(one.id, tx.asset_of(one.id)) for one in tx.incidents_told_over(CLOSING)]
+        for name, asset in back:
+            with self.store.begin() as tx:
+                current = up_to_date(tx, tx.locked_incident(name), {asset.key: asset.id})
+                if is_lasting(current, asset):
+                    tell_lasting(tx, current, self.rules, now)
 
 
 def new_test(receiver: str, now: datetime) -> NewNotification:

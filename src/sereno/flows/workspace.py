@@ -67,6 +67,7 @@ from sereno.flows.receivers import (
     build_notifier,
     find_receivers,
     notifications_json,
+    release,
     resend,
     send_test,
     told_of,
@@ -855,12 +856,20 @@ class Workspace:
 
     @classmethod
     def restore(
-        cls, folder: str | Path, archive: str | Path, *, replace: bool = False, clock: Clock = system_clock
+        cls,
+        folder: str | Path,
+        archive: str | Path,
+        *,
+        replace: bool = False,
+        hold_notifications: bool = False,
+        clock: Clock = system_clock,
     ) -> RestoreReport:
         """Make the workspace of a folder what it was when the archive was written; all of it, or nothing.
 
         Args:
             replace: Whether what is there may give way; it is kept in `backups/`.
+            hold_notifications: Whether what was still to be sent then waits for `release`; otherwise it is
+                sent, under its keys, whether it has been sent since the backup or not.
 
         Raises:
             BackupCorrupt, BackupNewer, BackupMisfit: The archive cannot be used here.
@@ -872,7 +881,14 @@ class Workspace:
             raise FileMissing(file=str(archive))
         url = store_url(setup)
         refuse_engines(url, setup.folder)
-        return restore_folder(setup.folder, url, Path(archive), replace=replace, at=clock())
+        return restore_folder(
+            setup.folder,
+            url,
+            Path(archive),
+            replace=replace,
+            at=clock(),
+            hold_notifications=hold_notifications,
+        )
 
     @classmethod
     def upgrade(
@@ -979,6 +995,17 @@ class Workspace:
             NotFound, UsageError: One is not there, or was not given up.
         """
         return len(resend(self._setup, self._store, ids))
+
+    def release(self, ids: Sequence[int] = ()) -> int:
+        """Let notifications that a restore has kept leave under their keys; all of them without ids.
+
+        Returns:
+            How many are queued; what a later message has told meanwhile is not.
+
+        Raises:
+            NotFound, UsageError: One is not there, or was not kept.
+        """
+        return release(self._setup, self._store, ids)
 
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""

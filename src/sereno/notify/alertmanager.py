@@ -1,10 +1,10 @@
 """Incidents as alerts of a Prometheus Alertmanager, which then groups, routes and silences them its way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from sereno.contracts.notification import Answer, Message
 from sereno.domain.time import isoformat, parse_duration, system_clock
@@ -21,6 +21,8 @@ Fact = Mapping[str, object]
 
 _PATH = "/api/v2/alerts"
 _NAME = "SerenoIncident"
+_INTERVALS = 5
+"""Times that an alert may fail to be posted again before it ends (Prometheus: 4)."""
 _NOTICE = timedelta(minutes=5)
 """How long an alert lasts that tells no incident."""
 _OVER = frozenset({"resolved", "cleared", "withdrawn", "closed"})
@@ -31,7 +33,8 @@ class AlertmanagerSender(HttpOptions):
     """Posts alerts to `/api/v2/alerts`.
 
     An incident keeps its labels for life, so that Alertmanager knows it again; that it is over is said by
-    `endsAt`. The severity is an annotation: as a label it would make another alert whenever it rises.
+    `endsAt`. An Alertmanager keeps no alerts, its clients do: what goes on is posted again and again. The
+    severity is an annotation: as a label it would make another alert whenever it rises.
     """
 
     url: Annotated[SecretStr, AfterValidator(check_url)] = Field(description="Address of the Alertmanager.")
@@ -41,16 +44,44 @@ class AlertmanagerSender(HttpOptions):
         default=False,
         description="Whether `severity` is a label too; the alerts of other severities then end.",
     )
-    holds: Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))] = Field(
-        default=timedelta(days=30), description="How long an alert lasts of which no end is told."
+    resend_every: Annotated[
+        timedelta,
+        BeforeValidator(parse_duration),
+        Field(ge=timedelta(seconds=1), le=timedelta(hours=1)),
+    ] = Field(
+        default=timedelta(minutes=2),
+        description="How often what goes on is posted again: an Alertmanager that restarts has forgotten it.",
+    )
+    holds: Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))] | None = Field(
+        default=None,
+        description="How long an alert lasts that is not posted again; five times `resend_every` if unsaid.",
     )
 
+    @model_validator(mode="after")
+    def _lasting(self) -> Self:
+        if self._holds <= self.resend_every:
+            raise ValueError(
+                "an alert that does not last until it is posted again ends in between: see `holds`"
+            )
+        return self
+
     def send(self, message: Message) -> Answer:
-        """Post the alerts once."""
+        """Post the alerts of a message once."""
+        return self._post(self._alerts(message))
+
+    def send_standing(self, messages: Sequence[Message]) -> Answer:
+        """Post the alerts of messages that were told before once again, all together."""
+        return self._post([alert for message in messages for alert in self._alerts(message)])
+
+    @property
+    def _holds(self) -> timedelta:
+        return self.holds or _INTERVALS * self.resend_every
+
+    def _post(self, alerts: list[dict[str, object]]) -> Answer:
         headers = {name: value.get_secret_value() for name, value in self.headers.items()}
         headers["Content-Type"] = "application/json"
         url = self.url.get_secret_value().rstrip("/").removesuffix(_PATH) + _PATH
-        reply = exchange(Request("POST", url, headers, encode(self._alerts(message))), self)
+        reply = exchange(Request("POST", url, headers, encode(alerts)), self)
         hidden = (self.url, *self.headers.values())
         return reply if isinstance(reply, Answer) else answer_of(reply, hidden, now=system_clock())
 
@@ -98,13 +129,13 @@ class AlertmanagerSender(HttpOptions):
     def _end(self, incident: Fact, message: Message, starts: datetime) -> datetime:
         ended = instant_of(incident.get("ended_at"))
         if ended is None:
-            ended = message.at if message.event in _OVER else message.at + self.holds
+            ended = message.at if message.event in _OVER else system_clock() + self._holds
         return max(starts, ended)
 
     def _notice(self, message: Message) -> dict[str, object]:
         labels = {"alertname": f"Sereno{message.event.title().replace('_', '')}"}
         annotations = {"summary": message.subject, "description": message.text}
-        return _alert_of(self.labels | labels, annotations, message.at, message.at + _NOTICE, "")
+        return _alert_of(self.labels | labels, annotations, message.at, system_clock() + _NOTICE, "")
 
 
 def _alert_of(

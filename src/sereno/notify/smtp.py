@@ -69,18 +69,29 @@ class SmtpSender(SenderOptions):
         return self
 
     def send(self, message: Message) -> Answer:
-        """Hand the mail over once, to all addresses."""
+        """Hand the mail over once, to all addresses that it is for; those that miss it are named."""
+        to = self._addresses(message)
+        if not to and message.only:
+            detail = f"{message.only} is none of the addresses in the settings any more"
+            return Answer(Outcome.REFUSED, "unknown", detail)
+        if not to:
+            return Answer(Outcome.ACCEPTED, "apart", "every address is told by itself")
         deadline = _Deadline(self.total_timeout)
         mail = mail_of(message, self.sender, self.to)
         try:
             with deadline:
                 server = self._connected(deadline)
                 try:
-                    return _handed_over(server, mail, self.to)
+                    return _handed_over(server, mail, to)
                 finally:
                     _leave(server)
         except (smtplib.SMTPException, OSError) as error:
             return _late() if deadline.is_over else _failure(error, self._secrets)
+
+    def _addresses(self, message: Message) -> list[str]:
+        mailboxes = [_mailbox(one).addr_spec for one in self.to]
+        wanted = [one for one in mailboxes if one == message.only] if message.only else mailboxes
+        return [one for one in dict.fromkeys(wanted) if one not in message.without]
 
     @property
     def _secrets(self) -> tuple[SecretStr, ...]:
@@ -142,14 +153,19 @@ def _mailbox(text: str) -> Address:
 
 
 def _handed_over(server: smtplib.SMTP, mail: EmailMessage, to: list[str]) -> Answer:
-    needs_unicode = any(not _mailbox(one).addr_spec.isascii() for one in to)
+    needs_unicode = any(not one.isascii() for one in to)
     options = ["SMTPUTF8"] if needs_unicode else []
-    addresses = [_mailbox(one).addr_spec for one in to]
-    refused = server.send_message(mail, to_addrs=addresses, mail_options=options)
+    refused = server.send_message(mail, to_addrs=to, mail_options=options)
     if not refused:
         return Answer(Outcome.ACCEPTED, "250", f"taken for {len(to)}")
-    taken = len(to) - len(refused)
-    return Answer(Outcome.ACCEPTED, "250", f"taken for {taken} of {len(to)}; {_told(refused)}")
+    detail = f"taken for {len(to) - len(refused)} of {len(to)}; {_told(refused)}"
+    missed = {one: _of_code(code, text) for one, (code, text) in refused.items()}
+    return Answer(Outcome.ACCEPTED, "250", detail, missed=missed)
+
+
+def _of_code(code: int, text: bytes) -> Answer:
+    outcome = Outcome.RETRY if 400 <= code < 500 else Outcome.REFUSED
+    return Answer(outcome, str(code), one_line(text.decode("utf-8", "replace"), ()))
 
 
 def _leave(server: smtplib.SMTP) -> None:

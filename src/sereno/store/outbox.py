@@ -25,6 +25,7 @@ __all__ = [
     "DEAD",
     "FOLDED",
     "HELD",
+    "KEPT",
     "LEASED",
     "PATIENCE",
     "QUEUED",
@@ -36,15 +37,17 @@ __all__ = [
 PATIENCE = timedelta(hours=72)
 """How long a notification is tried before it is given up, visibly."""
 
-QUEUED, HELD, LEASED, SENT, FOLDED, DEAD = STATUSES = (
+QUEUED, HELD, LEASED, SENT, FOLDED, DEAD, KEPT = STATUSES = (
     "queued",
     "held",
     "leased",
     "sent",
     "folded",
     "dead",
+    "kept",
 )
-"""What may become of a notification: only `held`, `leased` and `queued` ones are still to be sent."""
+"""What may become of a notification: `held`, `leased` and `queued` ones are still to be sent, a `kept` one if
+somebody releases it."""
 
 _table = notification.c
 _COLUMNS = [_table[one.name] for one in fields(StoredNotification)]
@@ -159,6 +162,50 @@ class OutboxSession(Session):
         )
         return [incident_of(dict(row)) for row in self._connection.execute(query).mappings()]
 
+    def incidents_told_over(self, closing: Collection[str]) -> list[Incident]:
+        """The active incidents whose end is the last that some receiver was, or is to be, told.
+
+        Args:
+            closing: Events after which a receiver believes that it is over.
+        """
+        table, later = incident.c, notification.alias("later").c
+        heard = (_table.incident_id == table.id, _table.status != DEAD)
+        is_followed = exists().where(
+            later.incident_id == table.id,
+            later.receiver == _table.receiver,
+            later.id > _table.id,
+            later.status != DEAD,
+        )
+        query = select(incident).where(
+            table.organization_id == self._organization_id,
+            table.condition == Condition.ACTIVE.value,
+            table.state != HumanState.CLOSED.value,
+            table.is_withdrawn.is_(False),
+            exists().where(*heard, _table.event.in_(closing), ~is_followed),
+        )
+        return [incident_of(dict(row)) for row in self._connection.execute(query).mappings()]
+
+    def standing(self, receiver: str, closing: Collection[str]) -> list[StoredNotification]:
+        """What a receiver was told last of each active incident whose end it has not been told.
+
+        Args:
+            closing: Events after which it believes that an incident is over.
+        """
+        carrier = notification.alias("carrier").c
+        is_told = or_(_table.status == SENT, and_(_table.status == FOLDED, carrier.status == SENT))
+        query = (
+            self._mine(_table.receiver == receiver, or_(is_told, _table.event.in_(closing)))
+            .join_from(notification, incident, _table.incident_id == incident.c.id)
+            .outerjoin(carrier.id.table, _table.carried_by == carrier.id)
+            .where(
+                incident.c.condition == Condition.ACTIVE.value,
+                incident.c.state != HumanState.CLOSED.value,
+                incident.c.is_withdrawn.is_(False),
+            )
+        )
+        last = {one.incident_id: one for one in self._all(query.order_by(_table.id))}
+        return [one for one in last.values() if one.event not in closing]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """How many notifications there are, by receiver and status."""
         query = select(_table.receiver, _table.status, func.count()).where(
@@ -171,6 +218,27 @@ class OutboxSession(Session):
         """How each receiver is doing that anything was ever to be told to."""
         query = select(receiver_state).where(receiver_state.c.organization_id == self._organization_id)
         return {row["receiver"]: _state(dict(row)) for row in self._connection.execute(query).mappings()}
+
+    def parts_of(self, receiver: str, *, only_waiting: bool = False) -> list[ReceiverState]:
+        """How the addresses of a receiver are doing that have been told apart from the others.
+
+        Args:
+            only_waiting: Only those that something is still to be sent to.
+        """
+        table, between = receiver_state.c, f"{receiver}/"
+        query = select(receiver_state).where(
+            table.organization_id == self._organization_id,
+            table.receiver.startswith(between, autoescape=True),
+        )
+        if only_waiting:
+            mine = (_table.organization_id == self._organization_id, _table.receiver == table.receiver)
+            query = query.where(exists().where(*mine, _UNSENT))
+        rows = self._connection.execute(query.order_by(table.receiver)).mappings()
+        return [_state(dict(row)) for row in rows if row["receiver"].startswith(between)]
+
+    def rewrite(self, notification_id: int, body: Mapping[str, object]) -> None:
+        """Change what is needed to write a message."""
+        self._change([_table.id == notification_id], {"body": dict(body)})
 
     def lock_receiver(self, receiver: str, now: datetime, *, waits: bool = False) -> ReceiverState | None:
         """How a receiver is doing, with nobody else working its lane.
@@ -249,6 +317,11 @@ class OutboxSession(Session):
         self._change([_table.id == into], {"event": event, "body": dict(body)})
         # What these carried is carried on.
         self._change([_table.carried_by.in_(list(ids))], {"carried_by": into})
+
+    def withdraw(self, notification_id: int, reason: str, body: Mapping[str, object]) -> None:
+        """Let a notification that nobody needs any more not leave; it stays visible."""
+        changes = {"status": FOLDED, "last_error": reason, "body": dict(body)}
+        self._change([_table.id == notification_id], changes)
 
     def bury(self, receiver: str, reason: str) -> None:
         """Give up all that is still to be sent to a receiver; it stays visible."""

@@ -21,6 +21,7 @@ from sereno.store.engine import BUSY_TIMEOUT_MS, READ_ONLY, driver_error, parse_
 from sereno.store.failures import FailureTranslator
 from sereno.store.migrate import SCHEMA, VERSION_TABLE, lock_schema, run_migrations
 from sereno.store.opening import migrate_store, opened_engine, stored_schema
+from sereno.store.outbox import HELD, KEPT, LEASED, QUEUED
 from sereno.store.schema import metadata
 from sereno.store.schema import reading_table as reading_table_list
 
@@ -38,6 +39,11 @@ __all__ = [
 ]
 
 DATABASE_FILE = "sereno.db"
+_KEEP = (
+    f"UPDATE notification SET status = '{KEPT}', lease_until = NULL, lease_owner = NULL "
+    f"WHERE status IN ('{QUEUED}', '{HELD}', '{LEASED}')"
+)
+"""Nothing that a copy still had to send leaves before somebody releases it."""
 COPY_SUFFIX = ".copy"
 COPY_BYTES = 1 << 20
 NOT_KEPT = frozenset({VERSION_TABLE, "lease"})
@@ -149,8 +155,11 @@ def _checked_counts(path: Path) -> dict[str, int]:
         return {name: connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0] for name in tables}
 
 
-def prepare_file(path: Path, snapshot: Snapshot) -> None:
+def prepare_file(path: Path, snapshot: Snapshot, *, keeps_pending: bool = False) -> None:
     """Make a copied file what this version opens: whole, as counted, migrated.
+
+    Args:
+        keeps_pending: Whether notifications that are still to be sent wait until somebody releases them.
 
     Raises:
         StoreError: It is damaged or not as the snapshot says.
@@ -161,6 +170,9 @@ def prepare_file(path: Path, snapshot: Snapshot) -> None:
             migrate_store(f"sqlite:///{path}")
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
+            if keeps_pending:
+                connection.execute(_KEEP)
+                connection.commit()
 
 
 def check_unused(path: Path) -> None:
@@ -184,8 +196,11 @@ def is_empty(url: str) -> bool:
         return connection.execute(text("SELECT 1 FROM asset LIMIT 1")).first() is None
 
 
-def fill_store(url: str, folder: Path, snapshot: Snapshot) -> None:
+def fill_store(url: str, folder: Path, snapshot: Snapshot, *, keeps_pending: bool = False) -> None:
     """Replace everything in a PostgreSQL store by a snapshot, in one transaction, and migrate it.
+
+    Args:
+        keeps_pending: Whether notifications that are still to be sent wait until somebody releases them.
 
     Raises:
         StoreError: The copy does not fit; the store is as it was.
@@ -204,6 +219,8 @@ def fill_store(url: str, folder: Path, snapshot: Snapshot) -> None:
             _set_sequence(connection, table, last)
         if snapshot.schema < SCHEMA:
             run_migrations(connection)
+        if keeps_pending:
+            connection.exec_driver_sql(_KEEP)
         reach("restore.filled")
 
 
