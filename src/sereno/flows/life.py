@@ -94,14 +94,22 @@ class Recorder:
         return after
 
     def settle(self) -> None:
-        """Decide who may hear of what was recorded."""
+        """Decide who may hear of what was recorded; once, at the end of the transaction."""
+        current = {
+            name: asset
+            for name, asset in self._touched.items()
+            if self._is_current(self._latest[name], asset)
+        }
+        # Two engines that open incidents of one cause decide one after the other.
+        self._tx.lock_causes({self._latest[name].worst.cause for name in current})
         waiting: dict[str, StoredAsset | None] = {}
-        for name, asset in self._touched.items():
-            if self._is_current(self._latest[name], asset):
-                waiting |= self._neighbours(self._latest[name], asset)
+        for name, asset in current.items():
+            waiting |= self._neighbours(self._latest[name], asset)
         for name in sorted(waiting):
-            incident = self._latest.get(name) or self._tx.incident(name)
-            self.review(incident, waiting[name] or self._touched.get(name) or self._asset_of(incident))
+            # Who has it now settles next and looks at it then.
+            incident = self._latest.get(name) or self._tx.free_incident(name)
+            if incident is not None:
+                self.review(incident, waiting[name] or self._touched.get(name) or self._asset_of(incident))
         self._touched.clear()
 
     def review(self, incident: Incident, asset: StoredAsset) -> None:

@@ -3,8 +3,8 @@
 A timer fires in a transaction that locks its incident, deletes the timer, reads the incident again and
 appends the event only if it is still due. Who acknowledges locks the same incident: one of the two comes
 first; an escalation never follows an acknowledgement that is committed. Waits survive a clock that was set:
-where the wall clock moved and the steady one did not, what is due moves with it, once, however many engines of
-the machine see it.
+where the wall clock moved and the steady one did not, what is due moves with it: once, however many engines
+of the machine see it.
 """
 
 import logging
