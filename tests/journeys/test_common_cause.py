@@ -37,7 +37,7 @@ def declare(folder: Path, url: str) -> Path:
 
 
 def trouble(engine: int, number: int) -> Readings:
-    """The number-th stretch of hours of an engine's meters: at first what they say cannot be, and it goes on."""
+    """The number-th stretch of hours of an engine's meters: what they say at first cannot be."""
     names = [f"Meter {engine}.{meter}" for meter in range(N_METERS)]
     hours = START + (number * HOURS + np.arange(HOURS)) * np.timedelta64(1, "h")
     values = np.where(np.arange(HOURS) < 2, IMPOSSIBLE_C, USUAL_C + np.arange(HOURS) / 10)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -231,11 +232,12 @@ def _record_incidents(
     if _may_move(found, known) or any(map(_may_explain, found)):
         reach = min(d.started_at for d in (*found, *gone))
         known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
+    plan = partial(plan_steps, found, gone, step=asset.step, now=recorder.now, namespace=tx.namespace)
+    steps = plan(known)
     if any(tx.has_incident(step.incident_id) for step in _openings(steps)):
         # An incident that is long over, or was withdrawn, has had this trouble before.
         known = tx.incidents(asset_id=asset.id, include_withdrawn=True)
-        steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
+        steps = plan(known)
     for step in steps:
         if step.event.kind is EventKind.OPENED:
             recorder.open(step.incident_id, step.group_key, asset, step.event)

@@ -55,8 +55,8 @@ def common_leads(
 ) -> set[str]:
     """The id of the incident that speaks for all that have the child's trouble at the same time, if many do.
 
-    At least three assets of one site; or three, and half of all or 32, of different sites. The one that speaks
-    for others already goes on to, as people have heard of it; otherwise the first that began.
+    At least three assets of one site; or three, and half of all or 32, of different sites. The one that
+    speaks for others already goes on to, as people have heard of it; otherwise the first that began.
 
     Args:
         others: Incidents of the child's cause, of any asset.
