@@ -1,4 +1,4 @@
-"""Promise: two companies in one database never meet, also where their sites and meters have the same names."""
+"""Promise: two companies in one database never meet, also where sites and meters have the same names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

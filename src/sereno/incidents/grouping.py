@@ -3,8 +3,8 @@
 An incident continues while the same check finds the same cause on the same signal of the same asset again
 within the reopen window; otherwise a new one begins. What a mistake of the meter explains (a balance that two
 exchanged channels break) is evidence of the mistake's incident, not an incident of its own. An incident's id
-is a digest of whose, who and when, so that judging the same readings again, in any order and on any machine, names
-the same incident.
+is a digest of whose, who and when, so that judging the same readings again, in any order and on any machine,
+names the same incident.
 """
 
 import hashlib
