@@ -96,7 +96,7 @@ def test_receivers_have_all_the_figures_of_what_they_were_told(judged_daily: Wor
     since, views = until - 365 * DAY, judged_daily.incidents()
     mine, other = views[0].incident, views[1].incident
     judged_daily.acknowledge(mine.id, actor="ana")
-    told = [Told("ana", mine.id, until - DAY + timedelta(seconds=n)) for n in range(12)]
+    told = [Told("ana", mine.id, until - HALF_DAY + timedelta(seconds=30 + n)) for n in range(12)]
     told += [Told("eva", other.id, until - DAY)]
     with judged_daily.store.read() as tx:
         events = tx.events_of([view.incident.id for view in views], WAITED_FOR)
@@ -113,6 +113,17 @@ def test_receivers_have_all_the_figures_of_what_they_were_told(judged_daily: Wor
     document = found.to_json()["by_receiver"]["ana"]  # type: ignore[index]
     assert {"chattering", "stale", "above_target_percent", "per_hour", "priorities"} <= document.keys()
     assert document["top"][0]["fix"].keys() == {"code", "command", "sentence", "sentence_es"}
+
+
+def test_what_was_told_after_the_last_reading_counts_for_its_receiver(judged_daily: Workspace) -> None:
+    until = judged_daily.last_reading_at()
+    assert until is not None
+    views, now = judged_daily.incidents(), until + 20 * DAY
+    told = [Told("ana", views[0].incident.id, at) for at in (now, now - DAY, until)]
+
+    found = health_of(views, {}, since=until - 7 * DAY, until=until, told=told, now=now)
+
+    assert found.by_receiver["ana"].rates.count == 2
 
 
 def test_summary_says_how_often_it_was_right(judged_daily: Workspace) -> None:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping
 
 from sereno.cli.output import Request, say, show_json, show_table
+from sereno.domain.signals import AssetKey
 from sereno.flows.health import BadActor, Figures, Health
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
@@ -93,7 +94,8 @@ def _show_groups(title: str, groups: Mapping[str, Figures], language: str) -> No
 
 def _show_actor(place: int, actor: BadActor, language: str) -> None:
     share = number(actor.percent, language)
-    _say_wrapped(f"{place:2}. {actor.count} ({share} %)  {actor.asset}: {actor.problem}", indent=4)
+    name = AssetKey(actor.site, actor.asset)
+    _say_wrapped(f"{place:2}. {actor.count} ({share} %)  {name}: {actor.problem}", indent=4)
     _say_wrapped(f"    {actor.fix.sentence(language)}:", indent=4)
     # Can be pasted into a shell as it stands: no line ends within quotes.
     command = _QUOTED.sub(lambda found: found[0].replace(" ", _HELD), actor.fix.command)

@@ -28,6 +28,7 @@ _TOP = 10
 _Span = tuple[datetime, datetime]
 _Instants = dict[str, list[datetime]]
 _STALE = timedelta(hours=24)
+_TICK = timedelta(microseconds=1)
 _MANY_FALSE = 0.5
 """Share of false alarms among those judged from which the threshold is to blame."""
 
@@ -148,6 +149,7 @@ def health_of(
     since: datetime,
     until: datetime,
     told: Iterable[Told] = (),
+    now: datetime | None = None,
 ) -> Health:
     """Alarm health of [since, until) in the time of the data.
 
@@ -155,6 +157,7 @@ def health_of(
         views: Incidents that were active then.
         events: Their logs, by id.
         told: What receivers were told; of them nothing is said without it.
+        now: Until when they were told, by the clock of people; at the end of the data when not said.
     """
     sites: dict[str, list[IncidentView]] = defaultdict(list)
     for view in views:
@@ -164,14 +167,15 @@ def health_of(
     for one in told:
         by_receiver[one.receiver][one.incident_id].append(one.at)
         heard[one.incident_id].add(one.receiver)
-    span = (since, until)
+    span, heard_until = (since, until), (now or until) + _TICK
+    told_span = (heard_until - (until - since), heard_until)
     return Health(
         since=since,
         until=until,
         everything=_of_sites(views, events, span),
         by_site={name: _of_sites(sites[name], events, span) for name in sorted(sites)},
         by_receiver={
-            name: _figures([v for v in views if v.incident.id in by_receiver[name]], events, span, instants)
+            name: _figures([v for v in views if v.incident.id in instants], events, told_span, instants)
             for name, instants in sorted(by_receiver.items())
         },
         precision=precision_json((view.incident for view in views), heard),
