@@ -1,7 +1,8 @@
 """Alerts from a reading to a receiver: how many a second, how soon, and whether the cost grows.
 
-Every 27 hours each of some gas clients reports a temperature that cannot be, and then ones that can: one
-incident of one client, told to a webhook on this machine by the notifier of `sereno watch`.
+Every 90 hours each of some gas clients reports a temperature that cannot be, and then ones that can: one
+incident of one client, told to a webhook on this machine by the notifier of `sereno watch`. Never so many at
+the same time that they would be one trouble of the fleet.
 """
 
 import argparse
@@ -34,8 +35,8 @@ MARGIN = 0.1
 """Share of the alerts at either end whose costs are compared."""
 IMPOSSIBLE_C, USUAL_C = 150.0, 15.0
 START = np.datetime64("2020-01-01T00", "us")
-HOUR, N_HOURS = np.timedelta64(1, "h"), 27
-"""Two alerts of one client lie so far apart that they are two incidents."""
+HOUR, N_HOURS = np.timedelta64(1, "h"), 90
+"""Two alerts of one client are two incidents, and fewer than 32 begin within two hours."""
 
 SETTINGS = """\
 language: en
@@ -167,11 +168,13 @@ def _flood(
 
 
 def _readings(site: str, n_assets: int, number: int) -> Readings:
-    """The number-th stretch of hours of so many clients, of which the first cannot be."""
+    """The number-th stretch of hours of so many clients, in each of which one cannot be."""
     assets = tuple(AssetKey(f"{site} {n}", f"{site} {n}") for n in range(n_assets))
     hours = START + (number * N_HOURS + np.arange(N_HOURS)) * HOUR
     day = USUAL_C + np.arange(N_HOURS) % 24 / 10
-    values = np.tile(np.where(np.arange(N_HOURS) == 0, IMPOSSIBLE_C, day)[:, None], (n_assets, 1))
+    # Not the last hour: the alert would go on into the next stretch.
+    is_wrong = np.arange(N_HOURS) == np.arange(n_assets)[:, None] % (N_HOURS - 1)
+    values = np.where(is_wrong, IMPOSSIBLE_C, day).reshape(-1, 1)
     return Readings(
         profile="gas",
         assets=assets,

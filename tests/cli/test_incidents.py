@@ -8,7 +8,7 @@ import pytest
 
 from sereno.flows.workspace import Workspace
 from tests.journeys.worlds import declare, roofs
-from tests.support.builders import a_roof, readings_of, with_cells
+from tests.support.builders import HOUR, MADRID, a_roof, a_workspace, readings_of, with_cells
 from tests.support.processes import sereno
 
 LEVELS = ["low", "medium", "high", "critical"]
@@ -77,6 +77,26 @@ def test_incident_is_shown_with_evidence_in_both_languages(judged: Path) -> None
     assert str(worst["recommendation"]) in english
     assert str(worst["sentence_es"]) in spanish
     assert str(worst["recommendation_es"]) in spanish
+
+
+def test_times_are_shown_in_the_zone_of_the_site_and_told_to_programs_in_utc(tmp_path: Path) -> None:
+    roof = a_roof(rows=24 * 30, step=HOUR, zone=MADRID, start="2026-03-01T00")
+    with a_workspace(tmp_path / "w", language="es") as workspace:
+        spring = with_cells(roof, slice(24 * 28 + 1, 24 * 28 + 4), "consumption", 99.0)
+        workspace.add(readings_of(spring), zone=MADRID, judge=True)
+        (view,) = workspace.incidents()
+        name, began = view.incident.id, view.incident.started_at
+        workspace.shelve(name, HOUR, "obra", actor="ana")
+
+    said = sereno("incidents", "show", name, "--lang", "es", workspace=tmp_path / "w").out
+    document = sereno("incidents", "show", name, "--json", workspace=tmp_path / "w").document
+
+    assert "started_at: 29 mar 2026 01:00:00 +01:00" in said
+    assert "ended_at: 29 mar 2026 05:00:00 +02:00" in said
+    assert "1 jun 2025 14:00:00  shelved  ana  until=1 jun 2025 15:00:00" in said
+    assert began.isoformat() == "2026-03-29T00:00:00+00:00"
+    assert document["started_at"] == "2026-03-29T00:00:00Z"
+    assert document["events"][-1]["at"] == "2025-06-01T12:00:00Z"
 
 
 def test_list_for_people_is_one_line_each(judged: Path) -> None:

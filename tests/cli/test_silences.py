@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.builders import a_roof, a_solar_workspace, readings_of
-from tests.support.processes import sereno
+from tests.support.processes import environment, sereno
 
 
 def _ids(workspace: Path) -> list[str]:
@@ -177,7 +177,15 @@ def test_health_is_said_beside_its_targets_in_both_languages(broken: Path) -> No
 
     assert "target 120" in english
     assert "objetivo 120" in spanish
-    assert "sereno " in english.splitlines()[-1]
+    assert "sereno " in english.replace(" \\\n", " ").splitlines()[-1]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_health_fits_a_terminal_of_80_columns(broken: Path, language: str) -> None:
+    env = environment(COLUMNS="80")
+    said = sereno("health", "--days", "300", "--lang", language, workspace=broken, env=env).out
+
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_watching_lets_what_was_put_aside_return(copied: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sereno.domain.incidents import Condition, Verdict
 from sereno.domain.judgement import Severity
-from sereno.flows.health import Told, health_of
+from sereno.flows.health import WAITED_FOR, Told, health_of
 from sereno.flows.workspace import Workspace
 from tests.support.builders import DAY, NOW, a_workspace
 
@@ -86,8 +86,44 @@ def test_receivers_have_rates_and_precision_of_their_own(judged_daily: Workspace
     views, since = judged_daily.incidents(), until - 365 * DAY
     found = health_of(views, {}, since=since, until=until, told=told)
 
-    assert found.by_receiver["guardia"].count == 3
+    assert found.by_receiver["guardia"].rates.count == 3
     assert found.precision["by_receiver"] == {"guardia": {"real": 1, "false_alarms": 0, "percent": 100.0}}
+
+
+def test_receivers_have_all_the_figures_of_what_they_were_told(judged_daily: Workspace) -> None:
+    until = judged_daily.last_reading_at()
+    assert until is not None
+    since, views = until - 365 * DAY, judged_daily.incidents()
+    mine, other = views[0].incident, views[1].incident
+    judged_daily.acknowledge(mine.id, actor="ana")
+    told = [Told("ana", mine.id, until - HALF_DAY + timedelta(seconds=30 + n)) for n in range(12)]
+    told += [Told("eva", other.id, until - DAY)]
+    with judged_daily.store.read() as tx:
+        events = tx.events_of([view.incident.id for view in views], WAITED_FOR)
+
+    found = health_of(views, events, since=since, until=until, told=told)
+
+    ana, eva = found.by_receiver["ana"], found.by_receiver["eva"]
+    assert (ana.rates.peak_10_min, eva.rates.peak_10_min) == (12, 1)
+    assert (ana.rates.flood_percent > 0, eva.rates.flood_percent) == (True, 0.0)
+    assert (ana.acknowledged.count, eva.acknowledged.count) == (1, 0)
+    assert [(one.asset, one.count, one.percent) for one in ana.top] == [(mine.asset.asset, 12, 100.0)]
+    assert ana.top_percent == 100.0
+    assert sum(ana.priorities.values()) == 100.0
+    document = found.to_json()["by_receiver"]["ana"]  # type: ignore[index]
+    assert {"chattering", "stale", "above_target_percent", "per_hour", "priorities"} <= document.keys()
+    assert document["top"][0]["fix"].keys() == {"code", "command", "sentence", "sentence_es"}
+
+
+def test_what_was_told_after_the_last_reading_counts_for_its_receiver(judged_daily: Workspace) -> None:
+    until = judged_daily.last_reading_at()
+    assert until is not None
+    views, now = judged_daily.incidents(), until + 20 * DAY
+    told = [Told("ana", views[0].incident.id, at) for at in (now, now - DAY, until)]
+
+    found = health_of(views, {}, since=until - 7 * DAY, until=until, told=told, now=now)
+
+    assert found.by_receiver["ana"].rates.count == 2
 
 
 def test_summary_says_how_often_it_was_right(judged_daily: Workspace) -> None:

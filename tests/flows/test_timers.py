@@ -16,6 +16,7 @@ from tests.flows.lives import START, STEP, Lives, lives_in, spell
 from tests.support.builders import DAY, HOUR
 
 WAITS = (HOUR, 3 * HOUR)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -50,6 +51,18 @@ def test_trouble_that_nobody_acknowledges_is_escalated_step_by_step(lives: Lives
     assert fired == [0, 1, 0, 1, 0]
     assert [kind for _, kind, _ in lives.told()] == [EventKind.ESCALATED] * 2
     assert lives.only().escalated == 2
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"], ids=["23 hours", "25 hours"])
+def test_wait_on_a_day_of_a_changed_hour_is_as_long_as_any(lives: Lives, day: str) -> None:
+    lives.now = datetime.fromisoformat(
+        f"{day}T00:30:00+00:00"
+    )  # half past one or two in Madrid; changes at 01:00
+    lives.judge(spell(lives.now))
+
+    fired = [fire(lives, after) for after in (HOUR - SECOND, SECOND, 2 * HOUR - SECOND, SECOND, DAY)]
+
+    assert fired == [0, 1, 0, 1, 0]
 
 
 @pytest.mark.parametrize("kind", [EventKind.ACKNOWLEDGED, EventKind.CLOSED], ids=str)

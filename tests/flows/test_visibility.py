@@ -77,6 +77,17 @@ def test_declared_maintenance_keeps_quiet_what_it_speaks_of(tmp_path: Path, said
     assert (summary["silenced"] > 0) is (wanted == "silenced")
 
 
+@pytest.mark.parametrize(("horizon", "wanted"), [("30d", "silenced"), ("1d", "shown")])
+def test_all_that_may_be_told_may_be_kept_quiet(tmp_path: Path, horizon: str, wanted: str) -> None:
+    roofs = [a_roof("Planta 1", rows=240, generation={(225, 230): 0.0})]
+    settings = f'notify_horizon: {horizon}\nmaintenance:\n  obra: {{site: "Planta *", comment: reforma}}\n'
+
+    with watched(tmp_path / "w", roofs, settings=settings) as workspace:
+        over = [view.to_json(workspace.now()) for view in workspace.incidents()]
+
+    assert [one["visibility"] for one in over if one["cause"] == "behaviour.low"] == [wanted]
+
+
 def test_hours_of_maintenance_return_what_goes_on_after_them(tmp_path: Path) -> None:
     n_rows = HOURS + 13
     roof = a_roof("Planta 1", rows=n_rows, step=HOUR, generation={(HOURS + 8, None): 0.0})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sereno.i18n.numbers import moment, money, number, quantity, span
+from sereno.i18n.numbers import moment, money, number, quantity, span, stamp
 from tests.support.builders import DAY, HOUR, MADRID, NAN
 
 
@@ -69,3 +69,21 @@ def test_moment_is_local_and_only_a_date_when_data_are_daily() -> None:
 
     assert moment(instant, MADRID, "es", step=DAY) == "1 jul 2025"
     assert moment(instant, MADRID, "es", step=HOUR) == "1 jul 2025 00:00"
+
+
+@pytest.mark.parametrize(
+    ("instant", "spanish", "english"),
+    [
+        ("2026-06-30T22:00:05", "1 jul 2026 00:00:05", "1 Jul 2026 00:00:05"),
+        ("2026-03-29T00:30:00", "29 mar 2026 01:30:00 +01:00", "29 Mar 2026 01:30:00 +01:00"),
+        ("2026-10-25T00:30:00", "25 oct 2026 02:30:00 +02:00", "25 Oct 2026 02:30:00 +02:00"),
+        ("2026-10-25T01:30:00", "25 oct 2026 02:30:00 +01:00", "25 Oct 2026 02:30:00 +01:00"),
+    ],
+    ids=["any day", "23 hours", "25 hours, first", "25 hours, second"],
+)
+def test_stamp_has_its_offset_where_the_hour_alone_would_not_say_when(
+    instant: str, spanish: str, english: str
+) -> None:
+    at = datetime.fromisoformat(instant).replace(tzinfo=UTC)
+
+    assert (stamp(at, MADRID, "es"), stamp(at, MADRID, "en")) == (spanish, english)

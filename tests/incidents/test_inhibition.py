@@ -1,5 +1,6 @@
 """Which incident explains another: no data of an asset, and one cause for many assets."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -103,3 +104,15 @@ def test_the_first_speaks_and_is_not_spoken_for() -> None:
     first = trouble(-STEP, asset=AssetKey("Planta 0", "Equipo 99"), signals=("generation",))
 
     assert leads(first, kin(4)) == set()
+
+
+def test_one_that_speaks_for_others_goes_on_to_when_an_earlier_one_is_found() -> None:
+    names = [AssetKey("Site", f"Meter {number}") for number in range(5)]
+    told, *others = (incident(trouble(HOUR, asset=key), f"i{n}") for n, key in enumerate(names[:4]))
+    kin = [replace(Kin.of(one), inhibitors=() if one is told else ("i0",)) for one in (told, *others)]
+    earlier = incident(trouble(HOUR - STEP, asset=names[4]), "i4")
+
+    def leads(child: Incident) -> set[str]:
+        return common_leads(child, [*kin, Kin.of(earlier)], n_in_fleet=100, step=STEP, now=NOW + 2 * HOUR)
+
+    assert [leads(one) for one in (earlier, told, others[0])] == [{"i0"}, set(), {"i0"}]

@@ -1,7 +1,7 @@
 """`sereno incidents`: read them and act on them."""
 
 import getpass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -82,8 +82,8 @@ def list_incidents(
 @incidents_app.command("show")
 def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
     """One incident with its evidence and its log."""
-    from sereno.domain.time import isoformat
     from sereno.flows.workspace import Workspace
+    from sereno.i18n.numbers import stamp
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
@@ -98,25 +98,24 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
     for line in (view.sentence(language), view.heading(language), view.recommendation(language)):
         if line:
             say(line)
-    for name in (
-        "id",
-        "severity",
-        "condition",
-        "state",
-        "started_at",
-        "ended_at",
-        "score",
-        "threshold",
-        "model",
-    ):
-        say(f"  {name}: {document[name]}")
+
+    def at(instant: datetime | None) -> str:
+        return "–" if instant is None else stamp(instant, view.place.zone, language)
+
+    times = {"started_at": at(view.incident.started_at), "ended_at": at(view.incident.ended_at)}
+    shown = document | times
+    for name in ("id", "severity", "condition", "state", *times, "score", "threshold", "model"):
+        say(f"  {name}: {shown[name]}")
     for name, share in view.incident.worst.contributions.items():
         say(f"  {view.place.profile.signal(name).label(language)}: {share:.0%}")
     for event in events:
-        facts = " ".join(f"{name}={value}" for name, value in event.facts.items())
-        say(f"  {isoformat(event.at)}  {event.kind}  {event.actor}  {facts}".rstrip())
+        until = event.facts.get("until")
+        said = {**event.facts, **({"until": at(datetime.fromisoformat(until))} if until else {})}
+        facts = " ".join(f"{name}={value}" for name, value in said.items())
+        say(f"  {at(event.at)}  {event.kind}  {event.actor}  {facts}".rstrip())
     for one in told:
-        say(f"  {one['sent_at'] or one['created_at']}  {_proof(one, language)}")
+        sent = datetime.fromisoformat(str(one["sent_at"] or one["created_at"]))
+        say(f"  {at(sent)}  {_proof(one, language)}")
 
 
 @incidents_app.command("ack")

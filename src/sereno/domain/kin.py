@@ -16,6 +16,7 @@ class Kin:
     Attributes:
         trouble: What its cause is about: the leading signal, empty for a balance.
         ended_at: None while it goes on.
+        inhibitors: Ids of the incidents that explain it.
     """
 
     id: str
@@ -24,7 +25,12 @@ class Kin:
     started_at: datetime
     ended_at: datetime | None
     opened_at: datetime
-    is_inhibited: bool
+    inhibitors: tuple[str, ...] = ()
+
+    @property
+    def is_inhibited(self) -> bool:
+        """Whether another incident speaks for it."""
+        return bool(self.inhibitors)
 
     @property
     def order(self) -> tuple[datetime, datetime, str]:
@@ -41,5 +47,5 @@ class Kin:
             incident.started_at,
             incident.ended_at,
             incident.opened_at,
-            bool(incident.inhibitors),
+            incident.inhibitors,
         )

@@ -17,7 +17,7 @@ from sereno.domain.signals import ANY, AssetKey, Profile
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.backup import finish_restore
 from sereno.flows.exports import ExportPlan
-from sereno.flows.life import LifePolicy
+from sereno.flows.life import HORIZON, LifePolicy
 from sereno.flows.places import MODELS_FOLDER, PROFILES_FOLDER, STORE_FILE
 from sereno.flows.silencing import declared_silences
 from sereno.flows.telling import TellingRules, escalations
@@ -227,6 +227,7 @@ def life_policy(setup: Setup) -> LifePolicy:
         silences=declared_silences(setup.settings.maintenance, workspace_zone(setup)),
         acknowledge_for=said.acknowledge_for,
         unattended_after=said.unattended_after,
+        horizon=max(HORIZON, rules.horizon or HORIZON),
     )
 
 

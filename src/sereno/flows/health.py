@@ -14,17 +14,21 @@ from sereno.domain.judgement import IncidentKind, Severity
 from sereno.domain.time import isoformat
 from sereno.flows.incidents import IncidentView
 from sereno.flows.precision import precision_json, precision_of
+from sereno.i18n.catalogue import sentence
 from sereno.incidents.health import TARGETS, Rates, Waits, rates_of, waits_of
 from sereno.store import Transaction
 
-__all__ = ["WAITED_FOR", "BadActor", "Fix", "Health", "SiteHealth", "Told", "health_of", "told_since"]
+__all__ = ["WAITED_FOR", "BadActor", "Figures", "Fix", "Health", "Told", "health_of", "told_since"]
 
 WAITED_FOR = frozenset(
     {EventKind.OPENED, EventKind.REOPENED, EventKind.UNACKNOWLEDGED, EventKind.ACKNOWLEDGED}
 )
 """Events that say how long people took."""
 _TOP = 10
+_Span = tuple[datetime, datetime]
+_Instants = dict[str, list[datetime]]
 _STALE = timedelta(hours=24)
+_TICK = timedelta(microseconds=1)
 _MANY_FALSE = 0.5
 """Share of false alarms among those judged from which the threshold is to blame."""
 
@@ -54,6 +58,14 @@ class Fix:
     code: str
     command: str
 
+    def sentence(self, language: str) -> str:
+        """What would help, in words."""
+        return sentence(f"fix.{self.code}", language)
+
+    def to_json(self) -> dict[str, object]:
+        """For `health --json`."""
+        return {**asdict(self), "sentence": self.sentence("en"), "sentence_es": self.sentence("es")}
+
 
 @dataclass(frozen=True, slots=True)
 class BadActor:
@@ -70,12 +82,12 @@ class BadActor:
 
     def to_json(self) -> dict[str, object]:
         """For `health --json`."""
-        return asdict(self)
+        return {**asdict(self), "fix": self.fix.to_json()}
 
 
 @dataclass(frozen=True, slots=True)
-class SiteHealth:
-    """The figures of a site, or of all of them.
+class Figures:
+    """The figures of a site, of all of them, or of a receiver: then of what it was told, when it was told.
 
     Attributes:
         priorities: Percent of low, medium, and high or critical ones.
@@ -112,9 +124,9 @@ class Health:
 
     since: datetime
     until: datetime
-    everything: SiteHealth
-    by_site: Mapping[str, SiteHealth]
-    by_receiver: Mapping[str, Rates] = field(default_factory=dict)
+    everything: Figures
+    by_site: Mapping[str, Figures]
+    by_receiver: Mapping[str, Figures] = field(default_factory=dict)
     precision: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
@@ -125,7 +137,7 @@ class Health:
             "targets": TARGETS,
             **self.everything.to_json(),
             "by_site": {name: one.to_json() for name, one in self.by_site.items()},
-            "by_receiver": {name: asdict(one) for name, one in self.by_receiver.items()},
+            "by_receiver": {name: one.to_json() for name, one in self.by_receiver.items()},
             "precision": dict(self.precision),
         }
 
@@ -137,6 +149,7 @@ def health_of(
     since: datetime,
     until: datetime,
     told: Iterable[Told] = (),
+    now: datetime | None = None,
 ) -> Health:
     """Alarm health of [since, until) in the time of the data.
 
@@ -144,44 +157,59 @@ def health_of(
         views: Incidents that were active then.
         events: Their logs, by id.
         told: What receivers were told; of them nothing is said without it.
+        now: Until when they were told, by the clock of people; at the end of the data when not said.
     """
     sites: dict[str, list[IncidentView]] = defaultdict(list)
     for view in views:
         sites[view.incident.asset.site].append(view)
-    by_receiver: dict[str, list[datetime]] = defaultdict(list)
+    by_receiver: dict[str, _Instants] = defaultdict(lambda: defaultdict(list))
     heard: dict[str, set[str]] = defaultdict(set)
     for one in told:
-        by_receiver[one.receiver].append(one.at)
+        by_receiver[one.receiver][one.incident_id].append(one.at)
         heard[one.incident_id].add(one.receiver)
-    span = (since, until)
+    span, heard_until = (since, until), (now or until) + _TICK
+    told_span = (heard_until - (until - since), heard_until)
     return Health(
         since=since,
         until=until,
-        everything=_health(views, events, span),
-        by_site={name: _health(sites[name], events, span) for name in sorted(sites)},
+        everything=_of_sites(views, events, span),
+        by_site={name: _of_sites(sites[name], events, span) for name in sorted(sites)},
         by_receiver={
-            name: rates_of(instants, since=since, until=until) for name, instants in by_receiver.items()
+            name: _figures([v for v in views if v.incident.id in instants], events, told_span, instants)
+            for name, instants in sorted(by_receiver.items())
         },
         precision=precision_json((view.incident for view in views), heard),
     )
 
 
-def _health(
+def _of_sites(
+    views: Sequence[IncidentView], events: Mapping[str, Sequence[IncidentEvent]], span: _Span
+) -> Figures:
+    shown = [view for view in views if not view.incident.inhibitors]
+    return _figures(shown, events, span, {v.incident.id: _starts(v.incident, *span) for v in shown})
+
+
+def _figures(
     views: Sequence[IncidentView],
     events: Mapping[str, Sequence[IncidentEvent]],
-    span: tuple[datetime, datetime],
-) -> SiteHealth:
+    span: _Span,
+    announced: Mapping[str, Sequence[datetime]],
+) -> Figures:
+    """The figures of some incidents.
+
+    Args:
+        announced: When each came to attention, by its id.
+    """
     since, until = span
-    shown = [view for view in views if not view.incident.inhibitors]
-    announced = [start for view in shown for start in _starts(view.incident, since, until)]
-    top = _bad_actors(shown, span)
-    return SiteHealth(
-        rates=rates_of(announced, since=since, until=until),
-        priorities=_priorities([view.incident for view in shown]),
-        chattering=sum(view.incident.is_chattering for view in shown),
-        stale=sum(_is_stale(view.incident, until) for view in shown),
-        unattended=sum(view.incident.is_unattended for view in shown),
-        acknowledged=waits_of([w for v in shown for w in _waits(events.get(v.incident.id, ()))]),
+    instants = [at for found in announced.values() for at in found]
+    top = _bad_actors(views, announced, span)
+    return Figures(
+        rates=rates_of(instants, since=since, until=until),
+        priorities=_priorities([view.incident for view in views]),
+        chattering=sum(view.incident.is_chattering for view in views),
+        stale=sum(_is_stale(view.incident, until) for view in views),
+        unattended=sum(view.incident.is_unattended for view in views),
+        acknowledged=waits_of([w for v in views for w in _waits(events.get(v.incident.id, ()))]),
         top=top,
         top_percent=round(sum(actor.percent for actor in top), 1),
     )
@@ -217,12 +245,14 @@ def _waits(events: Sequence[IncidentEvent]) -> list[timedelta]:
     return waits
 
 
-def _bad_actors(views: Sequence[IncidentView], span: tuple[datetime, datetime]) -> list[BadActor]:
+def _bad_actors(
+    views: Sequence[IncidentView], announced: Mapping[str, Sequence[datetime]], span: _Span
+) -> list[BadActor]:
     groups: dict[tuple[str, str, str], list[IncidentView]] = defaultdict(list)
     for view in views:
         groups[view.incident.asset.site, view.incident.asset.asset, view.problem].append(view)
     counts = {
-        trouble: sum(len(_starts(view.incident, *span)) for view in group)
+        trouble: sum(span[0] <= at < span[1] for view in group for at in announced.get(view.incident.id, ()))
         for trouble, group in groups.items()
     }
     total = max(sum(counts.values()), 1)

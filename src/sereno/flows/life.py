@@ -20,9 +20,11 @@ from sereno.incidents.inhibition import MIN_ASSETS, common_leads, same_time, sil
 from sereno.report.problems import problem_of
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["LifePolicy", "Recorder"]
+__all__ = ["HORIZON", "LifePolicy", "Recorder"]
 
 _DAY = timedelta(days=1)
+HORIZON = _DAY
+"""Older trouble is history, unless its step is longer or the settings say so."""
 _EVIDENCE = frozenset({EventKind.OPENED, EventKind.REOPENED, EventKind.UPDATED})
 _TOUCHES = frozenset({EventKind.COMMENTED, EventKind.ASSIGNED, EventKind.UNSHELVED, EventKind.CLEARED})
 """What begins the wait for somebody to come anew."""
@@ -38,7 +40,8 @@ class LifePolicy:
         escalation: Waits until each step of an incident's escalation, ascending.
         acknowledge_for: How long an acknowledgement lasts while the trouble goes on; for ever when None.
         unattended_after: How long a cleared incident waits for somebody; for ever when None.
-        horizon: Trouble whose last row is older is history: nothing is silenced, inhibited or escalated.
+        horizon: Trouble that ended longer ago is history: nothing is silenced, inhibited or escalated. What
+            may be told may not be older.
     """
 
     profiles: Mapping[str, Profile]
@@ -46,7 +49,7 @@ class LifePolicy:
     escalation: Callable[[Incident, StoredAsset], Sequence[timedelta]] = lambda _incident, _asset: ()
     acknowledge_for: timedelta | None = 7 * _DAY
     unattended_after: timedelta | None = 14 * _DAY
-    horizon: timedelta = _DAY
+    horizon: timedelta = HORIZON
 
 
 class Recorder:
@@ -91,14 +94,22 @@ class Recorder:
         return after
 
     def settle(self) -> None:
-        """Decide who may hear of what was recorded."""
+        """Decide who may hear of what was recorded; once, at the end of the transaction."""
+        current = {
+            name: asset
+            for name, asset in self._touched.items()
+            if self._is_current(self._latest[name], asset)
+        }
+        # Two engines that open incidents of one cause decide one after the other.
+        self._tx.lock_causes({self._latest[name].worst.cause for name in current})
         waiting: dict[str, StoredAsset | None] = {}
-        for name, asset in self._touched.items():
-            if self._is_current(self._latest[name], asset):
-                waiting |= self._neighbours(self._latest[name], asset)
+        for name, asset in current.items():
+            waiting |= self._neighbours(self._latest[name], asset)
         for name in sorted(waiting):
-            incident = self._latest.get(name) or self._tx.incident(name)
-            self.review(incident, waiting[name] or self._touched.get(name) or self._asset_of(incident))
+            # Who has it now settles next and looks at it then.
+            incident = self._latest.get(name) or self._tx.free_incident(name)
+            if incident is not None:
+                self.review(incident, waiting[name] or self._touched.get(name) or self._asset_of(incident))
         self._touched.clear()
 
     def review(self, incident: Incident, asset: StoredAsset) -> None:
@@ -141,8 +152,9 @@ class Recorder:
         return next(one for one in found if one.key == incident.asset)
 
     def _is_current(self, incident: Incident, asset: StoredAsset) -> bool:
-        horizon = max(self._policy.horizon, 2 * (asset.step or timedelta(0)))
-        return max(d.last_at for d in incident.evidence) >= self.now - horizon
+        step = asset.step or timedelta(0)
+        horizon = max(self._policy.horizon, 2 * step)
+        return max(d.ended_at or d.last_at + step for d in incident.evidence) >= self.now - horizon
 
     def _neighbours(self, incident: Incident, asset: StoredAsset) -> dict[str, StoredAsset | None]:
         """The incident, and those whose parent it may be and who are not known to have one."""

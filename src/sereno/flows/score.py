@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -228,14 +229,15 @@ def _record_incidents(
     widest = max(reopen_window(d, asset.step) for d in (*found, *gone))
     widest = max(widest, explaining_slack(asset.step))
     known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    if _has_changed_cause(found, known) or any(map(_may_explain, found)):
+    if _may_move(found, known) or any(map(_may_explain, found)):
         reach = min(d.started_at for d in (*found, *gone))
         known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
+    plan = partial(plan_steps, found, gone, step=asset.step, now=recorder.now, namespace=tx.namespace)
+    steps = plan(known)
     if any(tx.has_incident(step.incident_id) for step in _openings(steps)):
         # An incident that is long over, or was withdrawn, has had this trouble before.
         known = tx.incidents(asset_id=asset.id, include_withdrawn=True)
-        steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
+        steps = plan(known)
     for step in steps:
         if step.event.kind is EventKind.OPENED:
             recorder.open(step.incident_id, step.group_key, asset, step.event)
@@ -252,7 +254,12 @@ def _may_explain(detection: Detection) -> bool:
     return explains(detection) < Explains.EPISODE
 
 
-def _has_changed_cause(found: Sequence[Detection], known: Sequence[Incident]) -> bool:
-    """Whether what goes on turns out to be other trouble than it seemed, perhaps of an older incident."""
-    told = {(d.check, d.started_at): group_key(d) for incident in known for d in incident.evidence}
+def _may_move(found: Sequence[Detection], known: Sequence[Incident]) -> bool:
+    """Whether what goes on may be trouble of an older incident: it is not what it seemed, or is explained."""
+    told = {(d.check, d.started_at): _kept_as(d, incident) for incident in known for d in incident.evidence}
     return any(told.get((d.check, d.started_at), group_key(d)) != group_key(d) for d in found)
+
+
+def _kept_as(detection: Detection, incident: Incident) -> str:
+    """The trouble that a detection is told as; empty where other trouble explains it, which may end."""
+    return group_key(detection) if detection.check == incident.leading[0].check else ""

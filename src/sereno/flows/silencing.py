@@ -53,7 +53,7 @@ def add_silence(tx: Transaction, request: SilenceRequest, *, now: datetime) -> S
     if ends is None and not request.hours:
         raise InvalidSilence(detail="it would never end: give an end, or hours that come back")
     recurrence = _recurrence(request)
-    told = f"{starts.isoformat()}|{ends}|{request}|{now.isoformat()}|{len(tx.silences())}"
+    told = f"{tx.namespace}|{starts.isoformat()}|{ends}|{request}|{now.isoformat()}|{len(tx.silences())}"
     silence = Silence(
         id=hashlib.sha256(told.encode()).hexdigest()[:_ID_LENGTH],
         starts_at=starts,

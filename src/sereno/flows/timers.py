@@ -3,7 +3,8 @@
 A timer fires in a transaction that locks its incident, deletes the timer, reads the incident again and
 appends the event only if it is still due. Who acknowledges locks the same incident: one of the two comes
 first; an escalation never follows an acknowledgement that is committed. Waits survive a clock that was set:
-`Timekeeper` sees that the wall clock moved and the steady one did not, and moves what is due with it.
+where the wall clock moved and the steady one did not, what is due moves with it: once, however many engines
+of the machine see it.
 """
 
 import logging
@@ -15,12 +16,13 @@ from datetime import datetime, timedelta
 
 from sereno.domain.errors import StoreError
 from sereno.domain.incidents import UNATTENDED, Condition, EventKind, HumanState, Incident, IncidentEvent
-from sereno.domain.time import Clock
+from sereno.domain.time import EPOCH, Clock
 from sereno.domain.timers import Timer, TimerKind
 from sereno.flows.life import LifePolicy, Recorder
+from sereno.flows.machine import this_clock
 from sereno.store import Store, StoredAsset, Transaction
 
-__all__ = ["Tender", "Timekeeper", "fire_due", "review_visibility", "tending"]
+__all__ = ["Tender", "fire_due", "read_clocks", "review_visibility", "tending"]
 
 log = logging.getLogger(__name__)
 _STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
@@ -32,6 +34,7 @@ REVIEW_S = 60.0
 _BATCH = 500
 _JUMP = timedelta(seconds=2)
 """A wall clock that moves by more against the steady one was set."""
+_AT_ONCE = timedelta(0)
 _TOGETHER_S = 0.5
 """Two clocks are read together if it takes less [s]."""
 
@@ -115,31 +118,18 @@ def steady_seconds() -> float:
     return time.clock_gettime(_STEADY) if _STEADY is not None else time.monotonic()
 
 
-class Timekeeper:
-    """Sees when the wall clock was set, by a clock that cannot be.
+def read_clocks(clock: Clock, steady: Callable[[], float] = steady_seconds) -> tuple[datetime, timedelta]:
+    """The current instant, and how far the wall clock is ahead of one that cannot be set.
+
+    Both are read at the same moment: a process that sleeps in between reads again.
 
     Args:
         steady: Seconds that only ever grow.
     """
-
-    def __init__(self, clock: Clock, steady: Callable[[], float] = steady_seconds) -> None:
-        self._clock = clock
-        self._steady = steady
-        self._last = self._read()
-
-    def look(self) -> tuple[datetime, timedelta]:
-        """The current instant, and by how much the wall clock was set since the last look, if it was."""
-        wall, steady = self._read()
-        moved = (wall - self._last[0]) - timedelta(seconds=steady - self._last[1])
-        self._last = wall, steady
-        return wall, moved if abs(moved) > _JUMP else timedelta(0)
-
-    def _read(self) -> tuple[datetime, float]:
-        """Both clocks at the same moment: a process that sleeps in between reads again."""
-        while True:
-            before, wall, after = self._steady(), self._clock(), self._steady()
-            if after - before < _TOGETHER_S:
-                return wall, after
+    while True:
+        before, wall, after = steady(), clock(), steady()
+        if after - before < _TOGETHER_S:
+            return wall, wall - EPOCH - timedelta(seconds=after)
 
 
 class Tender:
@@ -156,20 +146,42 @@ class Tender:
         self._store = store
         self._policy = policy
         self._steady = steady
-        self._keeper = Timekeeper(clock, steady)
+        self._clock = clock
+        self._offset = read_clocks(clock, steady)[1]
         self._reviewed: float | None = None
 
     def look(self) -> int:
         """Fire what is due; returns how many timers changed an incident."""
-        now, moved = self._keeper.look()
-        if moved:
-            log.warning("clock was set", extra={"seconds": moved.total_seconds()})
-            with self._store.begin() as tx:
-                tx.shift_timers(moved)
+        now = self._keep_waits()
         if self._reviewed is None or self._steady() - self._reviewed >= REVIEW_S:
             review_visibility(self._store, self._policy, now=now)
             self._reviewed = self._steady()
         return fire_due(self._store, self._policy, now=now)
+
+    def _keep_waits(self) -> datetime:
+        """The current instant; if the wall clock was set, what is due has moved with it."""
+        now, offset = read_clocks(self._clock, self._steady)
+        moved = self._shift_once(offset) if self._store.is_shared and this_clock() else self._shift(offset)
+        self._offset = offset
+        if moved:
+            log.warning("clock was set", extra={"seconds": moved.total_seconds()})
+        return now
+
+    def _shift(self, offset: timedelta) -> timedelta:
+        moved = offset - self._offset
+        if abs(moved) <= _JUMP:
+            return _AT_ONCE
+        with self._store.begin() as tx:
+            tx.shift_timers(moved)
+        return moved
+
+    def _shift_once(self, offset: timedelta) -> timedelta:
+        """As `_shift`, unless another engine that has the same clock was faster."""
+        with self._store.begin() as tx:
+            moved = tx.clock_was_set(this_clock(), before=self._offset, offset=offset, least=_JUMP)
+            if moved:
+                tx.shift_timers(moved)
+        return moved
 
 
 @contextmanager

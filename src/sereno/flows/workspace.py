@@ -560,8 +560,8 @@ class Workspace:
         views = self.incidents(since=since)
         with self._store.read() as tx:
             events = tx.events_of([view.incident.id for view in views], WAITED_FOR)
-            told = told_since(tx, since)
-        return health_of(views, events, since=since, until=until, told=told)
+            told = told_since(tx, self.now() - timedelta(days=days))
+        return health_of(views, events, since=since, until=until, told=told, now=self.now())
 
     def summary(self, *, days: int = 7) -> dict[str, object]:
         """Counts of incidents over the last days of the data."""

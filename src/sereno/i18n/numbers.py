@@ -10,7 +10,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import NumberPattern, format_currency, parse_pattern
 
-__all__ = ["day_of_month", "money", "moment", "number", "quantity", "span"]
+__all__ = ["day_of_month", "money", "moment", "number", "quantity", "span", "stamp"]
 
 _LOCALES = {"es": "es_ES", "en": "en_GB"}
 _SIGNIFICANT = 3
@@ -43,6 +43,15 @@ def moment(instant: datetime, zone: str, language: str, *, step: timedelta | Non
     if step is not None and step >= _DAY:
         return str(format_date(local, "d MMM y", locale=_locale(language)))
     return str(format_datetime(local, "d MMM y HH:mm", locale=_locale(language)))
+
+
+def stamp(instant: datetime, zone: str, language: str) -> str:
+    """An instant in the site's zone to the second; with its offset on days of 23 or 25 hours."""
+    local = instant.astimezone(ZoneInfo(zone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    is_even = midnight.utcoffset() == (midnight + _DAY).utcoffset()  # in wall time
+    pattern = "d MMM y HH:mm:ss" if is_even else "d MMM y HH:mm:ss ZZZZZ"
+    return str(format_datetime(local, pattern, locale=_locale(language)))
 
 
 def day_of_month(day: date, language: str) -> str:

@@ -3,6 +3,7 @@
 Each incident keeps its own life; what is decided here is only who hears of it.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -54,8 +55,8 @@ def common_leads(
 ) -> set[str]:
     """The id of the incident that speaks for all that have the child's trouble at the same time, if many do.
 
-    At least three assets of one site; or three, and half of all or 32, of different sites. The first that
-    began speaks for the others.
+    At least three assets of one site; or three, and half of all or 32, of different sites. The one that
+    speaks for others already goes on to, as people have heard of it; otherwise the first that began.
 
     Args:
         others: Incidents of the child's cause, of any asset.
@@ -70,7 +71,8 @@ def common_leads(
     of_site = [one for one in alike if one.asset.site == own.asset.site]
     is_of_fleet = _n_assets(alike) >= max(MIN_ASSETS, min(_FLEET_SHARE * n_in_fleet, _FLEET_MANY))
     group = alike if is_of_fleet else of_site if _n_assets(of_site) >= MIN_ASSETS else []
-    lead = min(group, key=lambda one: one.order, default=None)
+    spoken_for = Counter(name for one in group for name in one.inhibitors)
+    lead = min(group, key=lambda one: (one.is_inhibited, one.id not in spoken_for, one.order), default=None)
     if lead is None or lead.asset == own.asset or child.is_withdrawn:
         return set()
     return {lead.id} if _lasts(lead, child, slack, now) else set()

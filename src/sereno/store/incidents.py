@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, and_, bindparam, cast, insert, or_, select, update
+from sqlalchemy import Text, and_, bindparam, cast, insert, or_, select, text, update
 
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
@@ -42,6 +42,8 @@ _KIN = (
     .order_by((site.c.name == bindparam("home")).desc(), incident.c.started_at, incident.c.id)
     .limit(MAX_KIN)
 )
+# The first key keeps these locks apart from others.
+_LOCK_CAUSE = text("SELECT pg_advisory_xact_lock(1, hashtext(:name))")
 
 
 class IncidentSession(Session):
@@ -114,6 +116,24 @@ class IncidentSession(Session):
         """As `incident`, while every other writer of it waits for the end of this transaction."""
         return self._locked(incident_id)
 
+    def free_incident(self, incident_id: str) -> Incident | None:
+        """As `locked_incident`; None, at once, where another writer has it."""
+        mine = select(incident).where(incident.c.organization_id == self._organization_id)
+        query = mine.where(incident.c.id == incident_id).with_for_update(skip_locked=True)
+        found = self._connection.execute(query).mappings().one_or_none()
+        return None if found is None else incident_of(dict(found))
+
+    def lock_causes(self, causes: Collection[str]) -> None:
+        """Let nobody else decide which incidents of these causes belong together until this transaction ends.
+
+        What was committed before is seen after. Once in a transaction at most, or two could wait for each
+        other. SQLite has one writer anyway.
+        """
+        if self._is_postgres:
+            for cause in sorted(set(causes)):
+                name = f"{self._organization_id}|{cause}"
+                self._connection.execute(_LOCK_CAUSE, {"name": name})
+
     def was_heard(self, incident_id: str, request_key: str) -> bool:
         """Whether a request about an incident was heard before."""
         return self._was_heard(self.incident(incident_id).id, request_key)
@@ -134,7 +154,7 @@ class IncidentSession(Session):
                 row.started_at,
                 row.ended_at,
                 row.opened_at,
-                bool(row.inhibitors),
+                tuple(row.inhibitors),
             )
             for row in rows
         ]

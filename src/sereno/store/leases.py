@@ -1,5 +1,7 @@
 """Leases: who works on what, until when; of use where several engines share a PostgreSQL store.
 
+Beside them stands how far the wall clock of each machine is ahead of its steady one, for those who share it.
+
 A lease is checked in the transaction that commits the work, and its row stays locked until that ends: an
 engine that lost it commits nothing, and nobody takes it between the check and the commit (a fencing token;
 Kleppmann, Designing Data-Intensive Applications, 2017, ch. 8). Times are the database's, so that the clocks
@@ -21,6 +23,10 @@ from sereno.store.session import Session
 __all__ = ["Lease", "LeaseSession"]
 
 MAX_IDS_IN_QUERY = 1000
+_CLOCK = "clock/"
+_KEPT_FOR = timedelta(days=400)
+_DRIFT = timedelta(milliseconds=100)
+"""A record of a clock that is no further off is not written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,33 @@ class LeaseSession(Session):
         mine = (lease.c.organization_id == self._organization_id, lease.c.name == name)
         return self._connection.execute(select(lease.c.owner).where(*mine)).scalar()
 
+    def clock_was_set(
+        self, clock: str, *, before: timedelta, offset: timedelta, least: timedelta
+    ) -> timedelta:
+        """By how much a machine's wall clock was set since any of its engines asked last, if it was.
+
+        However many engines see it, one of them is told; the record moves with this transaction.
+
+        Args:
+            clock: Name of the machine's clocks.
+            before: How far its wall clock was ahead of its steady one when this engine asked last.
+            offset: How far it is now.
+            least: What is less is drift.
+        """
+        mine = (lease.c.organization_id == self._organization_id, lease.c.name == f"{_CLOCK}{clock}")
+        row = {"organization_id": self._organization_id, "name": f"{_CLOCK}{clock}", "token": 1}
+        now = func.clock_timestamp()
+        first = postgresql.insert(lease).values(row | {"owner": _micros(before), "until": now + _KEPT_FOR})
+        self._connection.execute(first.on_conflict_do_nothing())
+        known = self._connection.execute(select(lease.c.owner).where(*mine).with_for_update()).scalar_one()
+        moved = offset - timedelta(microseconds=int(known))
+        if abs(moved) > _DRIFT:
+            change = {"owner": _micros(offset), "token": lease.c.token + 1, "until": now + _KEPT_FOR}
+            self._connection.execute(update(lease).where(*mine).values(change))
+            is_over = lease.c.name.startswith(_CLOCK) & (lease.c.until < now)
+            self._connection.execute(delete(lease).where(mine[0], is_over))
+        return moved if abs(moved) > least else timedelta(0)
+
     def lock_assets(self, asset_ids: Sequence[int]) -> None:
         """Let no other engine store or judge these assets until this transaction ends.
 
@@ -96,3 +129,7 @@ class LeaseSession(Session):
         table = lease.c
         mine = (table.organization_id == self._organization_id, table.name == held.name)
         return (*mine, table.owner == held.owner, table.token == held.token)
+
+
+def _micros(length: timedelta) -> str:
+    return str(length // timedelta(microseconds=1))

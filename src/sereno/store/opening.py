@@ -15,6 +15,7 @@ from sereno.store.failures import FailureTranslator
 from sereno.store.migrate import check_before_opening, create_or_check, migrate, schema_of
 from sereno.store.schema import lease as lease_table
 from sereno.store.schema import organization as organization_table
+from sereno.store.session import DEFAULT_ORGANIZATION
 from sereno.store.transaction import Transaction
 
 __all__ = [
@@ -99,7 +100,7 @@ class Store:
 
 
 def open_store(
-    url: str, *, organization: str = "default", before_commit: BeforeCommit | None = None
+    url: str, *, organization: str = DEFAULT_ORGANIZATION, before_commit: BeforeCommit | None = None
 ) -> Store:
     """The store at an address, created where there is none.
 

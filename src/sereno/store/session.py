@@ -11,7 +11,9 @@ from sereno.domain.signals import AssetKey
 from sereno.store import schema
 from sereno.store.records import Recorded
 
-__all__ = ["Session", "Upsert", "upsert_of"]
+__all__ = ["DEFAULT_ORGANIZATION", "Session", "Upsert", "upsert_of"]
+
+DEFAULT_ORGANIZATION = "default"
 
 Upsert = postgresql.Insert | sqlite.Insert
 
@@ -34,7 +36,17 @@ class Session:
         self._store = store
         self._own_assets: set[int] = set()
         self._asset_keys: dict[int, AssetKey] = {}
+        self._namespace: str | None = None
         self.recorded: list[Recorded] = []
+
+    @property
+    def namespace(self) -> str:
+        """What keeps the ids of this organization from those of others; empty for the default one."""
+        if self._namespace is None:
+            which = schema.organization.c.id == self._organization_id
+            name = self._connection.execute(select(schema.organization.c.name).where(which)).scalar_one()
+            self._namespace = "" if name == DEFAULT_ORGANIZATION else name
+        return self._namespace
 
     @property
     def _is_postgres(self) -> bool:
