@@ -78,7 +78,7 @@ class SqlSource(_Source):
 
     kind: Literal["sql"] = Field(description="Kind of source.")
     url: SecretStr = Field(
-        description="Address: sqlite:///…, postgresql://…, env:NAME or file:PATH; only read, unless a flag is set."
+        description="sqlite:///…, postgresql://…, or env:NAME or file:PATH; only read, unless a flag is set."
     )
     table: str | None = Field(default=None, description="Table or view, with its schema where needed.")
     query: str | None = Field(default=None, description="SELECT that stands in for a table.")
@@ -145,6 +145,9 @@ class MqttSource(_Source):
     time: str | None = Field(
         default=None,
         description="Name of the instant in a message, or `arrival`; otherwise found by its name.",
+    )
+    version: Literal["3.1.1", "5"] = Field(
+        default="5", description="Of MQTT, as text; 3.1.1 for old brokers."
     )
     qos: Literal[0, 1] = Field(default=1, description="1 loses nothing; 0 may.")
     keepalive: Duration = Field(
