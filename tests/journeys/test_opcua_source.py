@@ -110,6 +110,7 @@ def _kill_both(server: OpcuaServer, folder: Path, *, n_kills: int) -> None:
 
     process = start_sereno("watch", workspace=folder)
     try:
+        _wait_for(folder, 2, of_all=True)  # what the variables hold before the test writes
         for _ in range(n_kills):
             write(5)
             _wait_for(folder, written)
@@ -133,9 +134,9 @@ def _kill_both(server: OpcuaServer, folder: Path, *, n_kills: int) -> None:
         assert _currents(workspace) == {("norte/Bomba 1", _at(n)): 20.0 + n for n in range(written)}
 
 
-def _wait_for(folder: Path, count: int) -> None:
+def _wait_for(folder: Path, count: int, *, of_all: bool = False) -> None:
     def is_there() -> bool:
         with Workspace.open(folder) as workspace:
-            return len(_currents(workspace)) == count
+            return len(stored_values(workspace, "current") if of_all else _currents(workspace)) == count
 
     wait_until(is_there, timeout=90)

@@ -93,16 +93,10 @@ class Intake:
     scoring: Scoring
     forget: Callable[[Collection[AssetKey]], None]
 
-    def read(self, feed: Feed, records: Sequence[Record]) -> list[Batch]:
-        """The readings of records, for people; stores nothing.
-
-        Raises:
-            DataError: Nothing in them can be used.
-        """
+    def read(self, feed: Feed, records: Sequence[Record]) -> tuple[list[Batch], list[str]]:
+        """The readings of records, by profile, and why others cannot be used; stores nothing."""
         groups, refused = self._grouped(feed, [Piece(n, [one]) for n, one in enumerate(records)])
-        if not groups and refused:
-            raise DataError(file=feed.name, detail=next(iter(refused.values())).rstrip("."))
-        return [self._batch(feed, name, group) for name, group in groups.items()]
+        return [self._batch(feed, *one) for one in groups.items()], list(refused.values())
 
     def take(self, feed: Feed, pieces: Sequence[Piece], finish: Finish, failed: Failed) -> Outcome:
         """Store and judge pieces; those that fail are set aside alone.

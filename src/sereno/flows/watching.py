@@ -77,6 +77,10 @@ class FolderLook:
         """Do not look at this state of the file again."""
         self._taken[path] = self._seen[path]
 
+    def candidates(self) -> list[Path]:
+        """The files that may be taken, by name."""
+        return list(self._candidates())
+
     def _candidates(self) -> Iterator[Path]:
         root = self.folder.path.resolve()
         for path in sorted(self.folder.path.glob(self.folder.pattern)):

@@ -3,15 +3,18 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import timedelta
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import MappingProxyType
+from typing import get_args, get_type_hints
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from sereno.contracts.options import Place, resolve
 from sereno.contracts.source import PolledSource, PushedSource
 from sereno.domain.errors import SourceMisconfigured, SourceOptionUnknown, SourceUnknown
+from sereno.domain.time import parse_duration
 
 __all__ = ["ENTRY_POINTS", "FOLDER", "build_source", "source_kinds"]
 
@@ -61,6 +64,8 @@ def build_source(
             near = _nearest_first(key, [one for one in known if one != _IDENTITY])
             raise SourceOptionUnknown(where=f"{where}.{key}", kind=kind, option=key, known=near)
     given = {key: _resolved(value, place, f"{where}.{key}") for key, value in options.items()}
+    for key in _durations(cls) & given.keys():
+        given[key] = _duration(given[key], f"{where}.{key}")
     if _IDENTITY in known:
         given[_IDENTITY] = identity
     try:
@@ -94,6 +99,19 @@ def _declared(kind: str, where: str) -> object:
     except (ImportError, AttributeError) as error:
         detail = f"'{found.value}' cannot be imported ({error})"
         raise SourceMisconfigured(where=f"{where}.kind", detail=detail) from error
+
+
+def _durations(cls: type) -> set[str]:
+    """The options that are written as people write durations."""
+    hints = get_type_hints(cls)
+    return {name for name, hint in hints.items() if hint is timedelta or timedelta in get_args(hint)}
+
+
+def _duration(value: object, where: str) -> object:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise SourceMisconfigured(where=where, detail=str(error)) from error
 
 
 def _resolved(value: object, place: Place, where: str) -> object:
