@@ -23,7 +23,7 @@ MAX_WAITING = 100_000
 KEPT_DONE = 70_000
 """Judged items that are kept, so that they are known when they are sent again: more than can be on their way
 unacknowledged (65,535, MQTT 5 section 3.3.4)."""
-DRAIN_ITEMS = 2_000
+DRAIN_ITEMS = 5_000
 _LIFE_S = 10.0
 """Time between two notes that a source which has nothing to say lives [s]."""
 _ROOM_S = 0.05

@@ -30,6 +30,8 @@ _LEASE_S = 10.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _SETTLE_S = 1.0
 _POLL_S = 0.2
+_PACE_S = 0.5
+"""Time between two drains of an inbox [s]: many items at once cost far less than each by itself."""
 _QUIET_S = 2.0
 """What sends by itself has nothing more to say when it was quiet for so long [s]."""
 _END_S = 10.0
@@ -187,10 +189,11 @@ class SourceRunner:
         )
         listener = _Listener(source, inbox, ended)
         listener.start()
-        last, held = time.monotonic(), time.monotonic()
+        last = held = time.monotonic()
         try:
             while not self.stop.is_set() and listener.is_alive():
                 if inbox.wake.wait(_POLL_S):
+                    self.stop.wait(max(0.0, last + _PACE_S - time.monotonic()))
                     inbox.wake.clear()
                     self._drain(inbox, source)
                     last = time.monotonic()

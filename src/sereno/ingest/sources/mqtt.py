@@ -37,7 +37,7 @@ __all__ = ["MqttSource"]
 PORT, TLS_PORT = 1883, 8883
 MAX_BATCH = 1_000
 """Messages of one commit at most."""
-LINGER_S = 0.005
+LINGER_S = 0.02
 """How long a commit waits for more messages [s]."""
 QUEUE = 10_000
 """Messages in memory; a broker sends no more than that unacknowledged."""

@@ -75,15 +75,19 @@ class OpcuaSource:
 
     def records(self, payload: bytes, received_at: datetime) -> Sequence[Record]:
         """The value of a variable, with the quality that the server gives it."""
-        said = json.loads(payload)
-        node = self._by_id.get(said["node"])
+        try:
+            said = json.loads(payload)
+            name, status, value = said["node"], int(said["status"]), said["value"]
+            instant = said["source"] or said["server"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InvalidRecord(detail=f"it is no value of a variable ({type(error).__name__})") from error
+        node = self._by_id.get(name)
         if node is None:
-            raise InvalidRecord(detail=f"the variable {said['node']} is not among the nodes of the source")
-        quality = _QUALITIES[said["status"] >> _SEVERITY_SHIFT & 3]
-        instant = said["source"] or said["server"]
+            raise InvalidRecord(detail=f"the variable {name} is not among the nodes of the source")
+        quality = _QUALITIES[status >> _SEVERITY_SHIFT & 3]
         where = {} if node.asset is None else {"asset": node.asset}
         at = received_at if instant is None else datetime.fromisoformat(instant)
-        return [{"timestamp": at, **where, node.signal: _number(said["value"], quality)}]
+        return [{"timestamp": at, **where, node.signal: _number(value, quality)}]
 
     @cached_property
     def _by_id(self) -> Mapping[str, OpcuaNode]:
