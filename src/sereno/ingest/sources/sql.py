@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import BeforeValidator, SecretStr, ValidationInfo
 from sqlalchemy import Connection, Engine, TextClause, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.types import NULLTYPE, Date, DateTime
 
+from sereno.contracts.options import Place
 from sereno.contracts.source import Polled, Record
 from sereno.domain.errors import SourceUnreachable
 from sereno.ingest.headers import GENERIC, Role, key_of
@@ -32,6 +34,7 @@ MAX_BATCH = 1_000_000
 KEY_OVERLAP = 1_000
 """Rows that are read again where the mark is a key and not an instant."""
 CONNECT_TIMEOUT_S = 10
+_SQLITE = "sqlite:///"
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _MILLISECONDS_FROM = 100_000_000_000
 """Greater numbers count milliseconds since 1970, not seconds."""
@@ -42,11 +45,23 @@ _KEYS = frozenset({"id", "rowid", "key", "clave"})
 Mark = datetime | date | int | float | str
 
 
+def _from_folder(given: object, info: ValidationInfo) -> object:
+    place = info.context if isinstance(info.context, Place) else Place()
+    plain = given.get_secret_value() if isinstance(given, SecretStr) else given
+    if isinstance(plain, str) and plain.startswith(_SQLITE) and not plain.startswith(f"{_SQLITE}/"):
+        return f"{_SQLITE}{(place.folder / plain.removeprefix(_SQLITE)).resolve()}"
+    return plain
+
+
+DatabaseUrl = Annotated[SecretStr, BeforeValidator(_from_folder)]
+"""An address; the path of a SQLite file is relative to the workspace or absolute."""
+
+
 @dataclass(frozen=True)
 class SqlSource:
     """A table, view or query."""
 
-    url: SecretStr
+    url: DatabaseUrl
     table: str | None = None
     query: str | None = None
     time_column: str | None = None
