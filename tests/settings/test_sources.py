@@ -23,10 +23,10 @@ def _refused(folder: Path, text: str) -> dict[str, object]:
     [
         ("    kind: mqtt\n    hots: h\n    topics: [a]\n", 4, "unknown key 'sources.planta.hots'", "'host'"),
         (
-            "    kind: modbus\n    host: h\n    devices:\n      - registers:\n          - {word_odrer: big}\n",
+            "    kind: modbus\n    host: h\n    devices:\n      - registers:\n          - {odrer: 1}\n",
             7,
-            "unknown key 'sources.planta.devices.0.registers.0.word_odrer'",
-            "'word_order'",
+            "unknown key 'sources.planta.devices.0.registers.0.odrer'",
+            "",
         ),
         ("    kind: opcua\n    url: opc.tcp://h\n    nodes: []\n", 5, "'sources.planta.nodes'", ""),
         ("    kind: opcua\n    url: x\n    queue_size: 1\n    nodes: [{node: a, signal: b}]\n", 5, "20", ""),
