@@ -1,19 +1,25 @@
 """Promise: what a broker was told is stored once, whoever is killed, and poison stops nobody."""
 
 import random
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
+from sereno.domain.errors import SourceUnreachable
+from sereno.flows.source_views import try_source
 from sereno.flows.workspace import Workspace
 from sereno.store import open_store
 from tests.support.broker import Broker, running_broker
+from tests.support.postgres import fresh_database
 from tests.support.processes import environment, start_sereno, wait_until
-from tests.support.sources import BEGIN, declare_sources, running_sources, stored_values
+from tests.support.sources import BEGIN, declare_sources, query, running_sources, stored_values
 from tests.support.stores import sqlite_address
 
 ASSETS = [f"Bomba {n}" for n in range(4)]
@@ -205,3 +211,88 @@ def _kill_both(broker: Broker, tmp_path: Path, chance: random.Random, *, n_kills
     assert process.returncode == 0, said
     assert _stored(folder) == _expected(range(50 * n_kills))
     assert _counts(folder) == {"done": 200 * n_kills}
+
+
+@pytest.mark.filterwarnings(
+    # paho leaves a socket to the garbage collector when a certificate is not trusted
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_broker_that_wants_a_certificate_and_a_password_gets_them(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    server = authority.issue_cert("localhost")
+    server.cert_chain_pems[0].write_to_path(folder / "server.pem")
+    server.private_key_pem.write_to_path(folder / "server.key")
+    (folder / "users").write_text("sereno:s3cr3t\n")
+    subprocess.run(["mosquitto_passwd", "-U", folder / "users"], check=True) if _has_passwd() else None
+    more = (
+        f"allow_anonymous false\npassword_file {folder}/users\n"
+        f"cafile {folder}/ca.pem\ncertfile {folder}/server.pem\nkeyfile {folder}/server.key\n"
+    )
+    with running_broker(folder, more) as broker:
+        safe = {"host": "localhost", "tls": True, "ca_file": str(folder / "ca.pem"), "user": "sereno"}
+        good = declare_sources(tmp_path / "good", {"planta": _source(broker, **safe, password="file:secret")})
+        (good / "secret").write_text("s3cr3t\n")
+        bad = declare_sources(tmp_path / "bad", {"planta": _source(broker, **safe, password="wrong")})
+        strange = {**safe, "ca_file": str(tmp_path / "other.pem")}
+        trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+        other = declare_sources(
+            tmp_path / "other", {"planta": _source(broker, **strange, password="file:secret")}
+        )
+        (other / "secret").write_text("s3cr3t\n")
+
+        told = {name.name: _tried(name) for name in (good, bad, other)}
+
+    assert told["good"] == ""
+    assert "refused" in told["bad"].lower()
+    assert "certificate" in told["other"].lower()
+    assert "s3cr3t" not in str(told)
+
+
+def _has_passwd() -> bool:
+    return shutil.which("mosquitto_passwd") is not None
+
+
+def _tried(folder: Path) -> str:
+    with Workspace.open(folder) as workspace:
+        try:
+            try_source(workspace, "planta", within=timedelta(seconds=1))
+        except SourceUnreachable as error:
+            return str(error)
+    return ""
+
+
+def test_source_of_a_shared_store_runs_in_one_engine_and_another_takes_over(
+    broker: Broker, tmp_path: Path, postgres_server: str, postgres_template: str
+) -> None:
+    with fresh_database(postgres_server, template=postgres_template) as url:
+        folders = [
+            declare_sources(tmp_path / name, {"planta": _source(broker)}, store={"url": url}) for name in "ab"
+        ]
+        engines = [start_sereno("watch", workspace=folder) for folder in folders]
+        try:
+            wait_until(lambda: query(url, "SELECT heard_at FROM cursor") != [], timeout=60)
+            broker.publish(_messages(range(10)))
+            with Workspace.open(folders[0]) as workspace:
+                wait_until(lambda: len(stored_values(workspace, "current")) == 40, timeout=60)
+                first = _holder(url)
+                holds = next(engine for engine in engines if f":{engine.pid}:" in str(first))
+                holds.kill()
+                holds.communicate()
+                broker.publish(_messages(range(10, 20)))
+                wait_until(lambda: len(stored_values(workspace, "current")) == 80, timeout=90)
+                second = _holder(url)
+        finally:
+            for engine in engines:
+                engine.kill()
+                engine.communicate()
+
+        assert second not in {None, first}
+        assert query(url, "SELECT COUNT(*) FROM inbox") == [(80,)]
+
+
+def _holder(url: str) -> str | None:
+    found = query(url, "SELECT owner FROM lease WHERE name = 'source/planta'")
+    return str(found[0][0]) if found else None
