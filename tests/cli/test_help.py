@@ -20,6 +20,7 @@ COMMANDS = [
     *("corrections", "corrections add", "corrections list", "corrections undo"),
     *("export", "export preprocessed", "export results", "export anomalies", "export clusters"),
     *("receivers", "receivers list", "receivers test"),
+    *("sources", "sources list", "sources test"),
     *("notifications", "notifications list", "notifications resend", "notifications deliver"),
     *("health", "report", "segment", "run", "evaluate", "regimes"),
     *("config", "config check", "config explain", "config schema"),

@@ -14,6 +14,7 @@ from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.receivers import receivers_app
 from sereno.cli.settings import config_app
 from sereno.cli.silences import silences_app
+from sereno.cli.sources import sources_app
 
 if TYPE_CHECKING:
     from sereno.flows.build import FileHints, Setup
@@ -39,6 +40,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.add_typer(receivers_app, name="receivers")
 app.add_typer(notifications_app, name="notifications")
+app.add_typer(sources_app, name="sources")
 
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")

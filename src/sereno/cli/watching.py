@@ -2,21 +2,20 @@
 
 import signal
 import threading
-from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
 from sereno.cli.output import Request, show_json, tell_progress
 from sereno.domain.errors import UsageError
 from sereno.flows.build import FileHints
+from sereno.flows.feeds import WatchedFolder
 from sereno.flows.ingest import FileResult
-from sereno.flows.watching import WatchedFolder, watch_folders
+from sereno.flows.sources import watch_sources
+from sereno.flows.watching import watch_folders
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
 
 __all__ = ["run_watch", "stop_on_signals"]
-
-_SECOND = timedelta(seconds=1)
 
 
 def run_watch(
@@ -34,13 +33,8 @@ def run_watch(
     Raises:
         UsageError: No folder is given and none is configured.
     """
-    folders = _folders(workspace, folder, pattern, interval)
     stop = threading.Event()
     stop_on_signals(stop)
-    for one in folders:
-        tell_progress(
-            request, sentence("cli.watching", workspace.language, folder=one.path, pattern=one.pattern)
-        )
     entries: list[dict[str, object]] = []
 
     def on_file(result: FileResult) -> None:
@@ -49,21 +43,31 @@ def run_watch(
             entries.append(entry)
         tell_progress(request, f"{entry['file']}: {entry['verdict']} +{entry['readings_new']}")
 
-    watch_folders(workspace, folders, is_once=is_once, stop=stop, on_file=on_file, hints=hints)
+    if folder is not None:
+        watched = _folder(folder, pattern, interval)
+        facts = {"folder": watched.path, "pattern": watched.pattern}
+        tell_progress(request, sentence("cli.watching", workspace.language, **facts))
+        watch_folders(workspace, [watched], is_once=is_once, stop=stop, on_file=on_file, hints=hints)
+    else:
+        _check_sources(workspace)
+        for name, source in workspace.settings.sources.items():
+            facts = {"source": name, "kind": source.kind}
+            tell_progress(request, sentence("cli.source_runs", workspace.language, **facts))
+        watch_sources(workspace, stop, is_once=is_once, on_file=on_file)
     if is_once and request.as_json:
         show_json({"files": entries})
 
 
-def _folders(workspace: Workspace, folder: Path | None, pattern: str, interval: float) -> list[WatchedFolder]:
-    if folder is not None:
-        if not folder.is_dir():
-            raise UsageError(detail=f"'{folder}' is not a folder", command="watch")
-        return [WatchedFolder(folder, pattern, interval)]
-    sources = workspace.settings.sources.values()
-    if not sources:
+def _folder(folder: Path, pattern: str, interval: float) -> WatchedFolder:
+    if not folder.is_dir():
+        raise UsageError(detail=f"'{folder}' is not a folder", command="watch")
+    return WatchedFolder(folder, pattern, interval)
+
+
+def _check_sources(workspace: Workspace) -> None:
+    if not workspace.settings.sources:
         detail = "no folder was given and `sources` in sereno.yaml is empty"
         raise UsageError(detail=detail, command="watch")
-    return [WatchedFolder(workspace.folder / s.path, s.pattern, s.interval / _SECOND) for s in sources]
 
 
 def stop_on_signals(stop: threading.Event) -> None:

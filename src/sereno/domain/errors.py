@@ -10,13 +10,15 @@
     │   └── InvalidRecord
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
     │   ├── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
-    │   └── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
+    │   ├── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
+    │   └── SourceUnknown, SourceOptionUnknown, SourceMisconfigured
     ├── StoreError            database, disk, lease, version               exit 5
     │   ├── StoreNewer, StoreOlder, UpgradeFailed, StoreUnreachable, DiskFull
     │   ├── EngineRunning, LeaseTaken, LeaseLost
     │   ├── BackupCorrupt, BackupNewer, BackupMisfit, WorkspaceNotEmpty
     │   └── NotFound
     ├── SystemRefused         a path cannot be read or written             exit 5
+    ├── SourceUnreachable     what readings come from does not answer      exit 5
     └── ModelError            artefacts and training                       exit 5
         ├── ModelMissing, ModelCorrupt, HistoryTooShort
 
@@ -66,6 +68,10 @@ __all__ = [
     "SerenoError",
     "SettingsError",
     "ShelvingTooLong",
+    "SourceMisconfigured",
+    "SourceOptionUnknown",
+    "SourceUnknown",
+    "SourceUnreachable",
     "StoreError",
     "StoreNewer",
     "StoreOlder",
@@ -306,6 +312,39 @@ class SenderMisconfigured(SettingsError):
 
     code = "sender.misconfigured"
     template = "{where}: {detail}. Correct it in sereno.yaml."
+
+
+class SourceUnknown(SettingsError):
+    """A source has a kind that is not there."""
+
+    code = "source.unknown"
+    template = "{where}: there is no kind of source '{kind}'. There are: {known}."
+
+
+class SourceOptionUnknown(SettingsError):
+    """A source was given an option that its kind does not have."""
+
+    code = "source.option_unknown"
+    template = "{where}: a source of kind '{kind}' has no option '{option}'. It has: {known}."
+
+
+class SourceMisconfigured(SettingsError):
+    """An option of a source is missing or cannot be so."""
+
+    code = "source.misconfigured"
+    template = "{where}: {detail}. Correct it in sereno.yaml."
+
+
+class SourceUnreachable(SerenoError):
+    """What readings come from does not answer, or refuses us."""
+
+    code = "source.unreachable"
+    template = (
+        "{address} cannot be read: {detail}. Check that it runs, its address and our rights there; then "
+        "`sereno sources test`."
+    )
+    exit_code = 5
+    is_retriable = True
 
 
 class StoreError(SerenoError):

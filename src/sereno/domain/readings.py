@@ -10,7 +10,17 @@ import numpy.typing as npt
 from sereno.domain.arrays import micros_of
 from sereno.domain.signals import AssetKey
 
-__all__ = ["JUDGED", "BoolArray", "FloatArray", "Quality", "QualityArray", "Readings", "TimeArray", "Window"]
+__all__ = [
+    "JUDGED",
+    "BoolArray",
+    "FloatArray",
+    "MarkedValue",
+    "Quality",
+    "QualityArray",
+    "Readings",
+    "TimeArray",
+    "Window",
+]
 
 FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.datetime64]
@@ -70,6 +80,25 @@ JUDGED = (
     | Quality.CLOCK_SHIFT
 )
 """What judging found: judging again, or another value, takes it back. Other flags come from the source."""
+
+
+class MarkedValue(float):
+    """A value of a record with what its source says of it; NaN for one that could not be read.
+
+    Example:
+        >>> MarkedValue(20.5, Quality.BAD) + 1, MarkedValue(20.5, Quality.BAD).quality.name
+        (21.5, 'BAD')
+    """
+
+    __slots__ = ("quality",)
+
+    quality: Quality
+
+    def __new__(cls, value: float, quality: Quality) -> "MarkedValue":
+        """A value with its mark."""
+        marked = super().__new__(cls, value)
+        marked.quality = quality
+        return marked
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sereno.domain.facts import NO_FACTS, AssetFacts
 __all__ = [
     "ANY",
     "PHYSICS_CHECKS",
+    "SOURCE_PROFILE",
     "AssetKey",
     "Identity",
     "Profile",
@@ -35,6 +36,8 @@ PHYSICS_CHECKS = frozenset(
     }
 )
 """Names of `physics.<name>` that are no balance, so that no balance may be called so."""
+SOURCE_PROFILE = "source"
+"""Profile of what readings come from: it may fall silent, and has no readings of its own."""
 _REGISTER_SUFFIX = "_register"
 _REGISTER_LABELS = {"es": "lectura acumulada de {name}", "en": "register of {name}"}
 

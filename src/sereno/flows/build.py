@@ -13,7 +13,7 @@ from sereno.detect.rules import CalibrationRule
 from sereno.domain.cleaning import Cleaning
 from sereno.domain.errors import FileMissing, FileUnreadable, SettingsError, StoreOlder
 from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
-from sereno.domain.signals import ANY, AssetKey, Profile
+from sereno.domain.signals import ANY, SOURCE_PROFILE, AssetKey, Profile, Signal
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.backup import finish_restore
 from sereno.flows.exports import ExportPlan
@@ -58,6 +58,13 @@ __all__ = [
 ]
 
 
+_SOURCE = Profile(
+    SOURCE_PROFILE,
+    (Signal("readings", quantity="count", unit="", labels={"es": "lecturas", "en": "readings"}),),
+    labels={"es": "fuente", "en": "source"},
+)
+
+
 @dataclass(frozen=True)
 class Setup:
     """What a workspace folder says, without its store."""
@@ -72,6 +79,11 @@ class Setup:
     def settings(self) -> Settings:
         """The settings tree."""
         return self.loaded.tree
+
+    @cached_property
+    def incident_profiles(self) -> Mapping[str, Profile]:
+        """Profiles of all that has incidents: of assets, and of what readings come from."""
+        return {**self.profiles, SOURCE_PROFILE: _SOURCE}
 
     @cached_property
     def mappings(self) -> tuple[FileMapping, ...]:
@@ -220,9 +232,9 @@ def life_policy(setup: Setup) -> LifePolicy:
         SettingsError: Declared maintenance makes no sense.
     """
     said = setup.settings.incidents
-    rules = TellingRules.of_settings(setup.settings, setup.profiles)
+    rules = TellingRules.of_settings(setup.settings, setup.incident_profiles)
     return LifePolicy(
-        profiles=setup.profiles,
+        profiles=setup.incident_profiles,
         escalation=lambda incident, asset: [step.after for step in escalations(rules, incident, asset)],
         silences=declared_silences(setup.settings.maintenance, workspace_zone(setup)),
         acknowledge_for=said.acknowledge_for,
@@ -257,7 +269,7 @@ def open_workspace_store(setup: Setup) -> Store:
         StoreOlder: An older version wrote the store of a server, which `sereno upgrade` migrates.
         StoreError: It cannot be opened; see `sereno.store.open_store`.
     """
-    rules = TellingRules.of_settings(setup.settings, setup.profiles)
+    rules = TellingRules.of_settings(setup.settings, setup.incident_profiles)
     url = store_url(setup)
     if setup.settings.store.url is None:
         try:

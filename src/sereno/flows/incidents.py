@@ -198,8 +198,9 @@ def find_incidents(
         since: Only those active at or after this instant of the data.
         order: Or the newest first, or what costs most a day.
     """
-    places = {asset.key: _place(asset, profiles) for asset in tx.assets()}
-    ids = {asset.key: asset.id for asset in tx.assets()}
+    assets = tx.assets(with_sources=True)
+    places = {asset.key: _place(asset, profiles) for asset in assets}
+    ids = {asset.key: asset.id for asset in assets}
     found = [up_to_date(tx, incident, ids) for incident in tx.incidents()]
     if since is not None:
         found = [i for i in found if i.ended_at is None or i.ended_at >= since]
@@ -235,7 +236,9 @@ def view_of(
     Args:
         model_of: The model that judges a profile.
     """
-    asset = next(one for one in tx.assets(sites=[incident.asset.site]) if one.key == incident.asset)
+    asset = next(
+        one for one in tx.assets(sites=[incident.asset.site], with_sources=True) if one.key == incident.asset
+    )
     place = _place(asset, profiles)
     before = tx.latest_incidents(asset.id, until=incident.started_at, limit=_REMEMBERED + 1)
     similar = _similar(before, {asset.key: place}).get(incident.id, ())

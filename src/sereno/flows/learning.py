@@ -46,8 +46,9 @@ class ModelShelf:
         if profile not in self._loaded:
             with self._store.read() as tx:
                 stored = tx.active_model(profile)
-            self._loaded[profile] = None if stored is None else self._load(stored)
-        return self._loaded[profile]
+            model = self._loaded[profile] = None if stored is None else self._load(stored)
+            return model
+        return self._loaded.get(profile)
 
     def _load(self, stored: StoredModel) -> TrainedModel:
         path = self._setup.folder / stored.path
@@ -66,7 +67,7 @@ class ModelShelf:
                 stored = tx.active_model(profile)
                 is_current = (model and model.card.id) == (stored and stored.card.id)
                 if profile not in self._given and not is_current:
-                    del self._loaded[profile]
+                    self._loaded.pop(profile, None)
 
     def use(self, model: TrainedModel) -> None:
         """Let a model judge its profile without the store knowing it."""

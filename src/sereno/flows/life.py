@@ -148,7 +148,7 @@ class Recorder:
         return after
 
     def _asset_of(self, incident: Incident) -> StoredAsset:
-        found = self._tx.assets(sites=[incident.asset.site])
+        found = self._tx.assets(sites=[incident.asset.site], with_sources=True)
         return next(one for one in found if one.key == incident.asset)
 
     def _is_current(self, incident: Incident, asset: StoredAsset) -> bool:

@@ -114,12 +114,12 @@ def build_notifier(
         name: build_sender(name, lane.settings.kind, lane.settings.options, place=place)
         for name, lane in lanes.items()
     }
-    rules = TellingRules.of_settings(settings, setup.profiles)
+    rules = TellingRules.of_settings(settings, setup.incident_profiles)
     return Notifier(
         store=store,
         lanes=lanes,
         senders=senders,
-        write=MessageWriter(store, setup.profiles, settings.tariff, setup.language, model_of).write,
+        write=MessageWriter(store, setup.incident_profiles, settings.tariff, setup.language, model_of).write,
         upkeep=Upkeep(store, lanes, settings.dead_man, rules),
         clock=setup.clock,
         heartbeat=settings.dead_man.heartbeat,

@@ -105,7 +105,7 @@ def review_visibility(store: Store, policy: LifePolicy, *, now: datetime) -> int
 
 def _out_of_date(tx: Transaction, looking: Recorder) -> Iterator[tuple[Incident, StoredAsset]]:
     """Active incidents that something should keep quiet, or should no longer."""
-    assets = {asset.key: asset for asset in tx.assets()}
+    assets = {asset.key: asset for asset in tx.assets(with_sources=True)}
     for incident in tx.incidents(is_active=True):
         is_quiet = bool(incident.silences or incident.inhibitors)
         asset = assets[incident.asset]

@@ -15,11 +15,19 @@ from watchfiles import watch as watch_changes
 from sereno.domain.errors import DataError, LeaseLost, LeaseTaken, ModelError, SerenoError, StoreError
 from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.delivering import running
+from sereno.flows.feeds import WatchedFolder
 from sereno.flows.ingest import FileResult
 from sereno.flows.room import RoomLook
 from sereno.flows.workspace import Workspace
 
-__all__ = ["FolderLook", "WatchedFolder", "watch_folders"]
+__all__ = [
+    "FolderLook",
+    "WatchedFolder",
+    "keep_calibrated",
+    "take_finished",
+    "wait_for_change",
+    "watch_folders",
+]
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +35,6 @@ SETTLE_S = 1.0
 """A file whose size and time have not moved for so long is finished [s]."""
 _UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".swp", "~")
 _MILLISECONDS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedFolder:
-    """A folder and which of its files are taken.
-
-    Attributes:
-        interval_s: Time between two looks [s].
-    """
-
-    path: Path
-    pattern: str = "*"
-    interval_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -81,6 +76,10 @@ class FolderLook:
     def took(self, path: Path) -> None:
         """Do not look at this state of the file again."""
         self._taken[path] = self._seen[path]
+
+    def candidates(self) -> list[Path]:
+        """The files that may be taken, by name."""
+        return list(self._candidates())
 
     def _candidates(self) -> Iterator[Path]:
         root = self.folder.path.resolve()
@@ -125,17 +124,19 @@ def watch_folders(
     ):
         while not stop.is_set():
             room.look()
-            is_waiting = _take_finished(workspace, looks, stop, done, hints)
+            is_waiting = take_finished(workspace, looks, stop, done, hints)
             if stop.is_set():
                 return
-            _keep_calibrated(workspace)
+            keep_calibrated(workspace)
             if is_once and not is_waiting:
                 workspace.deliver_due()
                 return
-            _wait(folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders))
+            wait_for_change(
+                folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders)
+            )
 
 
-def _keep_calibrated(workspace: Workspace) -> None:
+def keep_calibrated(workspace: Workspace) -> None:
     """Recalibrate if the settings say that it is time; a model that cannot be used is no reason to stop."""
     if workspace.settings.recalibration.every is None:
         return
@@ -160,7 +161,7 @@ class _Taken(Enum):
     """The store takes nothing: those behind it wait, too, so that their order stays."""
 
 
-def _take_finished(
+def take_finished(
     workspace: Workspace,
     looks: Sequence[FolderLook],
     stop: threading.Event,
@@ -220,7 +221,7 @@ def _may_pass(error: StoreError | OSError) -> bool:
     return error.is_retriable
 
 
-def _wait(folders: Sequence[WatchedFolder], stop: threading.Event, seconds: float) -> None:
+def wait_for_change(folders: Sequence[WatchedFolder], stop: threading.Event, seconds: float) -> None:
     """Until something may have changed or the time is up; the hint only shortens the wait."""
     paths = [folder.path for folder in folders if folder.path.is_dir()]
     if not paths:

@@ -51,6 +51,7 @@ from sereno.flows.feedback import WouldChange, apply_verdict, would_change
 from sereno.flows.health import WAITED_FOR, Health, health_of, told_since
 from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, expand_paths, ingest_file
+from sereno.flows.intake import Intake
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.life import LifePolicy
 from sereno.flows.models import TrainedModel
@@ -142,6 +143,11 @@ class Workspace:
     def folder(self) -> Path:
         """Where the workspace lies."""
         return self._setup.folder
+
+    @property
+    def setup(self) -> Setup:
+        """What the folder says: settings, profiles, language."""
+        return self._setup
 
     @property
     def settings(self) -> Settings:
@@ -380,7 +386,9 @@ class Workspace:
     def incidents(self, *, since: datetime | None = None, order: Order = "worst") -> list[IncidentView]:
         """All incidents, worst first."""
         with self._store.read() as tx:
-            return find_incidents(tx, self.profiles, self.settings.tariff, since=since, order=order)
+            return find_incidents(
+                tx, self._setup.incident_profiles, self.settings.tariff, since=since, order=order
+            )
 
     def incident(self, incident_id: str) -> IncidentView:
         """One incident, by its id or the beginning of it.
@@ -390,7 +398,8 @@ class Workspace:
         """
         with self._store.read() as tx:
             incident = tx.incident(incident_id)
-            return view_of(tx, incident, self.profiles, self.settings.tariff, self._usable_model)
+            profiles = self._setup.incident_profiles
+            return view_of(tx, incident, profiles, self.settings.tariff, self._usable_model)
 
     def regimes(self, *, asset: str | None = None, since: datetime | None = None) -> list[RegimeView]:
         """When process lines started, stopped or came to other set-points, newest first.
@@ -484,7 +493,7 @@ class Workspace:
 
     @staticmethod
     def _asset_of(tx: Transaction, incident: Incident) -> StoredAsset:
-        found = tx.assets(sites=[incident.asset.site])
+        found = tx.assets(sites=[incident.asset.site], with_sources=True)
         return next(one for one in found if one.key == incident.asset)
 
     def undo_verdict(self, incident_id: str, *, actor: str) -> list[Adjustment]:
@@ -909,6 +918,14 @@ class Workspace:
         if not is_dry:
             refuse_engines(url, setup.folder)
         return upgrade_folder(setup.folder, url, at=clock(), is_dry=is_dry)
+
+    def refresh_models(self) -> None:
+        """Let go of models that another process has replaced since."""
+        self._models.refresh()
+
+    def intake(self) -> Intake:
+        """Where records of sources go."""
+        return Intake(self._setup, self._store, self._scoring(), self._records.forget)
 
     def _scoring(self) -> Scoring:
         return Scoring(self._setup, self._store, self._models)

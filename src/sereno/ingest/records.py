@@ -17,7 +17,7 @@ import polars as pl
 
 from sereno.domain.errors import UsageError
 from sereno.domain.issues import MAX_QUARANTINE_TEXT, DataIssue, QuarantinedRow
-from sereno.domain.readings import Quality, Readings
+from sereno.domain.readings import MarkedValue, Quality, Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.ingest.batch import Batch, Totals
 from sereno.ingest.dates import DateEvidence, DateStyle, parse_count, parse_instant, parse_times
@@ -284,6 +284,8 @@ class _Conversion:
     def _value(self, raw: object, key: str, column: Column) -> tuple[float, int]:
         if isinstance(raw, str):
             return self._text_value(raw, key, column)
+        if isinstance(raw, MarkedValue):
+            return self._marked_value(raw, key)
         if raw is None or isinstance(raw, bool):
             self._asides.count("quality.missing", key, 1)
             return math.nan, int(Quality.MISSING)
@@ -295,6 +297,12 @@ class _Conversion:
             self._asides.count("quality.not_a_number", key, 1, [str(raw)])
             return math.nan, int(Quality.MISSING)
         return value, 0
+
+    def _marked_value(self, raw: MarkedValue, key: str) -> tuple[float, int]:
+        if abs(raw) <= MAX_MAGNITUDE:
+            return float(raw), int(raw.quality)
+        self._asides.count("quality.missing", key, 1)
+        return math.nan, int(raw.quality | Quality.MISSING)
 
     def _text_value(self, raw: str, key: str, column: Column) -> tuple[float, int]:
         if not self._is_sure and is_ambiguous(raw):

@@ -1,35 +1,21 @@
 """Options of senders: closed, frozen, and with secrets that never show."""
 
 import logging
-import os
-import re
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
+from sereno.contracts.options import Place, resolve
 from sereno.domain.time import parse_duration
 
 __all__ = ["Folder", "Place", "SenderOptions", "Timeout", "certificates", "keep_quiet", "redact", "resolve"]
 
-_ENVIRONMENT = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
-_FILE = re.compile(r"file:(\S.*)")
-_MAX_SECRET_BYTES = 65_536
 _MIN_REDACTED = 4
 """Shorter texts would blank out half of what is told."""
 _HIDDEN = "***"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where options were written: the folder that paths start from, and the environment of `env:NAME`."""
-
-    folder: Path = field(default_factory=Path)
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 def _from_folder(given: object, info: ValidationInfo) -> object:
@@ -49,25 +35,6 @@ class SenderOptions(BaseModel):
     """What senders are made of: fields that are the options, and a method `send`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def resolve(value: object, place: Place) -> object:
-    """A value in which `env:NAME` and `file:PATH` stand for what the environment or the file holds.
-
-    Raises:
-        ValueError: There is no such variable or file.
-    """
-    if isinstance(value, Mapping):
-        return {key: resolve(inner, place) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [resolve(inner, place) for inner in value]
-    if not isinstance(value, str):
-        return value
-    if found := _ENVIRONMENT.fullmatch(value):
-        return _variable(found[1], place.environment)
-    if found := _FILE.fullmatch(value):
-        return _content(place.folder / found[1])
-    return value
 
 
 def certificates(path: Path | None) -> Path | None:
@@ -98,18 +65,3 @@ def redact(text: str, secrets: tuple[SecretStr, ...]) -> str:
         if len(secret) >= _MIN_REDACTED:
             shown = shown.replace(secret, _HIDDEN)
     return shown
-
-
-def _variable(name: str, environment: Mapping[str, str]) -> str:
-    if not environment.get(name):
-        raise ValueError(f"the environment has no variable {name}")
-    return environment[name]
-
-
-def _content(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAX_SECRET_BYTES).decode("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        detail = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise ValueError(f"'{path}' cannot be read: {detail}") from error

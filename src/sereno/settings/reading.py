@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from sereno.domain.errors import SettingsError, SystemRefused
+from sereno.settings.sources import SOURCES, source_branch
 from sereno.settings.tree import Settings
 
 __all__ = [
@@ -28,11 +29,13 @@ __all__ = [
 SETTINGS_FILE = "sereno.yaml"
 _PREFIX = "SERENO__"
 _RESERVED = ("SERENO__DATA",)
-_WITH_SECRETS = ("store", "receivers")
+_WITH_SECRETS = ("store", "receivers", "sources")
 """Branches whose values are never repeated in an error."""
 _REFERENCES = ("env:", "file:")
 """How a setting names a secret that stands elsewhere."""
 _HIDDEN = "********"
+_PLACE_OF_KIND = 2
+"""Behind `sources` and a name, errors say by the options of which kind the source was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +217,12 @@ def _dotenv_files(folder: Path) -> Iterator[tuple[str, Mapping[str, str | None]]
 def _as_settings_error(error: ValidationError, origins: Mapping[str, str], path: Path) -> SettingsError:
     # A key that is misspelt is also missing under its right name: the misspelling says more.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    location = [str(part) for part in first["loc"]]
+    location, kind = _without_tag([str(part) for part in first["loc"]])
     key = ".".join(location)
     ends = range(len(location), 0, -1)
     where = next((origins[k] for end in ends if (k := ".".join(location[:end])) in origins), str(path))
     if first["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
+        known = _known_keys(location[:-1], kind)
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"Did you mean '{near[0]}'?" if near else f"Known keys there: {', '.join(known)}."
         return SettingsError(where=where, detail=f"unknown key '{key}'", hint=hint)
@@ -228,10 +231,17 @@ def _as_settings_error(error: ValidationError, origins: Mapping[str, str], path:
     return SettingsError(where=where, detail=f"'{key}': {first['msg']}{found}", hint="")
 
 
-def _known_keys(branch: list[str]) -> list[str]:
-    model: type[BaseModel] | None = Settings
+def _without_tag(location: list[str]) -> tuple[list[str], str]:
+    """Where an error is, as it is written, and the kind of the source that it is in; empty elsewhere."""
+    if location[0] != "sources" or len(location) <= _PLACE_OF_KIND:
+        return location, ""
+    return [*location[:_PLACE_OF_KIND], *location[_PLACE_OF_KIND + 1 :]], location[_PLACE_OF_KIND]
+
+
+def _known_keys(branch: list[str], kind: str = "") -> list[str]:
+    model: type[BaseModel] | None = source_branch(kind) if kind else Settings
     is_name = False
-    for part in branch:
+    for part in branch[_PLACE_OF_KIND if kind else 0 :]:
         if is_name or model is None:  # the name of an entry may be that of a field
             is_name = False
             continue
@@ -254,6 +264,7 @@ def _branch_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - 
 def _check_zones(tree: Settings, origins: Mapping[str, str], path: Path) -> None:
     zones = {"timezone": tree.timezone}
     zones |= {f"mappings.{name}.timezone": one.timezone for name, one in tree.mappings.items()}
+    zones |= {f"sources.{name}.timezone": one.timezone for name, one in tree.sources.items()}
     zones |= {f"receivers.{name}.timezone": one.timezone for name, one in tree.receivers.items()}
     for key, zone in zones.items():
         if zone is not None:
@@ -318,10 +329,23 @@ def _leaves_of_map(branches: Mapping[str, Any], prefix: str) -> Iterator[tuple[s
         yield from walk(inner, f"{prefix}{key}.")
 
 
+def _described_sources() -> Iterator[tuple[str, str, str, str]]:
+    """The options of each kind of source; those that every kind has once, with the first."""
+    seen = set()
+    for kind, branch in SOURCES.items():
+        for key, *rest in _described(branch, "sources.<name>."):
+            if (key, rest[-1]) not in seen:
+                seen.add((key, rest[-1]))
+                yield key, rest[0], rest[1], f"{rest[2].removesuffix('.')} (kind {kind})."
+
+
 def _described(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in model.model_fields.items():
         inner = _branch_model(field.annotation)
         shown = f"{prefix}{field.alias or name}"
+        if shown == "sources":
+            yield from _described_sources()
+            continue
         if inner is not None:
             origin = get_origin(field.annotation)
             between = ".<name>" if origin is dict else ".<number>" if origin is list else ""

@@ -1,6 +1,5 @@
 """The typed tree of `sereno.yaml`; every option has a unit, bounds, a default and one sentence."""
 
-from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, SecretStr, model_validator
@@ -16,13 +15,13 @@ from sereno.settings.pipeline import (
     RunSettings,
     SegmentSettings,
 )
+from sereno.settings.sources import SourceName, SourceSettings
 
 __all__ = [
     "AssetSettings",
     "CalibrationSettings",
     "DetectorSettings",
     "ExportSettings",
-    "FolderSource",
     "IdentitySettings",
     "Limits",
     "RecalibrationSettings",
@@ -112,15 +111,6 @@ class Limits(Branch):
         default=8 * 2**30, gt=0, description="Size of a file after decompression [bytes]."
     )
     max_line_bytes: int = Field(default=2**20, gt=0, description="Length of one line [bytes].")
-
-
-class FolderSource(Branch):
-    """A folder that other systems write files into."""
-
-    kind: Literal["folder"] = Field(default="folder", description="Kind of source.")
-    path: str = Field(description="Folder, relative to the workspace or absolute.")
-    pattern: str = Field(default="*", description="Which file names are taken (shell pattern).")
-    interval: Duration = Field(default=timedelta(seconds=60), description="Time between two looks, as 60s.")
 
 
 class ExportSettings(Branch):
@@ -292,8 +282,8 @@ class Settings(Branch):
     )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")
-    sources: dict[str, FolderSource] = Field(
-        default_factory=dict, description="What `sereno watch` runs, by name."
+    sources: dict[SourceName, SourceSettings] = Field(
+        default_factory=dict, description="Where readings come from, by name."
     )
     exports: ExportSettings = Field(
         default_factory=ExportSettings, description="What `sereno export` writes and how."

@@ -1,5 +1,6 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
+from sereno.store.inbox import SourceState, StoredItem
 from sereno.store.opening import BeforeCommit, Store, open_store
 from sereno.store.records import (
     Appended,
@@ -25,10 +26,12 @@ __all__ = [
     "NewNotification",
     "ReceiverState",
     "Recorded",
+    "SourceState",
     "Store",
     "StoredAsset",
     "StoredAttempt",
     "StoredDetection",
+    "StoredItem",
     "StoredMetric",
     "StoredModel",
     "StoredNotification",

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select, update
 
 from sereno.domain.errors import NotFound
-from sereno.domain.signals import AssetKey
+from sereno.domain.signals import SOURCE_PROFILE, AssetKey
 from sereno.store.column_types import MICROSECOND, clean_text
 from sereno.store.records import StoredAsset
 from sereno.store.schema import asset, incident, site, watch_state
@@ -40,16 +40,23 @@ class AssetSession(Session):
         return found
 
     def assets(
-        self, profile: str | None = None, *, sites: Collection[str] | None = None
+        self,
+        profile: str | None = None,
+        *,
+        sites: Collection[str] | None = None,
+        with_sources: bool = False,
     ) -> list[StoredAsset]:
         """The assets of one profile or of all, sorted by profile, site and asset.
 
         Args:
             sites: Only those of these sites; a fleet is not listed to find one of its members.
+            with_sources: What readings come from, too: it may have incidents, but no readings.
         """
         query = self._assets()
         if profile is not None:
             query = query.where(asset.c.profile == profile)
+        elif not with_sources:
+            query = query.where(asset.c.profile != SOURCE_PROFILE)
         if sites is not None and len(sites) <= MAX_NAMES_IN_QUERY:
             query = query.where(site.c.name.in_([clean_text(name) for name in sites]))
         found = [_stored_asset(row) for row in self._connection.execute(query)]

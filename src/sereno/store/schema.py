@@ -23,10 +23,12 @@ __all__ = [
     "adjustment",
     "asset",
     "correction",
+    "cursor",
     "data_issue",
     "delivery_attempt",
     "detection",
     "file_ledger",
+    "inbox",
     "incident",
     "incident_event",
     "lease",
@@ -467,4 +469,32 @@ lease = Table(
     Column("token", BigInteger, nullable=False),
     Column("until", Instant, nullable=False),
     PrimaryKeyConstraint("organization_id", "name"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("source"),
+    _text("item_key"),
+    Column("received_at", Instant, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    _text("status"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("error", CleanText, nullable=False, server_default=""),
+    UniqueConstraint("organization_id", "source", "item_key", name="one_item"),
+    Index("inbox_of_source", "organization_id", "source", "status", "id"),
+    # It is drained in the order of ids.
+    sqlite_autoincrement=True,
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    _organization(),
+    _text("source"),
+    Column("position", CleanText),
+    Column("heard_at", Instant),
+    PrimaryKeyConstraint("organization_id", "source"),
 )
