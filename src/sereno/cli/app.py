@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sereno.cli.access import audit_app, keys_app, organizations_app, users_app
 from sereno.cli.corrections import corrections_app
 from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
@@ -29,7 +30,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    epilog="--workspace, --json, --lang, --quiet and --debug may stand before or after the command.",
+    epilog="--workspace, --organization, --json, --lang, --quiet and --debug may stand before or after the "
+    "command.",
 )
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(silences_app, name="silences")
@@ -39,6 +41,10 @@ app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.add_typer(receivers_app, name="receivers")
 app.add_typer(notifications_app, name="notifications")
+app.add_typer(organizations_app, name="organizations")
+app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
+app.add_typer(audit_app, name="audit")
 
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")
@@ -71,6 +77,9 @@ def common(
     workspace: Annotated[
         Path, typer.Option(help="Folder of the workspace; created on first use.", readable=False)
     ] = Path(),
+    organization: Annotated[
+        str, typer.Option(help="Organization whose data it is about; default is the workspace itself.")
+    ] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     lang: Annotated[str | None, typer.Option(help="Language of sentences: es or en.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -81,7 +90,24 @@ def common(
     """Common options of all commands."""
     if lang not in (None, "es", "en"):
         raise typer.BadParameter("es or en", param_hint="--lang")
-    context.obj = Request(workspace, as_json, lang, quiet)
+    folder = workspace
+    if organization != "default":
+        from sereno.flows.organizations import organization_folder
+
+        folder = organization_folder(workspace, organization)
+    context.obj = Request(folder, as_json, lang, quiet, workspace)
+    _begin_act(context)
+
+
+def _begin_act(context: typer.Context) -> None:
+    """Let what the command writes be noted as what the user of this machine does."""
+    import getpass
+    import sys
+
+    from sereno.domain.audit import Act, Door, set_act
+
+    words = [word for word in sys.argv[1:] if word not in {"--json", "--quiet", "--debug"}]
+    set_act(Act(getpass.getuser(), "local", Door.CLI, str(context.invoked_subcommand), "", {"words": words}))
 
 
 @app.command()

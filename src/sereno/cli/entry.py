@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["hoist_common_options", "main"]
 
-_WITH_VALUE = ("--workspace", "--lang")
+_WITH_VALUE = ("--workspace", "--organization", "--lang")
 _FLAGS = ("--json", "--debug", "--quiet")
 _EXIT_FAULT = 70
 _EXIT_INTERRUPTED = 130

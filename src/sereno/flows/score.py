@@ -231,11 +231,11 @@ def _record_incidents(
     if _has_changed_cause(found, known) or any(map(_may_explain, found)):
         reach = min(d.started_at for d in (*found, *gone))
         known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
+    steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now, realm=tx.realm)
     if any(tx.has_incident(step.incident_id) for step in _openings(steps)):
         # An incident that is long over, or was withdrawn, has had this trouble before.
         known = tx.incidents(asset_id=asset.id, include_withdrawn=True)
-        steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now)
+        steps = plan_steps(found, gone, known, step=asset.step, now=recorder.now, realm=tx.realm)
     for step in steps:
         if step.event.kind is EventKind.OPENED:
             recorder.open(step.incident_id, step.group_key, asset, step.event)

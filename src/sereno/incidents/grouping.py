@@ -58,6 +58,7 @@ def plan_steps(
     *,
     step: timedelta | None,
     now: datetime,
+    realm: str = "",
 ) -> list[IncidentStep]:
     """The events that bring an asset's incidents in line with its detections.
 
@@ -67,8 +68,9 @@ def plan_steps(
         incidents: The asset's incidents so far.
         step: Length of the asset's steps.
         now: Instant of recording.
+        realm: What sets the ids of an organization's incidents apart from those of others.
     """
-    plan = _Plan(incidents, step, now)
+    plan = _Plan(incidents, step, now, realm)
     current = plan.evidence()
     for detection in gone:
         current.pop(_place(detection), None)
@@ -157,8 +159,11 @@ def _continues(group: Sequence[Detection], detection: Detection, window: timedel
 class _Plan:
     """The incidents as the steps so far leave them."""
 
-    def __init__(self, incidents: Iterable[Incident], step: timedelta | None, now: datetime) -> None:
+    def __init__(
+        self, incidents: Iterable[Incident], step: timedelta | None, now: datetime, realm: str
+    ) -> None:
         self.steps: list[IncidentStep] = []
+        self._realm = realm
         self._step = step
         self._known = {incident.id: incident for incident in incidents}
         self._holders = {
@@ -224,7 +229,7 @@ class _Plan:
         kept = next((incident.id for incident in losing if _is_same_trouble(incident, detection)), None)
         if kept is not None:
             return kept
-        name = own_name(detection)
+        name = own_name(detection, self._realm)
         while name in taken:
             name = _digest(name)
         return name
@@ -243,10 +248,11 @@ class _Plan:
         self.steps.append(IncidentStep(home, key, event))
 
 
-def own_name(detection: Detection) -> str:
+def own_name(detection: Detection, realm: str = "") -> str:
     """The id of the incident that this trouble opens; another one if an older life bears it already."""
     asset, start = detection.asset, detection.started_at.isoformat()
-    return _digest(f"{asset.site}|{asset.asset}|{detection.check}|{start}")
+    whose = f"{realm}||" if realm else ""
+    return _digest(f"{whose}{asset.site}|{asset.asset}|{detection.check}|{start}")
 
 
 def _digest(text: str) -> str:
