@@ -20,7 +20,7 @@ __all__ = ["key_for", "listening", "served"]
 
 @contextmanager
 def served(folder: Path, **headers: str) -> Iterator[httpx.Client]:
-    """The service of a workspace, on a free port; the client is an administrator's unless headers say else."""
+    """The service of a workspace, on a free port; the client is an administrator's by default."""
     with Service(folder) as service, listening(service) as address:
         given = headers or {"Authorization": f"Bearer {key_for(service)}"}
         with httpx.Client(base_url=address, headers=given, timeout=30) as client:

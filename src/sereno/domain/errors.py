@@ -239,7 +239,10 @@ class NotAuthenticated(AccessError):
     """Nobody knows who asks."""
 
     code = "access.not_authenticated"
-    template = "This needs a valid key or a login. Send the key as `Authorization: Bearer ser_…`, or log in at /login."
+    template = (
+        "This needs a valid key or a login. Send the key as `Authorization: Bearer ser_…`, or log in at "
+        "/login."
+    )
 
 
 class LoginFailed(AccessError):

@@ -58,8 +58,8 @@ def login_page(request: Request, next: str = "/", organization: str = "") -> Res
 @router.post("/login")
 async def log_in_here(
     request: Request,
-    name: Text,
-    password: Text,
+    name: Text = "",
+    password: Text = "",
     form: Text = "",
     organization: Text = "",
     next: Text = "/",  # noqa: A002 - the name of the field
@@ -83,9 +83,9 @@ def welcome_page(request: Request, token: str = "", organization: str = DEFAULT_
 @router.post("/welcome")
 async def choose_here(
     request: Request,
-    token: Text,
-    name: Text,
-    password: Text,
+    token: Text = "",
+    name: Text = "",
+    password: Text = "",
     again: Text = "",
     organization: Text = DEFAULT_ORGANIZATION,
     form: Text = "",
