@@ -1,21 +1,23 @@
 """A real server on loopback, and a client that talks to it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import uvicorn
+from fastapi import FastAPI, Request
 
 from sereno.api.app import create_app
+from sereno.api.context import AdminCall, LoopbackCall, WriterCall
 from sereno.domain.access import DEFAULT_ORGANIZATION, Role
 from sereno.flows.keys import add_key
 from sereno.flows.service import Service
 from tests.support.processes import wait_until
 
-__all__ = ["key_for", "listening", "served"]
+__all__ = ["key_for", "listening", "probed", "served"]
 
 
 @contextmanager
@@ -28,11 +30,16 @@ def served(folder: Path, **headers: str) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def listening(service: Service) -> Iterator[str]:
-    """The address of a server of a service."""
-    config = uvicorn.Config(
-        create_app(service), host="127.0.0.1", port=0, log_config=None, proxy_headers=False
-    )
+def listening(service: Service, extend: Callable[[FastAPI], None] | None = None) -> Iterator[str]:
+    """The address of a server of a service.
+
+    Args:
+        extend: Adds routes of the test.
+    """
+    app = create_app(service)
+    if extend is not None:
+        extend(app)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, proxy_headers=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -42,6 +49,23 @@ def listening(service: Service) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def probed(app: FastAPI) -> None:
+    """Add routes that tell what reached them."""
+
+    @app.post("/probe")
+    async def probe(call: AdminCall, request: Request) -> dict[str, object]:
+        return {"bytes": len(await request.body())}
+
+    @app.post("/local")
+    def local(call: LoopbackCall) -> dict[str, object]:
+        return {"name": call.principal.name, "role": call.principal.role.name.lower()}
+
+    @app.post("/write/{site}")
+    def write(call: WriterCall, site: str) -> dict[str, object]:
+        call.check_sites([site])
+        return {}
 
 
 def key_for(

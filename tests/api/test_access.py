@@ -223,7 +223,7 @@ def test_a_session_ends_when_idle_and_at_its_end(tmp_path: Path) -> None:
 
         _log_in(client, "ana")
         start = at
-        while at < start + timedelta(days=6, hours=10):
+        while at < start + timedelta(days=6, hours=14):
             at += timedelta(hours=7)
             assert client.get(SITES).status_code == 200
         at += timedelta(hours=7)

@@ -211,7 +211,7 @@ def list_audit(
     """What was done last, newest first."""
     request: Request = context.obj
     with _opened(request) as workspace, workspace.store.read() as tx:
-        rows = [one.to_json() for one in tx.audit(before=2**62, limit=limit)]
+        rows = [one.to_json() for one in tx.audit(newest_first=True, limit=limit)]
     _show(request, rows, ["at", "actor", "address", "door", "action", "subject"])
 
 

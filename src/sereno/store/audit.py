@@ -52,21 +52,18 @@ class AuditSession(Session):
         act.is_noted = True
 
     def audit(
-        self, *, after: int = 0, before: int | None = None, limit: int | None = None
+        self, *, after: int = 0, limit: int | None = None, newest_first: bool = False
     ) -> Iterator[AuditEntry]:
         """What was done, oldest first.
 
         Args:
             after: Only entries whose id is higher.
-            before: Only entries whose id is lower, then newest first.
+            newest_first: The other way round.
         """
         table = audit_entry.c
         query = select(*_COLUMNS).where(table.organization_id == self._organization_id, table.id > after)
-        if before is None:
-            query = query.order_by(table.id)
-        else:
-            query = query.where(table.id < before).order_by(table.id.desc())
-        rows = self._connection.execute(query.limit(limit)).mappings()
+        ordered = query.order_by(table.id.desc() if newest_first else table.id)
+        rows = self._connection.execute(ordered.limit(limit)).mappings()
         while chunk := rows.fetchmany(CHUNK_ROWS):
             yield from (AuditEntry(**row) for row in chunk)
 

@@ -158,7 +158,7 @@ def end_user(call: AdminCall, user: str) -> dict[str, object]:
 @router.get("/audit")
 def list_audit(
     call: AdminCall,
-    after: Annotated[int, Query(ge=0, description="Only entries with a higher id.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only entries with a higher id.")] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
 ) -> list[dict[str, object]]:
     """What was done, by whom and from where, oldest first; go on after the last id."""
