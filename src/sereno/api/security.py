@@ -1,5 +1,6 @@
 """Who asks, and whether they may."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, cast
 from urllib.parse import unquote
@@ -146,8 +147,6 @@ def check_same_origin(request: Request) -> None:
 
 async def _note(request: Request, principal: Principal, door: str) -> None:
     """Let what the route does be noted as what this principal does."""
-    route = request.scope.get("route")
-    path = getattr(route, "path", request.url.path)
     facts: dict[str, object] = {**request.path_params, **request.query_params}
     length = request.headers.get("content-length", "")
     if (
@@ -159,7 +158,19 @@ async def _note(request: Request, principal: Principal, door: str) -> None:
         facts |= body if isinstance(body, dict) else {"body": body}
     subject = "/".join(unquote(str(value)) for value in request.path_params.values())
     noted = cast("dict[str, object]", redacted(facts))
-    set_act(Act(principal.name, principal.address, door, f"{request.method} {path}", subject, noted))
+    set_act(
+        Act(principal.name, principal.address, door, f"{request.method} {_template(request)}", subject, noted)
+    )
+
+
+def _template(request: Request) -> str:
+    """The path of the route, with the names of its parameters for their values."""
+    asked = str(request.scope["path"])
+    own = str(getattr(request.scope.get("route"), "path", asked))
+    params = request.path_params
+    filled = re.sub(r"{(\w+)(?::\w+)?}", lambda found: str(params.get(found[1], found[0])), own)
+    # A route knows its path below the routers that it is in, or all of it.
+    return asked[: -len(filled)] + own if asked.endswith(filled) else own
 
 
 async def _json(request: Request) -> object:
