@@ -239,3 +239,16 @@ def test_a_source_key_writes_readings_of_its_sites_and_nothing_else(tmp_path: Pa
         for role, status in ((Role.VIEWER, 403), (Role.OPERATOR, 403), (Role.ENGINEER, 200)):
             other = {"X-API-Key": key_for(service, role)}
             assert client.post("/write/Planta 2", headers=other).status_code == status
+
+
+def test_behind_a_trusted_proxy_with_tls_cookies_are_secure(tmp_path: Path) -> None:
+    with _limited(tmp_path, "trusted_proxies: [127.0.0.1/32]") as client:
+        secure = client.get(
+            "/login", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+        )
+        client.cookies.clear()
+        plain = client.get("/login")
+
+    assert "Secure" in secure.headers["set-cookie"]
+    assert secure.headers["strict-transport-security"].startswith("max-age=")
+    assert "Secure" not in plain.headers["set-cookie"]

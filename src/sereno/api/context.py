@@ -39,7 +39,7 @@ class Call:
 
 
 def _call(requirement: Requirement) -> object:
-    def build(request: Request, principal: Annotated[Principal, Depends(requirement)]) -> Call:
+    async def build(request: Request, principal: Annotated[Principal, Depends(requirement)]) -> Call:
         return Call(request.app.state.service, principal)
 
     return Depends(build)

@@ -42,12 +42,14 @@ def add_organization(
 ) -> None:
     """Make a new organization, with settings, receivers and models of its own."""
     from sereno.flows.organizations import add_organization as add
+    from sereno.flows.organizations import place_of
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
-    with Workspace.open(request.root, language=request.language) as workspace:
+    root, _ = place_of(request.root)
+    with Workspace.open(root, language=request.language) as workspace:
         language = workspace.language
-    folder = add(request.root, name)
+    folder = add(root, name)
     Workspace.open(folder, language=request.language).close()
     if request.as_json:
         show_json({"name": name, "folder": str(folder)})
@@ -58,11 +60,12 @@ def add_organization(
 @organizations_app.command("list")
 def list_organizations(context: typer.Context) -> None:
     """The organizations of the workspace."""
-    from sereno.flows.organizations import find_organizations, organization_folder
+    from sereno.flows.organizations import find_organizations, organization_folder, place_of
 
     request: Request = context.obj
-    names = find_organizations(request.root)
-    rows = [{"name": name, "folder": str(organization_folder(request.root, name))} for name in names]
+    root, _ = place_of(request.root)
+    names = find_organizations(root)
+    rows = [{"name": name, "folder": str(organization_folder(root, name))} for name in names]
     _show(request, rows, ["name", "folder"])
 
 

@@ -15,6 +15,7 @@ from sereno.settings.reading import SETTINGS_FILE, said_organization, save_setti
 __all__ = [
     "add_organization",
     "find_organizations",
+    "is_organization",
     "organization_folder",
     "place_of",
 ]
@@ -25,8 +26,20 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 def find_organizations(root: Path) -> list[str]:
     """The names of the organizations of a workspace; `default` is always one."""
     folders = sorted((root / ORGANIZATIONS_FOLDER).glob(f"*/{SETTINGS_FILE}"))
-    named = [one.parent.name for one in folders if said_organization(one.parent) == one.parent.name]
-    return [DEFAULT_ORGANIZATION, *(name for name in named if _NAME.fullmatch(name))]
+    names = (one.parent.name for one in folders)
+    return [DEFAULT_ORGANIZATION, *(name for name in names if is_organization(root, name))]
+
+
+def is_organization(root: Path, name: str) -> bool:
+    """Whether a workspace has an organization of a name, whoever says the name."""
+    if name == DEFAULT_ORGANIZATION:
+        return True
+    if not _NAME.fullmatch(name):
+        return False
+    try:
+        return said_organization(root / ORGANIZATIONS_FOLDER / name) == name
+    except SettingsError:
+        return True  # it is one, and its settings are to be mended
 
 
 def organization_folder(root: Path, name: str) -> Path:
@@ -37,7 +50,7 @@ def organization_folder(root: Path, name: str) -> Path:
     """
     if name == DEFAULT_ORGANIZATION:
         return root
-    if name not in find_organizations(root):
+    if not is_organization(root, name):
         hint = "Add it with `sereno organizations add`."
         raise NotFound(what="organization", id=name, hint=hint)
     return root / ORGANIZATIONS_FOLDER / name
@@ -53,7 +66,7 @@ def add_organization(root: Path, name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise OrganizationNameInvalid(name=name)
     folder = root / ORGANIZATIONS_FOLDER / name
-    if name in find_organizations(root) or folder.exists():
+    if name == DEFAULT_ORGANIZATION or folder.exists():
         raise OrganizationExists(name=name)
     folder.mkdir(parents=True)
     save_setting(folder, "organization", name)

@@ -46,10 +46,9 @@ def _target(name: str, value: str) -> tuple[str, int] | None:
     if "://" in value:
         try:
             parts = urlsplit(value)
-            host, port = parts.hostname, parts.port
+            return parts.hostname or "", parts.port or _PORTS.get(parts.scheme.lower(), 443)
         except ValueError:
-            return value, 0
-        return host or "", port or _PORTS.get(parts.scheme.lower(), 443)
+            return "", 0
     if name not in _HOSTS:
         return None
     host, _, port = value.rpartition(":") if value.count(":") == 1 else (value, "", "")

@@ -11,7 +11,7 @@ from typing import Self
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.errors import NotFound, SerenoError
 from sereno.domain.time import Clock, system_clock
-from sereno.flows.organizations import find_organizations, organization_folder
+from sereno.flows.organizations import find_organizations, is_organization, organization_folder
 from sereno.flows.workspace import Workspace
 
 __all__ = ["DEFAULT_ORGANIZATION", "Service", "ServiceRole"]
@@ -72,8 +72,10 @@ class Service:
         Raises:
             NotFound: There is none of that name.
         """
-        if organization not in self._workspaces:
-            self.refresh()
+        if organization not in self._workspaces and is_organization(self._folder, organization):
+            with self._opening:
+                if organization not in self._workspaces:
+                    self._open(organization)
         try:
             return self._workspaces[organization]
         except KeyError:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from sereno.domain.access import Role
 from sereno.domain.accounts import ApiKey, LoginSession, OneTimeLink, User
@@ -221,12 +221,6 @@ class AccountSession(Session):
         """Note that a request came with a key."""
         mine = (api_key.c.organization_id == self._organization_id, api_key.c.prefix == prefix)
         self._connection.execute(update(api_key).where(*mine).values(last_used_at=at))
-
-    def n_users(self) -> int:
-        """How many users there are."""
-        mine = user_account.c.organization_id == self._organization_id
-        query = select(func.count()).select_from(user_account).where(mine)
-        return int(self._connection.execute(query).scalar_one())
 
 
 def key_of_row(row: Mapping[str, Any]) -> ApiKey:
