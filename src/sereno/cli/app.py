@@ -15,6 +15,7 @@ from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.cli.receivers import receivers_app
 from sereno.cli.settings import config_app
 from sereno.cli.silences import silences_app
+from sereno.domain.audit import current_act
 
 if TYPE_CHECKING:
     from sereno.flows.build import FileHints, Setup
@@ -96,18 +97,9 @@ def common(
 
         folder = organization_folder(workspace, organization)
     context.obj = Request(folder, as_json, lang, quiet, workspace)
-    _begin_act(context)
-
-
-def _begin_act(context: typer.Context) -> None:
-    """Let what the command writes be noted as what the user of this machine does."""
-    import getpass
-    import sys
-
-    from sereno.domain.audit import Act, Door, set_act
-
-    words = [word for word in sys.argv[1:] if word not in {"--json", "--quiet", "--debug"}]
-    set_act(Act(getpass.getuser(), "local", Door.CLI, str(context.invoked_subcommand), "", {"words": words}))
+    act = current_act()
+    if act is not None:
+        act.action = str(context.invoked_subcommand)
 
 
 @app.command()
