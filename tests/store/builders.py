@@ -98,6 +98,9 @@ def take_back_to_first_version(url: str) -> None:
             query(url, f"DROP TABLE {table.name}")
             continue
         known = first.tables[table.name]
+        if any(column.name not in known.columns for column in table.primary_key):
+            _made_anew(url, table.name, known.columns.keys())
+            continue
         for index in table.indexes:
             if index.name not in {one.name for one in known.indexes}:
                 query(url, f"DROP INDEX {index.name}")
@@ -105,6 +108,13 @@ def take_back_to_first_version(url: str) -> None:
             if column.name not in known.columns:
                 query(url, f'ALTER TABLE {table.name} DROP COLUMN "{column.name}"')
     query(url, "UPDATE alembic_version SET version_num = '0001'")
+
+
+def _made_anew(url: str, table: str, columns: Sequence[str]) -> None:
+    """A column of the primary key cannot be dropped: the table is replaced by one without it."""
+    query(url, f"CREATE TABLE {table}_first AS SELECT {', '.join(columns)} FROM {table}")
+    query(url, f"DROP TABLE {table}")
+    query(url, f"ALTER TABLE {table}_first RENAME TO {table}")
 
 
 def _first_version() -> MetaData:

@@ -81,7 +81,7 @@ def test_too_many_signals_are_refused_and_nothing_is_left(store: Store) -> None:
         assert tx.assets() == []
 
 
-def test_organizations_share_a_column_and_not_a_name(store: Store, database_url: str) -> None:
+def test_organizations_name_their_signals_apart(store: Store, database_url: str) -> None:
     append(store, a_batch([[1.0]], signals=["Caudal 1"]), PROCESS)
 
     with open_store(database_url, organization="other") as other:

@@ -2,14 +2,15 @@
 
 from fastapi import APIRouter, FastAPI
 
+from sereno.api.guards import add_guards
 from sereno.api.problems import add_problem_handlers
-from sereno.api.routes import sites
+from sereno.api.routes import access, login, sites
 from sereno.domain.version import VERSION
 from sereno.flows.service import Service
 
 __all__ = ["create_app"]
 
-_V1 = (sites.router,)
+_V1 = (sites.router, access.router)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -17,6 +18,8 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="sereno", version=VERSION, description="Night watch for energy and process data.")
     app.state.service = service
     add_problem_handlers(app)
+    add_guards(app, service)
+    app.include_router(login.router)
     v1 = APIRouter(prefix="/api/v1")
     for router in _V1:
         v1.include_router(router)

@@ -1,16 +1,18 @@
 """What a request has at hand: the service, who asks, and the workspace of their organization."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from sereno.api.security import require
+from sereno.api.security import Requirement, require
 from sereno.domain.access import Principal, Role
+from sereno.domain.errors import NotFound
 from sereno.flows.service import Service
 from sereno.flows.workspace import Workspace
 
-__all__ = ["AdminCall", "Call", "EngineerCall", "OperatorCall", "ViewerCall", "WriterCall"]
+__all__ = ["AdminCall", "Call", "EngineerCall", "LoopbackCall", "OperatorCall", "ViewerCall", "WriterCall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +27,28 @@ class Call:
         """Of the organization of who asks: nothing of another one can be reached from here."""
         return self.service.workspace(self.principal.organization)
 
+    def check_sites(self, sites: Iterable[str]) -> None:
+        """Make sure that readings of these sites may be written.
 
-def _call(role: Role) -> object:
-    def build(request: Request, principal: Annotated[Principal, Depends(require(role))]) -> Call:
+        Raises:
+            NotFound: A key that is for other sites does not learn of these.
+        """
+        for site in sites:
+            if not self.principal.may_write(site):
+                raise NotFound(what="site", id=site, hint="")
+
+
+def _call(requirement: Requirement) -> object:
+    async def build(request: Request, principal: Annotated[Principal, Depends(requirement)]) -> Call:
         return Call(request.app.state.service, principal)
 
     return Depends(build)
 
 
-WriterCall = Annotated[Call, _call(Role.SOURCE)]
-ViewerCall = Annotated[Call, _call(Role.VIEWER)]
-OperatorCall = Annotated[Call, _call(Role.OPERATOR)]
-EngineerCall = Annotated[Call, _call(Role.ENGINEER)]
-AdminCall = Annotated[Call, _call(Role.ADMIN)]
+WriterCall = Annotated[Call, _call(require(Role.SOURCE))]
+ViewerCall = Annotated[Call, _call(require(Role.VIEWER))]
+OperatorCall = Annotated[Call, _call(require(Role.OPERATOR))]
+EngineerCall = Annotated[Call, _call(require(Role.ENGINEER))]
+AdminCall = Annotated[Call, _call(require(Role.ADMIN))]
+LoopbackCall = Annotated[Call, _call(Requirement(Role.SOURCE, is_open_locally=True))]
+"""Who may write readings; from this machine also without a key."""

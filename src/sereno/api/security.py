@@ -1,19 +1,180 @@
 """Who asks, and whether they may."""
 
-from collections.abc import Callable
+import re
+from dataclasses import dataclass
+from typing import Annotated, cast
+from urllib.parse import unquote
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
-from sereno.domain.access import Principal, Role
-from sereno.flows.service import DEFAULT_ORGANIZATION
+from sereno.api.buckets import Buckets
+from sereno.api.guards import too_many
+from sereno.api.origin import is_local, is_same_origin
+from sereno.domain.access import DEFAULT_ORGANIZATION, Principal, Role
+from sereno.domain.audit import Act, Door, redacted, set_act
+from sereno.domain.errors import NotAuthenticated, NotPermitted, WriteNotConfirmed
+from sereno.flows.access import LOCAL, Gate, LoggedIn, from_address
+from sereno.flows.secrets import confirmation_of, digest, fits
 
-__all__ = ["require"]
+__all__ = [
+    "CONFIRMATION_HEADER",
+    "SESSION_COOKIE",
+    "Requirement",
+    "check_confirmed",
+    "check_same_origin",
+    "require",
+    "who_is_in",
+]
+
+SESSION_COOKIE = "sereno_session"
+CONFIRMATION_HEADER = "x-csrf-token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_NOTED_BODY = 64 * 1024
+"""Bytes of a body that the log of what was done repeats."""
+
+_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="key", description="A key, as `sereno keys add` shows it once."
+)
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="key_header", description="The same.")
+_COOKIE = APIKeyCookie(
+    name=SESSION_COOKIE, auto_error=False, scheme_name="session", description="A login at /login."
+)
 
 
-def require(_role: Role) -> Callable[[Request], Principal]:
+def require(role: Role) -> "Requirement":
     """A dependency that lets in who has the role, and gives the principal."""
+    return Requirement(role)
 
-    def let_in(_request: Request) -> Principal:
-        return Principal(DEFAULT_ORGANIZATION, "local", Role.ADMIN, sees_personal=True)
 
-    return let_in
+@dataclass(frozen=True)
+class Requirement:
+    """What a route asks of who calls it.
+
+    Attributes:
+        role: Least role.
+        is_open_locally: Programs of this machine need no key, unless the settings say so.
+    """
+
+    role: Role
+    is_open_locally: bool = False
+
+    async def __call__(
+        self,
+        request: Request,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)] = None,
+        header: Annotated[str | None, Security(_HEADER)] = None,
+        cookie: Annotated[str | None, Security(_COOKIE)] = None,
+    ) -> Principal:
+        """Who asks.
+
+        Raises:
+            NotAuthenticated: Nobody knows.
+            NotPermitted: Their role is too small.
+            WriteNotConfirmed: A browser sent a write that no page of ours asked for.
+            TooManyRequests: They ask too often.
+        """
+        key = bearer.credentials if bearer is not None else header
+        principal = from_address(await self._principal(request, key, cookie), request.state.address)
+        if not principal.role.may(self.role):
+            raise NotPermitted(
+                name=principal.name,
+                role=principal.role.name.lower(),
+                needed=self.role.name.lower(),
+                organization=principal.organization,
+            )
+        buckets = cast("Buckets", request.app.state.key_buckets)
+        if wait := buckets.take(f"{principal.organization}/{principal.name}"):
+            raise too_many(wait)
+        if request.method not in SAFE_METHODS and self.role is not Role.SOURCE:
+            await _note(request, principal, Door.API if key is not None else Door.CONSOLE)
+        return principal
+
+    async def _principal(self, request: Request, key: str | None, cookie: str | None) -> Principal:
+        gate = cast("Gate", request.app.state.gate)
+        if key is not None:
+            found = gate.remembered(key) or await run_in_threadpool(gate.by_key, key)
+            if found is None:
+                raise NotAuthenticated
+            return found
+        if cookie is not None:
+            inside = await run_in_threadpool(gate.by_session, cookie)
+            if inside is not None:
+                check_confirmed(request, inside)
+                return inside.principal
+        if not gate.settings.auth:
+            return LOCAL
+        if self.is_open_locally and gate.settings.open_on_loopback and is_local(request.scope):
+            return Principal(DEFAULT_ORGANIZATION, "loopback", Role.SOURCE)
+        raise NotAuthenticated
+
+
+async def who_is_in(request: Request) -> LoggedIn | None:
+    """Who is logged in with the cookie of a request; None for nobody."""
+    gate = cast("Gate", request.app.state.gate)
+    cookie = request.cookies.get(SESSION_COOKIE)
+    return None if cookie is None else await run_in_threadpool(gate.by_session, cookie)
+
+
+def check_confirmed(request: Request, inside: LoggedIn, said: str | None = None) -> None:
+    """Make sure that a page of ours asked for a write.
+
+    Args:
+        said: What the form of the page repeats; otherwise the header does.
+
+    Raises:
+        WriteNotConfirmed: None did.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    check_same_origin(request)
+    given = request.headers.get(CONFIRMATION_HEADER, "") if said is None else said
+    if not fits(given, digest(confirmation_of(inside.token))):
+        raise WriteNotConfirmed(detail=f"{CONFIRMATION_HEADER} is missing or of another session")
+
+
+def check_same_origin(request: Request) -> None:
+    """Refuse what a page of another origin sends.
+
+    Raises:
+        WriteNotConfirmed: It does.
+    """
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if site not in {"same-origin", "none"} or not is_same_origin(request.scope):
+        raise WriteNotConfirmed(detail="it was sent by another page")
+
+
+async def _note(request: Request, principal: Principal, door: str) -> None:
+    """Let what the route does be noted as what this principal does."""
+    facts: dict[str, object] = {**request.path_params, **request.query_params}
+    length = request.headers.get("content-length", "")
+    if (
+        "json" in request.headers.get("content-type", "")
+        and length.isdecimal()
+        and int(length) < MAX_NOTED_BODY
+    ):
+        body = await _json(request)
+        facts |= body if isinstance(body, dict) else {"body": body}
+    subject = "/".join(unquote(str(value)) for value in request.path_params.values())
+    noted = cast("dict[str, object]", redacted(facts))
+    set_act(
+        Act(principal.name, principal.address, door, f"{request.method} {_template(request)}", subject, noted)
+    )
+
+
+def _template(request: Request) -> str:
+    """The path of the route, with the names of its parameters for their values."""
+    asked = str(request.scope["path"])
+    own = str(getattr(request.scope.get("route"), "path", asked))
+    params = request.path_params
+    filled = re.sub(r"{(\w+)(?::\w+)?}", lambda found: str(params.get(found[1], found[0])), own)
+    # A route knows its path below the routers that it is in, or all of it.
+    return asked[: -len(filled)] + own if asked.endswith(filled) else own
+
+
+async def _json(request: Request) -> object:
+    try:
+        return await request.json()
+    except ValueError:
+        return None  # the route says what is wrong with it

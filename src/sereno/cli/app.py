@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sereno.cli.access import audit_app, keys_app, organizations_app, users_app
 from sereno.cli.corrections import corrections_app
 from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
@@ -15,6 +16,7 @@ from sereno.cli.receivers import receivers_app
 from sereno.cli.settings import config_app
 from sereno.cli.silences import silences_app
 from sereno.cli.sources import sources_app
+from sereno.domain.audit import current_act
 
 if TYPE_CHECKING:
     from sereno.flows.build import FileHints, Setup
@@ -30,7 +32,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    epilog="--workspace, --json, --lang, --quiet and --debug may stand before or after the command.",
+    epilog="--workspace, --organization, --json, --lang, --quiet and --debug may stand before or after the "
+    "command.",
 )
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(silences_app, name="silences")
@@ -41,6 +44,10 @@ app.add_typer(models_app, name="models")
 app.add_typer(receivers_app, name="receivers")
 app.add_typer(notifications_app, name="notifications")
 app.add_typer(sources_app, name="sources")
+app.add_typer(organizations_app, name="organizations")
+app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
+app.add_typer(audit_app, name="audit")
 
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")
@@ -73,6 +80,9 @@ def common(
     workspace: Annotated[
         Path, typer.Option(help="Folder of the workspace; created on first use.", readable=False)
     ] = Path(),
+    organization: Annotated[
+        str, typer.Option(help="Organization whose data it is about; default is the workspace itself.")
+    ] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     lang: Annotated[str | None, typer.Option(help="Language of sentences: es or en.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -83,7 +93,15 @@ def common(
     """Common options of all commands."""
     if lang not in (None, "es", "en"):
         raise typer.BadParameter("es or en", param_hint="--lang")
-    context.obj = Request(workspace, as_json, lang, quiet)
+    folder = workspace
+    if organization != "default":
+        from sereno.flows.organizations import organization_folder
+
+        folder = organization_folder(workspace, organization)
+    context.obj = Request(folder, as_json, lang, quiet, workspace)
+    act = current_act()
+    if act is not None:
+        act.action = str(context.invoked_subcommand)
 
 
 @app.command()

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from typer import BadParameter
 
+    from sereno.domain.audit import Act
+
 __all__ = ["hoist_common_options", "main"]
 
-_WITH_VALUE = ("--workspace", "--lang")
+_WITH_VALUE = ("--workspace", "--organization", "--lang")
 _FLAGS = ("--json", "--debug", "--quiet")
 _EXIT_FAULT = 70
 _EXIT_INTERRUPTED = 130
@@ -23,13 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = hoist_common_options(list(sys.argv[1:] if arguments is None else arguments))
     from typer import Abort, BadParameter
 
+    from sereno.domain.audit import acting
     from sereno.domain.failpoints import arm_from
 
     arm_from(os.environ)
     from sereno.cli.app import app  # after the arguments: an import costs more than parsing them
 
     try:
-        code = app(given, prog_name="sereno", standalone_mode=False)
+        with acting(_act_of(given)):
+            code = app(given, prog_name="sereno", standalone_mode=False)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     except (KeyboardInterrupt, Abort):
@@ -61,6 +65,20 @@ def hoist_common_options(arguments: list[str]) -> list[str]:
             rest.append(word)
         position += 1
     return [*front, *rest, *arguments[end:]]
+
+
+def _act_of(given: Sequence[str]) -> "Act":
+    """What the command writes is noted as what the user of this machine does."""
+    import getpass
+
+    from sereno.domain.audit import Act, Door
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # no name for this number: a container, or a system without
+        user = str(os.getuid()) if hasattr(os, "getuid") else "?"
+    words = [word for word in given if word not in _FLAGS]
+    return Act(user, "local", Door.CLI, "", "", {"words": words})
 
 
 def _explain_usage(error: "BadParameter", given: Sequence[str]) -> int:

@@ -15,12 +15,18 @@ _GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The common options of a call."""
+    """The common options of a call.
+
+    Attributes:
+        workspace: Folder of the organization.
+        root: Folder of the workspace that it is one of.
+    """
 
     workspace: Path
     as_json: bool
     language: str | None
     is_quiet: bool
+    root: Path = Path()
 
 
 def show_json(document: object) -> None:

@@ -2,12 +2,17 @@
 
     SerenoError
     ├── UsageError            the request itself makes no sense            exit 2
-    │   └── InvalidCorrection, InvalidSilence, ShelvingTooLong, ReasonMissing, ExtraMissing
+    │   ├── InvalidCorrection, InvalidSilence, ShelvingTooLong, ReasonMissing, ExtraMissing
+    │   ├── OrganizationNameInvalid, OrganizationExists, UserExists, PasswordRefused
+    │   └── AddressRefused, SecretReferenceRefused
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
     │   ├── UnknownAsset, UnknownSignal, AmbiguousData
     │   └── InvalidRecord
+    ├── AccessError           who asks may not, or asks too much           exit 4
+    │   ├── NotAuthenticated, LoginFailed, LinkInvalid, NotPermitted, WriteNotConfirmed
+    │   └── HostUnknown, TooManyRequests, RequestTooLarge, RequestTooDeep, HeadersTooLarge
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
     │   ├── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
     │   ├── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
@@ -30,6 +35,8 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 __all__ = [
+    "AccessError",
+    "AddressRefused",
     "AmbiguousData",
     "BackupCorrupt",
     "BackupMisfit",
@@ -48,23 +55,35 @@ __all__ = [
     "FileMissing",
     "FileTooLarge",
     "FileUnreadable",
+    "HeadersTooLarge",
     "HistoryTooShort",
+    "HostUnknown",
     "InvalidCorrection",
     "InvalidRecord",
     "InvalidSilence",
     "LeaseLost",
     "LeaseTaken",
+    "LinkInvalid",
+    "LoginFailed",
     "MappingMisfit",
     "MissingColumns",
     "ModelCorrupt",
     "ModelError",
     "ModelMissing",
     "NoReadings",
+    "NotAuthenticated",
     "NotFound",
+    "NotPermitted",
+    "OrganizationExists",
+    "OrganizationNameInvalid",
+    "PasswordRefused",
+    "ReasonMissing",
+    "RequestTooDeep",
+    "RequestTooLarge",
+    "SecretReferenceRefused",
     "SenderMisconfigured",
     "SenderOptionUnknown",
     "SenderUnknown",
-    "ReasonMissing",
     "SerenoError",
     "SettingsError",
     "ShelvingTooLong",
@@ -77,12 +96,15 @@ __all__ = [
     "StoreOlder",
     "StoreUnreachable",
     "SystemRefused",
+    "TooManyRequests",
     "UnknownAsset",
     "UnknownSignal",
     "UnsupportedFormat",
     "UpgradeFailed",
     "UsageError",
+    "UserExists",
     "WorkspaceNotEmpty",
+    "WriteNotConfirmed",
 ]
 
 
@@ -158,6 +180,147 @@ class ExtraMissing(UsageError):
 
     code = "extra.missing"
     template = "{feature} needs the extra '{extra}'. Install it: pip install 'sereno[{extra}]'."
+
+
+class OrganizationNameInvalid(UsageError):
+    """The name of an organization is also that of a folder, and stands in addresses."""
+
+    code = "organization.name_invalid"
+    template = (
+        "'{name}' cannot be the name of an organization. Use 1 to 40 lower-case letters without accents, "
+        "digits, '-' and '_', beginning with a letter or digit; nothing was changed."
+    )
+
+
+class OrganizationExists(UsageError):
+    """There is an organization, or a folder, of that name."""
+
+    code = "organization.exists"
+    template = "There is an organization or folder '{name}' already. Choose another name."
+
+
+class UserExists(UsageError):
+    """There is a user of that name."""
+
+    code = "user.exists"
+    template = "There is a user '{name}' already. Choose another name, or change that one."
+
+
+class PasswordRefused(UsageError):
+    """A password is too short to be one."""
+
+    code = "user.password_refused"
+    template = "The password is too short or too long: between {least} and {most} characters are needed."
+
+
+class AddressRefused(UsageError):
+    """An address inside this network was given by somebody who cannot see it."""
+
+    code = "address.refused"
+    template = (
+        "'{host}' is not an address that can be used from here: it leads into this network or nowhere. "
+        "Whoever runs sereno can declare it in sereno.yaml."
+    )
+
+
+class SecretReferenceRefused(UsageError):
+    """A reference to a secret of this machine was given by somebody who cannot see it."""
+
+    code = "secret.reference_refused"
+    template = (
+        "'{option}' refers to a variable or file of the machine that runs sereno. Only whoever runs it can "
+        "say so, in sereno.yaml."
+    )
+
+
+class AccessError(SerenoError):
+    """Who asks may not, or asks too much."""
+
+    code = "access.refused"
+    template = "This is not allowed: {detail}."
+    exit_code = 4
+
+
+class NotAuthenticated(AccessError):
+    """Nobody knows who asks."""
+
+    code = "access.not_authenticated"
+    template = (
+        "This needs a valid key or a login. Send the key as `Authorization: Bearer ser_…`, or log in at "
+        "/login."
+    )
+
+
+class LoginFailed(AccessError):
+    """Name and password do not fit, for whatever reason."""
+
+    code = "access.login_failed"
+    template = "Name and password do not fit together. Try again, or ask an administrator for a new link."
+
+
+class LinkInvalid(AccessError):
+    """A one-time link was used, is over, or never was."""
+
+    code = "access.link_invalid"
+    template = "This link was used before or is no longer valid. Ask an administrator for a new one."
+
+
+class NotPermitted(AccessError):
+    """Who asks is known and may not do this."""
+
+    code = "access.not_permitted"
+    template = (
+        "'{name}' has the role {role}, and this needs {needed}. Ask an administrator of {organization}."
+    )
+
+
+class WriteNotConfirmed(AccessError):
+    """A browser sent a write that no page of ours asked for."""
+
+    code = "access.write_not_confirmed"
+    template = (
+        "The request does not come from a page of this service ({detail}). Load the page again and repeat; "
+        "programs use a key instead of a session."
+    )
+
+
+class HostUnknown(AccessError):
+    """The service was asked under a name that it does not answer to."""
+
+    code = "access.host_unknown"
+    template = (
+        "This service is not known as '{host}'. Whoever runs it can add the name to `service.allowed_hosts` "
+        "in sereno.yaml."
+    )
+
+
+class TooManyRequests(AccessError):
+    """More requests in a short time than the limits allow."""
+
+    code = "access.too_many_requests"
+    template = "Too many requests. Try again in {retry_after} s."
+    is_retriable = True
+
+
+class RequestTooLarge(AccessError):
+    """The body of a request is larger than the limits allow."""
+
+    code = "request.too_large"
+    template = "The body of the request is larger than {most} bytes. Send it in parts."
+
+
+class RequestTooDeep(AccessError):
+    """JSON is nested deeper than the limits allow."""
+
+    code = "request.too_deep"
+    template = "The JSON of the request is nested deeper than {most} levels."
+
+
+class HeadersTooLarge(AccessError):
+    """The headers of a request are larger than the limits allow."""
+
+    code = "request.headers_too_large"
+    template = "The headers of the request are larger than {most} bytes."
 
 
 class DataError(SerenoError):

@@ -27,7 +27,7 @@ from sereno.domain.failpoints import reach
 from sereno.domain.version import VERSION
 from sereno.flows.archive import Manifest, pack, sync_folder, unpack
 from sereno.flows.engine_lock import engine_lock
-from sereno.flows.places import BACKUPS_FOLDER, MODELS_FOLDER, PROFILES_FOLDER
+from sereno.flows.places import BACKUPS_FOLDER, MODELS_FOLDER, ORGANIZATIONS_FOLDER, PROFILES_FOLDER
 from sereno.settings.reading import SETTINGS_FILE
 from sereno.settings.text import cut_branch
 from sereno.store.engine import parse_url, sqlite_path
@@ -50,7 +50,7 @@ PLAN = "plan.json"
 KEPT = 5
 """Automatic backups, and replaced workspaces, that stay in `backups/`."""
 
-FOLDERS = (MODELS_FOLDER, PROFILES_FOLDER)
+FOLDERS = (MODELS_FOLDER, PROFILES_FOLDER, ORGANIZATIONS_FOLDER)
 _BESIDE_DATABASE = ("-wal", "-shm", "-journal")
 
 
@@ -130,7 +130,8 @@ def write_backup(folder: Path, url: str, file: Path, *, at: datetime) -> BackupR
 def _copy_files(folder: Path, content: Path) -> None:
     for name in FOLDERS:
         for path in sorted((folder / name).rglob("*")):
-            if path.is_file() and not path.is_symlink() and not path.name.endswith(".part"):
+            is_file = path.is_file() and not path.is_symlink() and not path.name.endswith(".part")
+            if is_file and _is_kept(path.relative_to(folder)):
                 target = content / path.relative_to(folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
@@ -138,6 +139,13 @@ def _copy_files(folder: Path, content: Path) -> None:
     if settings.is_file():
         text, _ = cut_branch(settings.read_text("utf-8"), "store")
         (content / SETTINGS_FILE).write_text(text, "utf-8")
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file of a workspace is one that cannot be made again; of organizations not all are."""
+    if path.parts[0] != ORGANIZATIONS_FOLDER:
+        return True
+    return len(path.parts) > 2 and path.parts[2] in {SETTINGS_FILE, MODELS_FOLDER, PROFILES_FOLDER}
 
 
 def restore_folder(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from tzlocal import get_localzone_name
@@ -10,6 +10,7 @@ from tzlocal import get_localzone_name
 from sereno.contracts import Detector
 from sereno.detect.registry import DEFAULT_DETECTOR, build_detector, check_detector_name
 from sereno.detect.rules import CalibrationRule
+from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.cleaning import Cleaning
 from sereno.domain.errors import FileMissing, FileUnreadable, SettingsError, StoreOlder
 from sereno.domain.facts import NO_FACTS, AssetFacts, ContractLimit
@@ -18,6 +19,7 @@ from sereno.domain.time import Clock, system_clock
 from sereno.flows.backup import finish_restore
 from sereno.flows.exports import ExportPlan
 from sereno.flows.life import HORIZON, LifePolicy
+from sereno.flows.organizations import place_of
 from sereno.flows.places import MODELS_FOLDER, PROFILES_FOLDER, STORE_FILE
 from sereno.flows.silencing import declared_silences
 from sereno.flows.telling import TellingRules, escalations
@@ -36,6 +38,7 @@ from sereno.settings.tree import (
     DetectorSettings,
     ExportSettings,
     Settings,
+    StoreSettings,
 )
 from sereno.store import Store, open_store
 
@@ -67,13 +70,19 @@ _SOURCE = Profile(
 
 @dataclass(frozen=True)
 class Setup:
-    """What a workspace folder says, without its store."""
+    """What the folder of an organization says, without its store.
+
+    Attributes:
+        root: The workspace that the organization is one of; the folder itself for `default`.
+    """
 
     folder: Path
     loaded: LoadedSettings
     profiles: Mapping[str, Profile]
     clock: Clock
     language: str
+    root: Path
+    organization: str
 
     @property
     def settings(self) -> Settings:
@@ -101,6 +110,7 @@ def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | Non
     """
     finish_restore(folder)
     loaded = load_settings(folder)
+    root, organization = place_of(folder)
     facts = declared_facts(loaded.tree.assets)
     profiles = with_identities(load_profiles(folder / PROFILES_FOLDER), loaded)
     _check_detectors(loaded, profiles)
@@ -110,6 +120,8 @@ def open_setup(folder: Path, *, clock: Clock = system_clock, language: str | Non
         profiles={name: replace(profile, facts=facts) for name, profile in profiles.items()},
         clock=clock,
         language=language or loaded.tree.language or machine_language(),
+        root=root,
+        organization=organization,
     )
 
 
@@ -250,14 +262,22 @@ def workspace_zone(setup: Setup) -> str:
 
 def has_store(setup: Setup) -> bool:
     """Whether there is a store to look into, so that looking does not create one."""
-    return setup.settings.store.url is not None or (setup.folder / STORE_FILE).is_file()
+    return _store_settings(setup).url is not None or (setup.root / STORE_FILE).is_file()
 
 
 def store_url(setup: Setup) -> str:
     """The address of the store that the settings name; of the embedded one in the workspace otherwise."""
-    if setup.settings.store.url is not None:
-        return setup.settings.store.url.get_secret_value()
-    return f"sqlite:///{(setup.folder / STORE_FILE).resolve()}"
+    said = _store_settings(setup).url
+    if said is not None:
+        return said.get_secret_value()
+    return f"sqlite:///{(setup.root / STORE_FILE).resolve()}"
+
+
+def _store_settings(setup: Setup) -> StoreSettings:
+    """What the root of the workspace says: all its organizations share its store."""
+    if setup.organization == DEFAULT_ORGANIZATION:
+        return setup.settings.store
+    return load_settings(setup.root).tree.store
 
 
 def open_workspace_store(setup: Setup) -> Store:
@@ -271,20 +291,21 @@ def open_workspace_store(setup: Setup) -> Store:
     """
     rules = TellingRules.of_settings(setup.settings, setup.incident_profiles)
     url = store_url(setup)
-    if setup.settings.store.url is None:
+    if _store_settings(setup).url is None:
         try:
             setup.folder.mkdir(parents=True, exist_ok=True)
         except PermissionError as error:
             raise FileUnreadable(file=str(setup.folder), detail="no permission to create it") from error
         except (FileExistsError, NotADirectoryError) as error:
             raise FileMissing(file=str(setup.folder)) from error
+    opened = partial(open_store, url, organization=setup.organization, before_commit=rules.tell_recorded)
     try:
-        return open_store(url, before_commit=rules.tell_recorded)
+        return opened()
     except StoreOlder:
         if not url.startswith("sqlite:"):
             raise
-    upgrade_folder(setup.folder, url, at=setup.clock())
-    return open_store(url, before_commit=rules.tell_recorded)
+    upgrade_folder(setup.root, url, at=setup.clock())
+    return opened()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from sereno.contracts.notification import Answer
+from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import FileMissing, ModelError, ModelMissing, SettingsError, UsageError
@@ -148,6 +149,11 @@ class Workspace:
     def setup(self) -> Setup:
         """What the folder says: settings, profiles, language."""
         return self._setup
+
+    @property
+    def organization(self) -> str:
+        """The organization whose workspace it is."""
+        return self._setup.organization
 
     @property
     def settings(self) -> Settings:
@@ -858,6 +864,7 @@ class Workspace:
             StoreError: The store cannot be read, or is damaged.
             SystemRefused: The archive cannot be written there.
         """
+        _refuse_organization(self._setup, "backup")
         at, path = self.now(), Path(file)
         if path.is_dir():
             path /= f"sereno-{at:%Y%m%dT%H%M%SZ}.tar.gz"
@@ -886,6 +893,7 @@ class Workspace:
             EngineRunning: Somebody works on the workspace.
         """
         setup = open_setup(Path(folder), clock=clock)
+        _refuse_organization(setup, "restore")
         if not Path(archive).is_file():
             raise FileMissing(file=str(archive))
         url = store_url(setup)
@@ -916,8 +924,8 @@ class Workspace:
         setup = open_setup(Path(folder), clock=clock)
         url = store_url(setup)
         if not is_dry:
-            refuse_engines(url, setup.folder)
-        return upgrade_folder(setup.folder, url, at=clock(), is_dry=is_dry)
+            refuse_engines(url, setup.root)
+        return upgrade_folder(setup.root, url, at=clock(), is_dry=is_dry)
 
     def refresh_models(self) -> None:
         """Let go of models that another process has replaced since."""
@@ -1036,3 +1044,10 @@ class Workspace:
         """All assets that have ever sent a reading."""
         with self._store.read() as tx:
             return [asset.key for asset in tx.assets()]
+
+
+def _refuse_organization(setup: Setup, command: str) -> None:
+    """What is done to the whole store is done in the root of the workspace."""
+    if setup.organization != DEFAULT_ORGANIZATION:
+        detail = f"`{command}` is about all organizations: run it on {setup.root}"
+        raise UsageError(detail=detail, command=command)

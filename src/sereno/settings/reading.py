@@ -22,6 +22,7 @@ __all__ = [
     "LoadedSettings",
     "describe_settings",
     "load_settings",
+    "said_organization",
     "save_entry",
     "save_setting",
 ]
@@ -33,6 +34,8 @@ _WITH_SECRETS = ("store", "receivers", "sources")
 """Branches whose values are never repeated in an error."""
 _REFERENCES = ("env:", "file:")
 """How a setting names a secret that stands elsewhere."""
+_ORGANIZATION = "organization"
+_OF_ROOT = ("store", "service")
 _HIDDEN = "********"
 _PLACE_OF_KIND = 2
 """Behind `sources` and a name, errors say by the options of which kind the source was read."""
@@ -52,7 +55,7 @@ class LoadedSettings:
 
 
 def load_settings(folder: Path, environment: Mapping[str, str] | None = None) -> LoadedSettings:
-    """The settings of a workspace folder.
+    """The settings of a workspace folder; the environment speaks to its root, not to its organizations.
 
     Raises:
         SettingsError: Unknown key, wrong value or unreadable YAML; names file, line and the nearest valid
@@ -63,12 +66,11 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     text = path.read_text("utf-8") if path.is_file() else ""
     data, lines = _parse(text, str(path))
     origins = {key: f"{path}:{line}" for key, line in lines.items()}
-    for name, value in sorted(environment.items()):
-        if name.startswith(_PREFIX) and name not in _RESERVED:
-            key = name[len(_PREFIX) :].lower().split("__")
-            _put(data, key, yaml.safe_load(value))
-            origins[".".join(key)] = name
-    _add_database_url(data, origins, folder, environment)
+    if _ORGANIZATION in data:
+        _refuse_root_branches(data, origins)
+    else:
+        _add_environment(data, origins, environment)
+        _add_database_url(data, origins, folder, environment)
     try:
         tree = Settings.model_validate(data)
     except ValidationError as error:
@@ -76,6 +78,19 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     _check_zones(tree, origins, path)
     _check_receivers(tree, origins, path)
     return LoadedSettings(tree, origins)
+
+
+def said_organization(folder: Path) -> str | None:
+    """The organization that a folder's settings say it is; None for the root of a workspace.
+
+    Raises:
+        SettingsError: The settings cannot be read.
+    """
+    path = folder / SETTINGS_FILE
+    if not path.is_file():
+        return None
+    data, _ = _parse(path.read_text("utf-8"), str(path))
+    return str(data[_ORGANIZATION]) if data.get(_ORGANIZATION) is not None else None
 
 
 def save_setting(folder: Path, key: str, value: str) -> None:
@@ -185,6 +200,22 @@ def _key_lines(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]
         for number, value in enumerate(node.value):
             yield f"{prefix}{number}", value.start_mark.line + 1
             yield from _key_lines(value, f"{prefix}{number}.")
+
+
+def _add_environment(data: dict[str, Any], origins: dict[str, str], environment: Mapping[str, str]) -> None:
+    for name, value in sorted(environment.items()):
+        if name.startswith(_PREFIX) and name not in _RESERVED:
+            key = name[len(_PREFIX) :].lower().split("__")
+            _put(data, key, yaml.safe_load(value))
+            origins[".".join(key)] = name
+
+
+def _refuse_root_branches(data: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """What is of the whole workspace is said at its root alone."""
+    for key in _OF_ROOT:
+        if key in data:
+            detail = f"'{key}' is said in the root of the workspace, not in an organization"
+            raise SettingsError(where=origins.get(key, SETTINGS_FILE), detail=detail, hint="")
 
 
 def _put(data: dict[str, Any], key: list[str], value: object) -> None:

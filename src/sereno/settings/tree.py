@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
+from sereno.settings.access import ServiceSettings
 from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSettings, RouteSettings
 from sereno.settings.branch import Branch, Duration
 from sereno.settings.mappings import MappingSettings
@@ -254,6 +255,10 @@ class IdentitySettings(Branch):
 class Settings(Branch):
     """The settings of one workspace."""
 
+    organization: str | None = Field(
+        default=None,
+        description="Organization whose folder this is; `sereno organizations add` writes it, nobody else.",
+    )
     language: Literal["es", "en"] | None = Field(
         default=None, description="Language of sentences; without one, that of the machine, else Spanish."
     )
@@ -265,6 +270,9 @@ class Settings(Branch):
     )
     budget: float = Field(
         default=0.25, gt=0, le=50, description="False alarms accepted per asset and week [episodes]."
+    )
+    service: ServiceSettings = Field(
+        default_factory=ServiceSettings, description="Who may ask the service, and how much."
     )
     store: StoreSettings = Field(default_factory=StoreSettings, description="The database.")
     detector: DetectorSettings = Field(

@@ -21,8 +21,11 @@ class AdjustmentSession(Session):
     def add_adjustment(self, one: Adjustment) -> None:
         """Keep a new adjustment."""
         self._check_asset(one.asset_id)
+        self._check_incidents(one.incident_id)
         row = {each.name: getattr(one, each.name) for each in fields(Adjustment)}
         self._connection.execute(insert(adjustment), row | {"organization_id": self._organization_id})
+        said = {"check": one.check, "factor": one.factor, "incident": one.incident_id}
+        self.note_change(f"adjustment {one.id}", None, said)
 
     def adjustments(
         self,
@@ -62,4 +65,6 @@ class AdjustmentSession(Session):
             adjustment.c.undone_at.is_(None),
         )
         self._connection.execute(change.values(undone_at=at, undone_by=by))
+        for one in undone:
+            self.note_change(f"adjustment {one.id}", {"factor": one.factor}, {"undone_by": by})
         return undone

@@ -1,4 +1,7 @@
-"""The wide reading tables: one per profile, a value and a quality column per signal, made on demand."""
+"""The wide reading tables: one per organization and profile, made on demand.
+
+Each signal has a column of values and one of quality.
+"""
 
 import re
 import unicodedata
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, inspect, select, text
 
 from sereno.store.column_types import clean_text
+from sereno.store.isolation import isolate_reading_table
 from sereno.store.schema import reading_table, signal_column
 from sereno.store.session import Session
 
@@ -62,7 +66,8 @@ class ColumnSession(Session):
         return self._known_tables[profile]
 
     def _find_reading_table(self, profile: str) -> ReadingTable | None:
-        query = select(reading_table.c.table_name).where(reading_table.c.profile == profile)
+        mine = reading_table.c.organization_id == self._organization_id
+        query = select(reading_table.c.table_name).where(mine, reading_table.c.profile == profile)
         name = self._connection.execute(query).scalar()
         if name is None:
             return None
@@ -75,8 +80,9 @@ class ColumnSession(Session):
         return ReadingTable(name, dict(self._connection.execute(columns).all()))
 
     def _reading_tables(self) -> dict[str, ReadingTable]:
-        profiles = self._connection.execute(select(reading_table.c.profile).order_by(reading_table.c.profile))
-        found = {profile: self._reading_table(profile) for profile in profiles.scalars()}
+        query = select(reading_table.c.profile).order_by(reading_table.c.profile)
+        mine = query.where(reading_table.c.organization_id == self._organization_id)
+        found = {one: self._reading_table(one) for one in self._connection.execute(mine).scalars()}
         return {profile: table for profile, table in found.items() if table is not None}
 
     def _widened(self, profile: str, signals: Sequence[str]) -> ReadingTable:
@@ -95,10 +101,14 @@ class ColumnSession(Session):
         return table
 
     def _new_table(self, profile: str) -> ReadingTable:
-        taken = set(self._connection.execute(select(reading_table.c.table_name)).scalars())
+        mine = reading_table.c.organization_id == self._organization_id
+        taken = set(self._connection.execute(select(reading_table.c.table_name).where(mine)).scalars())
+        # No slug begins with a digit, so that the tables of two organizations never share a name.
+        whose = f"{self.namespace}_" if self.namespace else ""
         # `reading_table` itself would be the name of a profile called "table".
-        name = _free_name(f"reading_{_slug(profile)}", {*taken, reading_table.name})
-        self._connection.execute(reading_table.insert(), {"profile": profile, "table_name": name})
+        name = _free_name(f"reading_{whose}{_slug(profile)}", {*taken, reading_table.name})
+        row = {"organization_id": self._organization_id, "profile": profile, "table_name": name}
+        self._connection.execute(reading_table.insert(), row)
         return ReadingTable(name)
 
     def _name_columns(self, profile: str, table: ReadingTable, signals: Sequence[str]) -> None:
@@ -114,7 +124,7 @@ class ColumnSession(Session):
             self._connection.execute(signal_column.insert(), rows)
 
     def _make_columns(self, profile: str, table: ReadingTable) -> None:
-        """Bring the table in the database up to its names; another organization may have done it."""
+        """Bring the table in the database up to its names."""
         exists = inspect(self._connection).has_table(table.name)
         found = (
             {one["name"] for one in inspect(self._connection).get_columns(table.name)} if exists else set()
@@ -128,6 +138,8 @@ class ColumnSession(Session):
             raise self._failure(f"{detail}. Split the file by columns into several profiles")
         for statement in self._table_statements(table.name, wanted, exists=exists):
             self._connection.exec_driver_sql(statement)
+        if self._is_postgres and not exists:
+            isolate_reading_table(self._connection, table.name, self._organization_id)
 
     def _table_statements(self, name: str, columns: Sequence[str], *, exists: bool) -> list[str]:
         kinds = [("", "DOUBLE PRECISION"), ("__q", "INTEGER")]

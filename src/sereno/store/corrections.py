@@ -27,6 +27,8 @@ class CorrectionSession(Session):
         row = {each.name: getattr(one, each.name) for each in fields(Correction)}
         mine = {"organization_id": self._organization_id, "kind": one.kind.value}
         self._connection.execute(insert(correction), row | mine)
+        said = {name: row[name] for name in ("signal", "amount", "author", "reason")}
+        self.note_change(f"correction {one.id}", None, said | {"kind": one.kind.value})
 
     def correction(self, correction_id: str) -> Correction:
         """The correction with this id, or with the only id that begins like this (6 characters at least).
@@ -69,6 +71,7 @@ class CorrectionSession(Session):
         known = self.correction(correction_id)
         change = update(correction).where(correction.c.id == known.id, correction.c.undone_at.is_(None))
         self._connection.execute(change.values(undone_at=at, undone_by=by, undone_reason=reason))
+        self.note_change(f"correction {known.id}", {"undone_by": None}, {"undone_by": by, "reason": reason})
         return self.correction(known.id)
 
 

@@ -13,11 +13,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sereno.domain.errors import StoreError
 from sereno.store.column_types import dump_json
 from sereno.store.failures import FailureTranslator
+from sereno.store.isolation import ALL_SETTING, ORGANIZATION_SETTING
 
 if TYPE_CHECKING:
     from psycopg import Connection as PostgresConnection
 
-__all__ = ["READ_ONLY", "driver_error", "make_engine", "parse_url", "sqlite_path"]
+__all__ = ["ALL", "ORGANIZATION", "READ_ONLY", "driver_error", "make_engine", "parse_url", "sqlite_path"]
 
 BUSY_TIMEOUT_MS = 30_000
 WAL_RETRY_S = 0.01
@@ -26,6 +27,11 @@ MAX_IDLE_MS = 300_000
 KEEPALIVE_S = 30
 READ_ONLY = "sereno_read_only"
 """Execution option of a connection that must not write."""
+
+ORGANIZATION = "sereno_organization"
+"""Execution option: id of the organization whose rows are seen, or `ALL`; without it none are."""
+
+ALL = "all"
 
 POSTGRES_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 
@@ -113,11 +119,22 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_postgres(connection: Connection) -> None:
-    if connection.get_execution_options().get(READ_ONLY, False):
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return
+    options = connection.get_execution_options()
     # A writer that is stopped in the middle must not hold what others wait for.
-    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {MAX_IDLE_MS}")
+    begin = (
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if options.get(READ_ONLY, False)
+        else f"SET LOCAL idle_in_transaction_session_timeout = {MAX_IDLE_MS}"
+    )
+    # One round trip for both.
+    connection.exec_driver_sql(f"{begin}; {_scope(options.get(ORGANIZATION))}")
+
+
+def _scope(organization: int | str | None) -> str:
+    """The statement by which row-level security knows whose rows a transaction may see."""
+    if organization == ALL:
+        return f"SET LOCAL {ALL_SETTING} = 'on'"
+    return f"SET LOCAL {ORGANIZATION_SETTING} = '{int(organization or 0)}'"
 
 
 def _prepare_postgres(connection: "PostgresConnection", _: ConnectionPoolEntry) -> None:

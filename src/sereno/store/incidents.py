@@ -161,7 +161,8 @@ class IncidentSession(Session):
 
     def has_incident(self, incident_id: str) -> bool:
         """Whether an incident has exactly this id, withdrawn or not."""
-        query = select(incident.c.id).where(incident.c.id == incident_id)
+        mine = incident.c.organization_id == self._organization_id
+        query = select(incident.c.id).where(mine, incident.c.id == incident_id)
         return self._connection.execute(query).first() is not None
 
     def incidents(

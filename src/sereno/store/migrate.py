@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 from sereno.domain.errors import StoreNewer, StoreOlder
 from sereno.domain.failpoints import reach
 from sereno.store.engine import READ_ONLY, sqlite_path
+from sereno.store.isolation import isolate_tables
 
 __all__ = [
     "SCHEMA",
@@ -22,7 +23,7 @@ __all__ = [
     "schema_of",
 ]
 
-SCHEMA = 7
+SCHEMA = 8
 """Number of the last migration in `migrations/versions`."""
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -73,6 +74,7 @@ def create_or_check(engine: Engine) -> None:
             )
         if found < SCHEMA:
             run_migrations(connection)
+            isolate_tables(connection)
 
 
 def migrate(engine: Engine) -> None:
@@ -81,6 +83,7 @@ def migrate(engine: Engine) -> None:
         lock_schema(connection)
         if 0 < _known_version(connection, engine.url) < SCHEMA:
             run_migrations(connection)
+            isolate_tables(connection)
             reach("migrate.before_commit")
     reach("migrate.after_commit")
 

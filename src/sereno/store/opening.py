@@ -8,14 +8,26 @@ from typing import Self
 from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sereno.domain.access import DEFAULT_ORGANIZATION
+from sereno.domain.accounts import ApiKey
+from sereno.domain.audit import current_act
 from sereno.domain.failpoints import reach
+from sereno.store.accounts import key_of_row
 from sereno.store.column_types import clean_text
-from sereno.store.engine import READ_ONLY, driver_error, make_engine, parse_url, sqlite_path
+from sereno.store.engine import (
+    ALL,
+    ORGANIZATION,
+    READ_ONLY,
+    driver_error,
+    make_engine,
+    parse_url,
+    sqlite_path,
+)
 from sereno.store.failures import FailureTranslator
 from sereno.store.migrate import check_before_opening, create_or_check, migrate, schema_of
+from sereno.store.schema import api_key as api_key_table
 from sereno.store.schema import lease as lease_table
 from sereno.store.schema import organization as organization_table
-from sereno.store.session import DEFAULT_ORGANIZATION
 from sereno.store.transaction import Transaction
 
 __all__ = [
@@ -48,7 +60,7 @@ class Store:
     ) -> None:
         self.url = engine.url.render_as_string(hide_password=True)
         self.is_shared = engine.dialect.name == "postgresql"
-        self._engine = engine
+        self._engine = engine.execution_options(**{ORGANIZATION: organization_id})
         self._failures = failures
         self._driver_error = driver_error(engine)
         self._organization_id = organization_id
@@ -77,6 +89,9 @@ class Store:
             yield tx
             if tx.recorded and self._before_commit is not None:
                 self._before_commit(tx)
+            act = current_act()
+            if act is not None:
+                tx.note_act(act)
             reach("store.before_commit")
         reach("store.after_commit")
 
@@ -90,6 +105,22 @@ class Store:
         """
         with self._failures.guard(self._driver_error), self._engine.connect() as connection:
             yield self._transaction(connection.execution_options(**{READ_ONLY: True}))
+
+    def find_key(self, prefix: str) -> tuple[str, ApiKey] | None:
+        """A key of any organization with the organization's name: before it is known who asks.
+
+        Raises:
+            StoreUnreachable: The database does not answer.
+        """
+        options = {READ_ONLY: True, ORGANIZATION: ALL}
+        joined = api_key_table.join(organization_table)
+        query = select(organization_table.c.name.label("organization"), api_key_table).select_from(joined)
+        with (
+            self._failures.guard(self._driver_error),
+            self._engine.execution_options(**options).connect() as connection,
+        ):
+            found = connection.execute(query.where(api_key_table.c.prefix == prefix)).mappings().one_or_none()
+        return None if found is None else (found["organization"], key_of_row(dict(found)))
 
     def close(self) -> None:
         """Give back every connection; the store is not to be used afterwards."""
@@ -157,7 +188,9 @@ def migrate_store(url: str) -> None:
 
 @contextmanager
 def opened_engine(url: str, *, keep: bool = False) -> Iterator[tuple[Engine, FailureTranslator]]:
-    """The engine of an address, checked before anything could be written, and its translator of failures.
+    """The engine of an address, for all organizations, checked before anything could be written.
+
+    With it comes its translator of failures.
 
     Args:
         keep: Leave it open when nothing fails: somebody else closes it.
@@ -171,7 +204,7 @@ def opened_engine(url: str, *, keep: bool = False) -> Iterator[tuple[Engine, Fai
             path.parent.mkdir(parents=True, exist_ok=True)
         engine = make_engine(parsed, failures)
         try:
-            yield engine, failures
+            yield engine.execution_options(**{ORGANIZATION: ALL}), failures
         except BaseException:
             engine.dispose()
             raise

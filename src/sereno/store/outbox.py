@@ -60,6 +60,7 @@ class OutboxSession(Session):
 
     def add_notifications(self, new: Sequence[NewNotification]) -> None:
         """Put them at the end of their lanes; those whose key is known are there already."""
+        self._check_incidents(*{one.incident_id for one in new if one.incident_id is not None})
         rows = [
             {
                 "organization_id": self._organization_id,
@@ -113,7 +114,11 @@ class OutboxSession(Session):
         sent_at = func.coalesce(_table.sent_at, carrier.sent_at, type_=Instant)
         query = (
             select(_table.receiver, _table.incident_id, sent_at)
-            .outerjoin_from(notification, carrier.id.table, _table.carried_by == carrier.id)
+            .outerjoin_from(
+                notification,
+                carrier.id.table,
+                and_(_table.carried_by == carrier.id, carrier.organization_id == _table.organization_id),
+            )
             .where(
                 _table.organization_id == self._organization_id,
                 _table.incident_id.is_not(None),
@@ -131,7 +136,11 @@ class OutboxSession(Session):
     def delivery_attempts(self, ids: Collection[int]) -> list[StoredAttempt]:
         """The attempts to deliver these notifications, in order."""
         table = delivery_attempt.c
-        query = select(delivery_attempt).where(table.notification_id.in_(list(ids)))
+        query = (
+            select(delivery_attempt)
+            .join(notification, table.notification_id == _table.id)
+            .where(_table.organization_id == self._organization_id, _table.id.in_(list(ids)))
+        )
         rows = self._connection.execute(query.order_by(table.notification_id, table.number)).mappings()
         return [_attempt(dict(row)) for row in rows]
 
@@ -152,7 +161,9 @@ class OutboxSession(Session):
     def untold_incidents(self) -> list[Incident]:
         """The active incidents that nobody has seen to, and nobody has ever been told of."""
         table = incident.c
-        is_told = exists().where(_table.incident_id == table.id)
+        is_told = exists().where(
+            _table.organization_id == self._organization_id, _table.incident_id == table.id
+        )
         query = select(incident).where(
             table.organization_id == self._organization_id,
             table.condition == Condition.ACTIVE.value,
@@ -313,6 +324,7 @@ class OutboxSession(Session):
 
     def fold(self, ids: Collection[int], into: int, *, event: str, body: Mapping[str, object]) -> None:
         """Let another notification tell these, as an event of its own."""
+        self.notification(into)
         self._change([_table.id.in_(list(ids))], {"status": FOLDED, "carried_by": into})
         self._change([_table.id == into], {"event": event, "body": dict(body)})
         # What these carried is carried on.
@@ -378,6 +390,7 @@ class OutboxSession(Session):
             "latency_ms": attempt.latency_ms,
             "detail": answer.detail,
         }
+        self.notification(attempt.notification_id)
         self._connection.execute(insert(delivery_attempt), row)
         ours = [_table.id == leased.id, _table.status == LEASED, _table.attempts == leased.attempts]
         done = {"lease_until": None, "lease_owner": None, **changes}

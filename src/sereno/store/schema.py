@@ -21,7 +21,9 @@ from sereno.store.column_types import CleanText, Instant, StrictJson
 
 __all__ = [
     "adjustment",
+    "api_key",
     "asset",
+    "audit_entry",
     "correction",
     "cursor",
     "data_issue",
@@ -32,10 +34,12 @@ __all__ = [
     "incident",
     "incident_event",
     "lease",
+    "login_session",
     "metadata",
     "metric",
     "model",
     "notification",
+    "one_time_link",
     "organization",
     "quarantined_row",
     "reading_table",
@@ -46,6 +50,7 @@ __all__ = [
     "site",
     "superseded_reading",
     "timer",
+    "user_account",
     "watch_checkpoint",
     "watch_state",
 ]
@@ -105,8 +110,10 @@ asset = Table(
 reading_table = Table(
     "reading_table",
     metadata,
-    Column("profile", CleanText, primary_key=True),
+    _organization(),
+    _text("profile"),
     _text("table_name"),
+    PrimaryKeyConstraint("organization_id", "profile"),
     UniqueConstraint("table_name", name="one_reading_table"),
 )
 
@@ -497,4 +504,78 @@ cursor = Table(
     Column("position", CleanText),
     Column("heard_at", Instant),
     PrimaryKeyConstraint("organization_id", "source"),
+)
+
+
+user_account = Table(
+    "user_account",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    _organization(),
+    _text("name"),
+    _text("password_hash"),
+    Column("role", Integer, nullable=False),
+    Column("sees_personal", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    UniqueConstraint("organization_id", "name", name="one_user"),
+)
+
+one_time_link = Table(
+    "one_time_link",
+    metadata,
+    Column("token_hash", CleanText, primary_key=True),
+    _organization(),
+    _text("user_name"),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+login_session = Table(
+    "login_session",
+    metadata,
+    Column("token_hash", CleanText, primary_key=True),
+    _organization(),
+    Column("user_id", CleanText, ForeignKey("user_account.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    _text("address"),
+    Index("session_of_user", "user_id"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("prefix", CleanText, primary_key=True),
+    _organization(),
+    _text("name"),
+    _text("secret_hash"),
+    Column("role", Integer, nullable=False),
+    Column("sites", StrictJson),
+    Column("sees_personal", Boolean, nullable=False),
+    _text("author"),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Index("key_of_organization", "organization_id", "name"),
+)
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    Column("at", Instant, nullable=False),
+    _text("actor"),
+    _text("address"),
+    _text("door"),
+    _text("action"),
+    _text("subject"),
+    Column("before", StrictJson),
+    Column("after", StrictJson),
+    Index("audit_of_organization", "organization_id", "id"),
+    sqlite_autoincrement=True,
 )

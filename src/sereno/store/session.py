@@ -1,6 +1,7 @@
 """What every topic of a transaction stands on: the connection and whose data it sees."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlalchemy import Connection, Table, select
@@ -11,11 +12,25 @@ from sereno.domain.signals import AssetKey
 from sereno.store import schema
 from sereno.store.records import Recorded
 
-__all__ = ["DEFAULT_ORGANIZATION", "Session", "Upsert", "upsert_of"]
+__all__ = ["Change", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
 
-DEFAULT_ORGANIZATION = "default"
+FIRST_ORGANIZATION = 1
+"""The one whose names need nothing to set them apart."""
 
 Upsert = postgresql.Insert | sqlite.Insert
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a transaction has changed, for the log of what was done.
+
+    Attributes:
+        before, after: None where it was not there.
+    """
+
+    subject: str
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
 
 
 class Session:
@@ -28,6 +43,7 @@ class Session:
 
     Attributes:
         recorded: The events of incidents that this transaction has recorded so far.
+        changes: What else it has changed that the log of what was done tells one by one.
     """
 
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
@@ -36,17 +52,19 @@ class Session:
         self._store = store
         self._own_assets: set[int] = set()
         self._asset_keys: dict[int, AssetKey] = {}
-        self._namespace: str | None = None
         self.recorded: list[Recorded] = []
+        self.changes: list[Change] = []
+
+    def note_change(
+        self, subject: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None
+    ) -> None:
+        """Let the log of what was done tell a change, if somebody does it."""
+        self.changes.append(Change(subject, before, after))
 
     @property
     def namespace(self) -> str:
-        """What keeps the ids of this organization from those of others; empty for the default one."""
-        if self._namespace is None:
-            which = schema.organization.c.id == self._organization_id
-            name = self._connection.execute(select(schema.organization.c.name).where(which)).scalar_one()
-            self._namespace = "" if name == DEFAULT_ORGANIZATION else name
-        return self._namespace
+        """What sets names and ids of this organization apart from those of others; empty for the first."""
+        return "" if self._organization_id == FIRST_ORGANIZATION else str(self._organization_id)
 
     @property
     def _is_postgres(self) -> bool:
@@ -62,6 +80,15 @@ class Session:
         if self._connection.execute(query).scalar() is None:
             raise NotFound(what="asset", id=asset_id, hint="")
         self._own_assets.add(asset_id)
+
+    def _check_incidents(self, *incident_ids: str) -> None:
+        """Refuse incidents that are not of this organization."""
+        table = schema.incident.c
+        query = select(table.id).where(table.organization_id == self._organization_id)
+        found = set(self._connection.execute(query.where(table.id.in_(incident_ids))).scalars())
+        for incident_id in incident_ids:
+            if incident_id not in found:
+                raise NotFound(what="incident", id=incident_id, hint="")
 
     def _upsert(
         self, table: Table, rows: Sequence[Mapping[str, object]], *, keep: Iterable[str] = ()

@@ -40,6 +40,8 @@ class SilenceSession(Session):
             "at": one.at,
         }
         self._connection.execute(insert(silence), row)
+        said = {"matcher": row["matcher"], "author": one.author, "comment": one.comment}
+        self.note_change(f"silence {one.id}", None, said)
 
     def silences(self, *, not_over: datetime | None = None) -> list[Silence]:
         """The silences by start; with `not_over` only those that may still be in force then or later."""
@@ -64,6 +66,8 @@ class SilenceSession(Session):
             raise NotFound(what="silence", id=silence_id, hint=hint)
         change = update(silence).where(silence.c.id == alike[0].id, silence.c.ended_at.is_(None))
         self._connection.execute(change.values(ended_at=at, ended_by=by))
+        before = {"ended_by": alike[0].ended_by}
+        self.note_change(f"silence {alike[0].id}", before, {"ended_by": by})
         return next(one for one in self.silences() if one.id == alike[0].id)
 
 

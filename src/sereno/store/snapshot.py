@@ -19,6 +19,7 @@ from sereno.domain.errors import StoreError, StoreUnreachable
 from sereno.domain.failpoints import reach
 from sereno.store.engine import BUSY_TIMEOUT_MS, READ_ONLY, driver_error, parse_url, sqlite_path
 from sereno.store.failures import FailureTranslator
+from sereno.store.isolation import isolate_tables
 from sereno.store.migrate import SCHEMA, VERSION_TABLE, lock_schema, run_migrations
 from sereno.store.opening import migrate_store, opened_engine, stored_schema
 from sereno.store.outbox import HELD, KEPT, LEASED, QUEUED
@@ -221,6 +222,8 @@ def fill_store(url: str, folder: Path, snapshot: Snapshot, *, keeps_pending: boo
             run_migrations(connection)
         if keeps_pending:
             connection.exec_driver_sql(_KEEP)
+        # Not before: COPY cannot fill a table that has a policy.
+        isolate_tables(connection)
         reach("restore.filled")
 
 

@@ -17,13 +17,15 @@ class TimerSession(Session):
 
     def set_timer(self, one: Timer) -> None:
         """Keep a timer; one of the same incident, kind and step is replaced."""
+        self._check_incidents(one.incident_id)
         row = {"incident_id": one.incident_id, "kind": one.kind.value, "step": one.step}
         self._upsert(timer, [row | {"organization_id": self._organization_id, "due_at": one.due_at}])
 
     def drop_timers(self, incident_id: str, kinds: Iterable[TimerKind]) -> None:
         """Forget the timers of an incident of some kinds."""
         which = (timer.c.incident_id == incident_id, timer.c.kind.in_([kind.value for kind in kinds]))
-        self._connection.execute(delete(timer).where(*which))
+        mine = timer.c.organization_id == self._organization_id
+        self._connection.execute(delete(timer).where(mine, *which))
 
     def timers(self, *, due: datetime | None = None, limit: int | None = None) -> list[Timer]:
         """The timers by when they are due; with `due` only those that are due by then."""
@@ -39,6 +41,7 @@ class TimerSession(Session):
     def take_timer(self, one: Timer, *, now: datetime) -> bool:
         """Delete a timer that is due; False when somebody else has taken, dropped or postponed it."""
         key = (
+            timer.c.organization_id == self._organization_id,
             timer.c.incident_id == one.incident_id,
             timer.c.kind == one.kind.value,
             timer.c.step == one.step,

@@ -1,7 +1,9 @@
 """All that can be done inside one database transaction."""
 
+from sereno.store.accounts import AccountSession
 from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
+from sereno.store.audit import AuditSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.inbox import InboxSession
 from sereno.store.incidents import IncidentSession
@@ -35,6 +37,8 @@ class Transaction(
     ModelSession,
     LeaseSession,
     InboxSession,
+    AccountSession,
+    AuditSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 
