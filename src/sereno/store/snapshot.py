@@ -23,6 +23,7 @@ from sereno.store.migrate import SCHEMA, VERSION_TABLE, lock_schema, run_migrati
 from sereno.store.opening import migrate_store, opened_engine, stored_schema
 from sereno.store.schema import metadata
 from sereno.store.schema import reading_table as reading_table_list
+from sereno.store.views import make_views
 
 if TYPE_CHECKING:
     from psycopg import Cursor
@@ -204,6 +205,7 @@ def fill_store(url: str, folder: Path, snapshot: Snapshot) -> None:
             _set_sequence(connection, table, last)
         if snapshot.schema < SCHEMA:
             run_migrations(connection)
+        make_views(connection)
         reach("restore.filled")
 
 
