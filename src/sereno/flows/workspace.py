@@ -80,6 +80,7 @@ from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
 from sereno.flows.silencing import SilenceRequest, add_silence
+from sereno.flows.status import note_status
 from sereno.flows.succession import find_model, promote_model, roll_back_model
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -327,9 +328,11 @@ class Workspace:
         return self.folder / self.settings.run.output
 
     def score(self) -> ScoreReport:
-        """Judge every stored row that the current model has not judged yet."""
+        """Judge every stored row that the current model has not judged yet; note how many are abnormal."""
         self._records.forget()
-        return self._scoring().score_all()
+        report = self._scoring().score_all()
+        report.status = note_status(self._store, self.settings.status, at=self.now())
+        return report
 
     def score_file(self, path: str | Path, *, timezone: str | None = None) -> list[RowJudgement]:
         """Judge the rows of a file without storing them."""

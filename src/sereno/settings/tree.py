@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, SecretStr, model_validator
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
 from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSettings, RouteSettings
 from sereno.settings.branch import Branch, Duration
+from sereno.settings.keeping import LoggingSettings, PrivacySettings, RetentionSettings, StatusSettings
 from sereno.settings.mappings import MappingSettings
 from sereno.settings.people import HOURS, IncidentSettings, MaintenanceSettings
 from sereno.settings.pipeline import (
@@ -321,6 +322,14 @@ class Settings(Branch):
     incidents: IncidentSettings = Field(
         default_factory=IncidentSettings, description="How long incidents wait for people."
     )
+    status: StatusSettings = Field(
+        default_factory=StatusSettings, description="When the share of abnormal records is too high."
+    )
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="How long things are kept."
+    )
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="Personal names.")
+    logging: LoggingSettings = Field(default_factory=LoggingSettings, description="The log file.")
     maintenance: dict[str, MaintenanceSettings] = Field(
         default_factory=dict, description="Planned work of which nobody is told, by name."
     )

@@ -12,6 +12,7 @@ from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
 from sereno.store.silences import SilenceSession
 from sereno.store.simulated import SimulatedSession
+from sereno.store.statistics import StatisticsSession
 from sereno.store.timers import TimerSession
 from sereno.store.watching import WatchSession
 
@@ -21,6 +22,7 @@ __all__ = ["Transaction"]
 class Transaction(
     AssetSession,
     ReadingSession,
+    StatisticsSession,
     SimulatedSession,
     CorrectionSession,
     LedgerSession,
