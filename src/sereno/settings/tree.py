@@ -158,6 +158,9 @@ class ExportSettings(Branch):
     with_corrections: bool = Field(
         default=False, description="Whether corrected values stand for the raw ones."
     )
+    pseudonyms: bool = Field(
+        default=False, description="Whether pseudonyms stand for personal names and supply-point numbers."
+    )
     bom: bool = Field(default=False, description="Begin CSV files with the mark by which Excel knows UTF-8.")
     decimal_comma: bool = Field(
         default=False, description="Decimal comma and semicolons in CSV files, as Excel in Spanish expects."

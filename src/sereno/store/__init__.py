@@ -1,5 +1,6 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
+from sereno.store.erasing import ErasureRecord, SiteNames
 from sereno.store.opening import BeforeCommit, Store, open_store
 from sereno.store.records import (
     Appended,
@@ -21,10 +22,12 @@ from sereno.store.transaction import Transaction
 __all__ = [
     "Appended",
     "BeforeCommit",
+    "ErasureRecord",
     "FileEntry",
     "NewNotification",
     "ReceiverState",
     "Recorded",
+    "SiteNames",
     "Store",
     "StoredAsset",
     "StoredAttempt",

@@ -3,6 +3,7 @@
 from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
 from sereno.store.corrections import CorrectionSession
+from sereno.store.erasing import ErasingSession
 from sereno.store.incidents import IncidentSession
 from sereno.store.leases import LeaseSession
 from sereno.store.ledger import LedgerSession
@@ -35,6 +36,7 @@ class Transaction(
     AdjustmentSession,
     ModelSession,
     LeaseSession,
+    ErasingSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 
