@@ -148,6 +148,12 @@ def _unpivoted(dialect: Dialect, stored: Stored) -> str:
         WHERE a.profile = {_quoted(stored.profile)} AND CASE c.column_name {value} END IS NOT NULL"""
 
 
+def _signals(_: Dialect, __: Sequence[Stored]) -> str:
+    return """
+        SELECT o.name AS organization, c.profile AS profile, c.signal AS signal, c.unit AS unit
+        FROM signal_column c JOIN organization o ON o.id = c.organization_id"""
+
+
 def _incidents(dialect: Dialect, _: Sequence[Stored]) -> str:
     times = ", ".join(dialect.both(f"i.{name}", name) for name in ("opened_at", "started_at", "ended_at"))
     is_silenced = dialect.flag(f"NOT ({dialect.is_empty('i.silences', '{}')})")
@@ -255,6 +261,7 @@ def _metricas(dialect: Dialect, _: Sequence[Stored]) -> str:
 VIEWS: Mapping[str, Body] = MappingProxyType(
     {
         "v_assets": _assets,
+        "v_signals": _signals,
         "v_readings": _readings,
         "v_incidents": _incidents,
         "v_detections": _detections,
