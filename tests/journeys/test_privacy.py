@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import tarfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -21,17 +22,21 @@ from sereno.domain.incidents import Verdict
 from sereno.domain.silences import Matcher
 from sereno.domain.time import from_numpy
 from sereno.flows.naming import KEY_FILE
+from sereno.flows.privacy import Erasure
 from sereno.flows.silencing import SilenceRequest
 from sereno.flows.workspace import Workspace
+from sereno.store import StoredAsset
 from tests.journeys.worlds import HOUR, MONTH_ROWS, ZONE, write_months
 from tests.store.builders import query
 from tests.support.builders import a_roof
 from tests.support.postgres import fresh_database
-from tests.support.processes import sereno
+from tests.support.processes import sereno, wait_until
 from tests.support.stores import Dump, differences, dump
 
 SITE, OTHER, NEAR = "Casa_Ruiz", "Fabrica_Sur", "Casa_Ruiz_Norte"
 CUPS = "ES0021000000000001AB"
+EMBEDDED = pytest.mark.parametrize("prepared", ["sqlite"], indirect=True)
+"""For what the database has no part in."""
 LEARNT = 2 * MONTH_ROWS - 240
 """Rows before the first trouble."""
 REASON = "asked by letter"
@@ -182,6 +187,7 @@ def test_erased_site_leaves_nothing_and_touches_no_other(
         assert report.counts[table] > 0, table
 
 
+@EMBEDDED
 def test_models_judge_on_after_an_erasure_and_files_do_not_come_back(
     workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -209,6 +215,7 @@ def test_dry_run_counts_what_would_go_and_changes_nothing(workspace: Workspace, 
     assert dict(said.counts) == dict(done.counts)
 
 
+@EMBEDDED
 def test_record_of_an_erasure_names_nobody(workspace: Workspace) -> None:
     pseudonym = workspace.pseudonyms().of(SITE)
 
@@ -230,10 +237,9 @@ def test_log_of_incidents_stays_append_only_outside_an_erasure(
         query(database_url, "DELETE FROM incident_event")
 
 
+@EMBEDDED
 @pytest.mark.parametrize("point", ["erase.planned", "store.before_commit", "store.after_commit"])
 def test_interrupted_erasure_is_all_or_nothing(workspace: Workspace, database_url: str, point: str) -> None:
-    if database_url.startswith("postgresql") and point != "store.after_commit":
-        pytest.skip("what is undone is undone alike")
     before = dump(database_url)
     # The first transactions of an erasure only read; this fails in the one that erases.
     arm(f"{point}:raise")
@@ -255,6 +261,40 @@ def test_interrupted_erasure_is_all_or_nothing(workspace: Workspace, database_ur
     assert not (workspace.folder / ".erasing.json").exists()
 
 
+@pytest.mark.parametrize("prepared", ["postgresql"], indirect=True)
+def test_reading_that_is_being_stored_meanwhile_is_erased_too(
+    workspace: Workspace, database_url: str
+) -> None:
+    (asset,) = [one for one in _stored_assets(workspace) if one.key.site == SITE]
+    done: list[Erasure] = []
+    erasing = threading.Thread(
+        target=lambda: done.append(workspace.erase_site(SITE, actor="dpo", reason=REASON))
+    )
+
+    with workspace.store.begin() as tx:
+        tx.lock_assets([asset.id])
+        erasing.start()
+        wait_until(lambda: _waits_for_a_lock(database_url))
+        columns = "asset_id, ts, revision, simulated"
+        row = f"INSERT INTO reading_solar ({columns}) VALUES ({asset.id}, now(), 0, false)"
+        tx._connection.exec_driver_sql(row)
+    erasing.join()
+
+    assert done[0].counts["reading_solar"] == 2 * MONTH_ROWS + 1
+    left = f"SELECT COUNT(*) AS n FROM reading_solar WHERE asset_id = {asset.id}"
+    assert query(database_url, left) == [{"n": 0}]
+
+
+def _stored_assets(workspace: Workspace) -> list[StoredAsset]:
+    with workspace.store.read() as tx:
+        return tx.assets()
+
+
+def _waits_for_a_lock(url: str) -> bool:
+    return bool(query(url, "SELECT 1 AS x FROM pg_locks WHERE NOT granted"))
+
+
+@EMBEDDED
 def test_export_of_a_site_holds_everything_and_nothing_of_others(
     workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -276,6 +316,7 @@ def test_export_of_a_site_holds_everything_and_nothing_of_others(
         assert other not in everything
 
 
+@EMBEDDED
 def test_exports_show_pseudonyms_to_those_who_may_not_see_names(workspace: Workspace, tmp_path: Path) -> None:
     names = workspace.pseudonyms()
     open_file, masked = tmp_path / "open.csv", tmp_path / "masked.csv"
@@ -292,6 +333,7 @@ def test_exports_show_pseudonyms_to_those_who_may_not_see_names(workspace: Works
     assert len(plain.splitlines()) == len(hidden.splitlines())
 
 
+@EMBEDDED
 def test_key_of_pseudonyms_stands_outside_the_database_and_makes_them_stable(
     workspace: Workspace, tmp_path: Path, database_url: str
 ) -> None:
@@ -342,6 +384,7 @@ def test_most_rows_of_a_profile_are_its_newest(workspace: Workspace, database_ur
     assert row["n"] == 100
 
 
+@EMBEDDED
 def test_erasing_needs_a_confirmation(workspace: Workspace) -> None:
     refused = sereno("privacy", "erase", SITE, "--reason", REASON, "--json", workspace=workspace.folder)
     looked = sereno(

@@ -153,6 +153,8 @@ def erase_site(
     said, counts = names.mentions(instead), Counter[str]()
     models = _Models(setup.folder, names, instead)
     with suppress(_Undone), store.begin() as tx:
+        # Whoever writes to them now ends first; whoever comes later finds them gone.
+        tx.lock_assets([one.id for one in tx.assets(sites=[names.name])])
         counts = tx.erase_site(names, said, subject=subject, at=at, actor=actor, reason=reason)
         counts += models.rewrite(tx, is_dry=is_dry)
         counts["incident_event (kept)"] += tx.mentions_in_logs(said)
