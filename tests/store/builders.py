@@ -17,6 +17,7 @@ from sereno.domain.signals import AssetKey, Profile, Signal
 from sereno.domain.time import to_numpy
 from sereno.store import Appended, Store, StoredRows, migrate
 from sereno.store.schema import metadata
+from sereno.store.views import VIEWS
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -93,6 +94,12 @@ def query(url: str, statement: str) -> list[Mapping[str, object]]:
 def take_back_to_first_version(url: str) -> None:
     """Leave of a store's tables and columns those that its first version had; their rows stay."""
     first = _first_version()
+    for name in VIEWS:
+        query(url, f"DROP VIEW IF EXISTS {name}")
+    if url.startswith("sqlite"):
+        # SQLite looks at triggers while it changes tables; the first version's knew no later table.
+        query(url, "DROP TRIGGER incident_event_is_kept")
+        query(url, first.info["incident_event_is_kept"])
     for table in reversed(metadata.sorted_tables):
         if table.name not in first.tables:
             query(url, f"DROP TABLE {table.name}")
@@ -126,6 +133,8 @@ def _first_version() -> MetaData:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         found.reflect(connection)
+        triggers = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        found.info.update(dict(connection.execute(triggers).all()))
     engine.dispose()
     return found
 

@@ -12,6 +12,7 @@ from sereno.cli.incidents import incidents_app
 from sereno.cli.models import models_app, show_recalibrations
 from sereno.cli.notifications import notifications_app
 from sereno.cli.output import Request, say, show_json, tell_progress
+from sereno.cli.privacy import privacy_app
 from sereno.cli.receivers import receivers_app
 from sereno.cli.settings import config_app
 from sereno.cli.silences import silences_app
@@ -48,6 +49,7 @@ app.add_typer(organizations_app, name="organizations")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
 app.add_typer(audit_app, name="audit")
+app.add_typer(privacy_app, name="privacy")
 
 Timezone = Annotated[
     str | None, typer.Option(help="IANA zone of times written without one, as Europe/Madrid.")
@@ -313,7 +315,7 @@ def watch(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sereno.cli.watching import run_watch
     from sereno.flows.build import FileHints
 
-    with _open(context.obj) as workspace:
+    with _open(context.obj) as workspace, workspace.logging():
         run_watch(
             context.obj,
             workspace,

@@ -9,6 +9,7 @@ from sereno.flows.exports import Cell, write_table
 from sereno.flows.records import RowJudgement
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
+from sereno.i18n.numbers import number
 
 __all__ = ["LEVELS", "fail_when", "show_judged_file", "show_score"]
 
@@ -85,6 +86,12 @@ def _say_score(report: dict[str, object], n_incidents: int, workspace: Workspace
     flags: dict[str, int] = report["flags"]  # type: ignore[assignment]
     for name, count in flags.items():
         say(sentence("cli.flagged", language, count=count, name=name))
+    status: dict[str, object] | None = report["status"]  # type: ignore[assignment]
+    if status is not None:
+        word = sentence(f"status.{status['status']}", language)
+        percent = number(float(str(status["percent"])), language)
+        facts = {"total": status["total"], "abnormal": status["abnormal"]}
+        say(sentence("cli.status", language, word=word, percent=percent, **facts))
     lacking: dict[str, int] = report["rows_until_behaviour"]  # type: ignore[assignment]
     for profile, rows in lacking.items():
         key = "cli.behaviour_now" if rows == 0 else "cli.behaviour_later"

@@ -19,7 +19,8 @@ def run_all(request: Request, *, fails: bool) -> None:
     from sereno.flows.running import run_workspace
     from sereno.flows.workspace import Workspace
 
-    with Workspace.open(request.workspace, language=request.language) as workspace:
+    opened = Workspace.open(request.workspace, language=request.language)
+    with opened as workspace, workspace.logging():
         language = workspace.language
 
         def tell(name: str, _facts: dict[str, object]) -> None:

@@ -60,6 +60,7 @@ def _workspace(setup: Setup) -> list[Finding]:
             findings.append(_finding("assets", len(tx.assets())))
             findings.append(_finding("readings", tx.n_values()))
             findings.append(_finding("incidents", len(tx.incidents())))
+            findings += [_yielded(name) for name in tx.foreign_views()]
         findings += _models(setup, ModelShelf(setup, store))
         findings += [_receiver(view) for view in find_receivers(setup, store)]
     finally:
@@ -78,6 +79,12 @@ def _models(setup: Setup, shelf: ModelShelf) -> list[Finding]:
         if model is not None:
             findings.append(_finding(f"model {profile}", model.card.id))
     return findings
+
+
+def _yielded(name: str) -> Finding:
+    ours = name if name.startswith("v_") else f"v_{name}"
+    text = "the database has a table of that name, which was left alone"
+    return _finding(f"view {name}", text if ours == name else f"{text}; ours is {ours}")
 
 
 def _receiver(view: ReceiverView) -> Finding:

@@ -13,6 +13,7 @@ from sereno.flows.fleet import touched_with_peers
 from sereno.flows.learning import ModelShelf
 from sereno.flows.life import Recorder
 from sereno.flows.score import AssetOutcome, score_asset
+from sereno.flows.status import Status
 from sereno.flows.twins import has_twins, touched_with_twins
 from sereno.store import Appended, Store, StoredAsset, Transaction
 
@@ -27,6 +28,7 @@ class ScoreReport:
         models: Model that judged behaviour, by profile; None where nothing has been trained.
         rows_until_behaviour: Rows that the best asset of an untrained profile still lacks for training.
         flags: Rows flagged beside their values, by reason; flags are not incidents.
+        status: How much of the last data is abnormal; None where nothing has been judged.
     """
 
     n_assets: int = 0
@@ -36,6 +38,7 @@ class ScoreReport:
     models: dict[str, str | None] = field(default_factory=dict)
     rows_until_behaviour: dict[str, int] = field(default_factory=dict)
     flags: Counter[str] = field(default_factory=Counter)
+    status: Status | None = None
 
     def add(self, outcome: AssetOutcome) -> None:
         """Count one asset in."""
@@ -55,6 +58,7 @@ class ScoreReport:
             "models": self.models,
             "rows_until_behaviour": self.rows_until_behaviour,
             "flags": dict(self.flags),
+            "status": None if self.status is None else self.status.to_json(),
         }
 
 

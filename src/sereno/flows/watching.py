@@ -194,6 +194,8 @@ def _take(
     try:
         for result in workspace.ingest(path, **asdict(hints), judge=True, patience=timedelta(0)):
             on_file(result)
+            facts = {name: result.entry[name] for name in ("file", "verdict", "readings_new")}
+            log.info("file taken", extra=facts)
     except (LeaseTaken, LeaseLost) as error:
         log.info("file left to another engine", extra={"file": str(path), "error": str(error)})
         return _Taken.ELSEWHERE

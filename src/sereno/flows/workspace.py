@@ -16,6 +16,7 @@ from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import FileMissing, ModelError, ModelMissing, SettingsError, UsageError
 from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
+from sereno.domain.privacy import Pseudonyms
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.silences import Silence
@@ -55,9 +56,12 @@ from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, exp
 from sereno.flows.intake import Intake
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.life import LifePolicy
+from sereno.flows.logs import logging_to
 from sereno.flows.models import TrainedModel
+from sereno.flows.naming import known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
+from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain
 from sereno.flows.recalibration import (
     Recalibration,
     is_recalibration_due,
@@ -83,6 +87,7 @@ from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
 from sereno.flows.silencing import SilenceRequest, add_silence
+from sereno.flows.status import note_status
 from sereno.flows.succession import find_model, promote_model, roll_back_model
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -90,7 +95,8 @@ from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
-from sereno.store import Appended, Store, StoredAsset, Transaction
+from sereno.store import Appended, ErasureRecord, Store, StoredAsset, Transaction
+from sereno.store.scrubbing import scrub
 
 __all__ = ["Workspace"]
 
@@ -340,9 +346,11 @@ class Workspace:
         return self.folder / self.settings.run.output
 
     def score(self) -> ScoreReport:
-        """Judge every stored row that the current model has not judged yet."""
+        """Judge every stored row that the current model has not judged yet; note how many are abnormal."""
         self._records.forget()
-        return self._scoring().score_all()
+        report = self._scoring().score_all()
+        report.status = note_status(self._store, self.settings.status, at=self.now())
+        return report
 
     def score_file(self, path: str | Path, *, timezone: str | None = None) -> list[RowJudgement]:
         """Judge the rows of a file without storing them."""
@@ -610,30 +618,50 @@ class Workspace:
     @property
     def export_plan(self) -> ExportPlan:
         """What the settings ask of exports."""
-        return export_plan(self.settings.exports)
+        plan = export_plan(self.settings.exports)
+        return self.without_names(plan) if self.settings.exports.pseudonyms else plan
 
-    def export_preprocessed(self, output: str | Path, plan: ExportPlan | None = None) -> ExportReport:
+    def without_names(self, plan: ExportPlan) -> ExportPlan:
+        """The plan for somebody who may not see personal names: pseudonyms stand for them."""
+        masked = replace(plan.table_format, masked=self.pseudonyms().text)
+        return replace(plan, table_format=masked)
+
+    def _plan_for(self, plan: ExportPlan | None, *, sees_personal: bool) -> ExportPlan:
+        plan = plan or self.export_plan
+        return plan if sees_personal else self.without_names(plan)
+
+    def export_preprocessed(
+        self, output: str | Path, plan: ExportPlan | None = None, *, sees_personal: bool = True
+    ) -> ExportReport:
         """Write stored values with features as CSV or XLSX; what is stored and judged stays as it is.
 
         Args:
             plan: What is exported and how; otherwise as the settings say.
+            sees_personal: Whether whoever asked may see personal names; pseudonyms otherwise.
         """
+        plan = self._plan_for(plan, sees_personal=sees_personal)
         with self._store.read() as tx:
-            return export_preprocessed(tx, Path(output), plan or self.export_plan, self.profiles)
+            return export_preprocessed(tx, Path(output), plan, self.profiles)
 
     def export_results(
-        self, output: str | Path, plan: ExportPlan | None = None, *, since: datetime | None = None
+        self,
+        output: str | Path,
+        plan: ExportPlan | None = None,
+        *,
+        since: datetime | None = None,
+        sees_personal: bool = True,
     ) -> ResultReport:
         """Write the score of every stored row, and the error of each variable, as CSV or XLSX.
 
         Args:
             plan: Of which assets, and how the table is written.
             since: Only rows from this instant on.
+            sees_personal: Whether whoever asked may see personal names; pseudonyms otherwise.
 
         Raises:
             ModelMissing: Nothing has been trained.
         """
-        plan = plan or self.export_plan
+        plan = self._plan_for(plan, sees_personal=sees_personal)
         with self._store.read() as tx:
             assets = chosen_assets(tx, plan, command="export results")
             return export_results(
@@ -675,6 +703,7 @@ class Workspace:
         assets: Sequence[str] = (),
         since: datetime | None = None,
         until: datetime | None = None,
+        sees_personal: bool = True,
     ) -> AnomalyReport:
         """Write a row per abnormal hour as CSV or XLSX, judged by the current model; see `write_anomalies`.
 
@@ -682,6 +711,7 @@ class Workspace:
             profile: Of the assets, where there are several.
             assets: Their names; all of the profile without any.
             since, until: Only hours in [since, until).
+            sees_personal: Whether whoever asked may see personal names; pseudonyms otherwise.
 
         Raises:
             UsageError: There is nothing to export, or assets of several profiles and none was named.
@@ -691,7 +721,8 @@ class Workspace:
         with self._store.read() as tx:
             found = chosen_assets(tx, chosen, command="export anomalies")
             name = found[0].profile
-            plan = self.anomaly_plan(name, since=since, until=until)
+            written = self._plan_for(None, sees_personal=sees_personal).table_format
+            plan = replace(self.anomaly_plan(name, since=since, until=until), table_format=written)
             return write_anomalies(tx, Path(output), found, self.profiles[name], self._models.get(name), plan)
 
     def write_detected(
@@ -717,8 +748,14 @@ class Workspace:
             table_format=self.export_plan.table_format,
         )
 
-    def export_clusters(self, output: str | Path, *, profile: str | None = None) -> int:
+    def export_clusters(
+        self, output: str | Path, *, profile: str | None = None, sees_personal: bool = True
+    ) -> int:
         """Write who is in which segment as CSV or XLSX; returns the rows.
+
+        Args:
+            profile: Of the segments, where there are those of several.
+            sees_personal: Whether whoever asked may see personal names; pseudonyms otherwise.
 
         Raises:
             UsageError: There are no segments yet, or those of several profiles and none was named.
@@ -733,7 +770,8 @@ class Workspace:
             listed = ", ".join(found.profile for found in known)
             detail = f"there are segments of several profiles ({listed}): name one with --profile"
             raise UsageError(detail=detail, command="export clusters")
-        return write_clusters(Path(output), known[0], self.export_plan.table_format)
+        plan = self._plan_for(None, sees_personal=sees_personal)
+        return write_clusters(Path(output), known[0], plan.table_format)
 
     def _all_assets(self) -> list[StoredAsset]:
         with self._store.read() as tx:
@@ -966,6 +1004,67 @@ class Workspace:
         event = human_event(kind, at=self._setup.clock(), actor=actor, **facts)
         with self._store.begin() as tx:
             return act(tx, self.policy, incident_id, event, request_key=request_key)
+
+    def pseudonyms(self) -> Pseudonyms:
+        """What stands for the personal names of this workspace where somebody may not see them."""
+        return pseudonyms_of(self._setup, known_names(self._store))
+
+    def logging(self) -> AbstractContextManager[Path | None]:
+        """Write the log of this process as the settings say, as long as the context lasts."""
+        names, hidden = self.pseudonyms(), secrets_of(self._setup)
+        return logging_to(self.folder, self.settings.logging, names, hidden)
+
+    def sites(self) -> list[str]:
+        """Names of all sites."""
+        with self._store.read() as tx:
+            return tx.site_list()
+
+    def export_site(self, site: str, file: str | Path) -> SiteExport:
+        """Write everything that is stored of a site into one archive.
+
+        Raises:
+            NotFound: There is no such site.
+        """
+        return export_site(self._store, site, Path(file), at=self.now())
+
+    def erase_site(self, site: str, *, actor: str, reason: str, is_dry: bool = False) -> Erasure:
+        """Erase everything that is stored of a site, in one transaction that leaves a record.
+
+        Args:
+            is_dry: Only say what would go.
+
+        Raises:
+            NotFound: There is no such site.
+        """
+        self._records.forget()
+        found = erase_site(
+            self._setup, self._store, site, at=self.now(), actor=actor, reason=reason, is_dry=is_dry
+        )
+        self._models.forget()
+        return found
+
+    def retain(self, *, actor: str = "", is_dry: bool = False) -> Erasure:
+        """Delete what is older than the settings allow.
+
+        Args:
+            is_dry: Only say what would go.
+        """
+        self._records.forget()
+        return retain(self._store, self.settings.retention, at=self.now(), actor=actor, is_dry=is_dry)
+
+    def scrub(self) -> None:
+        """Write the database anew without the space of what was deleted.
+
+        Raises:
+            StoreUnreachable: Somebody works on it.
+            DiskFull: There is no space for it.
+        """
+        scrub(store_url(self._setup))
+
+    def erasures(self) -> list[ErasureRecord]:
+        """What was erased so far, newest first: who, when, why, how much."""
+        with self._store.read() as tx:
+            return tx.erasures()
 
     def events(self, incident_id: str) -> list[IncidentEvent]:
         """The log of an incident, oldest first."""

@@ -4,10 +4,11 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +34,8 @@ _MAX_SHEET_ROWS = 1_048_575
 _MAX_CELL_CHARACTERS = 32_767
 """Excel's limit for the text of a cell."""
 _FIRST_EXCEL_YEAR = 1900
+_MAX_TEXTS = 10_000
+"""Different texts of a table whose mask is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,13 @@ class TableFormat:
         has_bom: Begin with the mark by which Excel knows UTF-8.
         has_decimal_comma: Decimal comma, and `;` between cells, as Excel in Spanish expects them.
         line_end: Between rows.
+        masked: What stands for a text in a cell, where somebody may not see every name.
     """
 
     has_bom: bool = False
     has_decimal_comma: bool = False
     line_end: str = "\r\n"
+    masked: Callable[[str], str] | None = None
 
 
 PLAIN = TableFormat()
@@ -89,11 +94,31 @@ def open_table(
     try:
         with opened as table:
             table.add([columns])
-            yield table
+            yield table if table_format.masked is None else _Masked(table, table_format.masked)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+class _Masked:
+    """A table whose texts pass through something first."""
+
+    def __init__(self, table: TableWriter, masked: Callable[[str], str]) -> None:
+        self._table = table
+        self._masked = lru_cache(_MAX_TEXTS)(masked)
+
+    def add(self, rows: Iterable[Sequence[Cell]]) -> None:
+        self._table.add(
+            [self._masked(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+        )
+
+    def add_frame(self, frame: "pl.DataFrame") -> None:
+        import polars as pl
+
+        texts = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical)]
+        clean = pl.col(texts).cast(pl.String).map_elements(self._masked, return_dtype=pl.String)
+        self._table.add_frame(frame.with_columns(clean) if texts else frame)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, Outli
 from sereno.settings.access import ServiceSettings
 from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSettings, RouteSettings
 from sereno.settings.branch import Branch, Duration
+from sereno.settings.keeping import LoggingSettings, PrivacySettings, RetentionSettings, StatusSettings
 from sereno.settings.mappings import MappingSettings
 from sereno.settings.people import HOURS, IncidentSettings, MaintenanceSettings
 from sereno.settings.pipeline import (
@@ -147,6 +148,9 @@ class ExportSettings(Branch):
     )
     with_corrections: bool = Field(
         default=False, description="Whether corrected values stand for the raw ones."
+    )
+    pseudonyms: bool = Field(
+        default=False, description="Whether pseudonyms stand for personal names and supply-point numbers."
     )
     bom: bool = Field(default=False, description="Begin CSV files with the mark by which Excel knows UTF-8.")
     decimal_comma: bool = Field(
@@ -319,6 +323,14 @@ class Settings(Branch):
     incidents: IncidentSettings = Field(
         default_factory=IncidentSettings, description="How long incidents wait for people."
     )
+    status: StatusSettings = Field(
+        default_factory=StatusSettings, description="When the share of abnormal records is too high."
+    )
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="How long things are kept."
+    )
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="Personal names.")
+    logging: LoggingSettings = Field(default_factory=LoggingSettings, description="The log file.")
     maintenance: dict[str, MaintenanceSettings] = Field(
         default_factory=dict, description="Planned work of which nobody is told, by name."
     )

@@ -1,5 +1,6 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
+from sereno.store.erasing import ErasureRecord, SiteNames
 from sereno.store.inbox import SourceState, StoredItem
 from sereno.store.opening import BeforeCommit, Store, open_store
 from sereno.store.records import (
@@ -22,11 +23,13 @@ from sereno.store.transaction import Transaction
 __all__ = [
     "Appended",
     "BeforeCommit",
+    "ErasureRecord",
     "FileEntry",
     "NewNotification",
     "ReceiverState",
     "Recorded",
     "SourceState",
+    "SiteNames",
     "Store",
     "StoredAsset",
     "StoredAttempt",

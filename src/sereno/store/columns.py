@@ -5,15 +5,16 @@ Each signal has a column of values and one of quality.
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, bindparam, inspect, select, text, update
 
 from sereno.store.column_types import clean_text
 from sereno.store.isolation import isolate_reading_table
 from sereno.store.schema import reading_table, signal_column
 from sereno.store.session import Session
+from sereno.store.views import foreign_names, refresh_reading_views
 
 __all__ = ["MAX_SIGNALS", "ColumnSession", "ReadingTable"]
 
@@ -35,10 +36,12 @@ class ReadingTable:
     Attributes:
         name: Name of the table.
         columns: Value column of each signal; the quality column has `__q` behind it.
+        units: Unit of each signal of which it is known.
     """
 
     name: str
     columns: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
     def values_of(self, signals: Sequence[str]) -> list[str]:
         """Quoted value columns."""
@@ -56,6 +59,10 @@ class ColumnSession(Session):
         super().__init__(connection, organization_id, store)
         self._known_tables: dict[str, ReadingTable] = {}
 
+    def foreign_views(self) -> list[str]:
+        """Names of our views that something else in the database bears, so that ours are not there."""
+        return foreign_names(self._connection)
+
     def _reading_table(self, profile: str) -> ReadingTable | None:
         """The table of a profile as this transaction sees it; None before the first reading."""
         if profile not in self._known_tables:
@@ -72,12 +79,14 @@ class ColumnSession(Session):
         if name is None:
             return None
         columns = (
-            select(signal_column.c.signal, signal_column.c.column_name)
+            select(signal_column.c.signal, signal_column.c.column_name, signal_column.c.unit)
             .where(signal_column.c.organization_id == self._organization_id)
             .where(signal_column.c.profile == profile)
             .order_by(signal_column.c.position)
         )
-        return ReadingTable(name, dict(self._connection.execute(columns).all()))
+        rows = self._connection.execute(columns).all()
+        units = {signal: unit for signal, _, unit in rows if unit is not None}
+        return ReadingTable(name, {signal: column for signal, column, _ in rows}, units)
 
     def _reading_tables(self) -> dict[str, ReadingTable]:
         query = select(reading_table.c.profile).order_by(reading_table.c.profile)
@@ -85,11 +94,16 @@ class ColumnSession(Session):
         found = {one: self._reading_table(one) for one in self._connection.execute(mine).scalars()}
         return {profile: table for profile, table in found.items() if table is not None}
 
-    def _widened(self, profile: str, signals: Sequence[str]) -> ReadingTable:
-        """The table of a profile, with a column for each of the signals."""
+    def _widened(self, profile: str, units: Mapping[str, str]) -> ReadingTable:
+        """The table of a profile, with a column for each of the signals, whose units are noted."""
         table = self._reading_table(profile)
-        if table is not None and all(signal in table.columns for signal in signals):
-            return table
+        if table is None or not all(signal in table.columns for signal in units):
+            table = self._with_columns(profile, tuple(units))
+        self._note_units(profile, table, units)
+        return table
+
+    def _with_columns(self, profile: str, signals: Sequence[str]) -> ReadingTable:
+        table = self._reading_table(profile)
         if self._is_postgres:
             self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": COLUMN_LOCK})
             self._known_tables.pop(profile, None)  # another writer may have widened it before we had the lock
@@ -98,7 +112,19 @@ class ColumnSession(Session):
         missing = [signal for signal in dict.fromkeys(signals) if signal not in table.columns]
         self._name_columns(profile, table, missing)
         self._make_columns(profile, table)
+        refresh_reading_views(self._connection)
         return table
+
+    def _note_units(self, profile: str, table: ReadingTable, units: Mapping[str, str]) -> None:
+        """Keep the units, for those who look into the database without our profiles."""
+        new = {signal: unit for signal, unit in units.items() if table.units.get(signal) != unit}
+        if not new:
+            return
+        where = (signal_column.c.organization_id == self._organization_id, signal_column.c.profile == profile)
+        change = update(signal_column).where(*where, signal_column.c.signal == bindparam("named"))
+        rows = [{"named": signal, "unit": unit} for signal, unit in new.items()]
+        self._connection.execute(change, rows)
+        table.units.update(new)
 
     def _new_table(self, profile: str) -> ReadingTable:
         mine = reading_table.c.organization_id == self._organization_id

@@ -10,6 +10,7 @@ from sereno.domain.errors import StoreNewer, StoreOlder
 from sereno.domain.failpoints import reach
 from sereno.store.engine import READ_ONLY, sqlite_path
 from sereno.store.isolation import isolate_tables
+from sereno.store.views import drop_views, make_views
 
 __all__ = [
     "SCHEMA",
@@ -23,7 +24,7 @@ __all__ = [
     "schema_of",
 ]
 
-SCHEMA = 8
+SCHEMA = 9
 """Number of the last migration in `migrations/versions`."""
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -114,7 +115,7 @@ def lock_schema(connection: Connection) -> None:
 
 
 def run_migrations(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations up to a revision in the transaction of a connection."""
+    """Run the migrations up to a revision in the transaction of a connection; the last one has its views."""
     # Costs 0.2 s to import, and most stores are up to date.
     from alembic import command
     from alembic.config import Config
@@ -122,7 +123,12 @@ def run_migrations(connection: Connection, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    if connection.dialect.name == "sqlite":
+        # SQLite checks views while it changes the tables below them.
+        drop_views(connection)
     command.upgrade(config, revision)
+    if revision == "head":
+        make_views(connection)
 
 
 def _known_version(connection: Connection, url: URL) -> int:

@@ -53,7 +53,8 @@ class ReadingSession(ColumnSession):
             is_simulated: The batch comes from a simulator.
         """
         signals = tuple(clean_text(signal) for signal in readings.signals)
-        table = self._widened(profile.name, [*profile.signal_names, *signals])
+        units = {signal: profile.signal(signal).unit for signal in (*profile.signal_names, *signals)}
+        table = self._widened(profile.name, units)
         parts = by_asset(readings, is_simulated=is_simulated)
         batches = {readings.assets[index]: rows for index, rows in parts.items()}
         simulated = self._lock_assets([ids[key] for key in batches])

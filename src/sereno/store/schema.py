@@ -29,6 +29,7 @@ __all__ = [
     "data_issue",
     "delivery_attempt",
     "detection",
+    "erasure",
     "file_ledger",
     "inbox",
     "incident",
@@ -125,6 +126,7 @@ signal_column = Table(
     _text("signal"),
     _text("column_name"),
     Column("position", Integer, nullable=False),
+    Column("unit", CleanText),
     PrimaryKeyConstraint("organization_id", "profile", "signal"),
     UniqueConstraint("organization_id", "profile", "column_name", name="one_signal_column"),
 )
@@ -249,6 +251,7 @@ detection = Table(
     Column("contributions", StrictJson, nullable=False),
     _text("model"),
     UniqueConstraint("asset_id", "check", "started_at", name="one_detection"),
+    Index("detection_of_asset", "asset_id", "last_at"),
     # An id that was given once is never given again.
     sqlite_autoincrement=True,
 )
@@ -465,6 +468,24 @@ correction = Table(
     Column("undone_by", CleanText),
     Column("undone_reason", CleanText),
     Index("correction_of_asset", "asset_id", "signal"),
+)
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("kind"),
+    _text("subject"),
+    Column("before", Instant),
+    Column("at", Instant, nullable=False),
+    _text("actor"),
+    _text("reason"),
+    Column("counts", StrictJson, nullable=False),
+    Column("open_site_id", Integer),
+    Column("open_before", Instant),
+    # A record that was made once is never replaced by another.
+    sqlite_autoincrement=True,
 )
 
 lease = Table(

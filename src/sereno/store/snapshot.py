@@ -25,6 +25,7 @@ from sereno.store.opening import migrate_store, opened_engine, stored_schema
 from sereno.store.outbox import HELD, KEPT, LEASED, QUEUED
 from sereno.store.schema import metadata
 from sereno.store.schema import reading_table as reading_table_list
+from sereno.store.views import make_views
 
 if TYPE_CHECKING:
     from psycopg import Cursor
@@ -224,6 +225,7 @@ def fill_store(url: str, folder: Path, snapshot: Snapshot, *, keeps_pending: boo
             connection.exec_driver_sql(_KEEP)
         # Not before: COPY cannot fill a table that has a policy.
         isolate_tables(connection)
+        make_views(connection)
         reach("restore.filled")
 
 

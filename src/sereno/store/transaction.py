@@ -5,6 +5,7 @@ from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
 from sereno.store.audit import AuditSession
 from sereno.store.corrections import CorrectionSession
+from sereno.store.erasing import ErasingSession
 from sereno.store.inbox import InboxSession
 from sereno.store.incidents import IncidentSession
 from sereno.store.leases import LeaseSession
@@ -15,6 +16,7 @@ from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
 from sereno.store.silences import SilenceSession
 from sereno.store.simulated import SimulatedSession
+from sereno.store.statistics import StatisticsSession
 from sereno.store.timers import TimerSession
 from sereno.store.watching import WatchSession
 
@@ -24,6 +26,7 @@ __all__ = ["Transaction"]
 class Transaction(
     AssetSession,
     ReadingSession,
+    StatisticsSession,
     SimulatedSession,
     CorrectionSession,
     LedgerSession,
@@ -39,6 +42,7 @@ class Transaction(
     InboxSession,
     AccountSession,
     AuditSession,
+    ErasingSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 
