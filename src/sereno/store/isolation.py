@@ -4,11 +4,20 @@ Row-level security holds for the owner of the tables, too (`FORCE`), but not for
 `BYPASSRLS`: sereno should connect as neither. The first lock is the condition in every statement.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import Connection, Table, select, text
 
 from sereno.store.schema import metadata, reading_table
 
-__all__ = ["ALL_SETTING", "ORGANIZATION_SETTING", "isolate_reading_table", "isolate_tables"]
+__all__ = [
+    "ALL_SETTING",
+    "ORGANIZATION_SETTING",
+    "all_organizations",
+    "isolate_reading_table",
+    "isolate_tables",
+]
 
 ORGANIZATION_SETTING = "sereno.organization"
 """Id of the organization that a transaction belongs to."""
@@ -26,6 +35,8 @@ _ISOLATED = text(
     "SELECT relname FROM pg_class WHERE relforcerowsecurity "
     "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 )
+_SETTING = text("SELECT current_setting(:name, true)")
+_SET = text("SELECT set_config(:name, :value, true)")
 _THERE = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
 
 
@@ -42,6 +53,18 @@ def isolate_tables(connection: Connection) -> None:
     for name, organization_id in readings.all():
         if name in there - done:
             isolate_reading_table(connection, name, organization_id)
+
+
+@contextmanager
+def all_organizations(connection: Connection) -> Iterator[None]:
+    """Let a transaction see the rows of every organization, for what is about the store as a whole."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    before = connection.execute(_SETTING, {"name": ALL_SETTING}).scalar() or ""
+    connection.execute(_SET, {"name": ALL_SETTING, "value": "on"})
+    yield
+    connection.execute(_SET, {"name": ALL_SETTING, "value": before})
 
 
 def isolate_reading_table(connection: Connection, name: str, organization_id: int) -> None:

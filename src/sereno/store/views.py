@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection, inspect, select, text
 
+from sereno.store.isolation import all_organizations
 from sereno.store.schema import reading_table, signal_column
 
 __all__ = ["VIEWS", "drop_views", "foreign_names", "make_views", "refresh_reading_views"]
@@ -35,12 +36,9 @@ STATUSES = MappingProxyType({"normal": "Normal", "caution": "Precaucion", "criti
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A reading table as it is in the database.
+    """A reading table as it is in the database: that of one organization and profile."""
 
-    Attributes:
-        columns: Value columns, which may be those of several organizations.
-    """
-
+    organization_id: int
     profile: str
     name: str
     columns: tuple[str, ...]
@@ -109,11 +107,11 @@ def _severity(column: str) -> str:
 
 def _assets(dialect: Dialect, stored: Sequence[Stored]) -> str:
     last = " ".join(
-        f'WHEN {_quoted(one.profile)} THEN (SELECT MAX(r.ts) FROM "{one.name}" r WHERE r.asset_id = a.id)'
+        f'WHEN {_of(one)} THEN (SELECT MAX(r.ts) FROM "{one.name}" r WHERE r.asset_id = a.id)'
         for one in stored
     )
     nothing = "CAST(NULL AS timestamptz)" if dialect.is_postgres else "NULL"
-    last_at = f"CASE a.profile {last} END" if last else nothing
+    last_at = f"CASE {last} END" if last else nothing
     return f"""
         SELECT x.organization, x.site, x.asset, x.profile, x.asset_id, x.zone, x.step_s, x.is_simulated,
             {dialect.both("x.last_at", "last_reading_at")}, {dialect.both("x.judged", "judged_until")}
@@ -135,7 +133,7 @@ def _readings(dialect: Dialect, stored: Sequence[Stored]) -> str:
 
 
 def _unpivoted(dialect: Dialect, stored: Stored) -> str:
-    """One row per value: the columns of the organization that the asset is of, as it has named them."""
+    """One row per value, under the names that the organization has given them."""
     value = " ".join(f"WHEN '{column}' THEN r.\"{column}\"" for column in stored.columns)
     quality = " ".join(f"WHEN '{column}' THEN r.\"{column}__q\"" for column in stored.columns)
     return f"""
@@ -145,7 +143,7 @@ def _unpivoted(dialect: Dialect, stored: Stored) -> str:
             {dialect.flag(dialect.true("r.simulated"))} AS is_simulated, a.id AS asset_id
         FROM "{stored.name}" r {OF_ASSET.format(of="r")}
         JOIN signal_column c ON c.organization_id = a.organization_id AND c.profile = a.profile
-        WHERE a.profile = {_quoted(stored.profile)} AND CASE c.column_name {value} END IS NOT NULL"""
+        WHERE {_of(stored)} AND CASE c.column_name {value} END IS NOT NULL"""
 
 
 def _signals(_: Dialect, __: Sequence[Stored]) -> str:
@@ -225,17 +223,19 @@ def _data_issues(_: Dialect, __: Sequence[Stored]) -> str:
 
 def _registros(dialect: Dialect, stored: Sequence[Stored]) -> str:
     """The seed's table: a motor's records in its own words, and whether any detection covers them."""
-    found = next((one for one in stored if one.profile == MOTOR), None)
-    if found is None:
-        kinds = dict.fromkeys(SEED_COLUMNS, "double precision")
-        return _nothing(
-            dialect,
-            {"id": "bigint", "timestamp": "instant", **kinds}
-            | dict.fromkeys(("estado", "organization", "site", "asset"), "text")
-            | {"timestamp_us": "bigint"},
-        )
+    parts = [_registros_of(dialect, one) for one in stored if one.profile == MOTOR]
+    kinds = dict.fromkeys(SEED_COLUMNS, "double precision")
+    return " UNION ALL ".join(parts) or _nothing(
+        dialect,
+        {"id": "bigint", "timestamp": "instant", **kinds}
+        | dict.fromkeys(("estado", "organization", "site", "asset"), "text")
+        | {"timestamp_us": "bigint"},
+    )
+
+
+def _registros_of(dialect: Dialect, stored: Stored) -> str:
     figures = ", ".join(
-        f'r."{signal}" AS {name}' if signal in found.columns else f"CAST(NULL AS double precision) AS {name}"
+        f'r."{signal}" AS {name}' if signal in stored.columns else f"CAST(NULL AS double precision) AS {name}"
         for name, signal in SEED_COLUMNS.items()
     )
     micros = dialect.micros("r.ts")
@@ -245,7 +245,7 @@ def _registros(dialect: Dialect, stored: Sequence[Stored]) -> str:
         SELECT {number} AS id, {dialect.instant("r.ts", "timestamp")}, {figures},
             CASE WHEN EXISTS (SELECT 1 FROM detection d WHERE {covered}) THEN 'Anomalo' ELSE 'Normal' END
             AS estado, o.name AS organization, s.name AS site, a.name AS asset, {micros} AS timestamp_us
-        FROM "{found.name}" r {OF_ASSET.format(of="r")}"""
+        FROM "{stored.name}" r {OF_ASSET.format(of="r")}"""
 
 
 def _metricas(dialect: Dialect, _: Sequence[Stored]) -> str:
@@ -323,18 +323,26 @@ def _make(connection: Connection, names: Sequence[str]) -> None:
 
 
 def _stored(connection: Connection) -> list[Stored]:
-    """The reading tables that are there, with the columns that any organization has named."""
-    tables = connection.execute(select(reading_table).order_by(reading_table.c.profile)).all()
-    names = select(signal_column.c.profile, signal_column.c.column_name).distinct()
-    columns: dict[str, list[str]] = {}
-    for profile, column in connection.execute(names.order_by(signal_column.c.column_name)):
-        columns.setdefault(profile, []).append(column)
+    """The reading tables of every organization that are there, with their value columns."""
+    order = (reading_table.c.profile, reading_table.c.organization_id)
+    names = select(signal_column.c.organization_id, signal_column.c.profile, signal_column.c.column_name)
+    columns: dict[tuple[int, str], list[str]] = {}
+    with all_organizations(connection):
+        tables = connection.execute(select(reading_table).order_by(*order)).mappings().all()
+        for whose, profile, column in connection.execute(names.order_by(signal_column.c.column_name)):
+            columns.setdefault((whose, profile), []).append(column)
     there = inspect(connection)
-    return [
-        Stored(profile, name, tuple(columns.get(profile, ())))
-        for profile, name in tables
-        if there.has_table(name)
+    found = [
+        (row["organization_id"], row["profile"], row["table_name"])
+        for row in tables
+        if there.has_table(row["table_name"])
     ]
+    return [Stored(*one, tuple(columns.get(one[:2], ()))) for one in found]
+
+
+def _of(stored: Stored) -> str:
+    """Whether an asset is one whose readings lie in a table."""
+    return f"a.organization_id = {stored.organization_id:d} AND a.profile = {_quoted(stored.profile)}"
 
 
 def _taken(connection: Connection) -> set[str]:
