@@ -227,7 +227,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "add_regime_changes.changes": [replace(regime, at=NOW)],
         "subject": "x",
         "before": None,
-        "note_change.after": None,
+        "audit_change.after": None,
         "act": Act("eva", "local", "cli", "x"),
         "set_timer.one": Timer("a" * 16, TimerKind.ESCALATE, START, 1),
         "take_timer.one": Timer("a" * 16, TimerKind.ESCALATE, NOW, 1),
