@@ -228,6 +228,8 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "subject": "x",
         "before": None,
         "audit_change.after": None,
+        "start": START,
+        "end": NOW,
         "act": Act("eva", "local", "cli", "x"),
         "set_timer.one": Timer("a" * 16, TimerKind.ESCALATE, START, 1),
         "take_timer.one": Timer("a" * 16, TimerKind.ESCALATE, NOW, 1),
