@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from sereno.api.app import create_app
-from sereno.api.context import AdminCall, LoopbackCall, WriterCall
+from sereno.api.context import AdminCall, LocalViewerCall, LoopbackCall, WriterCall
 from sereno.domain.access import DEFAULT_ORGANIZATION, Role
 from sereno.flows.keys import add_key
 from sereno.flows.service import Service
@@ -61,6 +61,10 @@ def probed(app: FastAPI) -> None:
     @app.post("/local")
     def local(call: LoopbackCall) -> dict[str, object]:
         return {"name": call.principal.name, "role": call.principal.role.name.lower()}
+
+    @app.get("/figures")
+    def figures(call: LocalViewerCall) -> dict[str, object]:
+        return {"role": call.principal.role.name.lower()}
 
     @app.post("/write/{site}")
     def write(call: WriterCall, site: str) -> dict[str, object]:

@@ -206,6 +206,8 @@ def test_the_doors_of_this_machine_need_no_key_and_the_others_do(tmp_path: Path)
         with httpx.Client(base_url=address) as client:
             own = client.post("/local")
             assert (own.status_code, own.json()) == (200, {"name": "loopback", "role": "source"})
+            assert client.get("/figures").json() == {"role": "viewer"}
+            assert client.get("/figures", headers={"Via": "1.1 proxy"}).status_code == 401
             assert client.post("/local", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 401
             assert client.post("/local", headers={"Origin": "https://evil.example"}).status_code == 401
             assert client.post("/local", headers={"X-API-Key": "ser_abcdefgh_x"}).status_code == 401

@@ -12,7 +12,7 @@ from sereno.store import Store, open_store
 from sereno.store.schema import metadata
 from tests.store.builders import NOW, ROOF, SOLAR, a_batch, append, asset_id, query, stored
 from tests.store.neighbours import FIGURE, SECRET, fill, methods, rows_of
-from tests.support.postgres import fresh_database
+from tests.support.postgres import plain_database
 
 
 def test_no_method_shows_or_changes_anything_of_a_neighbour(store: Store, database_url: str) -> None:
@@ -80,14 +80,8 @@ def test_each_organization_has_reading_tables_of_its_own(store: Store, database_
 @pytest.fixture
 def plain(postgres_server: str) -> Iterator[str]:
     """The address of an empty database whose owner is no superuser."""
-    with fresh_database(postgres_server) as url:
-        role = f"plain_{make_url(url).database}"
-        query(postgres_server, f"CREATE ROLE {role} LOGIN")
-        query(url, f"ALTER SCHEMA public OWNER TO {role}")
-        name = make_url(url).database
-        query(postgres_server, f'ALTER DATABASE "{name}" OWNER TO {role}')
-        yield make_url(url).set(username=role).render_as_string(hide_password=False)
-    query(postgres_server, f"DROP ROLE {role}")
+    with plain_database(postgres_server) as url:
+        yield url
 
 
 def _counts(url: str, setting: str | None = None) -> dict[str, int]:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import create_engine, make_url, text
 
-__all__ = ["NO_POSTGRES", "PostgresMissing", "fresh_database", "running_postgres"]
+__all__ = ["NO_POSTGRES", "PostgresMissing", "fresh_database", "plain_database", "running_postgres"]
 
 ENVIRONMENT = "SERENO_TEST_DATABASE_URL"
 NO_POSTGRES = f"no PostgreSQL server found: install one (initdb, postgres), or pgserver, or set {ENVIRONMENT}"
@@ -66,6 +66,27 @@ def fresh_database(server_url: str, *, template: str = "template0") -> Iterator[
         with admin.connect() as connection:
             connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
         admin.dispose()
+
+
+@contextmanager
+def plain_database(server_url: str) -> Iterator[str]:
+    """The URL of a new database as its owner sees it, who is no superuser."""
+    with fresh_database(server_url) as url:
+        parsed = make_url(url)
+        role = f"plain_{parsed.database}"
+        owned = create_engine(parsed.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        with owned.connect() as connection:
+            connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+            connection.execute(text(f"ALTER SCHEMA public OWNER TO {role}"))
+            connection.execute(text(f'ALTER DATABASE "{parsed.database}" OWNER TO {role}'))
+        owned.dispose()
+        yield parsed.set(username=role).render_as_string(hide_password=False)
+    admin = create_engine(
+        make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP ROLE {role}"))
+    admin.dispose()
 
 
 def _find_binaries() -> Path | None:

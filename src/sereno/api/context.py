@@ -12,7 +12,16 @@ from sereno.domain.errors import NotFound
 from sereno.flows.service import Service
 from sereno.flows.workspace import Workspace
 
-__all__ = ["AdminCall", "Call", "EngineerCall", "LoopbackCall", "OperatorCall", "ViewerCall", "WriterCall"]
+__all__ = [
+    "AdminCall",
+    "Call",
+    "EngineerCall",
+    "LocalViewerCall",
+    "LoopbackCall",
+    "OperatorCall",
+    "ViewerCall",
+    "WriterCall",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +61,6 @@ EngineerCall = Annotated[Call, _call(require(Role.ENGINEER))]
 AdminCall = Annotated[Call, _call(require(Role.ADMIN))]
 LoopbackCall = Annotated[Call, _call(Requirement(Role.SOURCE, is_open_locally=True))]
 """Who may write readings; from this machine also without a key."""
+
+LocalViewerCall = Annotated[Call, _call(Requirement(Role.VIEWER, is_open_locally=True))]
+"""Who may see; from this machine also without a key, as whoever watches the process."""

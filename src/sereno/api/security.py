@@ -54,7 +54,7 @@ class Requirement:
 
     Attributes:
         role: Least role.
-        is_open_locally: Programs of this machine need no key, unless the settings say so.
+        is_open_locally: Programs of this machine need no key, unless settings say so, and have the role.
     """
 
     role: Role
@@ -106,7 +106,7 @@ class Requirement:
         if not gate.settings.auth:
             return LOCAL
         if self.is_open_locally and gate.settings.open_on_loopback and is_local(request.scope):
-            return Principal(DEFAULT_ORGANIZATION, "loopback", Role.SOURCE)
+            return Principal(DEFAULT_ORGANIZATION, "loopback", self.role)
         raise NotAuthenticated
 
 

@@ -35,7 +35,7 @@ class AccountSession(Session):
         row = {one.name: getattr(user, one.name) for one in fields(User)}
         mine = {"organization_id": self._organization_id, "role": int(user.role)}
         self._connection.execute(insert(user_account), row | mine)
-        self.note_change(f"user {user.name}", None, user.to_json())
+        self.audit_change(f"user {user.name}", None, user.to_json())
 
     def users(self) -> list[User]:
         """All users, by name."""
@@ -89,7 +89,7 @@ class AccountSession(Session):
         if values:
             self._connection.execute(change.values(values))
         after = self.user(name)
-        self.note_change(f"user {name}", before.to_json(), after.to_json())
+        self.audit_change(f"user {name}", before.to_json(), after.to_json())
         return after
 
     def enable_user(self, name: str) -> User:
@@ -100,7 +100,7 @@ class AccountSession(Session):
         )
         self._connection.execute(change.values(disabled_at=None))
         after = self.user(name)
-        self.note_change(f"user {name}", before.to_json(), after.to_json())
+        self.audit_change(f"user {name}", before.to_json(), after.to_json())
         return after
 
     def has_admin(self) -> bool:
@@ -192,7 +192,7 @@ class AccountSession(Session):
         row = {one.name: getattr(key, one.name) for one in fields(ApiKey)}
         row |= {"role": int(key.role), "sites": None if key.sites is None else list(key.sites)}
         self._connection.execute(insert(api_key), row | {"organization_id": self._organization_id})
-        self.note_change(f"key {key.prefix}", None, key.to_json())
+        self.audit_change(f"key {key.prefix}", None, key.to_json())
 
     def keys(self) -> list[ApiKey]:
         """All keys, dead ones too, by name and age."""
@@ -214,7 +214,7 @@ class AccountSession(Session):
         values: dict[str, object] = {"revoked_at": at} if is_revoked else {"expires_at": ends}
         self._connection.execute(update(api_key).where(*mine).values(values))
         after = next(one for one in self.keys() if one.prefix == prefix)
-        self.note_change(f"key {prefix}", before.to_json(), after.to_json())
+        self.audit_change(f"key {prefix}", before.to_json(), after.to_json())
         return after
 
     def touch_key(self, prefix: str, *, at: datetime) -> None:

@@ -25,7 +25,7 @@ class AdjustmentSession(Session):
         row = {each.name: getattr(one, each.name) for each in fields(Adjustment)}
         self._connection.execute(insert(adjustment), row | {"organization_id": self._organization_id})
         said = {"check": one.check, "factor": one.factor, "incident": one.incident_id}
-        self.note_change(f"adjustment {one.id}", None, said)
+        self.audit_change(f"adjustment {one.id}", None, said)
 
     def adjustments(
         self,
@@ -66,5 +66,5 @@ class AdjustmentSession(Session):
         )
         self._connection.execute(change.values(undone_at=at, undone_by=by))
         for one in undone:
-            self.note_change(f"adjustment {one.id}", {"factor": one.factor}, {"undone_by": by})
+            self.audit_change(f"adjustment {one.id}", {"factor": one.factor}, {"undone_by": by})
         return undone

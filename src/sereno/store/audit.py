@@ -11,7 +11,7 @@ from sereno.domain.audit import Act, AuditEntry, redacted
 from sereno.domain.incidents import Incident
 from sereno.domain.time import system_clock
 from sereno.store.schema import audit_entry
-from sereno.store.session import Change, Session
+from sereno.store.session import AuditedChange, Session
 
 __all__ = ["AuditSession"]
 
@@ -31,10 +31,10 @@ class AuditSession(Session):
         An act of several transactions is noted by the first, and by each later one that changes something
         that is told one by one.
         """
-        changes = [*self.changes, *self._incident_changes()]
+        changes = [*self.audited, *self._incident_changes()]
         if act.is_noted and not changes:
             return
-        asked = Change(act.subject, None, act.facts or None)
+        asked = AuditedChange(act.subject, None, act.facts or None)
         noted = changes if 0 < len(changes) <= MAX_CHANGES else [asked]
         common = {
             "organization_id": self._organization_id,
@@ -67,13 +67,13 @@ class AuditSession(Session):
         while chunk := rows.fetchmany(CHUNK_ROWS):
             yield from (AuditEntry(**row) for row in chunk)
 
-    def _incident_changes(self) -> Iterator[Change]:
+    def _incident_changes(self) -> Iterator[AuditedChange]:
         for one in self.recorded:
             if one.event.actor == "sereno":
                 continue  # what judging says is no act of anybody
             before = None if one.before is None else _outline(one.before)
             after = {**_outline(one.after), "event": one.event.kind.value, **one.event.facts}
-            yield Change(f"incident {one.after.id}", before, after)
+            yield AuditedChange(f"incident {one.after.id}", before, after)
 
 
 def _outline(incident: Incident) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ class CorrectionSession(Session):
         mine = {"organization_id": self._organization_id, "kind": one.kind.value}
         self._connection.execute(insert(correction), row | mine)
         said = {name: row[name] for name in ("signal", "amount", "author", "reason")}
-        self.note_change(f"correction {one.id}", None, said | {"kind": one.kind.value})
+        self.audit_change(f"correction {one.id}", None, said | {"kind": one.kind.value})
 
     def correction(self, correction_id: str) -> Correction:
         """The correction with this id, or with the only id that begins like this (6 characters at least).
@@ -71,7 +71,7 @@ class CorrectionSession(Session):
         known = self.correction(correction_id)
         change = update(correction).where(correction.c.id == known.id, correction.c.undone_at.is_(None))
         self._connection.execute(change.values(undone_at=at, undone_by=by, undone_reason=reason))
-        self.note_change(f"correction {known.id}", {"undone_by": None}, {"undone_by": by, "reason": reason})
+        self.audit_change(f"correction {known.id}", {"undone_by": None}, {"undone_by": by, "reason": reason})
         return self.correction(known.id)
 
 

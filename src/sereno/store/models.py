@@ -50,7 +50,7 @@ class ModelSession(Session):
             raise NotFound(what="model", id=model_id, hint="")
         judged = self.active_model(profile)
         before = None if judged is None else {"model": judged.card.id}
-        self.note_change(f"profile {profile}", before, {"model": model_id})
+        self.audit_change(f"profile {profile}", before, {"model": model_id})
         change = update(model).where(mine, model.c.profile == profile)
         self._connection.execute(change.where(model.c.is_active).values(is_active=False))
         self._connection.execute(change.where(model.c.id == model_id).values(is_active=True))

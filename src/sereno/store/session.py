@@ -12,7 +12,7 @@ from sereno.domain.signals import AssetKey
 from sereno.store import schema
 from sereno.store.records import Recorded
 
-__all__ = ["Change", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
+__all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
 
 FIRST_ORGANIZATION = 1
 """The one whose names need nothing to set them apart."""
@@ -21,7 +21,7 @@ Upsert = postgresql.Insert | sqlite.Insert
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AuditedChange:
     """Something that a transaction has changed, for the log of what was done.
 
     Attributes:
@@ -43,7 +43,7 @@ class Session:
 
     Attributes:
         recorded: The events of incidents that this transaction has recorded so far.
-        changes: What else it has changed that the log of what was done tells one by one.
+        audited: What else it has changed that the log of what was done tells one by one.
     """
 
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
@@ -53,13 +53,13 @@ class Session:
         self._own_assets: set[int] = set()
         self._asset_keys: dict[int, AssetKey] = {}
         self.recorded: list[Recorded] = []
-        self.changes: list[Change] = []
+        self.audited: list[AuditedChange] = []
 
-    def note_change(
+    def audit_change(
         self, subject: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None
     ) -> None:
         """Let the log of what was done tell a change, if somebody does it."""
-        self.changes.append(Change(subject, before, after))
+        self.audited.append(AuditedChange(subject, before, after))
 
     @property
     def namespace(self) -> str:

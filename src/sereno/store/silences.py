@@ -41,7 +41,7 @@ class SilenceSession(Session):
         }
         self._connection.execute(insert(silence), row)
         said = {"matcher": row["matcher"], "author": one.author, "comment": one.comment}
-        self.note_change(f"silence {one.id}", None, said)
+        self.audit_change(f"silence {one.id}", None, said)
 
     def silences(self, *, not_over: datetime | None = None) -> list[Silence]:
         """The silences by start; with `not_over` only those that may still be in force then or later."""
@@ -67,7 +67,7 @@ class SilenceSession(Session):
         change = update(silence).where(silence.c.id == alike[0].id, silence.c.ended_at.is_(None))
         self._connection.execute(change.values(ended_at=at, ended_by=by))
         before = {"ended_by": alike[0].ended_by}
-        self.note_change(f"silence {alike[0].id}", before, {"ended_by": by})
+        self.audit_change(f"silence {alike[0].id}", before, {"ended_by": by})
         return next(one for one in self.silences() if one.id == alike[0].id)
 
 
