@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -57,7 +58,7 @@ class SourceRunner:
         """Until stopped."""
         while not self.stop.is_set():
             try:
-                with leased(self.workspace.store, f"source/{self.feed.name}") as lease:
+                with self._lease() as lease:
                     self._run(lease)
                 if self.is_once:
                     return
@@ -79,6 +80,12 @@ class SourceRunner:
                 self._back_off(error)
             if self.is_once and self.failure is not None:
                 return
+
+    def _lease(self) -> AbstractContextManager[HeldLease]:
+        """The right to run the source; folders need none, because each file is leased, wherever it lies."""
+        if isinstance(self.feed.source, WatchedFolder):
+            return nullcontext(HeldLease())
+        return leased(self.workspace.store, f"source/{self.feed.name}")
 
     def _back_off(self, error: Exception) -> None:
         log.warning(

@@ -18,6 +18,7 @@ from sereno.flows.silent import SilenceWatch
 from sereno.flows.source_runner import OnFile, SourceRunner
 from sereno.flows.watching import keep_calibrated
 from sereno.flows.workspace import Workspace
+from sereno.ingest.sources.registry import FOLDER
 
 __all__ = ["run_sources", "watch_sources"]
 
@@ -56,6 +57,8 @@ def run_sources(
         SettingsError: A source's kind or options are wrong.
         StoreError: The store is unusable for good.
     """
+    if any(one.kind != FOLDER and one.timezone is None for one in workspace.settings.sources.values()):
+        workspace.keep_timezone(workspace.zone)
     feeds = declared_feeds(workspace.setup, workspace.store.url)
     intake = workspace.intake()
     runners = [SourceRunner(workspace, feed, intake, stop, is_once, on_file, notifier) for feed in feeds]
