@@ -257,3 +257,20 @@ def test_table_that_another_engine_of_a_shared_store_reads_is_left_to_it(
         _once(folder)
 
         assert (while_taken, len(_values(folder, "current"))) == (0, 3)
+
+
+def test_table_that_gives_nothing_new_becomes_an_incident_that_ends_by_itself(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'p.db'}"
+    make_registros(url, 3)
+    source = {"kind": "sql", "url": url, "table": "registros", "interval": "0.1s", "silent_after": "1s"}
+    folder = declare_sources(tmp_path / "w", {"planta": source})
+
+    with running_sources(folder) as workspace:
+        wait_until(lambda: _conditions(workspace) == ["active"], timeout=60)
+        add_registros(url, range(3, 4))
+        wait_until(lambda: "cleared" in _conditions(workspace), timeout=60)
+
+
+def _conditions(workspace: Workspace) -> list[str]:
+    found = [view.incident for view in workspace.incidents() if view.incident.worst.cause == "source.silent"]
+    return [one.condition.value for one in found]

@@ -33,7 +33,7 @@ _SETTLE_S = 1.0
 _POLL_S = 0.2
 _PACE_S = 0.5
 """Time between two drains of an inbox [s]: many items at once cost far less than each by itself."""
-_QUIET_S = 2.0
+_QUIET_S = 1.0
 """What sends by itself has nothing more to say when it was quiet for so long [s]."""
 _END_S = 10.0
 """How long an ending source may take [s]."""

@@ -8,8 +8,9 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
-from sereno.domain.errors import StoreError
+from sereno.domain.errors import LeaseTaken, StoreError
 from sereno.flows.delivering import Notifier, running
 from sereno.flows.feeds import Feed, declared_feeds
 from sereno.flows.inboxes import KEPT_DONE
@@ -108,7 +109,8 @@ def _look_after(
     while any(thread.is_alive() for thread in threads) and not stop.is_set():
         try:
             room.look()
-            silence.look(workspace.now())
+            with suppress(LeaseTaken), workspace.duty("silence"):  # one of several engines is enough
+                silence.look(workspace.now())
             workspace.refresh_models()
             if time.monotonic() >= next_prune:
                 next_prune = time.monotonic() + _PRUNE_S
