@@ -147,7 +147,7 @@ def test_what_came_while_nobody_listened_is_stored(broker: Broker, tmp_path: Pat
     assert _stored(folder) == _expected(range(30))
 
 
-@pytest.mark.parametrize("point", ["inbox.after_commit", "mqtt.before_ack", "store.before_commit"])
+@pytest.mark.parametrize("point", ["inbox.after_commit", "store.before_commit"])
 def test_sereno_killed_between_keeping_and_acknowledging(broker: Broker, tmp_path: Path, point: str) -> None:
     folder = declare_sources(tmp_path / "w", {"planta": _source(broker, time=None)})
     with running_sources(folder) as workspace:
@@ -264,6 +264,7 @@ def _tried(folder: Path) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_source_of_a_shared_store_runs_in_one_engine_and_another_takes_over(
     broker: Broker, tmp_path: Path, postgres_server: str, postgres_template: str
 ) -> None:

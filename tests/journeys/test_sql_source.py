@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sereno.domain.errors import SourceUnreachable
+from sereno.flows.engines import leased
 from sereno.flows.sources import run_sources
 from sereno.flows.workspace import Workspace
 from tests.support.postgres import fresh_database
@@ -132,7 +133,7 @@ def test_flag_is_set_after_the_rows_are_stored_in_batches_of_a_hundred(tmp_path:
         _values(folder, "generation"),
     )
     before = dump(sqlite_address(folder))
-    _watched_once(folder, environment())
+    _once(folder)
 
     assert [one for (one,) in flagged] == list(range(100))
     assert len(stored) == 200
@@ -205,13 +206,71 @@ def test_kill_at_any_commit_loses_and_repeats_nothing(tmp_path: Path) -> None:
     _once(whole)
     folder = declare_sources(tmp_path / "w", {"planta": source})
 
-    for number, point in enumerate(("store.before_commit", "store.after_commit"), start=2):
-        dies = environment(SERENO_FAILPOINT=f"{point}:kill@{number}", SERENO_TESTING="1")
-        with pytest.raises(AssertionError, match="-9"):
-            _watched_once(folder, dies)
-    _watched_once(folder, environment())
+    dies = environment(SERENO_FAILPOINT="store.before_commit:kill@3", SERENO_TESTING="1")
+    with pytest.raises(AssertionError, match="-9"):
+        _watched_once(folder, dies)
+    _once(folder)
 
     both = [dump(sqlite_address(one), with_history=False) for one in (folder, whole)]
     for one in both:
         one.pop("cursor")
     assert differences(*both) == {}
+
+
+def test_zone_that_nobody_declared_is_kept_in_the_settings(tmp_path: Path) -> None:
+    make_registros(f"sqlite:///{tmp_path / 'p.db'}", 3)
+    source = {"kind": "sql", "url": f"sqlite:///{tmp_path / 'p.db'}", "table": "registros"}
+    folder = declare_sources(tmp_path / "w", {"planta": source}, timezone=None)
+
+    _once(folder)
+
+    with Workspace.open(folder) as workspace:
+        assert workspace.settings.timezone == workspace.zone
+
+
+def test_folder_beside_a_table_is_watched_as_before(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'p.db'}"
+    make_registros(url, 3)
+    table = {"kind": "sql", "url": url, "table": "registros"}
+    folder = declare_sources(tmp_path / "w", {"planta": table, "csv": {"path": "in", "profile": "motor"}})
+    (folder / "in").mkdir()
+    (folder / "in" / "Sur.csv").write_text("timestamp,corriente\n2025-03-01 00:00,20\n2025-03-01 00:01,21\n")
+
+    _once(folder)
+
+    assert {asset for asset, _ in _values(folder, "current")} == {"planta", "Sur"}
+    with Workspace.open(folder) as workspace, workspace.store.read() as tx:
+        assert tx.source_state("csv").heard_at is not None
+
+
+def test_table_that_another_engine_of_a_shared_store_reads_is_left_to_it(
+    tmp_path: Path, postgres_server: str, postgres_template: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'p.db'}"
+    make_registros(url, 3)
+    source = {"kind": "sql", "url": url, "table": "registros"}
+    with fresh_database(postgres_server, template=postgres_template) as store:
+        folder = declare_sources(tmp_path / "w", {"planta": source}, store={"url": store})
+        with Workspace.open(folder) as other, leased(other.store, "source/planta"):
+            _once(folder)
+            while_taken = len(stored_values(other, "current"))
+        _once(folder)
+
+        assert (while_taken, len(_values(folder, "current"))) == (0, 3)
+
+
+def test_table_that_gives_nothing_new_becomes_an_incident_that_ends_by_itself(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'p.db'}"
+    make_registros(url, 3)
+    source = {"kind": "sql", "url": url, "table": "registros", "interval": "0.1s", "silent_after": "1s"}
+    folder = declare_sources(tmp_path / "w", {"planta": source})
+
+    with running_sources(folder) as workspace:
+        wait_until(lambda: _conditions(workspace) == ["active"], timeout=60)
+        add_registros(url, range(3, 4))
+        wait_until(lambda: "cleared" in _conditions(workspace), timeout=60)
+
+
+def _conditions(workspace: Workspace) -> list[str]:
+    found = [view.incident for view in workspace.incidents() if view.incident.worst.cause == "source.silent"]
+    return [one.condition.value for one in found]

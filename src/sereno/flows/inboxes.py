@@ -15,6 +15,7 @@ from sereno.flows.engines import HeldLease
 from sereno.flows.feeds import Feed
 from sereno.flows.intake import Intake, Outcome, Piece
 from sereno.store import Store, StoredItem, Transaction
+from sereno.store.inbox import NEW
 
 __all__ = ["KEPT_DONE", "MAX_WAITING", "DurableInbox", "TrialInbox", "drain", "set_aside"]
 
@@ -26,7 +27,7 @@ unacknowledged (65,535, MQTT 5 section 3.3.4)."""
 DRAIN_ITEMS = 5_000
 _LIFE_S = 10.0
 """Time between two notes that a source which has nothing to say lives [s]."""
-_ROOM_S = 0.05
+_ROOM_S = 0.2
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class DurableInbox:
     Attributes:
         wake: Set when there is something to judge.
         stop: Ends waiting for room.
+        room: Items that may wait to be judged; then nothing more is kept, and so acknowledged.
     """
 
     store: Store
@@ -44,6 +46,7 @@ class DurableInbox:
     lease: HeldLease
     wake: threading.Event
     stop: threading.Event
+    room: int = MAX_WAITING
     _position: str | None = None
     _waiting: int = 0
     _noted: float = float("-inf")
@@ -52,7 +55,7 @@ class DurableInbox:
     def __post_init__(self) -> None:
         with self.store.read() as tx:
             self._position = tx.source_state(self.name).position
-            self._waiting = tx.count_items(self.name).get("new", 0)
+            self._waiting = tx.count_items(self.name).get(NEW, 0)
         self.wake.set()
 
     @property
@@ -62,7 +65,7 @@ class DurableInbox:
 
     def keep(self, items: Sequence[Item], *, position: str | None = None) -> None:
         """Keep items in one transaction."""
-        while self._waiting >= MAX_WAITING and not self.stop.wait(_ROOM_S):
+        while self._is_full() and not self.stop.wait(_ROOM_S):
             self.wake.set()
         now = self.clock()
         with self.store.begin() as tx:
@@ -83,6 +86,14 @@ class DurableInbox:
             with self.store.begin() as tx:
                 self.lease.hold(tx)
                 tx.save_source_state(self.name, heard_at=self.clock())
+
+    def _is_full(self) -> bool:
+        """Whether there is no room; what was sent again was counted and not kept, so it is counted anew."""
+        if self._waiting < self.room:
+            return False
+        with self._lock, self.store.read() as tx:
+            self._waiting = tx.count_items(self.name).get(NEW, 0)
+        return self._waiting >= self.room
 
     def drained(self, count: int) -> None:
         """There is room for so many more."""

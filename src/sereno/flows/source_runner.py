@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,7 +33,7 @@ _SETTLE_S = 1.0
 _POLL_S = 0.2
 _PACE_S = 0.5
 """Time between two drains of an inbox [s]: many items at once cost far less than each by itself."""
-_QUIET_S = 2.0
+_QUIET_S = 1.0
 """What sends by itself has nothing more to say when it was quiet for so long [s]."""
 _END_S = 10.0
 """How long an ending source may take [s]."""
@@ -57,7 +58,7 @@ class SourceRunner:
         """Until stopped."""
         while not self.stop.is_set():
             try:
-                with leased(self.workspace.store, f"source/{self.feed.name}") as lease:
+                with self._lease() as lease:
                     self._run(lease)
                 if self.is_once:
                     return
@@ -79,6 +80,12 @@ class SourceRunner:
                 self._back_off(error)
             if self.is_once and self.failure is not None:
                 return
+
+    def _lease(self) -> AbstractContextManager[HeldLease]:
+        """The right to run the source; folders need none, because each file is leased, wherever it lies."""
+        if isinstance(self.feed.source, WatchedFolder):
+            return nullcontext(HeldLease())
+        return leased(self.workspace.store, f"source/{self.feed.name}")
 
     def _back_off(self, error: Exception) -> None:
         log.warning(

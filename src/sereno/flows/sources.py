@@ -8,8 +8,9 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
-from sereno.domain.errors import StoreError
+from sereno.domain.errors import LeaseTaken, StoreError
 from sereno.flows.delivering import Notifier, running
 from sereno.flows.feeds import Feed, declared_feeds
 from sereno.flows.inboxes import KEPT_DONE
@@ -18,6 +19,7 @@ from sereno.flows.silent import SilenceWatch
 from sereno.flows.source_runner import OnFile, SourceRunner
 from sereno.flows.watching import keep_calibrated
 from sereno.flows.workspace import Workspace
+from sereno.ingest.sources.registry import FOLDER
 
 __all__ = ["run_sources", "watch_sources"]
 
@@ -56,6 +58,8 @@ def run_sources(
         SettingsError: A source's kind or options are wrong.
         StoreError: The store is unusable for good.
     """
+    if any(one.kind != FOLDER and one.timezone is None for one in workspace.settings.sources.values()):
+        workspace.keep_timezone(workspace.zone)
     feeds = declared_feeds(workspace.setup, workspace.store.url)
     intake = workspace.intake()
     runners = [SourceRunner(workspace, feed, intake, stop, is_once, on_file, notifier) for feed in feeds]
@@ -105,7 +109,8 @@ def _look_after(
     while any(thread.is_alive() for thread in threads) and not stop.is_set():
         try:
             room.look()
-            silence.look(workspace.now())
+            with suppress(LeaseTaken), workspace.duty("silence"):  # one of several engines is enough
+                silence.look(workspace.now())
             workspace.refresh_models()
             if time.monotonic() >= next_prune:
                 next_prune = time.monotonic() + _PRUNE_S

@@ -236,9 +236,8 @@ class Workspace:
         """
         options = read_options(self._setup, FileHints(timezone, profile, decimal, date_order, stamp, mapping))
         files = expand_paths([Path(p) for p in paths])
-        if self.settings.timezone is None and files:
-            save_setting(self.folder, "timezone", options.timezone)
-            self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
+        if files:
+            self.keep_timezone(options.timezone)
         scoring = self._scoring()
         after = scoring.judge_touched if judge else judge_again
         before = scoring.lock_concerned if judge else lock_touched
@@ -251,6 +250,12 @@ class Workspace:
             if on_file is not None:
                 on_file(results[-1])
         return results
+
+    def keep_timezone(self, zone: str) -> None:
+        """Write the zone that naive times are read in into the settings, where none is there."""
+        if self.settings.timezone is None:
+            save_setting(self.folder, "timezone", zone)
+            self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
 
     def add(self, readings: Readings, *, zone: str, judge: bool = False, is_simulated: bool = False) -> int:
         """Store readings that are in memory; returns how many values were new or changed."""
