@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import insert, select, update
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.errors import NotFound
 from sereno.store.schema import correction
@@ -27,6 +28,7 @@ class CorrectionSession(Session):
         row = {each.name: getattr(one, each.name) for each in fields(Correction)}
         mine = {"organization_id": self._organization_id, "kind": one.kind.value}
         self._connection.execute(insert(correction), row | mine)
+        self.note(ChangeKind.CORRECTION, one.id)
 
     def correction(self, correction_id: str) -> Correction:
         """The correction with this id, or with the only id that begins like this (6 characters at least).
@@ -69,6 +71,7 @@ class CorrectionSession(Session):
         known = self.correction(correction_id)
         change = update(correction).where(correction.c.id == known.id, correction.c.undone_at.is_(None))
         self._connection.execute(change.values(undone_at=at, undone_by=by, undone_reason=reason))
+        self.note(ChangeKind.CORRECTION, known.id)
         return self.correction(known.id)
 
 

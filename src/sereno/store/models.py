@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, select, update
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import ModelCard
 from sereno.store.codec import card_document, card_of
@@ -26,6 +27,7 @@ class ModelSession(Session):
             "path": path,
         }
         self._upsert(model, [row])
+        self.note(ChangeKind.MODEL, card.profile, model=card.id)
 
     def models(self, profile: str | None = None) -> list[StoredModel]:
         """The models of one profile or of all, newest first."""
@@ -51,6 +53,7 @@ class ModelSession(Session):
         change = update(model).where(mine, model.c.profile == profile)
         self._connection.execute(change.where(model.c.is_active).values(is_active=False))
         self._connection.execute(change.where(model.c.id == model_id).values(is_active=True))
+        self.note(ChangeKind.MODEL, profile, model=model_id)
 
     def _models(self, *where: ColumnElement[bool]) -> list[StoredModel]:
         mine = model.c.organization_id == self._organization_id

@@ -76,6 +76,7 @@ class Store:
             yield tx
             if tx.recorded and self._before_commit is not None:
                 self._before_commit(tx)
+            tx.write_changes()
             reach("store.before_commit")
         reach("store.after_commit")
 

@@ -12,6 +12,7 @@ from sereno.domain.incidents import Incident, IncidentEvent
 from sereno.domain.judgement import Detection, ModelCard
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
 from sereno.domain.signals import AssetKey
+from sereno.domain.time import isoformat
 
 __all__ = [
     "Appended",
@@ -157,6 +158,19 @@ class Recorded:
     before: Incident | None
     after: Incident
     event: IncidentEvent
+
+    def to_facts(self) -> dict[str, object]:
+        """What somebody who listens is told of it."""
+        return {
+            "incident": self.after.id,
+            "event": self.event.kind.value,
+            "at": isoformat(self.event.at),
+            "site": self.after.asset.site,
+            "asset": self.after.asset.asset,
+            "severity": self.after.severity.name.lower(),
+            "condition": self.after.condition.value,
+            "state": self.after.state.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import cast
 
 from sqlalchemy import insert, or_, select, update
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import Severity
 from sereno.domain.silences import Matcher, Recurrence, Silence
@@ -40,6 +41,7 @@ class SilenceSession(Session):
             "at": one.at,
         }
         self._connection.execute(insert(silence), row)
+        self.note(ChangeKind.SILENCE, one.id)
 
     def silences(self, *, not_over: datetime | None = None) -> list[Silence]:
         """The silences by start; with `not_over` only those that may still be in force then or later."""
@@ -64,6 +66,7 @@ class SilenceSession(Session):
             raise NotFound(what="silence", id=silence_id, hint=hint)
         change = update(silence).where(silence.c.id == alike[0].id, silence.c.ended_at.is_(None))
         self._connection.execute(change.values(ended_at=at, ended_by=by))
+        self.note(ChangeKind.SILENCE, alike[0].id)
         return next(one for one in self.silences() if one.id == alike[0].id)
 
 

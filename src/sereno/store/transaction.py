@@ -2,8 +2,10 @@
 
 from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
+from sereno.store.changes import ChangeSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.incidents import IncidentSession
+from sereno.store.jobs import JobSession
 from sereno.store.leases import LeaseSession
 from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
@@ -33,6 +35,8 @@ class Transaction(
     AdjustmentSession,
     ModelSession,
     LeaseSession,
+    ChangeSession,
+    JobSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 
