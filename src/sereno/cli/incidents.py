@@ -127,6 +127,14 @@ def acknowledge(
     _act(context, "acknowledge", incident_id, actor=actor, key=request)
 
 
+@incidents_app.command("unack")
+def unacknowledge(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
+    """Take an acknowledgement back: somebody else has to see to it."""
+    _act(context, "unacknowledge", incident_id, actor=actor, key=request)
+
+
 @incidents_app.command("comment")
 def comment(
     context: typer.Context,

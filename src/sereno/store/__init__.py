@@ -1,9 +1,11 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
+from sereno.store.listing import DetectionQuery, NotificationQuery
 from sereno.store.opening import BeforeCommit, Store, open_store
 from sereno.store.records import (
     Appended,
     FileEntry,
+    FileIssue,
     NewNotification,
     ReceiverState,
     Recorded,
@@ -21,8 +23,11 @@ from sereno.store.transaction import Transaction
 __all__ = [
     "Appended",
     "BeforeCommit",
+    "DetectionQuery",
     "FileEntry",
+    "FileIssue",
     "NewNotification",
+    "NotificationQuery",
     "ReceiverState",
     "Recorded",
     "Store",

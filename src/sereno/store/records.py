@@ -9,6 +9,7 @@ import numpy as np
 
 from sereno.contracts.notification import Answer
 from sereno.domain.incidents import Incident, IncidentEvent
+from sereno.domain.issues import DataIssue
 from sereno.domain.judgement import Detection, ModelCard
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
 from sereno.domain.signals import AssetKey
@@ -17,6 +18,7 @@ from sereno.domain.time import isoformat
 __all__ = [
     "Appended",
     "FileEntry",
+    "FileIssue",
     "FileStatus",
     "NewNotification",
     "ReceiverState",
@@ -108,6 +110,21 @@ class FileEntry:
     report: Mapping[str, object]
     n_new: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FileIssue:
+    """Something wrong in a file.
+
+    Attributes:
+        sha256, file: Digest and name of the file.
+        at: When it was read.
+    """
+
+    sha256: str
+    file: str
+    at: datetime
+    issue: DataIssue
 
 
 @dataclass(frozen=True, slots=True)

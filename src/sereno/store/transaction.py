@@ -8,6 +8,7 @@ from sereno.store.incidents import IncidentSession
 from sereno.store.jobs import JobSession
 from sereno.store.leases import LeaseSession
 from sereno.store.ledger import LedgerSession
+from sereno.store.listing import ListSession
 from sereno.store.models import ModelSession
 from sereno.store.outbox import OutboxSession
 from sereno.store.readings import ReadingSession
@@ -37,6 +38,7 @@ class Transaction(
     LeaseSession,
     ChangeSession,
     JobSession,
+    ListSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 
