@@ -102,9 +102,9 @@ class ChangeFeed:
         listener = Listener(0, wake, kinds)
         with self._lock:
             self._begin()
-            listener.after = self._last if after is None else min(after, self._last)
-            if listener.after < self._last:
-                listener.batches.append(self._missed(listener.after))
+            listener.after = self._last if after is None else after
+            if missed := self._missed(listener.after):
+                listener.batches.append(missed)
             self._listeners.append(listener)
         try:
             yield listener
@@ -152,7 +152,7 @@ class ChangeFeed:
             batch = self._read(found[-1].change.id if found else after)
             found += [one for one in batch if one.change.id <= self._last]
             if len(batch) < AT_ONCE:
-                return found or [Told(Change(self._last, ChangeKind.READINGS, "", {}), b"")]
+                return found
 
     def _read(self, after: int) -> list[Told]:
         with self._store.read() as tx:

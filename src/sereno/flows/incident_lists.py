@@ -4,13 +4,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sereno.domain.signals import Profile
+from sereno.flows.exports import Cell, TableFormat, write_table
 from sereno.flows.incidents import IncidentView, Order, cost_of, find_incidents
 from sereno.settings.tree import Tariff
 from sereno.store import Store
 
-__all__ = ["IncidentBook", "IncidentQuery", "rank"]
+__all__ = ["IncidentBook", "IncidentQuery", "rank", "write_incidents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,23 @@ def rank(view: IncidentView, order: Order) -> list[object]:
     if order == "cost":
         return [-(view.cost_per_day or 0.0), *worst]
     return worst
+
+
+def write_incidents(
+    views: Sequence[IncidentView], output: Path, table_format: TableFormat, now: datetime
+) -> int:
+    """Write incidents as CSV or XLSX, a row each, its cells as in `incidents list --json`; gives the rows."""
+    rows = [view.to_json(now) for view in views]
+    columns = list(rows[0]) if rows else ["id"]
+    write_table(output, columns, ([_cell(value) for value in row.values()] for row in rows), table_format)
+    return len(rows)
+
+
+def _cell(value: object) -> Cell:
+    """A value of the JSON document as one cell; lists and mappings as text."""
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return value if isinstance(value, str | float | int | bool | None) else str(value)
 
 
 class IncidentBook:

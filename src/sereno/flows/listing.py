@@ -9,11 +9,20 @@ import numpy as np
 from sereno.domain.readings import Quality
 from sereno.domain.signals import Profile, Signal
 from sereno.domain.time import isoformat
-from sereno.flows.series import flag_names, signals_of
+from sereno.flows.series import detection_json, flag_names, signals_of
 from sereno.i18n.catalogue import issue_sentence
-from sereno.store import FileIssue, StoredAsset, Transaction
+from sereno.store import DetectionQuery, FileIssue, NotificationQuery, StoredAsset, Transaction
 
-__all__ = ["AssetView", "asset_view", "issue_json", "quality_of", "signal_json"]
+__all__ = [
+    "AssetView",
+    "DetectionQuery",
+    "NotificationQuery",
+    "asset_view",
+    "detection_json",
+    "issue_json",
+    "quality_of",
+    "signal_json",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -831,27 +831,31 @@ class Workspace:
         with self._store.read() as tx:
             return find_model(tx, model_id)
 
-    def promote_model(self, model_id: str) -> ModelCard:
+    def promote_model(self, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
         """Let a model judge its profile, by its id or the beginning of it.
+
+        Args:
+            actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
             NotFound: There is no such model, or several begin so.
         """
-        card = promote_model(self._store, model_id)
+        card = promote_model(self._store, model_id, actor=actor, reason=reason)
         self._models.forget()
         self._records.forget()
         return card
 
-    def roll_back_model(self, profile: str | None = None) -> ModelCard:
+    def roll_back_model(self, profile: str | None = None, *, actor: str = "", reason: str = "") -> ModelCard:
         """Let the model judge again that judged before: before its recalibration, or the training before.
 
         Args:
             profile: Whose model; need not be said where only one profile has any.
+            actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
             NotFound: There is no model before.
         """
-        card = roll_back_model(self._store, profile)
+        card = roll_back_model(self._store, profile, actor=actor, reason=reason)
         self._models.forget()
         self._records.forget()
         return card

@@ -39,8 +39,11 @@ class ModelSession(Session):
         found = self._models(model.c.profile == profile, model.c.is_active)
         return found[0] if found else None
 
-    def activate_model(self, model_id: str) -> None:
+    def activate_model(self, model_id: str, *, actor: str = "", reason: str = "") -> None:
         """Let a model judge, instead of the one that judged its profile before.
+
+        Args:
+            actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
             NotFound: There is no such model.
@@ -53,7 +56,7 @@ class ModelSession(Session):
         change = update(model).where(mine, model.c.profile == profile)
         self._connection.execute(change.where(model.c.is_active).values(is_active=False))
         self._connection.execute(change.where(model.c.id == model_id).values(is_active=True))
-        self.note(ChangeKind.MODEL, profile, model=model_id)
+        self.note(ChangeKind.MODEL, profile, model=model_id, actor=actor, reason=reason)
 
     def _models(self, *where: ColumnElement[bool]) -> list[StoredModel]:
         mine = model.c.organization_id == self._organization_id
