@@ -140,6 +140,8 @@ def _on_sereno_error(request: Request, error: Exception) -> JSONResponse:
     status = next((s for kind, s in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return _on_fault(request, error)
+    if type(error) is UsageError:  # whose sentence names a command
+        error = RequestRefused(detail=error.facts["detail"])
     return _answer(request, error, status)
 
 

@@ -98,11 +98,11 @@ def quality_of(
     if span is None:
         return []
     names = signals_of(tx, asset, profiles)
-    end = span[1] + timedelta(microseconds=1)
+    end = span[1] + (asset.step or timedelta(microseconds=1))
     start = max(end - timedelta(days=days), span[0])
     time, values = tx.values(asset.id, asset.profile, names, start=start, end=end)
     _, flags = tx.flags(asset.id, asset.profile, names, start=start, end=end)
-    due = len(time) if asset.step is None else round((span[1] - start) / asset.step) + 1
+    due = len(time) if asset.step is None else round((end - start) / asset.step)
     found: list[dict[str, object]] = []
     for place, name in enumerate(names):
         n_values = int(np.count_nonzero(~np.isnan(values[:, place])))

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sereno.domain.errors import IncidentChanged, ReasonMissing, ShelvingTooLong, UsageError
 from sereno.domain.incidents import EventKind, HumanState, Incident, IncidentEvent
+from sereno.domain.time import isoformat
 from sereno.flows.life import LifePolicy, Recorder
 from sereno.store import Transaction
 
@@ -66,4 +67,4 @@ def shelve(incident_id: str, length: timedelta, reason: str, *, now: datetime) -
         raise UsageError(detail=detail, command="incidents shelve")
     if not reason.strip():
         raise ReasonMissing(incident=incident_id)
-    return {"until": (now + length).isoformat(), "reason": reason}
+    return {"until": isoformat(now + length) or "", "reason": reason}
