@@ -18,7 +18,7 @@ ROWS, LEARNT = 300, 240
 SETTINGS = """\
 tariff: {currency: EUR, prices: {kWh: 0.2}}
 receivers:
-  guardia: {kind: file, options: {path: told}}
+  guardia: {kind: files, options: {folder: told}}
   fuera: {kind: webhook, options: {url: "http://127.0.0.1:9/hook/s3cr3t", allow_private: true}}
 routes:
   - {match: {severity: medium}, to: [guardia]}

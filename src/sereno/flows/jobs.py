@@ -12,8 +12,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -192,21 +192,17 @@ class JobRunner:
                 return
             process = self._started(job)
             self._running = (job.id, process)
-        beating = threading.Event()
-        beat = threading.Thread(target=self._beat_until, args=(beating,), name="jobs-beat", daemon=True)
-        beat.start()
         said: dict[str, dict[str, object]] = {}
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                self._hear(job, json.loads(line), said)
-            process.wait()
-        finally:
-            process.kill()
-            beating.set()
-            beat.join()
-            with self._lock:
-                self._running = None
+        with process, self._beating():
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    self._hear(job, json.loads(line), said)
+                process.wait()
+            finally:
+                process.kill()
+                with self._lock:
+                    self._running = None
         self._end(job, said, process.returncode)
         self._done()
 
@@ -252,6 +248,18 @@ class JobRunner:
         with self._store.begin() as tx:
             tx.change_job(job, {**values, "ended_at": now})
         log.info("job ended", extra={"job": job.id, "state": values["state"]})
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Say that this process is there as long as the context lasts."""
+        over = threading.Event()
+        beat = threading.Thread(target=self._beat_until, args=(over,), name="jobs-beat", daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beat.join()
 
     def _beat_until(self, stop: threading.Event) -> None:
         while not stop.wait(BEAT_S):

@@ -22,7 +22,7 @@ router = APIRouter(tags=["incidents"])
 def list_detections(  # noqa: PLR0913, PLR0917 - one parameter per filter
     call: ViewerCall,
     request: Request,
-    asset_id: AssetId | None = None,
+    asset_id: Annotated[AssetId | None, Query(description="Only of the asset of this number.")] = None,
     site: Annotated[Name | None, Query(description="Only of this site.")] = None,
     kind: Annotated[KindName | None, Query(description="Only of this kind.")] = None,
     severity: Annotated[SeverityName | None, Query(description="Only of this severity.")] = None,
