@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
 
-from sereno.api.problems import Problem
+from sereno.api.problems import Problem, problems
 from sereno.domain.errors import PathUnknown
 
 __all__ = ["describe", "router"]
@@ -99,8 +99,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    """304 where an answer may be known already, and what lists say of their next page."""
+    """304 where an answer may be known already, 400 where a body may be none."""
     answers: dict[str, Any] = operation.get("responses", {})
+    if "requestBody" in operation:
+        answers |= {str(status): one for status, one in problems(400).items() if status == 400}
     if operation.get("operationId", "").endswith("_get") and "200" in answers:
         answers.setdefault("304", {"description": "Who asks has it already."})
 

@@ -67,6 +67,7 @@ _STATUS: tuple[tuple[type[SerenoError], HTTPStatus], ...] = (
 )
 
 _MEANING = {
+    400: "The request cannot be read at all.",
     401: "Nobody is known by what the request says of who asks.",
     403: "Who asks may not do this.",
     404: "There is no such thing here.",
