@@ -66,11 +66,10 @@ class JobRunner:
         *,
         clock: Clock,
         language: str,
-        organization: str = "default",
         done: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder, self._store, self._clock = folder, store, clock
-        self._language, self._organization, self._done = language, organization, done
+        self._language, self._done = language, done
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(_ID_BYTES)}"
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -216,7 +215,6 @@ class JobRunner:
         )
         asked = {
             "folder": str(self._folder.resolve()),
-            "organization": self._organization,
             "language": self._language,
             "job": job.id,
             "kind": job.kind,
