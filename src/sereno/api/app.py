@@ -2,26 +2,61 @@
 
 from fastapi import APIRouter, FastAPI
 
+from sereno.api import description
 from sereno.api.guards import add_guards
+from sereno.api.parameters import KnownParameters
 from sereno.api.problems import add_problem_handlers
-from sereno.api.routes import access, login, sites
+from sereno.api.routes import (
+    access,
+    corrections,
+    detections,
+    events,
+    exports,
+    incident_actions,
+    incidents,
+    jobs,
+    login,
+    models,
+    overview,
+    receivers,
+    series,
+    silences,
+    sites,
+)
 from sereno.domain.version import VERSION
 from sereno.flows.service import Service
 
 __all__ = ["create_app"]
 
-_V1 = (sites.router, access.router)
+_V1 = (
+    access.router,
+    sites.router,
+    series.router,
+    detections.router,
+    incidents.router,
+    incident_actions.router,
+    silences.router,
+    receivers.router,
+    models.router,
+    corrections.router,
+    overview.router,
+    exports.router,
+    jobs.router,
+    events.router,
+)
 
 
 def create_app(service: Service) -> FastAPI:
     """The routes over a service; the caller closes the service."""
-    app = FastAPI(title="sereno", version=VERSION, description="Night watch for energy and process data.")
+    app = FastAPI(title="sereno", version=VERSION, docs_url=None, redoc_url=None)
     app.state.service = service
     add_problem_handlers(app)
     add_guards(app, service)
     app.include_router(login.router)
-    v1 = APIRouter(prefix="/api/v1")
+    v1 = APIRouter(prefix="/api/v1", dependencies=[KnownParameters])
     for router in _V1:
         v1.include_router(router)
     app.include_router(v1)
+    app.include_router(description.router)
+    description.describe(app)
     return app

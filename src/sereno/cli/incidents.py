@@ -11,7 +11,6 @@ from sereno.cli.exports import Bom, DecimalComma, table_format
 from sereno.cli.output import Request, say, show_json, show_table
 
 if TYPE_CHECKING:
-    from sereno.flows.exports import Cell
     from sereno.flows.feedback import WouldChange
 
 __all__ = ["incidents_app"]
@@ -124,6 +123,14 @@ def acknowledge(
 ) -> None:
     """Say that you have seen it."""
     _act(context, "acknowledge", incident_id, actor=actor, key=request)
+
+
+@incidents_app.command("unack")
+def unacknowledge(
+    context: typer.Context, incident_id: IncidentId, actor: Actor = None, request: RequestKey = None
+) -> None:
+    """Take an acknowledgement back: somebody else has to see to it."""
+    _act(context, "unacknowledge", incident_id, actor=actor, key=request)
 
 
 @incidents_app.command("comment")
@@ -246,19 +253,17 @@ def export(
     decimal_comma: DecimalComma = None,
 ) -> None:
     """Write all incidents as CSV or XLSX; text cannot become a formula."""
-    from sereno.flows.exports import write_table
+    from sereno.flows.incident_lists import write_incidents
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        rows = [view.to_json(workspace.now()) for view in workspace.incidents()]
         written = table_format(workspace, bom, decimal_comma)
-    columns = list(rows[0]) if rows else ["id"]
-    write_table(output, columns, ([_cell(value) for value in row.values()] for row in rows), written)
+        n_rows = write_incidents(workspace.incidents(), output, written, workspace.now())
     if request.as_json:
-        show_json({"file": str(output), "incidents": len(rows)})
+        show_json({"file": str(output), "incidents": n_rows})
     else:
-        say(f"{output}: {len(rows)}")
+        say(f"{output}: {n_rows}")
 
 
 def _proof(told: dict[str, object], language: str) -> str:
@@ -312,10 +317,3 @@ def _act(
         show_json(document)
     else:
         say(f"{document['id']}: {document['state']}, {document['visibility']}")
-
-
-def _cell(value: object) -> "Cell":
-    """A value of the JSON document as one cell; lists and mappings as text."""
-    if isinstance(value, list):
-        return ", ".join(value)
-    return value if isinstance(value, str | float | int | bool | None) else str(value)

@@ -31,12 +31,13 @@ def default(context: typer.Context) -> None:
 @models_app.command("list")
 def list_models(context: typer.Context) -> None:
     """All models, newest first: false episodes per week and asset that were asked for, promised, realised."""
+    from sereno.flows.succession import model_line
     from sereno.flows.workspace import Workspace
     from sereno.i18n.catalogue import sentence
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        rows = [_row(card, workspace.active_models()) for card in workspace.models()]
+        rows = [model_line(card, workspace.active_models()) for card in workspace.models()]
         language = workspace.language
     if request.as_json:
         show_json(rows)
@@ -131,23 +132,3 @@ def _shown(row: dict[str, object], language: str) -> dict[str, object]:
 
     claim = sentence(f"cli.claim.{row['claim']}", language) if row["claim"] else ""
     return {**row, "judges": "*" if row["judges"] else "", "claim": claim}
-
-
-def _row(card: "ModelCard", active: dict[str, str]) -> dict[str, object]:
-    calibration = card.calibration
-    return {
-        "id": card.id,
-        "profile": card.profile,
-        "detector": card.detector,
-        "trained_at": card.to_json()["trained_at"],
-        "judges": active.get(card.profile) == card.id,
-        "assets": len(card.assets),
-        "requested": card.settings.get("budget", calibration.budget),
-        "promised": calibration.budget,
-        "realised": round(calibration.realised, 4),
-        "asset_weeks": round(calibration.asset_weeks, 2),
-        "threshold": calibration.threshold,
-        "method": calibration.method,
-        "claim": calibration.claim,
-        "recalibrated_from": card.settings.get("recalibrated_from"),
-    }

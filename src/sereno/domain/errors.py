@@ -4,7 +4,9 @@
     ├── UsageError            the request itself makes no sense            exit 2
     │   ├── InvalidCorrection, InvalidSilence, ShelvingTooLong, ReasonMissing, ExtraMissing
     │   ├── OrganizationNameInvalid, OrganizationExists, UserExists, PasswordRefused
-    │   └── AddressRefused, SecretReferenceRefused
+    │   ├── AddressRefused, SecretReferenceRefused
+    │   ├── InvalidQuery, RequestMalformed, RequestRefused, PathUnknown, MethodRefused
+    │   └── TooManyJobs, JobOver
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
@@ -21,11 +23,12 @@
     │   ├── StoreNewer, StoreOlder, UpgradeFailed, StoreUnreachable, DiskFull
     │   ├── EngineRunning, LeaseTaken, LeaseLost
     │   ├── BackupCorrupt, BackupNewer, BackupMisfit, WorkspaceNotEmpty
-    │   └── NotFound
+    │   └── NotFound, IncidentChanged
     ├── SystemRefused         a path cannot be read or written             exit 5
     ├── SourceUnreachable     what readings come from does not answer      exit 5
+    ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
-        ├── ModelMissing, ModelCorrupt, HistoryTooShort
+        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
 fill it. The Spanish sentence lives in the catalogue under the same code.
@@ -51,6 +54,17 @@ __all__ = [
     "EmptyFile",
     "EngineRunning",
     "ExtraMissing",
+    "ForecastMissing",
+    "IncidentChanged",
+    "InternalFault",
+    "InvalidQuery",
+    "JobBroken",
+    "JobOver",
+    "MethodRefused",
+    "PathUnknown",
+    "RequestMalformed",
+    "RequestRefused",
+    "TooManyJobs",
     "Fact",
     "FileMissing",
     "FileTooLarge",
@@ -321,6 +335,56 @@ class HeadersTooLarge(AccessError):
 
     code = "request.headers_too_large"
     template = "The headers of the request are larger than {most} bytes."
+
+
+class InvalidQuery(UsageError):
+    """A parameter of a request cannot be what it is."""
+
+    code = "request.invalid"
+    template = "{where}: {detail}."
+
+
+class RequestMalformed(UsageError):
+    """A request does not fit its description."""
+
+    code = "request.malformed"
+    template = "{count} things in the request are not as they should be: see `errors`."
+
+
+class PathUnknown(UsageError):
+    """Nothing is found under an address."""
+
+    code = "request.path_unknown"
+    template = "There is nothing at {path}. The resources are listed at /docs."
+
+
+class MethodRefused(UsageError):
+    """An address does not take a method."""
+
+    code = "request.method"
+    template = "{path} does not take {method}. What it takes is listed at /docs."
+
+
+class RequestRefused(UsageError):
+    """A request cannot be read at all."""
+
+    code = "request.refused"
+    template = "The request cannot be answered: {detail}."
+
+
+class TooManyJobs(UsageError):
+    """Nothing more can be asked for now."""
+
+    code = "job.too_many"
+    template = "{count} jobs wait already. Wait until one has ended, or cancel one."
+    is_retriable = True
+
+
+class JobOver(UsageError):
+    """A job that has ended cannot be ended."""
+
+    code = "job.over"
+    template = "The job '{id}' has ended already: it is {state}."
 
 
 class DataError(SerenoError):
@@ -642,6 +706,29 @@ class NotFound(StoreError):
     template = "There is no {what} '{id}' in this workspace. {hint}"
 
 
+class IncidentChanged(StoreError):
+    """Somebody else was faster."""
+
+    code = "incident.changed"
+    template = (
+        "Somebody has done something to the incident {id} since you looked at it. Look again and repeat."
+    )
+
+
+class JobBroken(SerenoError):
+    """The process of a job ended without saying why."""
+
+    code = "job.broken"
+    template = "The process of the job ended with {code} and said nothing. Look into the log, then repeat."
+
+
+class InternalFault(SerenoError):
+    """A fault of ours, of which the log knows more."""
+
+    code = "fault"
+    template = "Something inside sereno failed. The log says more under {id}."
+
+
 class SystemRefused(SerenoError):
     """The operating system refuses to read or write a path that somebody named."""
 
@@ -673,6 +760,13 @@ class ModelCorrupt(ModelError):
         "'{file}' is not a sereno model or was altered: {detail}. Train again with `sereno train`; a pickle "
         "is never loaded."
     )
+
+
+class ForecastMissing(ModelError):
+    """Nothing has been forecast."""
+
+    code = "forecast.missing"
+    template = "There is no forecast of {asset}. Forecasts come with a version that has a forecaster."
 
 
 class HistoryTooShort(ModelError):

@@ -33,6 +33,7 @@ __all__ = [
     "resend",
     "send_test",
     "told_of",
+    "with_attempts",
 ]
 
 _SHOWN = 500
@@ -237,7 +238,7 @@ def _check_resendable(one: StoredNotification, state: ReceiverState | None) -> N
 
 def notifications_json(tx: Transaction, statuses: Collection[str] = ()) -> list[dict[str, object]]:
     """The newest notifications, with their attempts."""
-    return _with_attempts(tx, tx.notifications(statuses=statuses, limit=_SHOWN))
+    return with_attempts(tx, tx.notifications(statuses=statuses, limit=_SHOWN))
 
 
 def told_of(tx: Transaction, incident_id: str) -> list[dict[str, object]]:
@@ -245,10 +246,11 @@ def told_of(tx: Transaction, incident_id: str) -> list[dict[str, object]]:
 
     What left in a digest, or in a later message, has the attempts of what carried it.
     """
-    return _with_attempts(tx, tx.notifications_of(incident_id))
+    return with_attempts(tx, tx.notifications_of(incident_id))
 
 
-def _with_attempts(tx: Transaction, told: Sequence[StoredNotification]) -> list[dict[str, object]]:
+def with_attempts(tx: Transaction, told: Sequence[StoredNotification]) -> list[dict[str, object]]:
+    """Notifications as lists show them, each with the attempts to deliver what carried it."""
     shown = {one.id: _carrier(tx, one) for one in told}
     attempts: dict[int, list[StoredAttempt]] = {}
     for attempt in tx.delivery_attempts({one.id for one in shown.values()}):

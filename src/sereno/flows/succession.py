@@ -1,12 +1,12 @@
 """Which of the trained models judges: promoted by a person, or taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import ModelCard
 from sereno.store import Store, Transaction
 
-__all__ = ["RECALIBRATED_FROM", "find_model", "promote_model", "roll_back_model"]
+__all__ = ["RECALIBRATED_FROM", "find_model", "model_line", "promote_model", "roll_back_model"]
 
 RECALIBRATED_FROM = "recalibrated_from"
 """Setting of a model card: the model whose thresholds were found anew."""
@@ -25,20 +25,51 @@ def find_model(tx: Transaction, model_id: str) -> ModelCard:
     return exact[0]
 
 
-def promote_model(store: Store, model_id: str) -> ModelCard:
+def model_line(card: ModelCard, active: Mapping[str, str]) -> dict[str, object]:
+    """A model as `models list --json` shows it.
+
+    Args:
+        active: Id of the model that judges, by profile.
+    """
+    calibration = card.calibration
+    return {
+        "id": card.id,
+        "profile": card.profile,
+        "detector": card.detector,
+        "trained_at": card.to_json()["trained_at"],
+        "judges": active.get(card.profile) == card.id,
+        "assets": len(card.assets),
+        "requested": card.settings.get("budget", calibration.budget),
+        "promised": calibration.budget,
+        "realised": round(calibration.realised, 4),
+        "asset_weeks": round(calibration.asset_weeks, 2),
+        "threshold": calibration.threshold,
+        "method": calibration.method,
+        "claim": calibration.claim,
+        "recalibrated_from": card.settings.get(RECALIBRATED_FROM),
+    }
+
+
+def promote_model(store: Store, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
     """Let a model judge its profile, by its id or the beginning of it.
+
+    Args:
+        actor, reason: Who decided it and why; told to those who listen.
 
     Raises:
         NotFound: There is no such model, or several begin so.
     """
     with store.begin() as tx:
         card = find_model(tx, model_id)
-        tx.activate_model(card.id)
+        tx.activate_model(card.id, actor=actor, reason=reason)
     return card
 
 
-def roll_back_model(store: Store, profile: str | None) -> ModelCard:
+def roll_back_model(store: Store, profile: str | None, *, actor: str = "", reason: str = "") -> ModelCard:
     """Let the model judge again that was before the active one: the recalibrated one, or the older training.
+
+    Args:
+        actor, reason: Who decided it and why; told to those who listen.
 
     Raises:
         NotFound: There is no model before, or several profiles have models and none was named.
@@ -50,7 +81,7 @@ def roll_back_model(store: Store, profile: str | None) -> ModelCard:
             hint = ", ".join(card.profile for card in active)
             raise NotFound(what="model", id=profile or "", hint=hint)
         before = _before(active[0], [stored.card for stored in models])
-        tx.activate_model(before.id)
+        tx.activate_model(before.id, actor=actor, reason=reason)
     return before
 
 

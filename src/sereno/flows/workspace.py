@@ -13,7 +13,7 @@ from sereno.contracts.notification import Answer
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
-from sereno.domain.errors import FileMissing, ModelError, ModelMissing, SettingsError, UsageError
+from sereno.domain.errors import FileMissing, ModelError, ModelMissing, NotFound, SettingsError, UsageError
 from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.privacy import Pseudonyms
@@ -35,6 +35,7 @@ from sereno.flows.build import (
     store_url,
     workspace_zone,
 )
+from sereno.flows.changes import ChangeFeed
 from sereno.flows.corrections import (
     CorrectionRequest,
     CorrectionView,
@@ -51,11 +52,14 @@ from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.feedback import WouldChange, apply_verdict, would_change
 from sereno.flows.health import WAITED_FOR, Health, health_of, told_since
+from sereno.flows.incident_lists import IncidentBook, IncidentQuery
 from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.intake import Intake
+from sereno.flows.jobs import JobRunner
 from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.life import LifePolicy
+from sereno.flows.listing import AssetView, asset_view, quality_of
 from sereno.flows.logs import logging_to
 from sereno.flows.models import TrainedModel
 from sereno.flows.naming import known_names, pseudonyms_of, secrets_of
@@ -77,6 +81,7 @@ from sereno.flows.receivers import (
     resend,
     send_test,
     told_of,
+    with_attempts,
 )
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
@@ -86,6 +91,7 @@ from sereno.flows.results import ResultReport, export_results
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
+from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
 from sereno.flows.succession import find_model, promote_model, roll_back_model
@@ -95,7 +101,17 @@ from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
-from sereno.store import Appended, ErasureRecord, Store, StoredAsset, Transaction
+from sereno.store import (
+    Appended,
+    DetectionQuery,
+    ErasureRecord,
+    FileIssue,
+    NotificationQuery,
+    Store,
+    StoredAsset,
+    StoredDetection,
+    Transaction,
+)
 from sereno.store.scrubbing import scrub
 
 __all__ = ["Workspace"]
@@ -116,6 +132,11 @@ class Workspace:
         self._store = store
         self._models = ModelShelf(setup, store)
         self._records = RecordPath(setup, store, self._models)
+        self._book = IncidentBook(store, setup.profiles, lambda: self.settings.tariff)
+        self._changes = ChangeFeed(store)
+        self._jobs = JobRunner(
+            setup.folder, store, clock=setup.clock, language=setup.language, done=self._look_again
+        )
 
     @classmethod
     def open(
@@ -135,7 +156,9 @@ class Workspace:
         return cls(setup, open_workspace_store(setup))
 
     def close(self) -> None:
-        """Give back the store."""
+        """End what it has begun, and give back the store."""
+        self._jobs.close()
+        self._changes.close()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -436,21 +459,53 @@ class Workspace:
         except (ModelError, SettingsError, UsageError):
             return None
 
-    def acknowledge(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
+    def acknowledge(
+        self, incident_id: str, *, actor: str, request_key: str | None = None, version: int | None = None
+    ) -> Incident:
         """Say that somebody has seen it.
 
         Args:
             request_key: Of the request, as of all that people do: one heard before changes nothing.
+            version: How many events it had when the actor last saw it: if more, nothing is done.
+
+        Raises:
+            IncidentChanged: It has more by now.
         """
-        return self._act(incident_id, EventKind.ACKNOWLEDGED, actor, request_key)
+        return self._act(incident_id, EventKind.ACKNOWLEDGED, actor, request_key, version)
 
-    def comment(self, incident_id: str, text: str, *, actor: str, request_key: str | None = None) -> Incident:
+    def unacknowledge(
+        self, incident_id: str, *, actor: str, request_key: str | None = None, version: int | None = None
+    ) -> Incident:
+        """Take an acknowledgement back: somebody else has to see to it.
+
+        Raises:
+            UsageError: Nobody has acknowledged it.
+        """
+        return self._act(incident_id, EventKind.UNACKNOWLEDGED, actor, request_key, version)
+
+    def comment(
+        self,
+        incident_id: str,
+        text: str,
+        *,
+        actor: str,
+        request_key: str | None = None,
+        version: int | None = None,
+    ) -> Incident:
         """Add a remark."""
-        return self._act(incident_id, EventKind.COMMENTED, actor, request_key, text=text)
+        return self._act(incident_id, EventKind.COMMENTED, actor, request_key, version, text=text)
 
-    def assign(self, incident_id: str, owner: str, *, actor: str, request_key: str | None = None) -> Incident:
+    def assign(
+        self,
+        incident_id: str,
+        owner: str,
+        *,
+        actor: str,
+        request_key: str | None = None,
+        version: int | None = None,
+    ) -> Incident:
         """Give it to somebody."""
-        return self._act(incident_id, EventKind.ASSIGNED, actor, request_key, owner=owner)
+        return self._act(incident_id, EventKind.ASSIGNED, actor, request_key, version, owner=owner)
 
     def shelve(
         self,
@@ -460,6 +515,7 @@ class Workspace:
         *,
         actor: str,
         request_key: str | None = None,
+        version: int | None = None,
     ) -> Incident:
         """Put it aside for a day at most; it returns by itself.
 
@@ -467,11 +523,13 @@ class Workspace:
             ShelvingTooLong, ReasonMissing: It may not be put aside so.
         """
         facts = shelve(incident_id, length, reason, now=self.now())
-        return self._act(incident_id, EventKind.SHELVED, actor, request_key, **facts)
+        return self._act(incident_id, EventKind.SHELVED, actor, request_key, version, **facts)
 
-    def unshelve(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
+    def unshelve(
+        self, incident_id: str, *, actor: str, request_key: str | None = None, version: int | None = None
+    ) -> Incident:
         """Take it back before its time."""
-        return self._act(incident_id, EventKind.UNSHELVED, actor, request_key)
+        return self._act(incident_id, EventKind.UNSHELVED, actor, request_key, version)
 
     def close_incident(
         self,
@@ -480,6 +538,7 @@ class Workspace:
         *,
         actor: str,
         request_key: str | None = None,
+        version: int | None = None,
         is_applied: bool = False,
     ) -> Incident:
         """Close it, saying what it was.
@@ -498,7 +557,7 @@ class Workspace:
             if is_applied and is_new:
                 asset = self._asset_of(tx, incident)
                 apply_verdict(tx, self._would_change(tx, incident, verdict), asset, at=self.now(), by=actor)
-            return act(tx, self.policy, incident.id, event, request_key=request_key)
+            return act(tx, self.policy, incident.id, event, request_key=request_key, version=version)
 
     def preview_verdict(self, incident_id: str, verdict: Verdict) -> WouldChange:
         """What a verdict would change: the last 90 days judged again; nothing is stored."""
@@ -521,9 +580,11 @@ class Workspace:
         with self._store.begin() as tx:
             return tx.undo_adjustments(tx.incident(incident_id).id, at=self.now(), by=actor)
 
-    def reopen(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
+    def reopen(
+        self, incident_id: str, *, actor: str, request_key: str | None = None, version: int | None = None
+    ) -> Incident:
         """Look at a closed one again."""
-        return self._act(incident_id, EventKind.REOPENED, actor, request_key)
+        return self._act(incident_id, EventKind.REOPENED, actor, request_key, version)
 
     def silences(self, *, with_ended: bool = False) -> list[Silence]:
         """The silences of people and of the settings that are in force or will be.
@@ -830,27 +891,31 @@ class Workspace:
         with self._store.read() as tx:
             return find_model(tx, model_id)
 
-    def promote_model(self, model_id: str) -> ModelCard:
+    def promote_model(self, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
         """Let a model judge its profile, by its id or the beginning of it.
+
+        Args:
+            actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
             NotFound: There is no such model, or several begin so.
         """
-        card = promote_model(self._store, model_id)
+        card = promote_model(self._store, model_id, actor=actor, reason=reason)
         self._models.forget()
         self._records.forget()
         return card
 
-    def roll_back_model(self, profile: str | None = None) -> ModelCard:
+    def roll_back_model(self, profile: str | None = None, *, actor: str = "", reason: str = "") -> ModelCard:
         """Let the model judge again that judged before: before its recalibration, or the training before.
 
         Args:
             profile: Whose model; need not be said where only one profile has any.
+            actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
             NotFound: There is no model before.
         """
-        card = roll_back_model(self._store, profile)
+        card = roll_back_model(self._store, profile, actor=actor, reason=reason)
         self._models.forget()
         self._records.forget()
         return card
@@ -1004,11 +1069,17 @@ class Workspace:
         return tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)
 
     def _act(
-        self, incident_id: str, kind: EventKind, actor: str, request_key: str | None, **facts: str
+        self,
+        incident_id: str,
+        kind: EventKind,
+        actor: str,
+        request_key: str | None,
+        version: int | None,
+        **facts: str,
     ) -> Incident:
         event = human_event(kind, at=self._setup.clock(), actor=actor, **facts)
         with self._store.begin() as tx:
-            return act(tx, self.policy, incident_id, event, request_key=request_key)
+            return act(tx, self.policy, incident_id, event, request_key=request_key, version=version)
 
     def pseudonyms(self) -> Pseudonyms:
         """What stands for the personal names of this workspace where somebody may not see them."""
@@ -1139,6 +1210,80 @@ class Workspace:
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""
         return self._records.describe(row)
+
+    def find_incidents(self, query: IncidentQuery) -> list[IncidentView]:
+        """The incidents that fit, in the order that was asked for; read anew only after something changed."""
+        return self._book.find(query, self.now())
+
+    def assets(self, *, site: str | None = None, profile: str | None = None) -> list[StoredAsset]:
+        """The assets of a site, of a profile, or all, sorted by profile, site and asset."""
+        with self._store.read() as tx:
+            return tx.assets(profile, sites=None if site is None else [site])
+
+    def describe_assets(self, assets: Sequence[StoredAsset]) -> list[AssetView]:
+        """Assets with the signals that they send and the time that they cover."""
+        with self._store.read() as tx:
+            return [asset_view(tx, one, self.profiles) for one in assets]
+
+    def asset(self, asset_id: int) -> AssetView:
+        """An asset by its number.
+
+        Raises:
+            NotFound: There is none.
+        """
+        found = [one for one in self.assets() if one.id == asset_id]
+        if not found:
+            raise NotFound(what="asset", id=asset_id, hint="")
+        return self.describe_assets(found)[0]
+
+    def series(self, query: SeriesQuery) -> SeriesView:
+        """A stretch of an asset's readings with few points and all of its peaks.
+
+        Raises:
+            NotFound, UnknownSignal, InvalidQuery: See `find_series`.
+        """
+        with self._store.read() as tx:
+            return find_series(tx, query, self.profiles)
+
+    def detections(self, query: DetectionQuery, *, limit: int) -> list[StoredDetection]:
+        """Detections, newest first."""
+        with self._store.read() as tx:
+            return [one for one, _ in tx.find_detections(query, limit=limit)]
+
+    def issues(
+        self, *, code: str | None = None, before: tuple[datetime, str, str, str] | None = None, limit: int
+    ) -> list[FileIssue]:
+        """What was wrong in the files, those of the newest first.
+
+        Args:
+            before: When its file was read, digest, code and place of the one after which to begin.
+        """
+        with self._store.read() as tx:
+            return tx.find_issues(code=code, before=before, limit=limit)
+
+    def quality(self, assets: Sequence[StoredAsset], *, days: int = 30) -> list[dict[str, object]]:
+        """Of each signal of these assets over the last days of its data: what is there, what is flagged."""
+        with self._store.read() as tx:
+            return [row for one in assets for row in quality_of(tx, one, self.profiles, days=days)]
+
+    def notification_page(self, query: NotificationQuery, *, limit: int) -> list[dict[str, object]]:
+        """Notifications with their attempts, newest first."""
+        with self._store.read() as tx:
+            return with_attempts(tx, tx.find_notifications(query, limit=limit))
+
+    @property
+    def changes(self) -> ChangeFeed:
+        """What changes, for those who listen."""
+        return self._changes
+
+    @property
+    def jobs(self) -> JobRunner:
+        """Long work, one at a time."""
+        return self._jobs
+
+    def _look_again(self) -> None:
+        self._models.forget()
+        self._records.forget()
 
     def now(self) -> datetime:
         """The current instant, by the workspace's clock."""

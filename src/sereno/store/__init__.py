@@ -2,10 +2,12 @@
 
 from sereno.store.erasing import ErasureRecord, SiteNames
 from sereno.store.inbox import SourceState, StoredItem
+from sereno.store.listing import DetectionQuery, NotificationQuery
 from sereno.store.opening import BeforeCommit, Store, open_store
 from sereno.store.records import (
     Appended,
     FileEntry,
+    FileIssue,
     NewNotification,
     ReceiverState,
     Recorded,
@@ -24,8 +26,11 @@ __all__ = [
     "Appended",
     "BeforeCommit",
     "ErasureRecord",
+    "DetectionQuery",
     "FileEntry",
+    "FileIssue",
     "NewNotification",
+    "NotificationQuery",
     "ReceiverState",
     "Recorded",
     "SourceState",

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import insert, select, update
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.errors import NotFound
 from sereno.store.schema import correction
@@ -29,6 +30,7 @@ class CorrectionSession(Session):
         self._connection.execute(insert(correction), row | mine)
         said = {name: row[name] for name in ("signal", "amount", "author", "reason")}
         self.audit_change(f"correction {one.id}", None, said | {"kind": one.kind.value})
+        self.note(ChangeKind.CORRECTION, one.id)
 
     def correction(self, correction_id: str) -> Correction:
         """The correction with this id, or with the only id that begins like this (6 characters at least).
@@ -72,6 +74,7 @@ class CorrectionSession(Session):
         change = update(correction).where(correction.c.id == known.id, correction.c.undone_at.is_(None))
         self._connection.execute(change.values(undone_at=at, undone_by=by, undone_reason=reason))
         self.audit_change(f"correction {known.id}", {"undone_by": None}, {"undone_by": by, "reason": reason})
+        self.note(ChangeKind.CORRECTION, known.id)
         return self.correction(known.id)
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, select, update
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import ModelCard
 from sereno.store.codec import card_document, card_of
@@ -26,6 +27,7 @@ class ModelSession(Session):
             "path": path,
         }
         self._upsert(model, [row])
+        self.note(ChangeKind.MODEL, card.profile, model=card.id)
 
     def models(self, profile: str | None = None) -> list[StoredModel]:
         """The models of one profile or of all, newest first."""
@@ -37,8 +39,11 @@ class ModelSession(Session):
         found = self._models(model.c.profile == profile, model.c.is_active)
         return found[0] if found else None
 
-    def activate_model(self, model_id: str) -> None:
+    def activate_model(self, model_id: str, *, actor: str = "", reason: str = "") -> None:
         """Let a model judge, instead of the one that judged its profile before.
+
+        Args:
+            actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
             NotFound: There is no such model.
@@ -54,6 +59,7 @@ class ModelSession(Session):
         change = update(model).where(mine, model.c.profile == profile)
         self._connection.execute(change.where(model.c.is_active).values(is_active=False))
         self._connection.execute(change.where(model.c.id == model_id).values(is_active=True))
+        self.note(ChangeKind.MODEL, profile, model=model_id, actor=actor, reason=reason)
 
     def _models(self, *where: ColumnElement[bool]) -> list[StoredModel]:
         mine = model.c.organization_id == self._organization_id

@@ -92,6 +92,7 @@ class Store:
             act = current_act()
             if act is not None:
                 tx.note_act(act)
+            tx.write_changes()
             reach("store.before_commit")
         reach("store.after_commit")
 

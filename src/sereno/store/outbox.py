@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
 
 from sereno.contracts.notification import Answer, Outcome
+from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, HumanState, Incident
 from sereno.store.codec import incident_of
@@ -78,6 +79,8 @@ class OutboxSession(Session):
             for one in new
         ]
         self._insert_missing(notification, rows)
+        for one in new:
+            self.note(ChangeKind.NOTIFICATION, one.receiver, receiver=one.receiver)
 
     def notification(self, notification_id: int) -> StoredNotification:
         """The notification with this id.
@@ -271,6 +274,7 @@ class OutboxSession(Session):
         """Keep how a receiver is doing."""
         row = {one.name: getattr(state, one.name) for one in fields(ReceiverState)}
         self._upsert(receiver_state, [{"organization_id": self._organization_id} | row], keep=("since",))
+        self.note(ChangeKind.NOTIFICATION, state.receiver, receiver=state.receiver)
 
     def leases(self, receiver: str) -> list[StoredNotification]:
         """What somebody has in hand of a lane."""
@@ -392,6 +396,7 @@ class OutboxSession(Session):
         }
         self.notification(attempt.notification_id)
         self._connection.execute(insert(delivery_attempt), row)
+        self.note(ChangeKind.NOTIFICATION, leased.receiver, receiver=leased.receiver)
         ours = [_table.id == leased.id, _table.status == LEASED, _table.attempts == leased.attempts]
         done = {"lease_until": None, "lease_owner": None, **changes}
         return self._change([*ours, _table.lease_owner == leased.lease_owner], done) > 0

@@ -9,9 +9,10 @@ import numpy as np
 from sqlalchemy import select, update
 
 from sereno.domain.arrays import micros_of
+from sereno.domain.changes import ChangeKind
 from sereno.domain.readings import QualityArray, Readings, TimeArray
 from sereno.domain.signals import AssetKey, Profile
-from sereno.domain.time import from_numpy
+from sereno.domain.time import from_numpy, isoformat
 from sereno.store.bulk import TableRows, insert_rows, read_rows, upsert_rows
 from sereno.store.column_types import clean_text, to_microseconds
 from sereno.store.columns import ColumnSession, ReadingTable
@@ -67,6 +68,9 @@ class ReadingSession(ColumnSession):
         old = [(ids[key], one.superseded) for key, one in merged.items()]
         keep_superseded(self._connection, profile.name, signals, old, at)
         self._write(table, signals, {ids[key]: one for key, one in merged.items()})
+        for key, one in merged.items():
+            if one.n_new or one.n_changed:
+                self.note(ChangeKind.READINGS, key.site, site=key.site, until=_last_of(one))
         first = {key: one.first_ts for key, one in merged.items()}
         return Appended(
             n_new=sum(one.n_new for one in merged.values()),
@@ -199,6 +203,12 @@ class ReadingSession(ColumnSession):
         touched = [(asset_id, one.touched) for asset_id, one in merged.items() if len(one.touched)]
         if touched:
             upsert_rows(self._connection, TableRows.collect(table, signals, touched, with_all_quality=True))
+
+
+def _last_of(merged: Merged) -> str | None:
+    """The last instant that was written."""
+    last = max((int(part.ts[-1]) for part in (merged.new, merged.touched) if len(part)), default=None)
+    return None if last is None else isoformat(from_numpy(np.datetime64(last, "us")))
 
 
 def _stretches(ts: IntArray) -> Iterator[tuple[int, int]]:

@@ -9,13 +9,16 @@ import numpy as np
 
 from sereno.contracts.notification import Answer
 from sereno.domain.incidents import Incident, IncidentEvent
+from sereno.domain.issues import DataIssue
 from sereno.domain.judgement import Detection, ModelCard
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
 from sereno.domain.signals import AssetKey
+from sereno.domain.time import isoformat
 
 __all__ = [
     "Appended",
     "FileEntry",
+    "FileIssue",
     "FileStatus",
     "NewNotification",
     "ReceiverState",
@@ -110,6 +113,21 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class FileIssue:
+    """Something wrong in a file.
+
+    Attributes:
+        sha256, file: Digest and name of the file.
+        at: When it was read.
+    """
+
+    sha256: str
+    file: str
+    at: datetime
+    issue: DataIssue
+
+
+@dataclass(frozen=True, slots=True)
 class WatchState:
     """What a detector remembers of an asset up to `last_ts`."""
 
@@ -157,6 +175,19 @@ class Recorded:
     before: Incident | None
     after: Incident
     event: IncidentEvent
+
+    def to_facts(self) -> dict[str, object]:
+        """What somebody who listens is told of it."""
+        return {
+            "incident": self.after.id,
+            "event": self.event.kind.value,
+            "at": isoformat(self.event.at),
+            "site": self.after.asset.site,
+            "asset": self.after.asset.asset,
+            "severity": self.after.severity.name.lower(),
+            "condition": self.after.condition.value,
+            "state": self.after.state.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ __all__ = [
     "api_key",
     "asset",
     "audit_entry",
+    "change",
     "correction",
     "cursor",
     "data_issue",
@@ -34,6 +35,7 @@ __all__ = [
     "inbox",
     "incident",
     "incident_event",
+    "job",
     "lease",
     "login_session",
     "metadata",
@@ -599,4 +601,47 @@ audit_entry = Table(
     Column("after", StrictJson),
     Index("audit_of_organization", "organization_id", "id"),
     sqlite_autoincrement=True,
+)
+
+change = Table(
+    "change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("kind"),
+    _text("subject"),
+    Column("facts", StrictJson, nullable=False),
+    Index("change_of_organization", "organization_id", "id"),
+    Index("change_of_subject", "organization_id", "kind", "subject"),
+    # Who listens goes on after the last id that they saw.
+    sqlite_autoincrement=True,
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", CleanText, primary_key=True),
+    _organization(),
+    _text("kind"),
+    Column("options", StrictJson, nullable=False),
+    _text("author"),
+    _text("state"),
+    Column("progress", StrictJson),
+    Column("result", StrictJson),
+    Column("error", StrictJson),
+    _text("owner"),
+    Column("created_at", Instant, nullable=False),
+    Column("alive_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("request_key", CleanText),
+    Index("job_of_organization", "organization_id", "created_at"),
+    UniqueConstraint("organization_id", "request_key", name="one_job_request"),
+)
+Index(
+    "one_running_job",
+    job.c.organization_id,
+    unique=True,
+    sqlite_where=job.c.state == text("'running'"),
+    postgresql_where=job.c.state == text("'running'"),
 )

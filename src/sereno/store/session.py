@@ -7,6 +7,7 @@ from functools import lru_cache
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound, StoreError
 from sereno.domain.signals import AssetKey
 from sereno.store import schema
@@ -44,6 +45,7 @@ class Session:
     Attributes:
         recorded: The events of incidents that this transaction has recorded so far.
         audited: What else it has changed that the log of what was done tells one by one.
+        noted: What else it has changed so far, by kind and subject, with its facts.
     """
 
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
@@ -53,6 +55,7 @@ class Session:
         self._own_assets: set[int] = set()
         self._asset_keys: dict[int, AssetKey] = {}
         self.recorded: list[Recorded] = []
+        self.noted: dict[tuple[ChangeKind, str], dict[str, object]] = {}
         self.audited: list[AuditedChange] = []
 
     def audit_change(
@@ -69,6 +72,10 @@ class Session:
     @property
     def _is_postgres(self) -> bool:
         return self._connection.dialect.name == "postgresql"
+
+    def note(self, kind: ChangeKind, subject: str, **facts: object) -> None:
+        """Let those who listen know of a change once it is true."""
+        self.noted[kind, subject] = facts
 
     def _check_asset(self, asset_id: int) -> None:
         """Refuse an asset that is not of this organization."""

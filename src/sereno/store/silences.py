@@ -6,6 +6,7 @@ from typing import cast
 
 from sqlalchemy import insert, or_, select, update
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import Severity
 from sereno.domain.silences import Matcher, Recurrence, Silence
@@ -42,6 +43,7 @@ class SilenceSession(Session):
         self._connection.execute(insert(silence), row)
         said = {"matcher": row["matcher"], "author": one.author, "comment": one.comment}
         self.audit_change(f"silence {one.id}", None, said)
+        self.note(ChangeKind.SILENCE, one.id)
 
     def silences(self, *, not_over: datetime | None = None) -> list[Silence]:
         """The silences by start; with `not_over` only those that may still be in force then or later."""
@@ -68,6 +70,7 @@ class SilenceSession(Session):
         self._connection.execute(change.values(ended_at=at, ended_by=by))
         before = {"ended_by": alike[0].ended_by}
         self.audit_change(f"silence {alike[0].id}", before, {"ended_by": by})
+        self.note(ChangeKind.SILENCE, alike[0].id)
         return next(one for one in self.silences() if one.id == alike[0].id)
 
 

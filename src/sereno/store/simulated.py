@@ -2,6 +2,7 @@
 
 from sqlalchemy import delete, select, text
 
+from sereno.domain.changes import ChangeKind
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.schema import (
     asset,
@@ -36,11 +37,13 @@ class SimulatedSession(ColumnSession):
             statement = f'DELETE FROM "{table.name}" WHERE (asset_id, ts) IN ({oldest})'
             self._connection.exec_driver_sql(statement)
             self._forget_superseded(profile, table)
+            self.note(ChangeKind.READINGS, "")
         return n_oldest
 
     def reset_simulated(self) -> int:
         """Delete every simulated reading, and what was judged of simulated assets; returns the rows."""
         n_rows = 0
+        self.note(ChangeKind.READINGS, "")
         for profile, table in self._reading_tables().items():
             n_rows += self._connection.exec_driver_sql(f"DELETE {self._simulated(table)}").rowcount
             self._forget_superseded(profile, table)

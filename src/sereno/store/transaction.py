@@ -4,12 +4,15 @@ from sereno.store.accounts import AccountSession
 from sereno.store.adjustments import AdjustmentSession
 from sereno.store.assets import AssetSession
 from sereno.store.audit import AuditSession
+from sereno.store.changes import ChangeSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.erasing import ErasingSession
 from sereno.store.inbox import InboxSession
 from sereno.store.incidents import IncidentSession
+from sereno.store.jobs import JobSession
 from sereno.store.leases import LeaseSession
 from sereno.store.ledger import LedgerSession
+from sereno.store.listing import ListSession
 from sereno.store.models import ModelSession
 from sereno.store.outbox import OutboxSession
 from sereno.store.readings import ReadingSession
@@ -43,6 +46,9 @@ class Transaction(
     AccountSession,
     AuditSession,
     ErasingSession,
+    ChangeSession,
+    JobSession,
+    ListSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Row, bindparam, delete, func, or_, select
 
+from sereno.domain.changes import ChangeKind
 from sereno.domain.judgement import Detection
 from sereno.domain.signals import AssetKey
 from sereno.store.codec import detection_columns, detection_of
@@ -69,6 +70,7 @@ class WatchSession(Session):
             StoreError: Another detection of the same check is still open.
         """
         self._check_asset(asset_id)
+        self.note(ChangeKind.DETECTIONS, found.asset.site, site=found.asset.site)
         fresh = detection_columns(found)
         row = {"organization_id": self._organization_id, "asset_id": asset_id} | fresh
         statement = upsert_of(detection, _IDENTITY, tuple(fresh), is_postgres=self._is_postgres)

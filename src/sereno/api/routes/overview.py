@@ -1,0 +1,112 @@
+"""Figures of all: summary, alarm health, issues of the data, forecasts."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from sereno.api.answers import Cursor, Page, fresh_or, page_answer, position_of
+from sereno.api.context import ViewerCall
+from sereno.api.documents import IssueDocument, Time
+from sereno.api.parameters import AssetId, Days, Limit, Name
+from sereno.api.problems import problems
+from sereno.domain.documents import without_nan
+from sereno.domain.errors import ForecastMissing
+from sereno.flows.listing import issue_json
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["overview"])
+
+
+class SummaryDocument(BaseModel):
+    """Counts of incidents; as `sereno summary --json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: int
+    since: Time
+    until: Time = Field(description="End of the data.")
+    total: int
+    active: int
+    by_severity: dict[str, int]
+    by_kind: dict[str, int]
+    by_site: dict[str, int]
+    unattended: int
+    silenced: int
+    inhibited: int
+    precision: dict[str, Any] = Field(description="Verdicts, and the share of them that was real.")
+    cost: float | None = Field(description="null without a tariff.")
+
+
+class HealthDocument(BaseModel):
+    """How much incidents ask of people; as `sereno health --json`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    since: Time
+    until: Time
+    targets: dict[str, Any] = Field(description="What EEMUA 191 asks for.")
+    priorities: dict[str, float] = Field(description="Percent of low, medium, and high or critical ones.")
+    chattering: int
+    stale: int
+    unattended: int
+    acknowledge: dict[str, Any]
+    top: list[dict[str, Any]] = Field(description="What takes most of the attention, and what would help.")
+    top_percent: float
+    by_site: dict[str, Any]
+    by_receiver: dict[str, Any]
+    precision: dict[str, Any]
+
+
+@router.get("/summary", responses=problems(), response_model=SummaryDocument)
+def show_summary(call: ViewerCall, request: Request, days: Days = 7) -> Response:
+    """Incidents of the last days of the data, counted."""
+    return fresh_or(request, call, lambda: without_nan(call.workspace.summary(days=days)))
+
+
+@router.get("/health", responses=problems(), response_model=HealthDocument)
+def show_health(call: ViewerCall, request: Request, days: Days = 30) -> Response:
+    """How much incidents ask of people, beside the targets of EEMUA 191, and what would help most."""
+    return fresh_or(request, call, lambda: without_nan(call.workspace.health(days=days).to_json()))
+
+
+@router.get("/issues", responses=problems(), response_model=Page[IssueDocument])
+def list_issues(
+    call: ViewerCall,
+    request: Request,
+    code: Annotated[Name | None, Query(description="Only of this code, as `read.broken_row`.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """What was wrong in the files, those of the newest first."""
+    before = position_of(cursor, datetime, str, str, str)
+    found = call.workspace.issues(
+        code=code,
+        before=None if before is None else (before[0], before[1], before[2], before[3]),
+        limit=limit + 1,
+    )
+    return page_answer(
+        request,
+        found,
+        limit=limit,
+        key=lambda one: [one.at, one.sha256, one.issue.code, one.issue.where],
+        document=issue_json,
+    )
+
+
+class ForecastDocument(BaseModel):
+    """Quantiles by steps ahead."""
+
+    asset_id: int
+    origin: Time
+    quantiles: list[float]
+    time: list[Time]
+    values: list[list[float | None]]
+
+
+@router.get("/forecasts", responses=problems(404), response_model=ForecastDocument)
+def show_forecast(call: ViewerCall, asset_id: AssetId) -> Response:
+    """What an asset is expected to do; 503 as long as there is no forecaster."""
+    raise ForecastMissing(asset=str(call.workspace.asset(asset_id).asset.key))

@@ -1,0 +1,1 @@
+"""Files that browsers get as they are."""

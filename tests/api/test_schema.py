@@ -1,0 +1,119 @@
+"""The API does what its description says, whatever is asked (schemathesis): no 5xx, nothing undocumented."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.api.serving import served
+from tests.api.test_resources import V1, items
+
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+ENDLESS = f"GET {V1}/events"
+WORKS = f"POST {V1}/jobs"
+"""Begins processes; what it refuses is tested beside."""
+
+NOT_YET = {"forecast.missing", "model.missing"}
+"""Codes of the 503 that say what is not there yet."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A server, and ids of what is there."""
+
+    client: httpx.Client
+    known: dict[str, object]
+
+
+@pytest.fixture(scope="module", params=["empty", "fleet"])
+def probed(
+    request: pytest.FixtureRequest, fleet_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Probed]:
+    """A server without anything in it, and one with incidents."""
+    folder = tmp_path_factory.mktemp(request.param) / "workspace"
+    if request.param == "empty":
+        folder.mkdir()
+    else:
+        shutil.copytree(fleet_template, folder)
+    with served(folder) as client:
+        known: dict[str, object] = {}
+        if request.param == "fleet":
+            known = {
+                "incident_id": items(client, "/incidents")[0]["id"],
+                "asset_id": 2,
+                "model_id": client.get(f"{V1}/models").json()[0]["id"],
+            }
+        yield Probed(client, known)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_nothing_is_answered_that_is_not_described(probed: Probed, mode: GenerationMode) -> None:
+    _probe(probed, mode, examples=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_nothing_is_answered_that_is_not_described_to_many_questions(
+    probed: Probed, mode: GenerationMode
+) -> None:
+    _probe(probed, mode, examples=60)
+
+
+def _probe(probed: Probed, mode: GenerationMode, *, examples: int) -> None:
+    """Ask every operation for many things, and look at what it answers."""
+    schema = schemathesis.openapi.from_url(str(probed.client.base_url.join("/openapi.json")))
+    asked = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.label in (ENDLESS, WORKS):
+            continue
+        mine = settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        with suppress(Unsatisfiable):  # what takes no parameter cannot be asked wrongly
+            mine(given(case=operation.as_strategy(mode))(lambda case: _check(case, probed)))()
+        asked += 1
+    assert asked > 40
+
+
+def _check(case: Case, probed: Probed) -> None:
+    """The answer to a case, and to the same of something that is there."""
+    _answered(case)
+    there = {name: value for name, value in probed.known.items() if name in (case.path_parameters or {})}
+    if there:
+        case.path_parameters = {**(case.path_parameters or {}), **there}
+        _answered(case)
+    if "asset_id" in probed.known and "asset_id" in (case.query or {}):
+        case.query = {**(case.query or {}), "asset_id": probed.known["asset_id"]}
+        _answered(case)
+
+
+def _answered(case: Case) -> None:
+    answer = case.call()
+    is_not_yet = answer.status_code == 503 and answer.json()["code"] in NOT_YET
+    assert answer.status_code < 500 or is_not_yet, f"{case.as_curl_command()}\n{answer.text}"
+    case.validate_response(answer, checks=CHECKS)
