@@ -40,18 +40,25 @@ class AssetSession(Session):
         return found
 
     def assets(
-        self, profile: str | None = None, *, sites: Collection[str] | None = None
+        self,
+        profile: str | None = None,
+        *,
+        sites: Collection[str] | None = None,
+        ids: Collection[int] | None = None,
     ) -> list[StoredAsset]:
         """The assets of one profile or of all, sorted by profile, site and asset.
 
         Args:
             sites: Only those of these sites; a fleet is not listed to find one of its members.
+            ids: Only these.
         """
         query = self._assets()
         if profile is not None:
             query = query.where(asset.c.profile == profile)
         if sites is not None and len(sites) <= MAX_NAMES_IN_QUERY:
             query = query.where(site.c.name.in_([clean_text(name) for name in sites]))
+        if ids is not None:
+            query = query.where(asset.c.id.in_(list(ids)))
         found = [_stored_asset(row) for row in self._connection.execute(query)]
         self._own_assets.update(one.id for one in found)
         self._asset_keys |= {one.id: one.key for one in found}

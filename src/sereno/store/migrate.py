@@ -22,7 +22,7 @@ __all__ = [
     "schema_of",
 ]
 
-SCHEMA = 6
+SCHEMA = 7
 """Number of the last migration in `migrations/versions`."""
 
 SCRIPTS = Path(__file__).parent / "migrations"

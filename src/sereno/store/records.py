@@ -111,11 +111,16 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class WatchState:
-    """What a detector remembers of an asset up to `last_ts`."""
+    """What a detector remembers of an asset up to `last_ts`.
+
+    Attributes:
+        again_from: Rows from this instant on are to be judged again: what stands beside them has changed.
+    """
 
     last_ts: datetime | None
     memory: bytes
     model: str
+    again_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
