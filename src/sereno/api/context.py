@@ -10,7 +10,15 @@ from sereno.domain.access import Principal, Role
 from sereno.flows.service import Service
 from sereno.flows.workspace import Workspace
 
-__all__ = ["AdminCall", "Call", "EngineerCall", "OperatorCall", "ViewerCall", "WriterCall"]
+__all__ = [
+    "AdminCall",
+    "Call",
+    "EngineerCall",
+    "LoopbackCall",
+    "OperatorCall",
+    "ViewerCall",
+    "WriterCall",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +46,5 @@ ViewerCall = Annotated[Call, _call(Role.VIEWER)]
 OperatorCall = Annotated[Call, _call(Role.OPERATOR)]
 EngineerCall = Annotated[Call, _call(Role.ENGINEER)]
 AdminCall = Annotated[Call, _call(Role.ADMIN)]
+LoopbackCall = WriterCall
+"""The doors of the first systems, which need no key from the machine itself."""

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from sereno.domain.errors import (
+    Busy,
     DataError,
     DiskFull,
     EngineRunning,
@@ -14,6 +15,10 @@ from sereno.domain.errors import (
     LeaseTaken,
     ModelMissing,
     NotFound,
+    NotYet,
+    QueueFull,
+    RequestTooLarge,
+    RequestUnsupported,
     SerenoError,
     StoreUnreachable,
     UsageError,
@@ -27,6 +32,11 @@ PROBLEM = "application/problem+json"
 _STATUS: tuple[tuple[type[SerenoError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (FileTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (RequestTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (RequestUnsupported, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (QueueFull, HTTPStatus.TOO_MANY_REQUESTS),
+    (Busy, HTTPStatus.SERVICE_UNAVAILABLE),
+    (NotYet, HTTPStatus.SERVICE_UNAVAILABLE),
     (ModelMissing, HTTPStatus.SERVICE_UNAVAILABLE),
     (DiskFull, HTTPStatus.INSUFFICIENT_STORAGE),
     (StoreUnreachable, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -68,4 +78,6 @@ async def _on_sereno_error(request: Request, error: Exception) -> JSONResponse:
         detail=error_sentence(error, language_of(request)),
         code=error.code,
     )
-    return JSONResponse(problem.model_dump(), status.value, media_type=PROBLEM)
+    wait = error.facts.get("retry_after_s")
+    headers = {"Retry-After": str(wait)} if wait is not None else None
+    return JSONResponse(problem.model_dump(), status.value, media_type=PROBLEM, headers=headers)

@@ -2,12 +2,14 @@
 
     SerenoError
     ├── UsageError            the request itself makes no sense            exit 2
-    │   └── InvalidCorrection, InvalidSilence, ShelvingTooLong, ReasonMissing, ExtraMissing
+    │   ├── InvalidCorrection, InvalidSilence, ShelvingTooLong, ReasonMissing, ExtraMissing
+    │   └── KeyReused, AddressTaken, RoleNeedsServer, NotYet
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
     │   ├── UnknownAsset, UnknownSignal, AmbiguousData
-    │   └── InvalidRecord
+    │   ├── InvalidRecord
+    │   └── RequestMalformed, RequestTooLarge, RequestUnsupported
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
     │   ├── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
     │   └── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
@@ -16,6 +18,8 @@
     │   ├── EngineRunning, LeaseTaken, LeaseLost
     │   ├── BackupCorrupt, BackupNewer, BackupMisfit, WorkspaceNotEmpty
     │   └── NotFound
+    ├── Busy                  too much at once, or about to end: try again  exit 5
+    │   └── QueueFull, Stopping, TooSlow
     ├── SystemRefused         a path cannot be read or written             exit 5
     └── ModelError            artefacts and training                       exit 5
         ├── ModelMissing, ModelCorrupt, HistoryTooShort
@@ -77,6 +81,7 @@ __all__ = [
     "UpgradeFailed",
     "UsageError",
     "WorkspaceNotEmpty",
+    "Busy",
 ]
 
 
@@ -152,6 +157,79 @@ class ExtraMissing(UsageError):
 
     code = "extra.missing"
     template = "{feature} needs the extra '{extra}'. Install it: pip install 'sereno[{extra}]'."
+
+
+class KeyReused(UsageError):
+    """The key of an earlier request came with another content."""
+
+    code = "request.key_reused"
+    template = (
+        "The Idempotency-Key '{key}' belongs to an earlier request with another content. Repeat that one as "
+        "it was, or send this one under a new key; nothing was stored."
+    )
+
+
+class AddressTaken(UsageError):
+    """Nobody can listen where a server should."""
+
+    code = "serve.address"
+    template = "sereno cannot listen on {host}:{port}: {detail}. Choose another with --host or --port."
+
+
+class RoleNeedsServer(UsageError):
+    """Parts of a service share a store only on a server."""
+
+    code = "serve.role"
+    template = (
+        "The role '{role}' needs a store that several processes share, and that of {workspace} is embedded. "
+        "Name a PostgreSQL address under `store.url`, or serve with --role all."
+    )
+
+
+class NotYet(UsageError):
+    """A door that is there before what it leads to."""
+
+    code = "request.not_yet"
+    template = "{feature} is not part of this version. {hint}"
+
+
+class Busy(SerenoError):
+    """Not now: the same request can be made again."""
+
+    code = "busy"
+    template = "sereno cannot take more at the moment: {detail}. Try again in {retry_after_s} s."
+    exit_code = 5
+    is_retriable = True
+
+
+class QueueFull(Busy):
+    """More waits to be stored than can be held."""
+
+    code = "busy.queue_full"
+    template = (
+        "{waiting} records wait to be stored, and no more are taken until some are. Nothing of this request "
+        "was stored; send it again in {retry_after_s} s."
+    )
+
+
+class Stopping(Busy):
+    """The service is about to end."""
+
+    code = "busy.stopping"
+    template = (
+        "sereno is stopping and takes nothing new. Nothing of this request was stored; send it again in "
+        "{retry_after_s} s."
+    )
+
+
+class TooSlow(Busy):
+    """A request waited longer than it may."""
+
+    code = "busy.too_slow"
+    template = (
+        "The request waited {waited_s} s for its turn and was given up. Nothing of it was stored; send it "
+        "again in {retry_after_s} s."
+    )
 
 
 class DataError(SerenoError):
@@ -256,6 +334,27 @@ class InvalidRecord(DataError):
 
     code = "record.invalid"
     template = "The record cannot be judged: {detail}."
+
+
+class RequestMalformed(DataError):
+    """The body of a request is not what it says."""
+
+    code = "request.malformed"
+    template = "The body cannot be read: {detail}. Nothing of it was stored."
+
+
+class RequestTooLarge(DataError):
+    """The body of a request passes a limit."""
+
+    code = "request.too_large"
+    template = "The body is too large: {detail}. Send it in several requests; nothing of it was stored."
+
+
+class RequestUnsupported(DataError):
+    """The body of a request is of a kind that is not read."""
+
+    code = "request.unsupported"
+    template = "A body of type '{found}' is not read. Send one of {known}."
 
 
 class SettingsError(SerenoError):

@@ -130,7 +130,7 @@ def _keep_recent(tx: Transaction, standing: Standing) -> None:
         tx.keep_newest_checkpoints(standing.asset.id, RECENT, n_kept=_RECENT_KEPT)
 
 
-def _beside(  # noqa: PLR0913, PLR0917 - what stands beside depends on all of it
+def _beside(
     tx: Transaction,
     standing: Standing,
     profile: Profile,

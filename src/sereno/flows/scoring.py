@@ -64,7 +64,7 @@ class Scoring:
     """Judges assets with the models on the shelf."""
 
     def __init__(self, setup: Setup, store: Store, shelf: ModelShelf) -> None:
-        self._setup = setup
+        self.setup = setup
         self._store = store
         self._shelf = shelf
         self._policy = life_policy(setup)
@@ -118,6 +118,12 @@ class Scoring:
         recorder.settle()
         return n_asked
 
+    def judge_at_once(
+        self, tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended, profile: Profile
+    ) -> None:
+        """Judge all that a batch concerns, in the batch's own transaction."""
+        self.judge_touched(tx, ids, appended, profile)
+
     def judge_asked(self, *, limit: int) -> int:
         """Judge assets again that were put off, in one transaction; returns how many."""
         with self._store.read() as tx:
@@ -133,7 +139,7 @@ class Scoring:
         return len(ids)
 
     def _recorder(self, tx: Transaction) -> Recorder:
-        return Recorder(tx, self._policy, now=self._setup.clock())
+        return Recorder(tx, self._policy, now=self.setup.clock())
 
     def lock_concerned(self, tx: Transaction, ids: Mapping[AssetKey, int], profile: Profile) -> None:
         """Keep other engines away from all that judging a batch may concern, until its transaction ends."""
@@ -168,7 +174,7 @@ class Scoring:
         recorder: Recorder,
         neighbours: Neighbours | None = None,
     ) -> AssetOutcome:
-        profile = self._setup.profiles[asset.profile]
+        profile = self.setup.profiles[asset.profile]
         model = self._shelf.get(asset.profile)
         return score_asset(
             tx,

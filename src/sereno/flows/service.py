@@ -1,19 +1,35 @@
-"""What one serving process holds: the workspace of every organization, opened once."""
+"""What one serving process holds: the workspace of every organization, and what goes on beside requests."""
 
+import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sereno.domain.errors import NotFound
+from sereno.domain.errors import NotFound, RoleNeedsServer
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.intake import Intake
+from sereno.flows.parts import Part, PartStatus
+from sereno.flows.room import RoomLook
+from sereno.flows.watching import keep_calibrated, run_folders
 from sereno.flows.workspace import Workspace
 
 __all__ = ["DEFAULT_ORGANIZATION", "Service", "ServiceRole"]
 
+log = logging.getLogger(__name__)
+
 DEFAULT_ORGANIZATION = "default"
+_CALIBRATION_S = 60.0
+_HOUSE_S = 300.0
+_ANSWERS_KEPT = timedelta(hours=48)
+"""How long the same request with the same key gets the same answer."""
+_PATIENCE_S = 15.0
+"""How long an ending service waits for each part [s]."""
 
 
 class ServiceRole(StrEnum):
@@ -24,12 +40,32 @@ class ServiceRole(StrEnum):
     ENGINE = "engine"
     NOTIFIER = "notifier"
 
+    @property
+    def answers(self) -> bool:
+        """Whether it answers requests of others than those who look how it is doing."""
+        return self in {ServiceRole.ALL, ServiceRole.API}
+
+    @property
+    def judges(self) -> bool:
+        """Whether it is an engine: sources, timers, recalibration."""
+        return self in {ServiceRole.ALL, ServiceRole.ENGINE}
+
+    @property
+    def tells(self) -> bool:
+        """Whether it delivers notifications."""
+        return self in {ServiceRole.ALL, ServiceRole.NOTIFIER}
+
 
 class Service:
     """The organizations that a process serves; safe to share between threads.
 
+    Nothing goes on before `start`: until then it only gives workspaces, and an intake to each.
+
     Args:
         folder: The workspace; its own settings and store are those of the organization `default`.
+
+    Raises:
+        RoleNeedsServer: The store is embedded, and the role is a part of the work only.
     """
 
     def __init__(
@@ -42,9 +78,16 @@ class Service:
     ) -> None:
         self.role = role
         self.stop = threading.Event()
+        self._held = ExitStack()
+        self._lock = threading.Lock()
+        self._intakes: dict[str, Intake] = {}
+        self._parts: list[Part] = []
         self._workspaces: dict[str, Workspace] = {
             DEFAULT_ORGANIZATION: Workspace.open(folder, clock=clock, language=language)
         }
+        if role is not ServiceRole.ALL and not self._root.store.is_shared:
+            self._root.close()
+            raise RoleNeedsServer(role=role.value, workspace=str(folder))
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +102,16 @@ class Service:
         """By name of their organization."""
         return self._workspaces
 
+    @property
+    def intakes(self) -> Mapping[str, Intake]:
+        """Those that have been asked for, by name of their organization."""
+        return dict(self._intakes)
+
+    @property
+    def parts(self) -> list[PartStatus]:
+        """How what goes on beside requests is doing."""
+        return [part.status for part in self._parts]
+
     def workspace(self, organization: str) -> Workspace:
         """The workspace of an organization.
 
@@ -70,8 +123,89 @@ class Service:
         except KeyError:
             raise NotFound(what="organization", id=organization, hint="") from None
 
+    def intake(self, organization: str) -> Intake:
+        """The lane by which what an organization sends reaches its store.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
+        known = self._intakes.get(organization)
+        if known is not None:
+            return known
+        workspace = self.workspace(organization)
+        with self._lock:
+            if organization not in self._intakes:
+                self._intakes[organization] = Intake(workspace)
+            return self._intakes[organization]
+
+    def start(self) -> None:
+        """Be the engine and the notifier as the role says, beside the requests.
+
+        Raises:
+            EngineRunning: The store is embedded, and another process works on it.
+        """
+        if self.role.judges:
+            self._held.enter_context(self._root.engine_lease(f"serve --role {self.role.value}"))
+        for name, workspace in self._workspaces.items():
+            for title, work in self._work_of(name, workspace).items():
+                prefix = "" if name == DEFAULT_ORGANIZATION else f"{name}/"
+                self._parts.append(Part(f"{prefix}{title}", work, self.stop))
+        for part in self._parts:
+            part.start()
+
     def close(self) -> None:
-        """Ask every part to end and give back the stores."""
+        """End every part, finish what was taken, and give back the stores."""
         self.stop.set()
+        for part in self._parts:
+            if not part.join(_PATIENCE_S):
+                log.warning("part does not end, and is left", extra={"part": part.name})
+        for intake in self._intakes.values():
+            intake.close()
+        self._held.close()
         for workspace in self._workspaces.values():
             workspace.close()
+
+    @property
+    def _root(self) -> Workspace:
+        return self._workspaces[DEFAULT_ORGANIZATION]
+
+    def _work_of(
+        self, organization: str, workspace: Workspace
+    ) -> dict[str, Callable[[threading.Event], None]]:
+        work: dict[str, Callable[[threading.Event], None]] = {}
+        if self.role.judges:
+            self.intake(organization)  # judges again what peers told late, whoever stored it
+            work["timers"] = partial(_tend, workspace)
+            work["calibration"] = partial(_calibrate, workspace)
+            work["housekeeping"] = partial(_keep_house, workspace)
+            # Every declared source belongs here; those that are pushed come in by the intake.
+            if workspace.settings.sources:
+                work["sources"] = partial(run_folders, workspace)
+        if self.role.tells and workspace.settings.receivers:
+            work["notifier"] = partial(_tell, workspace)
+        return work
+
+
+def _tend(workspace: Workspace, stop: threading.Event) -> None:
+    with workspace.tending():
+        stop.wait()
+
+
+def _tell(workspace: Workspace, stop: threading.Event) -> None:
+    notifier = workspace.notifier()
+    if notifier is not None:
+        notifier.run(stop)
+
+
+def _calibrate(workspace: Workspace, stop: threading.Event) -> None:
+    while not stop.is_set():
+        keep_calibrated(workspace)
+        stop.wait(_CALIBRATION_S)
+
+
+def _keep_house(workspace: Workspace, stop: threading.Event) -> None:
+    room = RoomLook(workspace.folder)
+    while not stop.is_set():
+        room.look()
+        workspace.drop_answers(older_than=_ANSWERS_KEPT)
+        stop.wait(_HOUSE_S)

@@ -19,7 +19,7 @@ from sereno.flows.ingest import FileResult
 from sereno.flows.room import RoomLook
 from sereno.flows.workspace import Workspace
 
-__all__ = ["FolderLook", "WatchedFolder", "watch_folders"]
+__all__ = ["FolderLook", "WatchedFolder", "keep_calibrated", "run_folders", "watch_folders"]
 
 log = logging.getLogger(__name__)
 
@@ -128,14 +128,33 @@ def watch_folders(
             is_waiting = _take_finished(workspace, looks, stop, done, hints)
             if stop.is_set():
                 return
-            _keep_calibrated(workspace)
+            keep_calibrated(workspace)
             if is_once and not is_waiting:
                 workspace.deliver_due()
                 return
             _wait(folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders))
 
 
-def _keep_calibrated(workspace: Workspace) -> None:
+def run_folders(workspace: Workspace, stop: threading.Event) -> None:
+    """Take files from the folders that the settings declare until stopped; the caller is the engine."""
+    declared = workspace.settings.sources.values()
+    folders = [
+        WatchedFolder(workspace.folder / one.path, one.pattern, one.interval / timedelta(seconds=1))
+        for one in declared
+    ]
+    looks = [FolderLook(folder) for folder in folders]
+    while not stop.is_set():
+        is_waiting = _take_finished(workspace, looks, stop, _note, NO_HINTS)
+        if not stop.is_set():
+            _wait(folders, stop, SETTLE_S if is_waiting else min(folder.interval_s for folder in folders))
+
+
+def _note(result: FileResult) -> None:
+    entry = result.entry
+    log.info("file read", extra={name: entry[name] for name in ("file", "verdict", "readings_new")})
+
+
+def keep_calibrated(workspace: Workspace) -> None:
     """Recalibrate if the settings say that it is time; a model that cannot be used is no reason to stop."""
     if workspace.settings.recalibration.every is None:
         return

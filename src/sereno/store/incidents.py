@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, and_, bindparam, cast, insert, or_, select, update
+from sqlalchemy import Text, and_, bindparam, cast, func, insert, or_, select, update
 
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
@@ -173,6 +173,12 @@ class IncidentSession(Session):
             query = query.where(table.is_withdrawn.is_(False))
         found = self._connection.execute(query.order_by(table.started_at, table.id)).mappings()
         return [incident_of(dict(row)) for row in found]
+
+    def count_active(self) -> dict[int, int]:
+        """How many incidents are active, by severity."""
+        mine = (incident.c.organization_id == self._organization_id, incident.c.condition == "active")
+        query = select(incident.c.severity, func.count()).where(*mine, incident.c.is_withdrawn.is_(False))
+        return dict(self._connection.execute(query.group_by(incident.c.severity)).all())
 
     def latest_incidents(self, asset_id: int, *, until: datetime, limit: int) -> list[Incident]:
         """The last incidents of an asset that began up to an instant of the data, by start."""

@@ -72,6 +72,9 @@ class ReadingSession(ColumnSession):
             n_changed=sum(one.n_changed for one in merged.values()),
             first_touched={key: np.datetime64(ts, "us") for key, ts in first.items() if ts is not None},
             new_times={key: one.new.ts.view("datetime64[us]") for key, one in merged.items() if len(one.new)},
+            changed_times={
+                key: one.touched.ts.view("datetime64[us]") for key, one in merged.items() if len(one.touched)
+            },
         )
 
     def set_flags(

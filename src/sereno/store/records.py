@@ -60,12 +60,14 @@ class Appended:
         n_changed: Values that replaced different ones; the old ones are kept.
         first_touched: Earliest new or changed instant of each asset that was touched, UTC.
         new_times: Instants of which an asset had no row, of each asset that got any, UTC, ascending.
+        changed_times: Instants of rows that were there and got other content, of each asset that has any.
     """
 
     n_new: int
     n_changed: int
     first_touched: Mapping[AssetKey, np.datetime64]
     new_times: Mapping[AssetKey, TimeArray]
+    changed_times: Mapping[AssetKey, TimeArray]
 
 
 @dataclass(frozen=True, slots=True)

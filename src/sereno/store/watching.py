@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import bindparam, case, delete, func, or_, select, update
 
 from sereno.domain.judgement import Detection
 from sereno.domain.signals import AssetKey
@@ -159,7 +159,7 @@ _DETECTIONS_SINCE = _DETECTIONS.where(or_(detection.c.ended_at.is_(None), _ended
 _IDENTITY = ("asset_id", "check", "started_at")
 
 
-def _state(row: Row[Any] | None) -> WatchState | None:
+def _state(row: Sequence[Any] | None) -> WatchState | None:
     return None if row is None else WatchState(*row)
 
 
