@@ -61,9 +61,20 @@ class CountRequests:
         try:
             await self._app(scope, receive, note)
         finally:
-            route = getattr(scope.get("route"), "path", _OTHER)
+            route = _pattern(scope)
             self._figures.requests.labels(scope["method"], route, str(status)).inc()
             self._figures.seconds.labels(route).observe(time.perf_counter() - began)
+
+
+def _pattern(scope: Scope) -> str:
+    """The pattern of the route that was taken, with the prefix of the router that it belongs to."""
+    own = getattr(scope.get("route"), "path", None)
+    if own is None:
+        return _OTHER
+    asked, n_own = scope["path"].split("/"), own.count("/")
+    # A parameter that spans segments would put what was asked for into the prefix.
+    prefix = [] if ":path}" in own else asked[: len(asked) - n_own]
+    return "/".join(prefix) + str(own)
 
 
 def registry_of(service: Service) -> CollectorRegistry:

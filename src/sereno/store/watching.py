@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, or_, select, update
+from sqlalchemy import bindparam, case, delete, func, literal, or_, select, update
 
 from sereno.domain.judgement import Detection
 from sereno.domain.signals import AssetKey
@@ -44,7 +44,8 @@ class WatchSession(Session):
         state, n_asked = watch_state.c, 0
         for instant in sorted(set(first.values())):
             ids = sorted(one for one, at in first.items() if at == instant)
-            asked = case((state.again_from < instant, state.again_from), else_=instant)
+            given = literal(instant, state.again_from.type)
+            asked = case((state.again_from < given, state.again_from), else_=given)
             change = update(watch_state).where(state.detector == detector, state.last_ts >= instant)
             for start in range(0, len(ids), MAX_IDS_IN_QUERY):
                 some = state.asset_id.in_(ids[start : start + MAX_IDS_IN_QUERY])
