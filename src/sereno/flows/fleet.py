@@ -23,11 +23,14 @@ class Neighbours:
 
     Args:
         tx: One that stores no more readings.
+        known: Assets that need not be looked up.
     """
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, known: Sequence[StoredAsset] = ()) -> None:
         self._tx = tx
-        self._assets: dict[tuple[str, AssetKey], StoredAsset | None] = {}
+        self._assets: dict[tuple[str, AssetKey], StoredAsset | None] = {
+            (one.profile, one.key): one for one in known
+        }
         self._windows: dict[int, tuple[datetime, Window]] = {}
 
     def reference(self, asset: StoredAsset, model: TrainedModel | None, time: TimeArray) -> Reference:

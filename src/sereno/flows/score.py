@@ -73,9 +73,9 @@ def score_asset(
     if not standing.is_next:
         drop_checkpoints(tx, asset.id, since=standing.last_at and standing.last_at + _TICK)
     beside = _beside(tx, standing, profile, model, window, neighbours)
-    if beside.is_with_others:
-        _keep_recent(tx, standing)
     chunks = _judge_in_chunks(standing, window, profile, model, beside)
+    if beside.is_with_others:
+        _keep_recent(tx, standing, chunks, model_id)
     tx.save_checkpoints(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
@@ -124,10 +124,16 @@ class _Beside:
         return self.twin is not None or self.reference is not NO_REFERENCE
 
 
-def _keep_recent(tx: Transaction, standing: Standing) -> None:
-    if standing.before is not None:
-        tx.save_checkpoints(standing.asset.id, RECENT, [replace(standing.before, again_from=None)])
-        tx.keep_newest_checkpoints(standing.asset.id, RECENT, n_kept=_RECENT_KEPT)
+def _keep_recent(tx: Transaction, standing: Standing, chunks: Sequence[_Chunk], model_id: str) -> None:
+    """Keep the state before the last row: what others read at its instant mostly comes after it."""
+    if len(chunks) > 1:
+        before = standing.state(chunks[-2].memory, chunks[-2].last_at, model_id)
+    elif standing.before is not None:
+        before = replace(standing.before, again_from=None)
+    else:
+        return
+    tx.save_checkpoints(standing.asset.id, RECENT, [before])
+    tx.keep_newest_checkpoints(standing.asset.id, RECENT, n_kept=_RECENT_KEPT)
 
 
 def _beside(
@@ -169,6 +175,8 @@ def _judge_in_chunks(
     while start < len(window):
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
         stop = min(start + _CHECKPOINT_ROWS - age, len(window))
+        if beside.is_with_others and start < len(window) - 1 == stop - 1:
+            stop -= 1  # `_keep_recent` keeps the state before the last row
         part = window.rows(start, stop)
         judgement = judge_window(
             part,

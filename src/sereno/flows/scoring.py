@@ -109,7 +109,7 @@ class Scoring:
             others = {one: from_numpy(at) for one, at in touched.items() if one not in first}
             n_asked = tx.ask_again(others, JUDGE) if others else 0
             touched = {one: at for one, at in touched.items() if one in first}
-        recorder, neighbours = self._recorder(tx), Neighbours(tx)
+        recorder, neighbours = self._recorder(tx), Neighbours(tx, assets)
         for asset in assets:
             if asset.id in touched:
                 outcome = self._score(tx, asset, touched[asset.id], recorder, neighbours)
