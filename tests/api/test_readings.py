@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,15 @@ def test_judging_alone_stores_nothing(tmp_path: Path) -> None:
 
     assert (answer.status_code, answer.json()["rows"]) == (200, 1)
     assert stored_rows(tmp_path) == 0
+
+
+def test_requests_at_once_share_transactions_and_each_gets_its_answer(tmp_path: Path) -> None:
+    with served(tmp_path) as client, ThreadPoolExecutor(16) as pool:
+        days = [(f"Nave {site}", day) for day in range(1, 9) for site in range(8)]
+        answers = list(pool.map(lambda one: post(client, a_record(one[1], one[0])), days))
+        text = client.get("/metrics").text
+
+    n_commits = float(text.split("\nsereno_intake_commits_total ")[1].split()[0])
+    assert [counts(answer) for answer in answers] == [(1, 0, 0, 0)] * len(days)
+    assert n_commits < len(days)
+    assert stored_rows(tmp_path) == len(days)

@@ -1,5 +1,6 @@
 """Promise: what a service acknowledged is stored, once, whatever ends the service."""
 
+import os
 import random
 import signal
 import socket
@@ -217,6 +218,44 @@ def test_everything_that_is_stored_was_answered_when_a_service_stops_under_load(
     assert {site: len(hours) for site, hours in stored.items()} == {
         one.site: len(one.acknowledged) for one in senders
     }
+
+
+@pytest.mark.parametrize(
+    ("n_requests", "per_s"),
+    [
+        pytest.param(60, None, id="short"),
+        pytest.param(30 * 60 * 10, 10.0, id="half_an_hour", marks=pytest.mark.slow),
+    ],
+)
+def test_memory_stays_flat_and_nothing_is_lost_under_a_steady_load(
+    tmp_path: Path, n_requests: int, per_s: float | None
+) -> None:
+    workspace, port = declare(tmp_path / "w"), a_port()
+    url = f"http://127.0.0.1:{port}"
+    n_new = 0
+
+    with serving(workspace, port) as process, httpx.Client(base_url=url, timeout=WAIT_S) as client:
+        wait_until(lambda: is_ready(url), timeout=WAIT_S)
+        began, warm = time.monotonic(), 0
+        for number in range(n_requests):
+            if number == n_requests // 4:
+                warm = resident_bytes(process.pid)
+            if per_s is not None:
+                time.sleep(max(0.0, began + number / per_s - time.monotonic()))
+            records = [a_record(f"Nave {site}", number) for site in range(50)]
+            answer = client.post("/api/v1/readings", json=records)
+            n_new += answer.json()["new"]
+        grown = resident_bytes(process.pid) - warm
+
+    assert n_new == 50 * n_requests == count(sqlite_address(workspace), "reading_solar")
+    assert grown < 40_000_000
+
+
+def resident_bytes(process: int) -> int:
+    path = Path(f"/proc/{process}/statm")
+    if not path.exists():
+        pytest.skip("this system does not tell the memory of a process")
+    return int(path.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_second_engine_is_refused_both_ways(tmp_path: Path) -> None:
