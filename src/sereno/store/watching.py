@@ -67,10 +67,8 @@ class WatchSession(Session):
     def checkpoint_before(self, asset_id: int, detector: str, instant: datetime) -> WatchState | None:
         """The newest checkpoint whose last row lies before an instant; None when there is none."""
         self._check_asset(asset_id)
-        table = watch_checkpoint.c
-        query = select(table.last_ts, table.memory, table.model).where(table.asset_id == asset_id)
-        before = query.where(table.detector == detector, table.last_ts < instant)
-        return _state(self._connection.execute(before.order_by(table.last_ts.desc()).limit(1)).one_or_none())
+        which = {"asset_id": asset_id, "detector": detector, "instant": instant}
+        return _state(self._connection.execute(_CHECKPOINT_BEFORE, which).one_or_none())
 
     def save_checkpoints(self, asset_id: int, detector: str, states: Sequence[WatchState]) -> None:
         """Keep states from which a late reading can be replayed; one of the same instant is replaced."""
@@ -140,6 +138,12 @@ _WATCH_STATE = _STATE.where(
 _of_detector = (
     watch_checkpoint.c.asset_id == bindparam("asset_id"),
     watch_checkpoint.c.detector == bindparam("detector"),
+)
+_CHECKPOINT_BEFORE = (
+    select(watch_checkpoint.c.last_ts, watch_checkpoint.c.memory, watch_checkpoint.c.model)
+    .where(*_of_detector, watch_checkpoint.c.last_ts < bindparam("instant"))
+    .order_by(watch_checkpoint.c.last_ts.desc())
+    .limit(1)
 )
 _oldest_kept = (
     select(watch_checkpoint.c.last_ts)
