@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sereno.domain.errors import SerenoError
 from sereno.domain.judgement import Severity
-from sereno.flows.parts import PartStatus
+from sereno.flows.supervision import PartStatus
 from sereno.flows.room import LOW_DISK_BYTES, free_bytes
 from sereno.flows.service import Service
 

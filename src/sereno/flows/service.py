@@ -13,8 +13,8 @@ from typing import Self
 
 from sereno.domain.errors import NotFound, RoleNeedsServer
 from sereno.domain.time import Clock, system_clock
-from sereno.flows.intake import Intake
-from sereno.flows.parts import Part, PartStatus
+from sereno.flows.group_commit import GroupCommit
+from sereno.flows.supervision import Part, PartStatus
 from sereno.flows.room import RoomLook
 from sereno.flows.watching import keep_calibrated, run_folders
 from sereno.flows.workspace import Workspace
@@ -80,7 +80,7 @@ class Service:
         self.stop = threading.Event()
         self._held = ExitStack()
         self._lock = threading.Lock()
-        self._intakes: dict[str, Intake] = {}
+        self._intakes: dict[str, GroupCommit] = {}
         self._parts: list[Part] = []
         self._workspaces: dict[str, Workspace] = {
             DEFAULT_ORGANIZATION: Workspace.open(folder, clock=clock, language=language)
@@ -103,7 +103,7 @@ class Service:
         return self._workspaces
 
     @property
-    def intakes(self) -> Mapping[str, Intake]:
+    def intakes(self) -> Mapping[str, GroupCommit]:
         """Those that have been asked for, by name of their organization."""
         return dict(self._intakes)
 
@@ -123,7 +123,7 @@ class Service:
         except KeyError:
             raise NotFound(what="organization", id=organization, hint="") from None
 
-    def intake(self, organization: str) -> Intake:
+    def intake(self, organization: str) -> GroupCommit:
         """The lane by which what an organization sends reaches its store.
 
         Raises:
@@ -135,7 +135,7 @@ class Service:
         workspace = self.workspace(organization)
         with self._lock:
             if organization not in self._intakes:
-                self._intakes[organization] = Intake(workspace)
+                self._intakes[organization] = GroupCommit(workspace)
             return self._intakes[organization]
 
     def start(self) -> None:

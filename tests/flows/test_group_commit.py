@@ -8,7 +8,7 @@ import pytest
 
 from sereno.domain.errors import DiskFull, QueueFull, Stopping, StoreUnreachable
 from sereno.domain.failpoints import arm, disarm
-from sereno.flows.intake import Intake, IntakeLimits
+from sereno.flows.group_commit import GroupCommit, CommitLimits
 from sereno.flows.taking import Submission
 from sereno.flows.workspace import Workspace
 from tests.flows.test_taking import HEADERS
@@ -28,7 +28,7 @@ def a_submission(day: int, *, n: int = 1) -> Submission:
     return Submission([{"Empresa": f"Nave {i}", "Fecha": f"2025-01-{day:02d}", **energies} for i in range(n)])
 
 
-def held(intake: Intake) -> threading.Event:
+def held(intake: GroupCommit) -> threading.Event:
     """Keep the lane busy until the event is set."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -47,7 +47,7 @@ def n_rows(workspace: Workspace) -> int:
 
 
 def test_what_waits_goes_into_one_transaction(workspace: Workspace) -> None:
-    intake = Intake(workspace)
+    intake = GroupCommit(workspace)
     go_on = held(intake)
 
     futures = [intake.submit(a_submission(day)) for day in range(1, 11)]
@@ -59,7 +59,7 @@ def test_what_waits_goes_into_one_transaction(workspace: Workspace) -> None:
 
 
 def test_groups_end_at_their_limit_and_keep_the_order(workspace: Workspace) -> None:
-    intake = Intake(workspace, IntakeLimits(max_group_records=4))
+    intake = GroupCommit(workspace, CommitLimits(max_group_records=4))
     go_on = held(intake)
 
     futures = [intake.submit(a_submission(day, n=2)) for day in range(1, 6)]
@@ -71,7 +71,7 @@ def test_groups_end_at_their_limit_and_keep_the_order(workspace: Workspace) -> N
 
 
 def test_more_than_can_wait_is_refused_and_nothing_is_dropped(workspace: Workspace) -> None:
-    intake = Intake(workspace, IntakeLimits(max_waiting_records=5))
+    intake = GroupCommit(workspace, CommitLimits(max_waiting_records=5))
     go_on = held(intake)
     taken = [intake.submit(a_submission(day)) for day in range(1, 6)]
 
@@ -85,7 +85,7 @@ def test_more_than_can_wait_is_refused_and_nothing_is_dropped(workspace: Workspa
 
 
 def test_one_that_is_taken_back_before_its_turn_is_stored_in_no_part(workspace: Workspace) -> None:
-    intake = Intake(workspace)
+    intake = GroupCommit(workspace)
     go_on = held(intake)
     first, second = intake.submit(a_submission(1)), intake.submit(a_submission(2))
 
@@ -98,7 +98,7 @@ def test_one_that_is_taken_back_before_its_turn_is_stored_in_no_part(workspace: 
 
 
 def test_closing_finishes_what_was_taken_and_refuses_the_rest(workspace: Workspace) -> None:
-    intake = Intake(workspace)
+    intake = GroupCommit(workspace)
     go_on = held(intake)
     futures = [intake.submit(a_submission(day)) for day in range(1, 4)]
     closing = threading.Thread(target=intake.close)
@@ -119,7 +119,7 @@ def test_closing_finishes_what_was_taken_and_refuses_the_rest(workspace: Workspa
 
 
 def test_fault_of_a_group_is_tried_alone(workspace: Workspace) -> None:
-    intake = Intake(workspace)
+    intake = GroupCommit(workspace)
     go_on = held(intake)
     futures = [intake.submit(a_submission(day)) for day in range(1, 4)]
     arm("store.before_commit:raise@1")
@@ -135,7 +135,7 @@ def test_fault_of_a_group_is_tried_alone(workspace: Workspace) -> None:
 def test_trouble_of_the_store_is_told_to_everybody_and_nothing_is_stored(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    intake = Intake(workspace)
+    intake = GroupCommit(workspace)
     go_on = held(intake)
     futures = [intake.submit(a_submission(day)) for day in range(1, 4)]
     with monkeypatch.context() as broken:

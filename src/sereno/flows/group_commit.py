@@ -17,7 +17,7 @@ from sereno.domain.errors import QueueFull, SerenoError, Stopping, StoreError
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 
-__all__ = ["Intake", "IntakeFigures", "IntakeLimits"]
+__all__ = ["GroupCommit", "IntakeFigures", "CommitLimits"]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _RETRY_S = 1
 
 
 @dataclass(frozen=True, slots=True)
-class IntakeLimits:
+class CommitLimits:
     """How much may wait, and how much goes into one transaction."""
 
     max_waiting_records: int = 50_000
@@ -65,16 +65,16 @@ class _Waiting:
     future: "Future[Any]" = field(default_factory=Future)
 
 
-class Intake:
+class GroupCommit:
     """The one lane by which requests reach a workspace's store.
 
     Safe to call from any thread. `close` finishes what was taken; whatever comes later is refused.
     """
 
-    def __init__(self, workspace: Workspace, limits: IntakeLimits | None = None) -> None:
+    def __init__(self, workspace: Workspace, limits: CommitLimits | None = None) -> None:
         self.figures = IntakeFigures()
         self._workspace = workspace
-        self._limits = limits or IntakeLimits()
+        self._limits = limits or CommitLimits()
         self._queue: deque[_Waiting] = deque()
         self._n_records = 0
         self._changed = threading.Condition()
