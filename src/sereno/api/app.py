@@ -4,31 +4,39 @@ from fastapi import APIRouter, FastAPI
 
 from sereno.api import description
 from sereno.api.guards import add_guards
+from sereno.api.metrics import CountRequests, RequestFigures, registry_of
 from sereno.api.parameters import KnownParameters
 from sereno.api.problems import add_problem_handlers
 from sereno.api.routes import (
     access,
     corrections,
     detections,
+    doors,
     events,
     exports,
+    health,
     incident_actions,
     incidents,
     jobs,
     login,
     models,
     overview,
+    readings,
     receivers,
+    scoring,
     series,
     silences,
     sites,
 )
+from sereno.api.routes.doors import PredictionFigures
 from sereno.domain.version import VERSION
 from sereno.flows.service import Service
 
 __all__ = ["create_app"]
 
 _V1 = (
+    readings.router,
+    scoring.router,
     access.router,
     sites.router,
     series.router,
@@ -47,16 +55,25 @@ _V1 = (
 
 
 def create_app(service: Service) -> FastAPI:
-    """The routes over a service; the caller closes the service."""
+    """The routes over a service; the caller closes the service.
+
+    A process that is only an engine or a notifier says how it is doing, and nothing else.
+    """
     app = FastAPI(title="sereno", version=VERSION, docs_url=None, redoc_url=None)
     app.state.service = service
+    app.state.predictions = PredictionFigures()
+    app.state.registry = registry_of(service)
     add_problem_handlers(app)
     add_guards(app, service)
-    app.include_router(login.router)
-    v1 = APIRouter(prefix="/api/v1", dependencies=[KnownParameters])
-    for router in _V1:
-        v1.include_router(router)
-    app.include_router(v1)
-    app.include_router(description.router)
-    description.describe(app)
+    app.add_middleware(CountRequests, figures=RequestFigures(app.state.registry))
+    app.include_router(health.router)
+    if service.role.answers:
+        app.include_router(doors.router)
+        app.include_router(login.router)
+        v1 = APIRouter(prefix="/api/v1", dependencies=[KnownParameters])
+        for router in _V1:
+            v1.include_router(router)
+        app.include_router(v1)
+        app.include_router(description.router)
+        description.describe(app)
     return app

@@ -13,6 +13,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from sereno.domain.errors import (
+    BodyTooLarge,
+    Busy,
     DataError,
     DiskFull,
     EngineRunning,
@@ -26,9 +28,12 @@ from sereno.domain.errors import (
     ModelError,
     ModelMissing,
     NotFound,
+    NotYet,
     PathUnknown,
+    QueueFull,
     RequestMalformed,
     RequestRefused,
+    RequestUnsupported,
     SerenoError,
     SettingsError,
     StoreUnreachable,
@@ -54,6 +59,11 @@ _STATUS: tuple[tuple[type[SerenoError], HTTPStatus], ...] = (
     (IncidentChanged, HTTPStatus.PRECONDITION_FAILED),
     (FileTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (TooManyJobs, HTTPStatus.TOO_MANY_REQUESTS),
+    (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (RequestUnsupported, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (QueueFull, HTTPStatus.TOO_MANY_REQUESTS),
+    (Busy, HTTPStatus.SERVICE_UNAVAILABLE),
+    (NotYet, HTTPStatus.SERVICE_UNAVAILABLE),
     (ModelMissing, HTTPStatus.SERVICE_UNAVAILABLE),
     (ForecastMissing, HTTPStatus.SERVICE_UNAVAILABLE),
     (DiskFull, HTTPStatus.INSUFFICIENT_STORAGE),
@@ -193,5 +203,5 @@ def _answer(
     )
     own = {"Vary": "Accept-Language", "Cache-Control": "no-store", **(headers or {})}
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE) and error.is_retriable:
-        own["Retry-After"] = str(RETRY_AFTER_S)
+        own["Retry-After"] = str(error.facts.get("retry_after_s", RETRY_AFTER_S))
     return JSONResponse(problem.model_dump(), status.value, own, media_type=PROBLEM)

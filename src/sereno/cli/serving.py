@@ -1,40 +1,131 @@
 """`sereno serve`: the service until it is told to end."""
 
+import os
+import signal
+import socket
 import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from sereno.cli.access import welcome_link
-from sereno.cli.output import Request, tell_progress
+from sereno.cli.output import Request, show_json, tell_progress
 from sereno.domain.access import DEFAULT_ORGANIZATION
+from sereno.domain.errors import AddressTaken
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from sereno.flows.service import Service
+    from sereno.settings.access import ServiceSettings
 
 __all__ = ["run_service"]
 
+_INTERRUPTED = 130
+_KILLED_BY = 128
+_BACKLOG = 2048
+_GRACE_S = 60
+"""How long requests that were taken may go on after the signal [s]."""
+
 
 def run_service(request: Request, *, host: str, port: int, role: str) -> None:
-    """Serve until SIGTERM or Ctrl+C; what was taken is finished first."""
-    import uvicorn
+    """Serve until SIGTERM or Ctrl+C; what was taken is finished first, a second signal ends at once.
 
+    Raises:
+        AddressTaken: Nobody can listen there.
+        EngineRunning: Another process works on the workspace.
+        RoleNeedsServer: The store is embedded and the role is not `all`.
+    """
     from sereno.api.app import create_app
     from sereno.flows.service import Service, ServiceRole
+    from sereno.i18n.catalogue import sentence
 
-    with Service(request.workspace, role=ServiceRole(role), language=request.language) as service:
-        said = service.workspaces[DEFAULT_ORGANIZATION].settings.service
-        address = f"http{'s' if said.tls_certificate else ''}://{host}:{port}"
-        tell_progress(request, address)
-        _invite_first_admin(service, address)
-        uvicorn.run(
-            create_app(service),
-            host=host,
-            port=port,
-            log_config=None,
-            proxy_headers=False,  # the guards believe proxies that the settings name, and no others
-            server_header=False,
-            ssl_certfile=said.tls_certificate,
-            ssl_keyfile=said.tls_key,
-        )
+    with (
+        _listening(host, port) as listener,
+        Service(request.workspace, role=ServiceRole(role), language=request.language) as service,
+    ):
+        root = service.workspace(DEFAULT_ORGANIZATION)
+        said, language = root.settings.service, root.language
+        address = _url(host, listener.getsockname()[1], is_secure=said.tls_certificate is not None)
+        service.start()
+
+        def tell() -> None:
+            tell_progress(request, sentence("cli.serving", language, url=address, role=role))
+            if request.as_json:
+                show_json({"url": address, "role": role, "process": os.getpid()})
+            _invite_first_admin(service, address)
+
+        def stopping() -> None:
+            service.stop.set()
+            tell_progress(request, sentence("cli.service_stopping", language))
+
+        with root.logging():
+            code = _serve(create_app(service), listener, said, on_ready=tell, on_stop=stopping)
+    if code:
+        raise SystemExit(code)
+
+
+def _serve(
+    app: "FastAPI",
+    listener: socket.socket,
+    said: "ServiceSettings",
+    *,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+) -> int:
+    """Run uvicorn on a socket until a signal; returns the exit code."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        code = 0
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            on_ready()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+            if self.should_exit:
+                os._exit(_KILLED_BY + sig)
+            self.code = _INTERRUPTED if sig == signal.SIGINT else 0
+            self.should_exit = True
+            on_stop()
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the guards believe proxies that the settings name, and no others
+        ssl_certfile=said.tls_certificate,
+        ssl_keyfile=said.tls_key,
+        timeout_graceful_shutdown=_GRACE_S,
+        backlog=_BACKLOG,
+    )
+    server = Server(config)
+    server.run(sockets=[listener])
+    return server.code
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket of that address, before anything else is done.
+
+    Raises:
+        AddressTaken: There is none to be had.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise AddressTaken(host=host, port=port, detail=error.strerror or str(error)) from error
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _url(host: str, port: int, *, is_secure: bool) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http{'s' if is_secure else ''}://{shown}:{port}"
 
 
 def _invite_first_admin(service: "Service", address: str) -> None:

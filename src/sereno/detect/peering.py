@@ -6,9 +6,10 @@ the reference: of three or more the median is robust, so that it tells common fr
 (a pair of meters, a neighbour) are believed in the mean of days only, where chance has cancelled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 
 import numpy as np
 
@@ -144,7 +145,7 @@ class _Shape:
         return {name: gaps[:, s] for s, name in enumerate(self.signals)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Peering:
     """The ties of all assets of a profile."""
 
@@ -153,11 +154,31 @@ class Peering:
 
     def peers_of(self, asset: AssetKey) -> frozenset[AssetKey]:
         """Every asset that is asked about a signal of this one."""
-        return frozenset(peer for (key, _), tie in self.ties.items() if key == asset for peer in tie.peers)
+        return frozenset(peer for tie in self._own_ties.get(asset, {}).values() for peer in tie.peers)
 
     def those_asking(self, asset: AssetKey) -> frozenset[AssetKey]:
         """Every asset that asks this one."""
-        return frozenset(key for (key, _), tie in self.ties.items() if asset in tie.peers)
+        return self._asking.get(asset, frozenset())
+
+    def those_asking_any(self, assets: Collection[AssetKey]) -> set[AssetKey]:
+        """Every asset that asks one of these."""
+        return {key for asset in assets for key in self.those_asking(asset)}
+
+    @cached_property
+    def _asking(self) -> Mapping[AssetKey, frozenset[AssetKey]]:
+        asking: dict[AssetKey, set[AssetKey]] = {}
+        for (key, _), tie in self.ties.items():
+            for peer in tie.peers:
+                asking.setdefault(peer, set()).add(key)
+        return {peer: frozenset(keys) for peer, keys in asking.items()}
+
+    @cached_property
+    def _own_ties(self) -> Mapping[AssetKey, Mapping[str, Tie]]:
+        """The ties of each asset, by signal."""
+        own: dict[AssetKey, dict[str, Tie]] = {}
+        for (key, name), tie in self.ties.items():
+            own.setdefault(key, {})[name] = tie
+        return own
 
     def reference(self, asset: AssetKey, time: TimeArray, others: Mapping[AssetKey, Window]) -> Reference:
         """What the peers of an asset say at its instants.
@@ -166,7 +187,7 @@ class Peering:
             time: Instants of the asset's rows, ascending, shape (rows,).
             others: Readings of its peers at the same instants.
         """
-        ties = {name: tie for (key, name), tie in self.ties.items() if key == asset}
+        ties = self._own_ties.get(asset, {})
         if not ties or not len(time):
             return NO_REFERENCE
         moved = {

@@ -6,12 +6,14 @@
     │   ├── OrganizationNameInvalid, OrganizationExists, UserExists, PasswordRefused
     │   ├── AddressRefused, SecretReferenceRefused
     │   ├── InvalidQuery, RequestMalformed, RequestRefused, PathUnknown, MethodRefused
-    │   └── TooManyJobs, JobOver
+    │   ├── TooManyJobs, JobOver
+    │   └── KeyReused, AddressTaken, RoleNeedsServer, NotYet
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
     │   ├── UnknownAsset, UnknownSignal, AmbiguousData
-    │   └── InvalidRecord
+    │   ├── InvalidRecord
+    │   └── BodyUnreadable, BodyTooLarge, RequestUnsupported
     ├── AccessError           who asks may not, or asks too much           exit 4
     │   ├── NotAuthenticated, LoginFailed, LinkInvalid, NotPermitted, WriteNotConfirmed
     │   └── HostUnknown, TooManyRequests, RequestTooLarge, RequestTooDeep, HeadersTooLarge
@@ -24,6 +26,8 @@
     │   ├── EngineRunning, LeaseTaken, LeaseLost
     │   ├── BackupCorrupt, BackupNewer, BackupMisfit, WorkspaceNotEmpty
     │   └── NotFound, IncidentChanged
+    ├── Busy                  too much at once, or about to end: try again  exit 5
+    │   └── QueueFull, Stopping, TooSlow
     ├── SystemRefused         a path cannot be read or written             exit 5
     ├── SourceUnreachable     what readings come from does not answer      exit 5
     ├── JobBroken, InternalFault                                           exit 70
@@ -119,6 +123,7 @@ __all__ = [
     "UserExists",
     "WorkspaceNotEmpty",
     "WriteNotConfirmed",
+    "Busy",
 ]
 
 
@@ -387,6 +392,79 @@ class JobOver(UsageError):
     template = "The job '{id}' has ended already: it is {state}."
 
 
+class KeyReused(UsageError):
+    """The key of an earlier request came with another content."""
+
+    code = "request.key_reused"
+    template = (
+        "The Idempotency-Key '{key}' belongs to an earlier request with another content. Repeat that one as "
+        "it was, or send this one under a new key; nothing was stored."
+    )
+
+
+class AddressTaken(UsageError):
+    """Nobody can listen where a server should."""
+
+    code = "serve.address"
+    template = "sereno cannot listen on {host}:{port}: {detail}. Choose another with --host or --port."
+
+
+class RoleNeedsServer(UsageError):
+    """Parts of a service share a store only on a server."""
+
+    code = "serve.role"
+    template = (
+        "The role '{role}' needs a store that several processes share, and that of {workspace} is embedded. "
+        "Name a PostgreSQL address under `store.url`, or serve with --role all."
+    )
+
+
+class NotYet(UsageError):
+    """A door that is there before what it leads to."""
+
+    code = "request.not_yet"
+    template = "{feature} is not part of this version. {hint}"
+
+
+class Busy(SerenoError):
+    """Not now: the same request can be made again."""
+
+    code = "busy"
+    template = "sereno cannot take more at the moment: {detail}. Try again in {retry_after_s} s."
+    exit_code = 5
+    is_retriable = True
+
+
+class QueueFull(Busy):
+    """More waits to be stored than can be held."""
+
+    code = "busy.queue_full"
+    template = (
+        "{waiting} records wait to be stored, and no more are taken until some are. Nothing of this request "
+        "was stored; send it again in {retry_after_s} s."
+    )
+
+
+class Stopping(Busy):
+    """The service is about to end."""
+
+    code = "busy.stopping"
+    template = (
+        "sereno is stopping and takes nothing new. Nothing of this request was stored; send it again in "
+        "{retry_after_s} s."
+    )
+
+
+class TooSlow(Busy):
+    """A request waited longer than it may."""
+
+    code = "busy.too_slow"
+    template = (
+        "The request waited {waited_s} s for its turn and was given up. Nothing of it was stored; send it "
+        "again in {retry_after_s} s."
+    )
+
+
 class DataError(SerenoError):
     """A file or record cannot be used at all."""
 
@@ -489,6 +567,27 @@ class InvalidRecord(DataError):
 
     code = "record.invalid"
     template = "The record cannot be judged: {detail}."
+
+
+class BodyUnreadable(DataError):
+    """The body of a request is not what it says."""
+
+    code = "request.unreadable"
+    template = "The body cannot be read: {detail}. Nothing of it was stored."
+
+
+class BodyTooLarge(DataError):
+    """The body of a request passes a limit."""
+
+    code = "request.body_too_large"
+    template = "The body is too large: {detail}. Send it in several requests; nothing of it was stored."
+
+
+class RequestUnsupported(DataError):
+    """The body of a request is of a kind that is not read."""
+
+    code = "request.unsupported"
+    template = "A body of type '{found}' is not read. Send one of {known}."
 
 
 class SettingsError(SerenoError):

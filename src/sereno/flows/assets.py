@@ -17,8 +17,11 @@ from sereno.store import Appended, StoredAsset, StoredRows, Transaction, WatchSt
 
 __all__ = [
     "JUDGE",
+    "RECENT",
     "Standing",
     "beginning_of",
+    "checkpoint_before",
+    "drop_checkpoints",
     "judge_again",
     "lock_touched",
     "next_window",
@@ -28,6 +31,8 @@ __all__ = [
 ]
 
 JUDGE = "judge"
+RECENT = "judge.recent"
+"""Checkpoints of the last batches, for what is told of their rows a little later."""
 _SIGNALS = "signals"
 _MIN_ROWS_FOR_STEP = 4
 _FASTER = 0.75
@@ -53,6 +58,8 @@ class Standing:
     memory: Memory
     rows: StoredRows
     is_next: bool = False
+    before: WatchState | None = None
+    """As it is stored."""
 
     def state(self, memory: Memory, last_at: datetime, model_id: str) -> WatchState:
         """What to store after judging up to a row."""
@@ -74,9 +81,10 @@ def standing_of(
     rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
     if _has_other_step(tx, asset, rows, state.last_ts):
         return beginning_of(tx, asset, model)
-    is_next = first_touched is None or from_numpy(first_touched) > state.last_ts
-    if not is_next and first_touched is not None:
-        state = tx.checkpoint_before(asset.id, JUDGE, from_numpy(first_touched))
+    first = _first(first_touched, state)
+    is_next = first is None or first > state.last_ts
+    if not is_next and first is not None:
+        state = checkpoint_before(tx, asset.id, first)
         if state is None or state.last_ts is None or state.model != model_id:
             return beginning_of(tx, asset, model)
         rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
@@ -85,7 +93,30 @@ def standing_of(
     signals = tuple(json.loads(arrays.pop(_SIGNALS).tobytes()))
     if set(_signals_in(rows)) - set(signals):
         return beginning_of(tx, asset, model)
-    return Standing(asset, signals, state.last_ts, Memory(arrays), rows, is_next)
+    return Standing(asset, signals, state.last_ts, Memory(arrays), rows, is_next, state)
+
+
+def _first(touched: np.datetime64 | None, state: WatchState) -> datetime | None:
+    """The earliest row to judge again; None where there is only what comes next."""
+    known = [one for one in (None if touched is None else from_numpy(touched), state.again_from) if one]
+    return min(known, default=None)
+
+
+def checkpoint_before(tx: Transaction, asset_id: int, instant: datetime) -> WatchState | None:
+    """The newest state that can be gone back to from before an instant; None when there is none."""
+    kept = (tx.checkpoint_before(asset_id, name, instant) for name in (JUDGE, RECENT))
+    return max((one for one in kept if one is not None), key=_last_ts, default=None)
+
+
+def drop_checkpoints(tx: Transaction, asset_id: int, *, since: datetime | None) -> None:
+    """Forget the states of an asset at and after an instant; without one, all, also where judging stands."""
+    for name in (JUDGE, RECENT):
+        tx.drop_states(asset_id, name, since=since)
+
+
+def _last_ts(state: WatchState) -> datetime:
+    assert state.last_ts is not None
+    return state.last_ts
 
 
 def judge_again(tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended, _profile: Profile) -> None:
@@ -95,8 +126,9 @@ def judge_again(tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended
         state = tx.watch_state(asset_id, JUDGE)
         if state is None or state.last_ts is None or instant > state.last_ts:
             continue
-        earlier = tx.checkpoint_before(asset_id, JUDGE, instant)
-        tx.drop_states(asset_id, JUDGE, since=None if earlier is None else instant)
+        instant = min(instant, state.again_from or instant)
+        earlier = checkpoint_before(tx, asset_id, instant)
+        drop_checkpoints(tx, asset_id, since=None if earlier is None else instant)
         if earlier is not None:
             tx.save_watch_state(asset_id, JUDGE, earlier)
 

@@ -1,35 +1,79 @@
 """What the peers of an asset read, brought from the store; and whom a late reading of a peer concerns."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 
 from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.domain.readings import Quality, TimeArray, Window
-from sereno.domain.time import from_numpy
+from sereno.domain.signals import AssetKey
+from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.models import TrainedModel
 from sereno.store import StoredAsset, StoredRows, Transaction
 
-__all__ = ["peer_reference", "touched_with_peers"]
+__all__ = ["Neighbours", "peer_reference", "touched_with_peers"]
 
 _UNFIT = int(Quality.BAD | Quality.SENTINEL)
 """What the source says of itself; what judging found depends on who was judged first."""
+
+
+class Neighbours:
+    """The readings that assets ask their peers for, each read once in a transaction.
+
+    Args:
+        tx: One that stores no more readings.
+        known: Assets that need not be looked up.
+    """
+
+    def __init__(self, tx: Transaction, known: Sequence[StoredAsset] = ()) -> None:
+        self._tx = tx
+        self._assets: dict[tuple[str, AssetKey], StoredAsset | None] = {
+            (one.profile, one.key): one for one in known
+        }
+        self._windows: dict[int, tuple[datetime, Window]] = {}
+
+    def reference(self, asset: StoredAsset, model: TrainedModel | None, time: TimeArray) -> Reference:
+        """What the peers of an asset show at its instants; nothing without a model or peers."""
+        peers = frozenset() if model is None else model.peers.peering.peers_of(asset.key)
+        if model is None or not peers or not len(time):
+            return NO_REFERENCE
+        others = self._windows_of(self._stored(asset.profile, peers), from_numpy(time[0]))
+        return model.peers.peering.reference(asset.key, time, others)
+
+    def _stored(self, profile: str, keys: frozenset[AssetKey]) -> list[StoredAsset]:
+        unknown = [key for key in keys if (profile, key) not in self._assets]
+        if unknown:
+            found = self._tx.assets(profile, sites={key.site for key in unknown})
+            self._assets |= dict.fromkeys([(profile, key) for key in unknown])
+            self._assets |= {(profile, one.key): one for one in found}
+        return [one for key in keys if (one := self._assets[profile, key]) is not None]
+
+    def _windows_of(self, assets: Sequence[StoredAsset], start: datetime) -> dict[AssetKey, Window]:
+        """What these assets read from an instant on."""
+        unread = [one for one in assets if not self._has(one, start)]
+        if unread:
+            found = self._tx.rows_of([one.id for one in unread], unread[0].profile, start=start)
+            for one in unread:
+                if one.id in found:
+                    self._windows[one.id] = start, _as_window(one, found[one.id])
+        return {one.key: self._from(one, start) for one in assets if one.id in self._windows}
+
+    def _has(self, asset: StoredAsset, start: datetime) -> bool:
+        return asset.id in self._windows and self._windows[asset.id][0] <= start
+
+    def _from(self, asset: StoredAsset, start: datetime) -> Window:
+        since, window = self._windows[asset.id]
+        if since == start:
+            return window
+        return window.rows(int(np.searchsorted(window.time, to_numpy(start))), len(window))
 
 
 def peer_reference(
     tx: Transaction, asset: StoredAsset, model: TrainedModel | None, time: TimeArray
 ) -> Reference:
     """What the peers of an asset show at its instants; nothing without a model or peers."""
-    peers = frozenset() if model is None else model.peers.peering.peers_of(asset.key)
-    if model is None or not peers or not len(time):
-        return NO_REFERENCE
-    start = from_numpy(time[0])
-    others = {
-        one.key: _as_window(one, tx.rows(one.id, one.profile, start=start))
-        for one in tx.assets(asset.profile, sites={key.site for key in peers})
-        if one.key in peers
-    }
-    return model.peers.peering.reference(asset.key, time, others)
+    return Neighbours(tx).reference(asset, model, time)
 
 
 def touched_with_peers(

@@ -60,14 +60,20 @@ class ModelShelf:
             raise ModelCorrupt(file=str(path), detail=_NOT_THE_ONE)
         return model.with_later(load_segmentation(self._setup.folder, model.card.profile))
 
-    def refresh(self) -> None:
-        """Let go of models that another process has replaced since; those given to `use` stay."""
+    def refresh(self) -> bool:
+        """Let go of models that another process has replaced since; those given to `use` stay.
+
+        Returns:
+            Whether there were any.
+        """
+        n_before = len(self._loaded)
         with self._store.read() as tx:
             for profile, model in list(self._loaded.items()):
                 stored = tx.active_model(profile)
                 is_current = (model and model.card.id) == (stored and stored.card.id)
                 if profile not in self._given and not is_current:
-                    self._loaded.pop(profile, None)
+                    del self._loaded[profile]
+        return len(self._loaded) < n_before
 
     def use(self, model: TrainedModel) -> None:
         """Let a model judge its profile without the store knowing it."""

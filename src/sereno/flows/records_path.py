@@ -39,9 +39,11 @@ class RecordPath:
         self._store = store
         self._shelf = shelf
         self._contexts: dict[AssetKey, AssetContext] = {}
+        self._n_changes = 0
 
     def forget(self, keys: Iterable[AssetKey] | None = None) -> None:
         """The store has changed, for these assets or for any."""
+        self._n_changes += 1
         if keys is None:
             self._contexts.clear()
             return
@@ -118,9 +120,10 @@ class RecordPath:
         kept = self._contexts.get(key)
         if kept is not None and (kept.last_at is None or first > to_numpy(kept.last_at)):
             return kept
-        zone = read_options(self._setup).timezone
+        zone, n_changes = read_options(self._setup).timezone, self._n_changes
         context = asset_context(self._store, key, profile, model, zone, first)
-        if context.is_latest:
+        # Others may write meanwhile: threads of this process, and on a server other processes.
+        if context.is_latest and n_changes == self._n_changes and not self._store.is_shared:
             self._contexts[key] = context
         return context
 

@@ -2,20 +2,20 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
 
-from sereno.detect.peering import Reference
+from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import JUDGED, FloatArray, Quality, Window
 from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
-from sereno.flows.assets import JUDGE, Standing, next_window, standing_of
-from sereno.flows.fleet import peer_reference
+from sereno.flows.assets import JUDGE, RECENT, Standing, drop_checkpoints, next_window, standing_of
+from sereno.flows.fleet import Neighbours
 from sereno.flows.judge import LEVELS, Judgement, judge_window
 from sereno.flows.life import Recorder
 from sereno.flows.models import TrainedModel
@@ -30,6 +30,8 @@ _AGE = "age"
 _TICK = timedelta(microseconds=1)
 _CHECKPOINT_ROWS = 1_000
 """Rows between two states to which a late reading can go back."""
+_RECENT_KEPT = 3
+"""Batches that what other assets tell can come later without many rows being judged again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ def score_asset(
     *,
     recorder: Recorder,
     first_touched: np.datetime64 | None = None,
+    neighbours: Neighbours | None = None,
 ) -> AssetOutcome:
     """Judge what has not been judged of an asset, and everything after a late or corrected reading again.
 
     Args:
         recorder: Of the same transaction; its owner settles it.
         first_touched: Earliest instant that the batch in this transaction added or changed.
+        neighbours: What other assets read, of the same transaction, where several assets are judged in it.
     """
     standing = standing_of(tx, asset, model, first_touched)
     window = next_window(standing)
@@ -68,8 +72,11 @@ def score_asset(
     if standing.asset.step != asset.step:
         tx.set_step(asset.id, standing.asset.step)
     if not standing.is_next:
-        tx.drop_states(asset.id, JUDGE, since=standing.last_at and standing.last_at + _TICK)
-    chunks = _judge_in_chunks(standing, window, profile, model, _beside(tx, standing, profile, model, window))
+        drop_checkpoints(tx, asset.id, since=standing.last_at and standing.last_at + _TICK)
+    beside = _beside(tx, standing, profile, model, window, neighbours)
+    chunks = _judge_in_chunks(standing, window, profile, model, beside)
+    if beside.is_with_others:
+        _keep_recent(tx, standing, chunks, model_id)
     tx.save_checkpoints(
         asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
     )
@@ -112,13 +119,35 @@ class _Beside:
     reference: Reference
     factors: Mapping[str, float]
 
+    @property
+    def is_with_others(self) -> bool:
+        """Whether other assets have a say: what they read may come a little later."""
+        return self.twin is not None or self.reference is not NO_REFERENCE
+
+
+def _keep_recent(tx: Transaction, standing: Standing, chunks: Sequence[_Chunk], model_id: str) -> None:
+    """Keep the state before the last row: what others read at its instant mostly comes after it."""
+    if len(chunks) > 1:
+        before = standing.state(chunks[-2].memory, chunks[-2].last_at, model_id)
+    elif standing.before is not None:
+        before = replace(standing.before, again_from=None)
+    else:
+        return
+    tx.save_checkpoints(standing.asset.id, RECENT, [before])
+    tx.keep_newest_checkpoints(standing.asset.id, RECENT, n_kept=_RECENT_KEPT)
+
 
 def _beside(
-    tx: Transaction, standing: Standing, profile: Profile, model: TrainedModel | None, window: Window
+    tx: Transaction,
+    standing: Standing,
+    profile: Profile,
+    model: TrainedModel | None,
+    window: Window,
+    neighbours: Neighbours | None = None,
 ) -> _Beside:
     return _Beside(
         twin_volumes(tx, standing.asset, profile, window.time),
-        peer_reference(tx, standing.asset, model, window.time),
+        (neighbours or Neighbours(tx)).reference(standing.asset, model, window.time),
         tx.threshold_factors(standing.asset.id),
     )
 
@@ -147,6 +176,8 @@ def _judge_in_chunks(
     while start < len(window):
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
         stop = min(start + _CHECKPOINT_ROWS - age, len(window))
+        if beside.is_with_others and start < len(window) - 1 == stop - 1:
+            stop -= 1  # `_keep_recent` keeps the state before the last row
         part = window.rows(start, stop)
         judgement = judge_window(
             part,

@@ -8,8 +8,10 @@ import numpy as np
 
 from sereno.contracts import MIN_ROWS
 from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import from_numpy
+from sereno.flows.assets import JUDGE
 from sereno.flows.build import Setup, life_policy
-from sereno.flows.fleet import touched_with_peers
+from sereno.flows.fleet import Neighbours, touched_with_peers
 from sereno.flows.learning import ModelShelf
 from sereno.flows.life import Recorder
 from sereno.flows.score import AssetOutcome, score_asset
@@ -66,7 +68,7 @@ class Scoring:
     """Judges assets with the models on the shelf."""
 
     def __init__(self, setup: Setup, store: Store, shelf: ModelShelf) -> None:
-        self._setup = setup
+        self.setup = setup
         self._store = store
         self._shelf = shelf
         self._policy = life_policy(setup)
@@ -93,41 +95,80 @@ class Scoring:
         profile: Profile,
         *,
         told: Callable[[AssetOutcome], None] | None = None,
-    ) -> None:
-        """Judge what a batch added, in the batch's own transaction, and what it tells of twins.
+        puts_off: bool = False,
+    ) -> int:
+        """Judge what a batch added, in the batch's own transaction, and what it tells of twins and peers.
 
         Args:
             told: Hears the outcome of each asset.
+            puts_off: Only ask for assets without rows in the batch to be judged again (`judge_asked`).
+
+        Returns:
+            Assets that were put off.
         """
         first = {ids[key]: instant for key, instant in appended.first_touched.items()}
-        assets, touched = self._concerned(tx, first, profile, {key.site for key in appended.first_touched})
-        recorder = self._recorder(tx)
+        assets, touched = self._concerned(tx, first, profile, set(appended.first_touched))
+        n_asked = 0
+        if puts_off:
+            others = {one: from_numpy(at) for one, at in touched.items() if one not in first}
+            n_asked = tx.ask_again(others, JUDGE) if others else 0
+            touched = {one: at for one, at in touched.items() if one in first}
+        recorder, neighbours = self._recorder(tx), Neighbours(tx, assets)
         for asset in assets:
             if asset.id in touched:
-                outcome = self._score(tx, asset, touched[asset.id], recorder)
+                outcome = self._score(tx, asset, touched[asset.id], recorder, neighbours)
                 if told is not None:
                     told(outcome)
         recorder.settle()
+        return n_asked
+
+    def judge_at_once(
+        self, tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended, profile: Profile
+    ) -> None:
+        """Judge all that a batch concerns, in the batch's own transaction."""
+        self.judge_touched(tx, ids, appended, profile)
+
+    def judge_asked(self, *, limit: int) -> int:
+        """Judge assets again that were put off, in one transaction; returns how many."""
+        with self._store.read() as tx:
+            ids = tx.asked_again(JUDGE, limit=limit)
+        if not ids:
+            return 0
+        with self._store.begin() as tx:
+            tx.lock_assets(ids)
+            recorder, neighbours = self._recorder(tx), Neighbours(tx)
+            for asset in tx.assets(ids=ids):
+                self._score(tx, asset, None, recorder, neighbours)
+            recorder.settle()
+        return len(ids)
 
     def _recorder(self, tx: Transaction) -> Recorder:
-        return Recorder(tx, self._policy, now=self._setup.clock())
+        return Recorder(tx, self._policy, now=self.setup.clock())
 
     def lock_concerned(self, tx: Transaction, ids: Mapping[AssetKey, int], profile: Profile) -> None:
         """Keep other engines away from all that judging a batch may concern, until its transaction ends."""
+        if not self._store.is_shared:
+            return
         first = dict.fromkeys(ids.values(), np.datetime64(0, "us"))
-        _, touched = self._concerned(tx, first, profile, {key.site for key in ids})
+        _, touched = self._concerned(tx, first, profile, set(ids))
         tx.lock_assets(list(touched))
 
     def _concerned(
-        self, tx: Transaction, first: Mapping[int, np.datetime64], profile: Profile, sites: set[str]
+        self, tx: Transaction, first: Mapping[int, np.datetime64], profile: Profile, keys: set[AssetKey]
     ) -> tuple[Sequence[StoredAsset], Mapping[int, np.datetime64]]:
-        """Assets to look at, and the first instant of each of them that new rows concern, by id."""
+        """Assets to look at, and the first instant of each of them that new rows concern, by id.
+
+        Args:
+            keys: Of the assets in `first`.
+        """
         model = self._shelf.get(profile.name)
-        if not (has_twins(profile) or (model is not None and bool(model.peers.peering.ties))):
-            return tx.assets(profile.name, sites=sites), first
-        assets = tx.assets(profile.name)
-        touched = touched_with_twins(first, profile, assets)
-        return assets, touched_with_peers(touched, model, assets)
+        if has_twins(profile):
+            assets = tx.assets(profile.name)
+            touched = touched_with_twins(first, profile, assets)
+            return assets, touched_with_peers(touched, model, assets)
+        asking = set[AssetKey]() if model is None else model.peers.peering.those_asking_any(keys)
+        assets = tx.assets(profile.name, sites={key.site for key in keys | asking})
+        return assets, touched_with_peers(first, model, assets)
 
     def _score(
         self,
@@ -135,10 +176,19 @@ class Scoring:
         asset: StoredAsset,
         first_touched: np.datetime64 | None,
         recorder: Recorder,
+        neighbours: Neighbours | None = None,
     ) -> AssetOutcome:
-        profile = self._setup.profiles[asset.profile]
+        profile = self.setup.profiles[asset.profile]
         model = self._shelf.get(asset.profile)
-        return score_asset(tx, asset, profile, model, recorder=recorder, first_touched=first_touched)
+        return score_asset(
+            tx,
+            asset,
+            profile,
+            model,
+            recorder=recorder,
+            first_touched=first_touched,
+            neighbours=neighbours,
+        )
 
     def _note_model(self, asset: StoredAsset, report: ScoreReport) -> None:
         model = self._shelf.get(asset.profile)

@@ -1,23 +1,38 @@
-"""What one serving process holds: the workspace of every organization, opened once."""
+"""What one serving process holds: the workspace of every organization, and what goes on beside requests."""
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sereno.domain.access import DEFAULT_ORGANIZATION
-from sereno.domain.errors import NotFound, SerenoError
+from sereno.domain.errors import NotFound, RoleNeedsServer, SerenoError
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.delivering import Notifier
+from sereno.flows.group_commit import GroupCommit
 from sereno.flows.organizations import find_organizations, is_organization, organization_folder
+from sereno.flows.room import RoomLook
+from sereno.flows.sources import run_sources
+from sereno.flows.supervision import Part, PartStatus
+from sereno.flows.watching import keep_calibrated
 from sereno.flows.workspace import Workspace
 
 __all__ = ["DEFAULT_ORGANIZATION", "Service", "ServiceRole"]
 
-
 log = logging.getLogger(__name__)
+
+_CALIBRATION_S = 60.0
+_HOUSE_S = 300.0
+_ANSWERS_KEPT = timedelta(hours=48)
+"""How long the same request with the same key gets the same answer."""
+_PATIENCE_S = 15.0
+"""How long an ending service waits for each part [s]."""
 
 
 class ServiceRole(StrEnum):
@@ -28,12 +43,32 @@ class ServiceRole(StrEnum):
     ENGINE = "engine"
     NOTIFIER = "notifier"
 
+    @property
+    def answers(self) -> bool:
+        """Whether it answers requests of others than those who look how it is doing."""
+        return self in {ServiceRole.ALL, ServiceRole.API}
+
+    @property
+    def judges(self) -> bool:
+        """Whether it is an engine: sources, timers, recalibration."""
+        return self in {ServiceRole.ALL, ServiceRole.ENGINE}
+
+    @property
+    def tells(self) -> bool:
+        """Whether it delivers notifications."""
+        return self in {ServiceRole.ALL, ServiceRole.NOTIFIER}
+
 
 class Service:
     """The organizations that a process serves; safe to share between threads.
 
+    Nothing goes on before `start`: until then it only gives workspaces, and an intake to each.
+
     Args:
         folder: The workspace; its own settings and store are those of the organization `default`.
+
+    Raises:
+        RoleNeedsServer: The store is embedded, and the role is a part of the work only.
     """
 
     def __init__(
@@ -47,10 +82,17 @@ class Service:
         self.role = role
         self.stop = threading.Event()
         self._folder, self._clock, self._language = folder, clock, language
-        self._opening = threading.Lock()
+        self._held = ExitStack()
+        self._lock = threading.RLock()
+        self._has_started = False
+        self._intakes: dict[str, GroupCommit] = {}
+        self._parts: list[Part] = []
         self._workspaces: dict[str, Workspace] = {
             DEFAULT_ORGANIZATION: Workspace.open(folder, clock=clock, language=language)
         }
+        if role is not ServiceRole.ALL and not self._root.store.is_shared:
+            self._root.close()
+            raise RoleNeedsServer(role=role.value, workspace=str(folder))
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -66,6 +108,16 @@ class Service:
         """By name of their organization."""
         return dict(self._workspaces)
 
+    @property
+    def intakes(self) -> Mapping[str, GroupCommit]:
+        """Those that have been asked for, by name of their organization."""
+        return dict(self._intakes)
+
+    @property
+    def parts(self) -> list[PartStatus]:
+        """How what goes on beside requests is doing."""
+        return [part.status for part in self._parts]
+
     def workspace(self, organization: str) -> Workspace:
         """The workspace of an organization.
 
@@ -73,7 +125,7 @@ class Service:
             NotFound: There is none of that name.
         """
         if organization not in self._workspaces and is_organization(self._folder, organization):
-            with self._opening:
+            with self._lock:
                 if organization not in self._workspaces:
                     self._open(organization)
         try:
@@ -81,24 +133,111 @@ class Service:
         except KeyError:
             raise NotFound(what="organization", id=organization, hint="") from None
 
+    def intake(self, organization: str) -> GroupCommit:
+        """The lane by which what an organization sends reaches its store.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
+        known = self._intakes.get(organization)
+        if known is not None:
+            return known
+        workspace = self.workspace(organization)
+        with self._lock:
+            if organization not in self._intakes:
+                self._intakes[organization] = GroupCommit(workspace)
+            return self._intakes[organization]
+
+    def start(self) -> None:
+        """Be the engine and the notifier as the role says, beside the requests.
+
+        Raises:
+            EngineRunning: The store is embedded, and another process works on it.
+        """
+        if self.role.judges:
+            self._held.enter_context(self._root.engine_lease(f"serve --role {self.role.value}"))
+        with self._lock:
+            self._has_started = True
+            for name, workspace in self._workspaces.items():
+                self._begin(name, workspace)
+
     def refresh(self) -> list[str]:
         """Open the organizations that were added since; returns their names."""
-        with self._opening:
+        with self._lock:
             new = [name for name in find_organizations(self._folder) if name not in self._workspaces]
             return [name for name in new if self._open(name)]
+
+    def close(self) -> None:
+        """End every part, finish what was taken, and give back the stores."""
+        self.stop.set()
+        for part in self._parts:
+            if not part.join(_PATIENCE_S):
+                log.warning("part does not end, and is left", extra={"part": part.name})
+        for intake in self._intakes.values():
+            intake.close()
+        self._held.close()
+        for workspace in self.workspaces.values():
+            workspace.close()
 
     def _open(self, name: str) -> bool:
         """Open an organization; one that cannot be opened does not keep the others from being served."""
         try:
             folder = organization_folder(self._folder, name)
-            self._workspaces[name] = Workspace.open(folder, clock=self._clock, language=self._language)
+            workspace = Workspace.open(folder, clock=self._clock, language=self._language)
         except SerenoError as error:
             log.error("organization not opened", extra={"organization": name, "error": str(error)})
             return False
+        self._workspaces[name] = workspace
+        if self._has_started:
+            self._begin(name, workspace)
         return True
 
-    def close(self) -> None:
-        """Ask every part to end and give back the stores."""
-        self.stop.set()
-        for workspace in self.workspaces.values():
-            workspace.close()
+    def _begin(self, organization: str, workspace: Workspace) -> None:
+        prefix = "" if organization == DEFAULT_ORGANIZATION else f"{organization}/"
+        for title, work in self._work_of(organization, workspace).items():
+            part = Part(f"{prefix}{title}", work, self.stop)
+            self._parts.append(part)
+            part.start()
+
+    @property
+    def _root(self) -> Workspace:
+        return self._workspaces[DEFAULT_ORGANIZATION]
+
+    def _work_of(
+        self, organization: str, workspace: Workspace
+    ) -> dict[str, Callable[[threading.Event], None]]:
+        work: dict[str, Callable[[threading.Event], None]] = {}
+        notifier = workspace.notifier() if self.role.tells else None
+        if self.role.judges:
+            self.intake(organization)  # judges again what peers told late, whoever stored it
+            work["timers"] = partial(_tend, workspace)
+            work["calibration"] = partial(_calibrate, workspace)
+            work["housekeeping"] = partial(_keep_house, workspace)
+            if workspace.settings.sources:
+                work["sources"] = partial(_run_sources, workspace, notifier)
+        if notifier is not None:
+            work["notifier"] = notifier.run
+        return work
+
+
+def _tend(workspace: Workspace, stop: threading.Event) -> None:
+    with workspace.tending():
+        stop.wait()
+
+
+def _run_sources(workspace: Workspace, notifier: Notifier | None, stop: threading.Event) -> None:
+    run_sources(workspace, stop, notifier=notifier)
+
+
+def _calibrate(workspace: Workspace, stop: threading.Event) -> None:
+    while not stop.is_set():
+        keep_calibrated(workspace)
+        stop.wait(_CALIBRATION_S)
+
+
+def _keep_house(workspace: Workspace, stop: threading.Event) -> None:
+    room = RoomLook(workspace.folder)
+    while not stop.is_set():
+        room.look()
+        workspace.drop_answers(older_than=_ANSWERS_KEPT)
+        stop.wait(_HOUSE_S)

@@ -13,7 +13,15 @@ from sereno.contracts.notification import Answer
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
-from sereno.domain.errors import FileMissing, ModelError, ModelMissing, NotFound, SettingsError, UsageError
+from sereno.domain.errors import (
+    FileMissing,
+    ModelError,
+    ModelMissing,
+    NotFound,
+    SerenoError,
+    SettingsError,
+    UsageError,
+)
 from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.privacy import Pseudonyms
@@ -95,8 +103,10 @@ from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
 from sereno.flows.succession import find_model, promote_model, roll_back_model
+from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
+from sereno.ingest import Batch, inspect_file, read_batches
 from sereno.ingest.identity import site_from_file_name
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
@@ -137,6 +147,7 @@ class Workspace:
         self._jobs = JobRunner(
             setup.folder, store, clock=setup.clock, language=setup.language, done=self._look_again
         )
+        self._kept_scoring: Scoring | None = None
 
     @classmethod
     def open(
@@ -262,7 +273,7 @@ class Workspace:
         if files:
             self.keep_timezone(options.timezone)
         scoring = self._scoring()
-        after = scoring.judge_touched if judge else judge_again
+        after = scoring.judge_at_once if judge else judge_again
         before = scoring.lock_concerned if judge else lock_touched
         into = Ingestion(self._setup, self._store, options, after, is_simulated, before, patience)
         self._records.forget()
@@ -285,7 +296,7 @@ class Workspace:
         with self._store.begin() as tx:
             ids = self._ensured(tx, readings, zone, judge=judge)
             appended = self._append(tx, readings, ids, is_simulated=is_simulated)
-            judging = self._scoring().judge_touched if judge else judge_again
+            judging = self._scoring().judge_at_once if judge else judge_again
             judging(tx, ids, appended, self.profiles[readings.profile])
         return appended.n_new + appended.n_changed
 
@@ -415,6 +426,40 @@ class Workspace:
             appended = self._append(tx, batch.readings, ids)
             self._scoring().judge_touched(tx, ids, appended, profile, told=keep)
         return self._records.in_order(batch, judged)
+
+    def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
+        """Store and judge what several requests brought, in one transaction; see `Taker.take`.
+
+        Raises:
+            StoreError: Nothing of any of them is stored.
+        """
+        return Taker(self._setup, self._store, self._records, self._scoring()).take(submissions)
+
+    def read_table(
+        self, path: str | Path, *, timezone: str | None = None, profile: str | None = None
+    ) -> list[Batch]:
+        """The readings of a file, read as `ingest` reads it; stores nothing.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        options = read_options(self._setup, FileHints(timezone=timezone, profile=profile))
+        plan = inspect_file(Path(path), self.profiles, options)
+        return list(read_batches(plan))
+
+    def judge_asked(self, *, limit: int) -> int:
+        """Judge assets again of which judging was put off, in one transaction; returns how many."""
+        return self._scoring().judge_asked(limit=limit)
+
+    def refresh_models(self) -> None:
+        """Let go of models that another process has replaced."""
+        if self._models.refresh():
+            self._records.forget()
+
+    def drop_answers(self, *, older_than: timedelta) -> int:
+        """Forget what requests of long ago were answered; returns how many."""
+        with self._store.begin() as tx:
+            return tx.drop_answers(before=self.now() - older_than)
 
     def use_model(self, model: TrainedModel) -> None:
         """Let a model judge its profile as long as this workspace is open, whatever the store says."""
@@ -1035,16 +1080,14 @@ class Workspace:
             refuse_engines(url, setup.root)
         return upgrade_folder(setup.root, url, at=clock(), is_dry=is_dry)
 
-    def refresh_models(self) -> None:
-        """Let go of models that another process has replaced since."""
-        self._models.refresh()
-
     def intake(self) -> Intake:
         """Where records of sources go."""
         return Intake(self._setup, self._store, self._scoring(), self._records.forget)
 
     def _scoring(self) -> Scoring:
-        return Scoring(self._setup, self._store, self._models)
+        if self._kept_scoring is None or self._kept_scoring.setup is not self._setup:
+            self._kept_scoring = Scoring(self._setup, self._store, self._models)
+        return self._kept_scoring
 
     def _ensured(
         self, tx: Transaction, readings: Readings, zone: str, *, judge: bool

@@ -1,6 +1,5 @@
 """Adjusted thresholds: added and taken back, never deleted."""
 
-from collections import defaultdict
 from dataclasses import fields
 from datetime import datetime
 
@@ -18,10 +17,14 @@ _COLUMNS = [adjustment.c[one.name] for one in fields(Adjustment)]
 class AdjustmentSession(Session):
     """The part of a transaction that keeps adjusted thresholds."""
 
+    _factors: dict[int, dict[str, float]] | None = None
+    """What multiplies thresholds, by asset and check, once somebody has asked."""
+
     def add_adjustment(self, one: Adjustment) -> None:
         """Keep a new adjustment."""
         self._check_asset(one.asset_id)
         self._check_incidents(one.incident_id)
+        self._factors = None
         row = {each.name: getattr(one, each.name) for each in fields(Adjustment)}
         self._connection.execute(insert(adjustment), row | {"organization_id": self._organization_id})
         said = {"check": one.check, "factor": one.factor, "incident": one.incident_id}
@@ -51,14 +54,18 @@ class AdjustmentSession(Session):
 
     def threshold_factors(self, asset_id: int) -> dict[str, float]:
         """What multiplies the thresholds of an asset, by check; those that nobody moved are not named."""
-        factors: dict[str, float] = defaultdict(lambda: 1.0)
-        for one in self.adjustments(asset_id=asset_id):
-            factors[one.check] *= one.factor
-        return dict(factors)
+        if self._factors is None:
+            # There are few, and a batch asks for many assets.
+            self._factors = {}
+            for one in self.adjustments():
+                own = self._factors.setdefault(one.asset_id, {})
+                own[one.check] = own.get(one.check, 1.0) * one.factor
+        return dict(self._factors.get(asset_id, {}))
 
     def undo_adjustments(self, incident_id: str, *, at: datetime, by: str) -> list[Adjustment]:
         """Take back what an incident's verdict moved; gives what was taken back."""
         undone = self.adjustments(incident_id=incident_id)
+        self._factors = None
         change = update(adjustment).where(
             adjustment.c.organization_id == self._organization_id,
             adjustment.c.incident_id == incident_id,

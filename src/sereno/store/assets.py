@@ -45,12 +45,14 @@ class AssetSession(Session):
         *,
         sites: Collection[str] | None = None,
         with_sources: bool = False,
+        ids: Collection[int] | None = None,
     ) -> list[StoredAsset]:
         """The assets of one profile or of all, sorted by profile, site and asset.
 
         Args:
             sites: Only those of these sites; a fleet is not listed to find one of its members.
             with_sources: What readings come from, too: it may have incidents, but no readings.
+            ids: Only these.
         """
         query = self._assets()
         if profile is not None:
@@ -59,6 +61,8 @@ class AssetSession(Session):
             query = query.where(asset.c.profile != SOURCE_PROFILE)
         if sites is not None and len(sites) <= MAX_NAMES_IN_QUERY:
             query = query.where(site.c.name.in_([clean_text(name) for name in sites]))
+        if ids is not None:
+            query = query.where(asset.c.id.in_(list(ids)))
         found = [_stored_asset(row) for row in self._connection.execute(query)]
         self._own_assets.update(one.id for one in found)
         self._asset_keys |= {one.id: one.key for one in found}

@@ -16,7 +16,16 @@ from sereno.store.merging import AssetRows
 if TYPE_CHECKING:
     from psycopg import Cursor
 
-__all__ = ["CHUNK_ROWS", "Cells", "TableRows", "insert_chunks", "insert_rows", "read_rows", "upsert_rows"]
+__all__ = [
+    "CHUNK_ROWS",
+    "Cells",
+    "TableRows",
+    "insert_chunks",
+    "insert_rows",
+    "read_rows",
+    "read_rows_of",
+    "upsert_rows",
+]
 
 CHUNK_ROWS = 20_000
 """Rows that exist as Python objects at a time."""
@@ -95,9 +104,8 @@ def read_rows(
 ) -> AssetRows:
     """The stored rows of one asset with first <= ts < last [microseconds since 1970], in time order."""
     is_postgres = connection.dialect.name == "postgresql"
-    ts = "(extract(epoch FROM ts) * 1000000)::bigint" if is_postgres else "ts"
     mark = "%s" if is_postgres else "?"
-    columns = [ts, "revision", "simulated", *table.values_of(signals), *table.qualities_of(signals)]
+    columns = _row_columns(table, signals, is_postgres=is_postgres)
     where = [f"asset_id = {mark}"]
     parameters: Cells = [asset_id]
     for bound, sign in zip(between, (">=", "<"), strict=True):
@@ -112,6 +120,34 @@ def read_rows(
         parts.append(_as_rows(chunk, len(signals)))
     cursor.close()
     return AssetRows.join(parts)
+
+
+def read_rows_of(
+    connection: Connection,
+    table: ReadingTable,
+    asset_ids: Sequence[int],
+    signals: Sequence[str],
+    first: int,
+) -> dict[int, AssetRows]:
+    """The stored rows of several assets from an instant on [microseconds since 1970], in one question."""
+    is_postgres = connection.dialect.name == "postgresql"
+    columns = ["asset_id", *_row_columns(table, signals, is_postgres=is_postgres)]
+    ids = ", ".join(f"{one:d}" for one in sorted(asset_ids))
+    bound, mark = (EPOCH + first * MICROSECOND, "%s") if is_postgres else (first, "?")
+    where = f"asset_id IN ({ids}) AND ts >= {mark}"
+    query = f'SELECT {", ".join(columns)} FROM "{table.name}" WHERE {where} ORDER BY asset_id, ts'
+    found = connection.exec_driver_sql(query, (bound,)).all()
+    owner = np.fromiter((row[0] for row in found), dtype=np.int64, count=len(found))
+    rows = _as_rows([row[1:] for row in found], len(signals))
+    edges = np.searchsorted(owner, [*sorted(asset_ids)])
+    ends = np.searchsorted(owner, [*sorted(asset_ids)], side="right")
+    parts = zip(sorted(asset_ids), edges.tolist(), ends.tolist(), strict=True)
+    return {one: rows.take(slice(start, stop)) for one, start, stop in parts}
+
+
+def _row_columns(table: ReadingTable, signals: Sequence[str], *, is_postgres: bool) -> list[str]:
+    ts = "(extract(epoch FROM ts) * 1000000)::bigint" if is_postgres else "ts"
+    return [ts, "revision", "simulated", *table.values_of(signals), *table.qualities_of(signals)]
 
 
 def insert_rows(connection: Connection, rows: TableRows) -> None:

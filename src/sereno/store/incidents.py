@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Text, and_, bindparam, cast, insert, or_, select, text, update
+from sqlalchemy import Select, Text, and_, bindparam, cast, func, insert, or_, select, text, update
 
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
@@ -179,21 +181,17 @@ class IncidentSession(Session):
         Args:
             since: Only those that are active, or that ended or began at or after this instant of the data.
         """
-        table = incident.c
-        query = select(incident).where(table.organization_id == self._organization_id)
-        if asset_id is not None:
-            query = query.where(table.asset_id == asset_id)
-        if group_key is not None:
-            query = query.where(table.group_key == group_key)
-        if is_active is not None:
-            query = query.where((table.condition == Condition.ACTIVE.value) == is_active)
-        if since is not None:
-            is_open = table.condition == Condition.ACTIVE.value
-            query = query.where(or_(is_open, table.ended_at >= since, table.started_at >= since))
-        if not include_withdrawn:
-            query = query.where(table.is_withdrawn.is_(False))
-        found = self._connection.execute(query.order_by(table.started_at, table.id)).mappings()
+        given = {"asset_id": asset_id, "group_key": group_key, "since": since}
+        asked = {name: value for name, value in given.items() if value is not None}
+        query = _incidents_query(frozenset(asked), is_active=is_active, with_withdrawn=include_withdrawn)
+        found = self._connection.execute(query, asked | {"mine": self._organization_id}).mappings()
         return [incident_of(dict(row)) for row in found]
+
+    def count_active(self) -> dict[int, int]:
+        """How many incidents are active, by severity."""
+        mine = (incident.c.organization_id == self._organization_id, incident.c.condition == "active")
+        query = select(incident.c.severity, func.count()).where(*mine, incident.c.is_withdrawn.is_(False))
+        return dict(self._connection.execute(query.group_by(incident.c.severity)).all())
 
     def latest_incidents(self, asset_id: int, *, until: datetime, limit: int) -> list[Incident]:
         """The last incidents of an asset that began up to an instant of the data, by start."""
@@ -244,8 +242,8 @@ class IncidentSession(Session):
 
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""
-        mine = select(incident).where(incident.c.organization_id == self._organization_id).with_for_update()
-        exact = self._connection.execute(mine.where(incident.c.id == incident_id)).mappings().one_or_none()
+        which = {"mine": self._organization_id, "incident_id": incident_id}
+        exact = self._connection.execute(_LOCKED, which).mappings().one_or_none()
         if exact is not None:
             return incident_of(dict(exact))
         return self._locked(self.incident(incident_id).id)
@@ -258,3 +256,30 @@ class IncidentSession(Session):
     def _log(self, after: Incident, event: IncidentEvent, request_key: str | None) -> None:
         identity = {"incident_id": after.id, "seq": after.n_events, "request_key": request_key}
         self._connection.execute(insert(incident_event), identity | event_columns(event))
+
+
+_LOCKED = (
+    select(incident)
+    .where(incident.c.organization_id == bindparam("mine"), incident.c.id == bindparam("incident_id"))
+    .with_for_update()
+)
+
+
+@cache
+def _incidents_query(asked: frozenset[str], *, is_active: bool | None, with_withdrawn: bool) -> Select[Any]:
+    """The question of `incidents`; kept, because to build it takes longer than to ask it."""
+    table = incident.c
+    query = select(incident).where(table.organization_id == bindparam("mine"))
+    if "asset_id" in asked:
+        query = query.where(table.asset_id == bindparam("asset_id"))
+    if "group_key" in asked:
+        query = query.where(table.group_key == bindparam("group_key"))
+    if is_active is not None:
+        query = query.where((table.condition == Condition.ACTIVE.value) == is_active)
+    if "since" in asked:
+        since = bindparam("since", type_=table.started_at.type)
+        is_open = table.condition == Condition.ACTIVE.value
+        query = query.where(or_(is_open, table.ended_at >= since, table.started_at >= since))
+    if not with_withdrawn:
+        query = query.where(table.is_withdrawn.is_(False))
+    return query.order_by(table.started_at, table.id)

@@ -13,7 +13,7 @@ from sereno.domain.changes import ChangeKind
 from sereno.domain.readings import QualityArray, Readings, TimeArray
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat
-from sereno.store.bulk import TableRows, insert_rows, read_rows, upsert_rows
+from sereno.store.bulk import TableRows, insert_rows, read_rows, read_rows_of, upsert_rows
 from sereno.store.column_types import clean_text, to_microseconds
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, with_flags
@@ -77,6 +77,9 @@ class ReadingSession(ColumnSession):
             n_changed=sum(one.n_changed for one in merged.values()),
             first_touched={key: np.datetime64(ts, "us") for key, ts in first.items() if ts is not None},
             new_times={key: one.new.ts.view("datetime64[us]") for key, one in merged.items() if len(one.new)},
+            changed_times={
+                key: one.touched.ts.view("datetime64[us]") for key, one in merged.items() if len(one.touched)
+            },
         )
 
     def set_flags(
@@ -121,6 +124,20 @@ class ReadingSession(ColumnSession):
         else:
             found = read_rows(self._connection, table, asset_id, signals, (between[0], between[1]))
         return StoredRows(found.ts.view("datetime64[us]"), signals, found.values, found.quality)
+
+    def rows_of(self, asset_ids: Sequence[int], profile: str, *, start: datetime) -> dict[int, StoredRows]:
+        """The raw rows of several assets from an instant on, by their ids."""
+        for asset_id in asset_ids:
+            self._check_asset(asset_id)
+        table = self._reading_table(profile)
+        if table is None or not asset_ids:
+            return {}
+        signals = tuple(table.columns)
+        found = read_rows_of(self._connection, table, asset_ids, signals, to_microseconds(start))
+        return {
+            one: StoredRows(rows.ts.view("datetime64[us]"), signals, rows.values, rows.quality)
+            for one, rows in found.items()
+        }
 
     def measured(self, profile: str) -> tuple[str, ...]:
         """The signals of a profile of which any asset has a value."""

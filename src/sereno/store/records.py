@@ -63,12 +63,14 @@ class Appended:
         n_changed: Values that replaced different ones; the old ones are kept.
         first_touched: Earliest new or changed instant of each asset that was touched, UTC.
         new_times: Instants of which an asset had no row, of each asset that got any, UTC, ascending.
+        changed_times: Instants of rows that were there and got other content, of each asset that has any.
     """
 
     n_new: int
     n_changed: int
     first_touched: Mapping[AssetKey, np.datetime64]
     new_times: Mapping[AssetKey, TimeArray]
+    changed_times: Mapping[AssetKey, TimeArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,16 @@ class FileIssue:
 
 @dataclass(frozen=True, slots=True)
 class WatchState:
-    """What a detector remembers of an asset up to `last_ts`."""
+    """What a detector remembers of an asset up to `last_ts`.
+
+    Attributes:
+        again_from: Rows from this instant on are to be judged again: what stands beside them has changed.
+    """
 
     last_ts: datetime | None
     memory: bytes
     model: str
+    again_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

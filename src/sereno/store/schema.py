@@ -48,6 +48,7 @@ __all__ = [
     "reading_table",
     "receiver_state",
     "regime_change",
+    "request",
     "signal_column",
     "silence",
     "site",
@@ -213,7 +214,14 @@ watch_state = Table(
     Column("last_ts", Instant),
     Column("memory", LargeBinary, nullable=False),
     _text("model"),
+    Column("again_from", Instant),
     PrimaryKeyConstraint("asset_id", "detector"),
+)
+Index(
+    "judge_again",
+    watch_state.c.again_from,
+    sqlite_where=watch_state.c.again_from.is_not(None),
+    postgresql_where=watch_state.c.again_from.is_not(None),
 )
 
 watch_checkpoint = Table(
@@ -645,3 +653,16 @@ Index(
     sqlite_where=job.c.state == text("'running'"),
     postgresql_where=job.c.state == text("'running'"),
 )
+
+
+request = Table(
+    "request",
+    metadata,
+    _organization(),
+    _text("key"),
+    _text("digest"),
+    Column("answer", StrictJson, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("organization_id", "key"),
+)
+Index("request_at", request.c.organization_id, request.c.at)

@@ -17,6 +17,7 @@ from sereno.store.models import ModelSession
 from sereno.store.outbox import OutboxSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
+from sereno.store.requests import RequestSession
 from sereno.store.silences import SilenceSession
 from sereno.store.simulated import SimulatedSession
 from sereno.store.statistics import StatisticsSession
@@ -49,6 +50,7 @@ class Transaction(
     ChangeSession,
     JobSession,
     ListSession,
+    RequestSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.
 

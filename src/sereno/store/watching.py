@@ -1,9 +1,10 @@
 """Judgement that lasts from batch to batch: watch states, checkpoints, detections."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, or_, select
+from sqlalchemy import bindparam, case, delete, func, literal, or_, select, update
 
 from sereno.domain.changes import ChangeKind
 from sereno.domain.judgement import Detection
@@ -28,21 +29,59 @@ class WatchSession(Session):
     def save_watch_state(self, asset_id: int, detector: str, state: WatchState) -> None:
         """Remember how far a detector has come; replaces what it remembered before."""
         self._check_asset(asset_id)
-        self._upsert(watch_state, [_state_row(asset_id, detector, state)])
+        row = _state_row(asset_id, detector, state)
+        self._upsert(watch_state, [row | {"again_from": state.again_from}])
+
+    def ask_again(self, first: Mapping[int, datetime], detector: str) -> int:
+        """Ask for rows to be judged again from an instant on, of assets judged as far as that.
+
+        Args:
+            first: The instant of each asset, by its id.
+
+        Returns:
+            How many assets were judged as far.
+        """
+        mine = select(asset.c.id).where(asset.c.organization_id == self._organization_id)
+        state, n_asked = watch_state.c, 0
+        for instant in sorted(set(first.values())):
+            ids = sorted(one for one, at in first.items() if at == instant)
+            given = literal(instant, state.again_from.type)
+            asked = case((state.again_from < given, state.again_from), else_=given)
+            change = update(watch_state).where(state.detector == detector, state.last_ts >= instant)
+            for start in range(0, len(ids), MAX_IDS_IN_QUERY):
+                some = state.asset_id.in_(ids[start : start + MAX_IDS_IN_QUERY])
+                of_some = change.where(some, state.asset_id.in_(mine)).values(again_from=asked)
+                n_asked += self._connection.execute(of_some).rowcount
+        return n_asked
+
+    def asked_again(self, detector: str, *, limit: int) -> list[int]:
+        """Ids of assets of which rows are to be judged again, those with the earliest rows first."""
+        query = (
+            select(watch_state.c.asset_id)
+            .join(asset, watch_state.c.asset_id == asset.c.id)
+            .where(asset.c.organization_id == self._organization_id)
+            .where(watch_state.c.again_from.is_not(None), watch_state.c.detector == detector)
+            .order_by(watch_state.c.again_from, watch_state.c.asset_id)
+        )
+        return list(self._connection.execute(query.limit(limit)).scalars())
 
     def checkpoint_before(self, asset_id: int, detector: str, instant: datetime) -> WatchState | None:
         """The newest checkpoint whose last row lies before an instant; None when there is none."""
         self._check_asset(asset_id)
-        table = watch_checkpoint.c
-        query = select(table.last_ts, table.memory, table.model).where(table.asset_id == asset_id)
-        before = query.where(table.detector == detector, table.last_ts < instant)
-        return _state(self._connection.execute(before.order_by(table.last_ts.desc()).limit(1)).one_or_none())
+        which = {"asset_id": asset_id, "detector": detector, "instant": instant}
+        return _state(self._connection.execute(_CHECKPOINT_BEFORE, which).one_or_none())
 
     def save_checkpoints(self, asset_id: int, detector: str, states: Sequence[WatchState]) -> None:
         """Keep states from which a late reading can be replayed; one of the same instant is replaced."""
         self._check_asset(asset_id)
         rows = {state.last_ts: _state_row(asset_id, detector, state) for state in states}
         self._upsert(watch_checkpoint, list(rows.values()))
+
+    def keep_newest_checkpoints(self, asset_id: int, detector: str, *, n_kept: int) -> None:
+        """Forget all but the newest checkpoints of a detector."""
+        self._check_asset(asset_id)
+        which = {"asset_id": asset_id, "detector": detector, "n_kept": n_kept - 1}
+        self._connection.execute(_DROP_OLDER, which)
 
     def drop_states(self, asset_id: int, detector: str, *, since: datetime | None = None) -> None:
         """Forget the checkpoints at and after an instant; without one, all of them and the watch state."""
@@ -94,10 +133,29 @@ class WatchSession(Session):
 
 MAX_IDS_IN_QUERY = 1000
 # Kept, because to build a statement takes longer than to run it.
-_STATE = select(watch_state.c.last_ts, watch_state.c.memory, watch_state.c.model)
+_STATE = select(watch_state.c.last_ts, watch_state.c.memory, watch_state.c.model, watch_state.c.again_from)
 _WATCH_STATE = _STATE.where(
     watch_state.c.asset_id == bindparam("asset_id"), watch_state.c.detector == bindparam("detector")
 )
+_of_detector = (
+    watch_checkpoint.c.asset_id == bindparam("asset_id"),
+    watch_checkpoint.c.detector == bindparam("detector"),
+)
+_CHECKPOINT_BEFORE = (
+    select(watch_checkpoint.c.last_ts, watch_checkpoint.c.memory, watch_checkpoint.c.model)
+    .where(*_of_detector, watch_checkpoint.c.last_ts < bindparam("instant"))
+    .order_by(watch_checkpoint.c.last_ts.desc())
+    .limit(1)
+)
+_oldest_kept = (
+    select(watch_checkpoint.c.last_ts)
+    .where(*_of_detector)
+    .order_by(watch_checkpoint.c.last_ts.desc())
+    .limit(1)
+    .offset(bindparam("n_kept"))
+    .scalar_subquery()
+)
+_DROP_OLDER = delete(watch_checkpoint).where(*_of_detector, watch_checkpoint.c.last_ts < _oldest_kept)
 _DETECTIONS = (
     select(detection)
     .where(detection.c.asset_id == bindparam("asset_id"))
@@ -108,7 +166,7 @@ _DETECTIONS_SINCE = _DETECTIONS.where(or_(detection.c.ended_at.is_(None), _ended
 _IDENTITY = ("asset_id", "check", "started_at")
 
 
-def _state(row: Row[datetime, bytes, str] | None) -> WatchState | None:
+def _state(row: Sequence[Any] | None) -> WatchState | None:
     return None if row is None else WatchState(*row)
 
 

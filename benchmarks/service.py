@@ -1,0 +1,235 @@
+"""How many records a service takes by HTTP, and how long each waits, beside the first system's way.
+
+Every record is stored, judged and committed to disk before its answer. Latencies are those of an open loop
+at a fixed rate: a request that is due while the service is busy waits, and that counts. The client shares
+the machine with the service.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.common import Goal, Options, child_environment, parse_options, publish, tell
+from benchmarks.service_load import Load, closed_loop, open_loop, request_of
+from benchmarks.solar_fleet import Fleet, build_fleet
+
+__all__ = ["main"]
+
+RATE_PER_S = 200.0
+SECONDS, QUICK_SECONDS = 20.0, 4.0
+CONNECTIONS = 32
+BATCH_ROWS = 1_000
+BATCHES, QUICK_BATCHES = 20, 3
+MQTT_MESSAGES, QUICK_MQTT_MESSAGES = 20_000, 2_000
+P99_MS = 20.0
+RATIO = 10.0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and publish."""
+    options = parse_options("service", str(__doc__), arguments)
+    with TemporaryDirectory(prefix="sereno-service-") as scratch:
+        tell("building and training a fleet")
+        fleet = build_fleet(Path(scratch) / "workspace", options)
+        figures = _figures(fleet, Path(scratch), options)
+    publish(options, figures, _goals(figures))
+
+
+def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]:
+    seconds = QUICK_SECONDS if options.is_quick else SECONDS
+    stream = _Stream(fleet)
+    with _served(fleet.folder) as (url, process):
+        tell("warming up")
+        closed_loop(url, stream.requests(url, "/procesar", 60), n_connections=4, seconds=seconds)
+        started_mb = _resident_mb(process)
+        tell(f"one record at a time, {RATE_PER_S:g} a second")
+        due = open_loop(url, stream.requests(url, "/procesar", int(RATE_PER_S * seconds)), per_s=RATE_PER_S)
+        tell("one record at a time, as many as go")
+        most = closed_loop(
+            url,
+            stream.requests(url, "/procesar", int(2_000 * seconds)),
+            n_connections=CONNECTIONS,
+            seconds=seconds,
+        )
+        tell("judged only, as many as go")
+        judged = closed_loop(
+            url,
+            stream.requests(url, "/api/v1/score", int(2_000 * seconds)),
+            n_connections=CONNECTIONS,
+            seconds=seconds,
+        )
+        tell(f"{BATCH_ROWS} records at a time")
+        batches = closed_loop(
+            url,
+            stream.batches(url, QUICK_BATCHES if options.is_quick else BATCHES),
+            n_connections=1,
+            seconds=600,
+        )
+        ended_mb = _resident_mb(process)
+    peer = _peer(fleet, scratch, seconds)
+    batch = _shown(batches) | {"rows": BATCH_ROWS, "records_per_s": round(batches.per_s * BATCH_ROWS, 1)}
+    return {
+        "http": _shown(due)
+        | {"requests_per_s": round(most.per_s, 1), "offered_per_s": RATE_PER_S, "refused": due.n_refused},
+        "http_most": _shown(most) | {"connections": CONNECTIONS, "refused": most.n_refused},
+        "score": _shown(judged),
+        "batch": batch,
+        "mqtt_messages_per_s": _mqtt(options),
+        "peer": peer,
+        "ratio": _ratio(most.per_s, peer),
+        "ratio_score": _ratio(judged.per_s, peer),
+        "ratio_batch": _ratio(batches.per_s * BATCH_ROWS, peer),
+        "memory_mb": {"start": started_mb, "end": ended_mb},
+    }
+
+
+def _goals(figures: Mapping[str, object]) -> dict[str, Goal]:
+    http: Mapping[str, float] = figures["http"]  # type: ignore[assignment]
+    ratio = figures["ratio"]
+    return {
+        "http_p99_ms": Goal(http["p99_ms"], P99_MS),
+        "ratio": Goal(None if ratio is None else float(str(ratio)), RATIO, is_floor=True),
+    }
+
+
+class _Stream:
+    """Records of the fleet that follow each other for ever, day after day, none twice."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._records = fleet.records
+        self._n_sent = 0
+
+    def next(self) -> Mapping[str, object]:
+        """The next record: the days go on where the given ones end."""
+        round_, position = divmod(self._n_sent, len(self._records))
+        self._n_sent += 1
+        record = dict(self._records[position])
+        day, month, year = str(record["Fecha"]).split(".")
+        n_days = len({one["Fecha"] for one in self._records})
+        at = date(int(year), int(month), int(day)) + timedelta(days=round_ * n_days)
+        return record | {"Fecha": at.strftime("%d.%m.%Y")}
+
+    def requests(self, url: str, path: str, n: int) -> Iterator[bytes] | Sequence[bytes]:
+        """Requests of one record each."""
+        return _Lazily(lambda: request_of(url, path, json.dumps(self.next()).encode()), n)
+
+    def batches(self, url: str, n: int) -> Sequence[bytes]:
+        """Requests of many records each."""
+        path = "/api/v1/readings?energy_unit=Wh"
+        return _Lazily(
+            lambda: request_of(url, path, json.dumps([self.next() for _ in range(BATCH_ROWS)]).encode()), n
+        )
+
+
+class _Lazily(Sequence[bytes]):
+    """Requests that are made when they are sent, so that none is used up that is not."""
+
+    def __init__(self, make: object, n: int) -> None:
+        self._make = make
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(self._n):
+            yield self._make()  # type: ignore[operator]
+
+    def __getitem__(self, _: object) -> bytes:  # type: ignore[override]
+        return self._make()  # type: ignore[operator,no-any-return]
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[tuple[str, int]]:
+    """`sereno serve` in a process of its own: its address and its number."""
+    command = [sys.executable, "-m", "sereno", "--workspace", str(folder), "--json", "serve", "--port", "0"]
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=child_environment() | {"OMP_NUM_THREADS": "1"},
+    )
+    assert child.stdout is not None
+    lines = iter(child.stdout.readline, "")
+    said = ""
+    for line in lines:
+        said += line
+        if line.startswith("}"):
+            break
+    try:
+        yield str(json.loads(said)["url"]), child.pid
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _peer(fleet: Fleet, scratch: Path, seconds: float) -> dict[str, object] | None:
+    """The first system's way; None where Flask is not installed."""
+    if find_spec("flask") is None:
+        return None
+    tell("the first system's way")
+    rows = scratch / "rows.npy"
+    np.save(rows, fleet.rows * 1000.0)
+    command = [sys.executable, "-m", "benchmarks.service_peer", str(rows)]
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=child_environment() | {"OMP_NUM_THREADS": "1"},
+    )
+    assert child.stdout is not None
+    try:
+        url = f"http://127.0.0.1:{int(child.stdout.readline())}"
+        requests = [request_of(url, "/procesar", json.dumps(one).encode()) for one in fleet.records]
+        # Flask's own server ends a connection with its answer.
+        load = Load()
+        many = requests * (1 + int(2_000 * seconds) // len(requests))
+        load = closed_loop(url, many, n_connections=4, seconds=seconds)
+    finally:
+        child.terminate()
+        child.wait()
+    return _shown(load) | {"requests_per_s": round(load.per_s, 1)}
+
+
+def _mqtt(options: Options) -> float | None:
+    """Messages a second from the broker to the store; None where that benchmark or a broker is not there."""
+    if find_spec("benchmarks.mqtt_rate") is None:
+        return None
+    n = QUICK_MQTT_MESSAGES if options.is_quick else MQTT_MESSAGES
+    found = import_module("benchmarks.mqtt_rate").messages_per_second(n)
+    return None if found is None else float(found)
+
+
+def _shown(load: Load) -> dict[str, float]:
+    quantiles = np.quantile(load.latencies, [0.5, 0.95, 0.99]) * 1000.0
+    names = ("p50_ms", "p95_ms", "p99_ms")
+    return {name: round(float(value), 2) for name, value in zip(names, quantiles, strict=True)} | {
+        "n": len(load.latencies)
+    }
+
+
+def _ratio(per_s: float, peer: Mapping[str, object] | None) -> float | None:
+    return None if peer is None else round(per_s / float(str(peer["requests_per_s"])), 2)
+
+
+def _resident_mb(process: int) -> float | None:
+    path = Path(f"/proc/{process}/statm")
+    if not path.exists():
+        return None
+    return round(int(path.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+if __name__ == "__main__":
+    main()
