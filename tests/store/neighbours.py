@@ -10,13 +10,16 @@ import numpy as np
 from sqlalchemy import MetaData, create_engine, make_url, select
 
 from sereno.contracts.notification import Answer, Outcome
+from sereno.contracts.source import Item
 from sereno.domain.access import Role
 from sereno.domain.accounts import ApiKey, LoginSession, OneTimeLink, User
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.audit import Act
+from sereno.domain.changes import ChangeKind
 from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.incidents import EventKind
 from sereno.domain.issues import DataIssue, QuarantinedRow
+from sereno.domain.jobs import Job, JobState
 from sereno.domain.judgement import RegimeChange
 from sereno.domain.silences import Matcher, Silence
 from sereno.domain.timers import Timer, TimerKind
@@ -30,6 +33,8 @@ from sereno.store import (
     WatchState,
 )
 from sereno.store.leases import Lease
+from sereno.store.listing import DetectionQuery, NotificationQuery
+from sereno.store.requests import AnsweredRequest
 from tests.store.builders import (
     NOW,
     ROOF,
@@ -138,6 +143,15 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         key = ApiKey("p" * 8, "gateway", SECRET, Role.SOURCE, (SECRET,), True, SECRET, NOW)
         tx.add_key(key)
         tx.note_act(Act(SECRET, "local", "cli", SECRET))
+        tx.add_items("planta", [Item("i", SECRET.encode())], at=NOW)
+        tx.save_source_state("planta", position=SECRET, heard_at=NOW)
+        (item,) = tx.waiting_items("planta", limit=1)
+        job = Job("w" * 16, "train", {"text": SECRET}, SECRET, SECRET, NOW, NOW)
+        tx.add_job(job)
+        tx.keep_answer(AnsweredRequest("q", SECRET, {"text": SECRET}), at=NOW)
+        tx.add_metric(1, 1, FIGURE, SECRET, START)
+        tx.retain({"metrics": NOW}, {}, at=NOW, actor=SECRET)
+        names = tx.site_names(ROOF.site)
     values = {
         "asset_id": mine,
         "asset_ids": [mine],
@@ -244,6 +258,40 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "save_receiver_state.state": ReceiverState("ana", NOW),
         "request_key": "r",
         "check": "behaviour",
+        "source": "planta",
+        "items": [Item("i", b"x")],
+        "item_id": item.id,
+        "done": [item.id],
+        "refused": {},
+        "keep": 0,
+        "add_job.one": replace(job, id="x" * 16, options={}, author="x", owner="x"),
+        "change_job.one": job,
+        "change_job.values": {"state": "cancelled"},
+        "job_id": job.id,
+        "query": DetectionQuery(),
+        "find_notifications.query": NotificationQuery(),
+        "answered.key": "q",
+        "replace_model.card": {},
+        "drop_answers.before": NOW + HOUR,
+        "change_job.states": ["queued"],
+        "jobs.states": [JobState.QUEUED],
+        "ask_again.first": {mine: START},
+        "keep_answer.one": AnsweredRequest("x", "x", {}),
+        "names": names,
+        "said": names.mentions(),
+        "actor": "eva",
+        "retain.before": {},
+        "max_rows": {"solar": 0},
+        "note.kind": ChangeKind.SILENCE,
+        "note.facts": {},
+        "clock": "machine",
+        "clock_was_set.before": HOUR,
+        "offset": HOUR,
+        "least": HOUR,
+        "window": 999 * HOUR,
+        "closing": ["opened"],
+        "n_kept": 1,
+        "causes": [found.cause],
     }
     values["children_of.parent"] = _incident(store)
     values.pop("parent")

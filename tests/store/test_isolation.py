@@ -128,6 +128,7 @@ def test_postgres_shows_an_organization_its_own_without_any_condition(
         "asset",
         "reading_table",
         "signal_column",
+        "change",
     }
 
 

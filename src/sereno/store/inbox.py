@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Table, bindparam, cast, delete, func, select, update
 
 from sereno.contracts.source import Item
+from sereno.domain.errors import NotFound
 from sereno.store.column_types import CleanText
 from sereno.store.schema import cursor, inbox
 from sereno.store.session import Session
@@ -95,10 +96,17 @@ class InboxSession(Session):
             self._connection.execute(change, rows)
 
     def note_attempt(self, source: str, item_id: int) -> int:
-        """Count a failed attempt at judging an item; returns how many there were."""
+        """Count a failed attempt at judging an item; returns how many there were.
+
+        Raises:
+            NotFound: The source has no such item.
+        """
         change = update(inbox).where(*self._items_of(inbox, source), inbox.c.id == item_id)
         change = change.values(attempts=inbox.c.attempts + 1)
-        return int(self._connection.execute(change.returning(inbox.c.attempts)).scalar_one())
+        n_attempts = self._connection.execute(change.returning(inbox.c.attempts)).scalar()
+        if n_attempts is None:
+            raise NotFound(what="item", id=item_id, hint="")
+        return int(n_attempts)
 
     def prune_items(self, source: str, *, keep: int) -> int:
         """Forget judged items but the newest; returns how many went.
