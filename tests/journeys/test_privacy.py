@@ -16,9 +16,13 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, inspect, make_url, text
 
+from sereno.contracts.source import Item
+from sereno.domain.access import Role
+from sereno.domain.accounts import ApiKey
 from sereno.domain.errors import NotFound
 from sereno.domain.failpoints import FailpointReached, arm, disarm
 from sereno.domain.incidents import Verdict
+from sereno.domain.jobs import Job
 from sereno.domain.silences import Matcher
 from sereno.domain.time import from_numpy
 from sereno.flows.naming import KEY_FILE
@@ -26,6 +30,7 @@ from sereno.flows.privacy import Erasure
 from sereno.flows.silencing import SilenceRequest
 from sereno.flows.workspace import Workspace
 from sereno.store import StoredAsset
+from sereno.store.requests import AnsweredRequest
 from tests.journeys.worlds import HOUR, MONTH_ROWS, ZONE, write_months
 from tests.store.builders import query
 from tests.support.builders import a_roof
@@ -114,12 +119,24 @@ def _prepare(folder: Path, url: str) -> None:
             _work_with(opened, view.incident.id, view.incident.asset.site)
         for site in (SITE, OTHER):
             _silence(opened, site)
+            _ask_and_send(opened, site)
 
 
 def _silence(workspace: Workspace, site: str) -> None:
     until = workspace.now() + timedelta(days=1)
     request = SilenceRequest(Matcher(site=site), "ana", f"works at {site}", ZONE, ends_at=until)
     workspace.add_silence(request)
+
+
+def _ask_and_send(workspace: Workspace, site: str) -> None:
+    """What the service keeps of gateways and requests."""
+    at, number = workspace.now(), hashlib.sha256(site.encode()).hexdigest()
+    with workspace.store.begin() as tx:
+        payload = json.dumps({"site": site, "generation": 1})
+        tx.add_items("gateway", [Item(number, payload.encode()), Item(f"{site}/1", b"{}")], at=at)
+        tx.add_key(ApiKey(number[:8], "gateway", "x", Role.SOURCE, (site,), False, "ana", at))
+        tx.keep_answer(AnsweredRequest(number, "x", {"quarantined": [f"{site}: no time"]}), at=at)
+        tx.add_job(Job(number, "report", {"asset": site}, "ana", "x", at, at))
 
 
 def _work_with(workspace: Workspace, incident: str, site: str) -> None:
@@ -152,7 +169,7 @@ def _files_with(folder: Path, name: str) -> list[str]:
 
 def _of_others(found: Dump, files: Path, incidents: Sequence[str]) -> Dump:
     """What a dump holds of sites that are not erased; the rows of a file are known by its content."""
-    kept = {"file_ledger", "erasure", "model", "metric", "delivery_attempt"}
+    kept = {"file_ledger", "erasure", "model", "metric", "delivery_attempt", "api_key", "inbox"}
     theirs = [path for path in files.glob(f"{SITE}_*") if not path.name.startswith(NEAR)]
     names = [SITE, *incidents, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in theirs)]
     return {
@@ -182,8 +199,10 @@ def test_erased_site_leaves_nothing_and_touches_no_other(
     assert differences(_of_others(after, files, incidents), _of_others(before, files, incidents)) == {}
     assert workspace.sites() == sorted((OTHER, NEAR, CUPS))
     assert report.counts["reading_solar"] == 2 * MONTH_ROWS
+    assert (report.counts["inbox"], report.counts["api_key (rewritten)"]) == (2, 1)
     judged = ("incident", "incident_event", "notification", "delivery_attempt", "detection", "watch_state")
-    for table in (*judged, "quarantined_row", "data_issue", "silence"):
+    asked = ("inbox", "request", "change", "job (rewritten)", "api_key (rewritten)")
+    for table in (*judged, "quarantined_row", "data_issue", "silence", *asked):
         assert report.counts[table] > 0, table
 
 
@@ -395,6 +414,7 @@ def test_erasing_needs_a_confirmation(workspace: Workspace) -> None:
     done = sereno("privacy", "erase", SITE, "--reason", REASON, "--yes", "--json", workspace=workspace.folder)
     listed = sereno("privacy", "records", "--json", workspace=workspace.folder)
 
+    assert SITE not in _stored_texts(workspace.store.url).replace(NEAR, "")
     assert (refused.code, refused.error["code"]) == (2, "usage")
     assert (looked.code, looked.document["dry_run"]) == (0, True)
     assert done.document["rows"] == looked.document["rows"]

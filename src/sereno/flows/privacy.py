@@ -19,6 +19,7 @@ import numpy as np
 from sereno.domain.archive import ArchiveError, digest_of
 from sereno.domain.archive import pack as pack_model
 from sereno.domain.archive import unpack as unpack_model
+from sereno.domain.audit import current_act
 from sereno.domain.errors import SerenoError, SystemRefused
 from sereno.domain.failpoints import reach
 from sereno.domain.mentions import Mentions
@@ -151,13 +152,14 @@ def erase_site(
     token = f"erased-{secrets.token_hex(6)}"
     instead = {name: _token(name, names, token) for name in names.telling}
     said, counts = names.mentions(instead), Counter[str]()
+    _forget_words(names.mentions(dict.fromkeys(names.telling, subject)))
     models = _Models(setup.folder, names, instead)
     with suppress(_Undone), store.begin() as tx:
         # Whoever writes to them now ends first; whoever comes later finds them gone.
         tx.lock_assets([one.id for one in tx.assets(sites=[names.name])])
         counts = tx.erase_site(names, said, subject=subject, at=at, actor=actor, reason=reason)
         counts += models.rewrite(tx, is_dry=is_dry)
-        counts["incident_event (kept)"] += tx.mentions_in_logs(said)
+        counts += Counter({f"{name} (kept)": n for name, n in tx.mentions_in_logs(said).items()})
         if is_dry:
             raise _Undone
     if not is_dry:
@@ -178,6 +180,14 @@ def retain(
         if is_dry:
             raise _Undone
     return Erasure("retention", "", counts, is_dry=is_dry)
+
+
+def _forget_words(said: Mentions) -> None:
+    """Let the log of what was done tell an erasure without what is erased."""
+    act = current_act()
+    if act is not None:
+        act.action, act.subject = said.text(act.action), said.text(act.subject)
+        act.facts = {name: said.replaced(value) for name, value in act.facts.items()}
 
 
 def _token(name: str, names: SiteNames, token: str) -> str:

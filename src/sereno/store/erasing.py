@@ -3,8 +3,10 @@
 Every erasure leaves a record: who, when, why, how many rows of each table; never what was erased.
 """
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,20 +21,26 @@ from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.outbox import DEAD, FOLDED, SENT
 from sereno.store.schema import (
     adjustment,
+    api_key,
     asset,
+    audit_entry,
+    change,
     correction,
     data_issue,
     delivery_attempt,
     detection,
     erasure,
     file_ledger,
+    inbox,
     incident,
     incident_event,
+    job,
     metric,
     model,
     notification,
     quarantined_row,
     regime_change,
+    request,
     silence,
     site,
     superseded_reading,
@@ -157,14 +165,50 @@ class ErasingSession(ColumnSession):
             counts[table.name] += self._connection.execute(delete(table).where(condition)).rowcount
         counts += self._rewrite(notification, ("body", "last_error"), said)
         counts += self._rewrite(incident, ("comments", "evidence"), said)
+        counts += self._rewrite(job, ("options", "progress", "result", "error"), said)
+        counts += self._rewrite(api_key, ("sites",), said)
+        counts += self._delete_passing(said)
         self._close_record(record, +counts)
         return +counts
 
-    def mentions_in_logs(self, said: Mentions) -> int:
-        """Entries of the append-only logs of other incidents that speak of somebody."""
-        table = incident_event
-        query = select(table.c.detection, table.c.facts).where(_may_say(table, ("detection", "facts"), said))
+    def mentions_in_logs(self, said: Mentions) -> Counter[str]:
+        """Entries of append-only logs that speak of somebody: of other incidents, and of who did what."""
+        mine = select(incident.c.id).where(incident.c.organization_id == self._organization_id)
+        of_incidents = incident_event.c.incident_id.in_(mine)
+        of_acts = audit_entry.c.organization_id == self._organization_id
+        return Counter(
+            {
+                table.name: self._count_speaking(table, columns, condition, said)
+                for table, columns, condition in (
+                    (incident_event, ("detection", "facts"), of_incidents),
+                    (audit_entry, ("subject", "action", "before", "after"), of_acts),
+                )
+            }
+        )
+
+    def _count_speaking(
+        self, table: Table, columns: Sequence[str], condition: ColumnElement[bool], said: Mentions
+    ) -> int:
+        query = select(*(table.c[name] for name in columns)).where(condition, _may_say(table, columns, said))
         return sum(said.are_in(list(row)) for row in self._connection.execute(query))
+
+    def _delete_passing(self, said: Mentions) -> Counter[str]:
+        """What is kept for a while only goes with whoever it speaks of."""
+        counts: Counter[str] = Counter()
+        for table, columns in ((change, ("subject", "facts")), (request, ("key", "answer"))):
+            query = select(table).where(table.c.organization_id == self._organization_id)
+            rows = self._connection.execute(query.where(_may_say(table, columns, said))).mappings().all()
+            for row in map(dict, rows):
+                if said.are_in([row[name] for name in columns]):
+                    self._connection.execute(delete(table).where(*_key(table, row)))
+                    counts[table.name] += 1
+        mine = select(inbox.c.id, inbox.c.item_key, inbox.c.payload, inbox.c.error)
+        sent = self._connection.execute(mine.where(inbox.c.organization_id == self._organization_id))
+        gone = [row.id for row in sent if said.are_in([row.item_key, _readable(row.payload), row.error])]
+        for start in range(0, len(gone), MAX_IDS):
+            some = delete(inbox).where(inbox.c.id.in_(gone[start : start + MAX_IDS]))
+            counts[inbox.name] += self._connection.execute(some).rowcount
+        return counts
 
     def replace_model(self, model_id: str, card: Mapping[str, object], path: str) -> None:
         """Give a model another card and artefact."""
@@ -427,6 +471,14 @@ def _may_say(table: Table, columns: Sequence[str], said: Mentions) -> ColumnElem
             for fragment in {name, _in_json(name)}
         )
     )
+
+
+def _readable(payload: bytes) -> str:
+    """What was sent, as text; JSON may have escaped its letters."""
+    text = payload.decode("utf-8", "replace")
+    with suppress(ValueError):
+        text = json.dumps(json.loads(text), ensure_ascii=False)
+    return text
 
 
 def _in_json(name: str) -> str:
