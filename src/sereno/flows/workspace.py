@@ -389,7 +389,7 @@ class Workspace:
         """
         with self._store.read() as tx:
             incident = tx.incident(incident_id)
-            return view_of(tx, incident, self.profiles, self.settings.tariff, self._usable_model)
+            return view_of(tx, incident, self.profiles, self.settings.tariff, self.usable_model)
 
     def regimes(self, *, asset: str | None = None, since: datetime | None = None) -> list[RegimeView]:
         """When process lines started, stopped or came to other set-points, newest first.
@@ -400,7 +400,7 @@ class Workspace:
         with self._store.read() as tx:
             return find_regimes(tx, self.profiles, asset=asset, since=since)
 
-    def _usable_model(self, profile: str) -> TrainedModel | None:
+    def usable_model(self, profile: str) -> TrainedModel | None:
         """As `model`; None also where it cannot be used here, which is no reason not to show an incident."""
         try:
             return self._models.get(profile)
@@ -414,6 +414,10 @@ class Workspace:
             request_key: Of the request, as of all that people do: one heard before changes nothing.
         """
         return self._act(incident_id, EventKind.ACKNOWLEDGED, actor, request_key)
+
+    def unacknowledge(self, incident_id: str, *, actor: str, request_key: str | None = None) -> Incident:
+        """Take the acknowledgement back: it waits for somebody again."""
+        return self._act(incident_id, EventKind.UNACKNOWLEDGED, actor, request_key, reason="person")
 
     def comment(self, incident_id: str, text: str, *, actor: str, request_key: str | None = None) -> Incident:
         """Add a remark."""
@@ -478,7 +482,7 @@ class Workspace:
 
     def _would_change(self, tx: Transaction, incident: Incident, verdict: Verdict) -> WouldChange:
         asset = self._asset_of(tx, incident)
-        model = self._usable_model(asset.profile)
+        model = self.usable_model(asset.profile)
         return would_change(tx, incident, verdict, asset, self.profiles[asset.profile], model)
 
     @staticmethod
@@ -944,7 +948,7 @@ class Workspace:
         """
         if not self.settings.receivers:
             return None
-        return build_notifier(self._setup, self._store, self._usable_model)
+        return build_notifier(self._setup, self._store, self.usable_model)
 
     def deliver_due(self) -> DeliveryReport:
         """Deliver what may leave now, once.

@@ -9,7 +9,7 @@ import numpy as np
 
 from sereno.contracts.notification import Answer
 from sereno.domain.incidents import Incident, IncidentEvent
-from sereno.domain.judgement import Detection, ModelCard
+from sereno.domain.judgement import Detection, ModelCard, Severity
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
 from sereno.domain.signals import AssetKey
 
@@ -20,6 +20,7 @@ __all__ = [
     "NewNotification",
     "ReceiverState",
     "Recorded",
+    "Spell",
     "StoredAsset",
     "StoredAttempt",
     "StoredDetection",
@@ -86,6 +87,16 @@ class StoredRows:
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """When an asset was in trouble; `ended_at` is None while it goes on."""
+
+    asset_id: int
+    severity: Severity
+    started_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from sereno.store.leases import LeaseSession
 from sereno.store.ledger import LedgerSession
 from sereno.store.models import ModelSession
 from sereno.store.outbox import OutboxSession
+from sereno.store.overviews import OverviewSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
 from sereno.store.silences import SilenceSession
@@ -22,6 +23,7 @@ class Transaction(
     AssetSession,
     ReadingSession,
     SimulatedSession,
+    OverviewSession,
     CorrectionSession,
     LedgerSession,
     WatchSession,
