@@ -1,7 +1,7 @@
 /* Charts: fills every [data-chart] with the figures of its data-src, drawn by uPlot in the colours of the page. */
 (function () {
   "use strict";
-  const language = document.documentElement.lang;
+  const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
   const SHAPES = {
     critical: [[0, -1], [1, 0], [0, 1], [-1, 0]],
     high: [[0, -1], [1, 0.9], [-1, 0.9]],

@@ -5,6 +5,9 @@
   const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
   const one = (selector) => document.querySelector(selector);
 
+  // On a phone the filters wait until somebody wants them
+  if (innerWidth <= 640) all("details.filter-box:not([data-used])").forEach((box) => { box.open = false; });
+
   // Keyboard ---------------------------------------------------------------------------------------------
   function isTyping(target) {
     return target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
