@@ -74,7 +74,7 @@ def a_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def looked_at(browser: Browser, address: str, look: Look = Look()) -> Iterator[Watched]:  # noqa: B008 - frozen
+def looked_at(browser: Browser, address: str, look: Look = Look()) -> Iterator[Watched]:
     """A page of a fresh browser profile."""
     context = browser.new_context(
         viewport={"width": look.width, "height": 900 if look.width > 600 else 844},

@@ -18,7 +18,7 @@ from tests.support.processes import wait_until
 
 __all__ = ["POLICY", "console_server"]
 
-POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; img-src 'self' data: blob:"
+POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 
 @contextmanager

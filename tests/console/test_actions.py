@@ -174,6 +174,8 @@ def test_page_learns_by_itself_of_what_others_do(own: tuple[str, Service], brows
         before = watched.page.locator(".rows tbody tr").count()
         watched.page.wait_for_timeout(2_500)
         workspace.acknowledge(_incident(workspace), actor="berta")
-        watched.page.wait_for_function(f"() => document.querySelectorAll('.rows tbody tr').length === {before - 1}")
+        watched.page.wait_for_function(
+            f"() => document.querySelectorAll('.rows tbody tr').length === {before - 1}"
+        )
 
         assert watched.complaints == []

@@ -82,7 +82,8 @@ def test_table_alternative_holds_the_figures_of_the_chart(
         page.locator(".table-alternative tbody tr").first.wait_for()
         rows = page.locator(".table-alternative tbody tr").count()
         points = page.evaluate(
-            "fetch(document.querySelector('[data-chart]').dataset.src).then((a) => a.json()).then((d) => d.time.length)"
+            """fetch(document.querySelector('[data-chart]').dataset.src)
+                .then((answer) => answer.json()).then((found) => found.time.length)"""
         )
 
     assert rows == points

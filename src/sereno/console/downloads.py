@@ -35,7 +35,9 @@ def table_answer(page: Page, name: str, kind: Download, rows: Sequence[Mapping[s
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, file_name)
         columns = list(rows[0]) if rows else ["–"]
-        write_table(path, columns, ([_cell(one) for one in row.values()] for row in rows), _format(page, kind))
+        write_table(
+            path, columns, ([_cell(one) for one in row.values()] for row in rows), _format(page, kind)
+        )
         media_type = _XLSX if kind is Download.XLSX else "text/csv; charset=utf-8"
         return file_answer(path.read_bytes(), media_type, file_name)
 

@@ -27,7 +27,16 @@ from sereno.flows.overview import ModelState, model_state
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import LANGUAGES, error_sentence
 
-__all__ = ["LANGUAGE_COOKIE", "NAVIGATION", "THEMES", "THEME_COOKIE", "ConsoleRoute", "Page", "csrf_of", "n_readings"]
+__all__ = [
+    "LANGUAGE_COOKIE",
+    "NAVIGATION",
+    "THEMES",
+    "THEME_COOKIE",
+    "ConsoleRoute",
+    "Page",
+    "csrf_of",
+    "n_readings",
+]
 
 NAVIGATION = (("fleet", "/console/"), ("incidents", "/console/incidents"))
 """Key of the name and address of each screen that the header leads to."""
@@ -121,19 +130,19 @@ class Page:
 
     def url(self, path: str, **query: object) -> str:
         """An address of this console that keeps the date range; empty parts of the query are left out."""
-        kept = {**self.range.query, **{name: value for name, value in query.items() if value not in ("", None, ())}}
+        kept = {
+            **self.range.query,
+            **{name: value for name, value in query.items() if value not in ("", None, ())},
+        }
         return quote(path) + (f"?{urlencode(kept, doseq=True)}" if kept else "")
 
     def with_query(self, **changes: object) -> str:
         """The address of this page with parts of its query changed; None takes one away."""
-        query: dict[str, object] = {}
-        for name, value in self.request.query_params.multi_items():
-            query[name] = [*query[name], value] if isinstance(query.get(name), list) else (
-                [query[name], value] if name in query else value
-            )
+        known = self.request.query_params
+        query: dict[str, object] = {name: known.getlist(name) for name in known}
         merged = {name: value for name, value in {**query, **changes}.items() if value not in ("", None)}
-        path = self.request.url.path
-        return quote(path) + (f"?{urlencode(merged, doseq=True)}" if merged else "")
+        path = quote(self.request.url.path)
+        return path + (f"?{urlencode(merged, doseq=True)}" if merged else "")
 
     def filled(self, kind: type[Filter]) -> Filter:
         """A filter with the fields that the query names; a field that holds several takes them all."""
@@ -149,11 +158,15 @@ class Page:
         """The fields of a filter that are not as usual, for links."""
         usual = type(wanted)()
         names = [one.name for one in fields(wanted)]  # type: ignore[arg-type]  # every filter is a dataclass
-        return {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(usual, name)}
+        return {
+            name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(usual, name)
+        }
 
     def answer(self, template: str, *, status: int = 200, **facts: object) -> HTMLResponse:
         """The page of a template; parts of pages are not kept by browsers, nor is anything of people's."""
-        return HTMLResponse(self.render(template, **facts), status, {"Cache-Control": "no-store", "Vary": "HX-Request"})
+        return HTMLResponse(
+            self.render(template, **facts), status, {"Cache-Control": "no-store", "Vary": "HX-Request"}
+        )
 
     def render(self, template: str, **facts: object) -> str:
         """The text of a template."""
@@ -255,13 +268,17 @@ def _error_page(request: Request, error: SerenoError) -> Response:
     language = request.cookies.get(LANGUAGE_COOKIE, "")
     language = language if language in LANGUAGES else language_of(request)
     is_part = request.headers.get("hx-request") == "true"
-    text = _environment().get_template("error_part.html" if is_part else "error.html").render(
-        t=Wording(language).t,
-        language=language,
-        theme=_theme(request),
-        asset_url=asset_url,
-        detail=error_sentence(error, language),
-        code=error.code,
+    text = (
+        _environment()
+        .get_template("error_part.html" if is_part else "error.html")
+        .render(
+            t=Wording(language).t,
+            language=language,
+            theme=_theme(request),
+            asset_url=asset_url,
+            detail=error_sentence(error, language),
+            code=error.code,
+        )
     )
     return HTMLResponse(text, _status(error), {"Cache-Control": "no-store"})
 
@@ -299,4 +316,3 @@ def _environment() -> Environment:
     )
     environment.filters["quoted"] = quote
     return environment
-

@@ -44,9 +44,7 @@ class Sankey:
     height: int = _HEIGHT
 
 
-def sankey_of(
-    sums: Mapping[str, float], words: Wording, labels: Mapping[str, str]
-) -> Sankey | None:
+def sankey_of(sums: Mapping[str, float], words: Wording, labels: Mapping[str, str]) -> Sankey | None:
     """Generation and import on the left, export and consumption on the right; None without both meters.
 
     Self-consumption is what leads from generation to consumption, as the meters say.
@@ -80,7 +78,9 @@ def sankey_of(
         ("import", bought, low_left, low_right + own * scale),
     )
     flows = tuple(
-        Flow(name, _band(left, to, value * scale), f"{labels.get(name, name)}: {words.quantity(value, _UNIT)}")
+        Flow(
+            name, _band(left, to, value * scale), f"{labels.get(name, name)}: {words.quantity(value, _UNIT)}"
+        )
         for name, value, left, to in bands
         if value * scale > 0.2
     )
@@ -89,6 +89,8 @@ def sankey_of(
 
 def _band(left: float, right: float, thick: float) -> str:
     begin, end, middle = _BAR, _WIDTH - _BAR, _WIDTH / 2
+    under_left, under_right = left + thick, right + thick
     upper = f"M{begin} {left:.1f}C{middle} {left:.1f} {middle} {right:.1f} {end} {right:.1f}"
-    lower = f"L{end} {right + thick:.1f}C{middle} {right + thick:.1f} {middle} {left + thick:.1f} {begin} {left + thick:.1f}Z"
+    back = f"C{middle} {under_right:.1f} {middle} {under_left:.1f} {begin} {under_left:.1f}Z"
+    lower = f"L{end} {under_right:.1f}{back}"
     return upper + lower

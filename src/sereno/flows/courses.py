@@ -379,7 +379,10 @@ def _expected(
     return _Expected(
         rows.time[shown],
         rows.signals,
-        *(np.column_stack([getattr(one, part)[shown] for one in bands]) for part in ("expected", "low", "high")),
+        *(
+            np.column_stack([getattr(one, part)[shown] for one in bands])
+            for part in ("expected", "low", "high")
+        ),
     )
 
 

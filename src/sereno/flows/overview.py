@@ -10,13 +10,23 @@ from zoneinfo import ZoneInfo
 from sereno.domain.incidents import HumanState, Incident
 from sereno.domain.judgement import Detection, Severity
 from sereno.domain.signals import AssetKey
-from sereno.flows.incidents import IncidentView, cost_of
+from sereno.flows.incidents import IncidentView
 from sereno.flows.segments import load_segmentation
 from sereno.flows.workspace import Workspace
 from sereno.report.sentences import Place
 from sereno.store import Spell, StoredAsset, StoredDetection, Transaction
 
-__all__ = ["DAYS_SHOWN", "Fleet", "FleetFilter", "ModelState", "SiteRow", "Status", "fleet_of", "model_state", "views_of"]
+__all__ = [
+    "DAYS_SHOWN",
+    "Fleet",
+    "FleetFilter",
+    "ModelState",
+    "SiteRow",
+    "Status",
+    "fleet_of",
+    "model_state",
+    "views_of",
+]
 
 DAYS_SHOWN = 14
 _DAY = timedelta(days=1)
@@ -131,7 +141,9 @@ class Fleet:
     @property
     def n_severe(self) -> int:
         """Sites with trouble of high severity or worse."""
-        return sum(any(row.by_severity.get(s) for s in (Severity.HIGH, Severity.CRITICAL)) for row in self.rows)
+        return sum(
+            any(row.by_severity.get(s) for s in (Severity.HIGH, Severity.CRITICAL)) for row in self.rows
+        )
 
     @property
     def n_active(self) -> int:
@@ -187,7 +199,10 @@ class FleetFilter:
             all(word in row.site.casefold() for word in words)
             and (not self.profile or self.profile in row.profiles)
             and (not self.segment or self.segment in row.segments)
-            and (not self.severity or bool(row.by_severity.get(_severity(self.severity))))
+            and (
+                not self.severity
+                or any(n for one, n in row.by_severity.items() if one.name.lower() == self.severity)
+            )
             and (not self.status or self.status in (row.status.name.lower(), "late" if row.is_late else ""))
         )
 
@@ -342,7 +357,3 @@ def _segments(workspace: Workspace, profiles: Iterable[str]) -> dict[AssetKey, s
         if known is not None:
             found |= {key: f"{name} {known.segment_of(key)}" for key in known.members()}
     return found
-
-
-def _severity(name: str) -> Severity | None:
-    return Severity.__members__.get(name.upper())

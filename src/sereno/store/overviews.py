@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 from sqlalchemy import RowMapping, func, or_, select
@@ -36,9 +37,7 @@ class OverviewSession(ColumnSession, WatchSession):
             for start in range(0, len(ids), _MAX_IDS):
                 own = ", ".join(str(int(one)) for one in ids[start : start + _MAX_IDS])
                 latest = f'(SELECT {ts} FROM "{table.name}" WHERE asset_id = asset.id)'
-                rows = self._connection.exec_driver_sql(
-                    f"SELECT id, {latest} FROM asset WHERE id IN ({own})"
-                )
+                rows = self._connection.exec_driver_sql(f"SELECT id, {latest} FROM asset WHERE id IN ({own})")
                 found |= {one: EPOCH + last * MICROSECOND for one, last in rows if last is not None}
         return found
 
@@ -112,7 +111,7 @@ class OverviewSession(ColumnSession, WatchSession):
     def sums(
         self, asset_id: int, profile: str, signals: Collection[str], start: datetime, end: datetime
     ) -> dict[str, float]:
-        """The sum of each signal over the readings with start <= time < end; a signal without any is left out.
+        """The sum of each signal over the readings with start <= time < end, of those that have any.
 
         A reading counts as it came, whatever was found of it.
         """
@@ -133,10 +132,7 @@ class OverviewSession(ColumnSession, WatchSession):
             return self._extremes_at_once(table, asset_id, wanted, edges, 2 * len(signals))
         query = f'SELECT {wanted} FROM "{table.name}" WHERE asset_id = ? AND ts >= ? AND ts < ?'
         cursor = self._connection.connection.cursor()
-        rows = [
-            cursor.execute(query, (asset_id, first, stop)).fetchone()
-            for first, stop in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        rows = [cursor.execute(query, (asset_id, first, stop)).fetchone() for first, stop in pairwise(edges)]
         cursor.close()
         return np.array(rows, dtype=np.float64).reshape(len(edges) - 1, 2 * len(signals))
 

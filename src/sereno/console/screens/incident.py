@@ -1,6 +1,6 @@
-"""One incident: what happened, why we think so, what it was before, who was told, and what people do about it."""
+"""One incident: what happened, why we think so, who was told, and what people do about it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from sereno.api.context import Call, OperatorCall, ViewerCall
-from sereno.console.page import ConsoleRoute, Page, csrf_of
+from sereno.console.page import ConsoleRoute, Page
 from sereno.domain.errors import SerenoError, UsageError
-from sereno.domain.incidents import EventKind, Incident, Verdict
+from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.flows.feedback import WouldChange
 from sereno.i18n.catalogue import error_sentence
 
@@ -49,9 +49,7 @@ async def act(request: Request, call: OperatorCall, incident_id: str, action: st
     return await asyncio.to_thread(_act, request, call, incident_id, action, form)
 
 
-def _act(
-    request: Request, call: Call, incident_id: str, action: str, form: Mapping[str, str]
-) -> Response:
+def _act(request: Request, call: Call, incident_id: str, action: str, form: Mapping[str, str]) -> Response:
     if action not in _ACTIONS:
         raise UsageError(detail=f"'{action}' is none of {', '.join(_ACTIONS)}", command="console")
     try:
@@ -76,13 +74,13 @@ def _page(
     page = Page.of(request, call)
     workspace = call.workspace
     view = workspace.incident(incident_id)
-    incident = view.incident
-    events = workspace.events(incident.id)
+    incident, events = view.incident, workspace.events(view.incident.id)
     change: WouldChange | None = None
-    if verdict in set(Verdict) and not page.is_part:
+    if verdict in set(Verdict):
         change = workspace.preview_verdict(incident.id, Verdict(verdict))
+    is_part = page.is_part and request.method == "POST"
     return page.answer(
-        "incident_part.html" if page.is_part and request.method == "POST" else "incident.html",
+        "incident_part.html" if is_part else "incident.html",
         status=200 if error is None else 422,
         view=view,
         incident=incident,
@@ -94,17 +92,16 @@ def _page(
         change=change,
         done=done if done in _ACTIONS else "",
         undo=_UNDO.get(done, ""),
-        previous_owner=_previous_owner(incident, [e.facts.get("owner", "") for e in events if e.kind is EventKind.ASSIGNED]),
+        previous_owner=_previous_owner(incident, events),
         error="" if error is None else error_sentence(error, page.language),
         shelve_hours=SHELVE_HOURS,
-        is_moved=any(e.facts.get("applied") for e in events),
         me=call.principal.name,
-        csrf_token=csrf_of(request),
     )
 
 
-def _previous_owner(incident: Incident, owners: list[str]) -> str:
+def _previous_owner(incident: Incident, events: Sequence[IncidentEvent]) -> str:
     """Whose it was before it was given to somebody the last time."""
+    owners = [one.facts["owner"] for one in events if one.kind is EventKind.ASSIGNED]
     return owners[-2] if len(owners) > 1 and owners[-1] == incident.owner else ""
 
 
@@ -117,9 +114,14 @@ class _Asked:
     form: Mapping[str, str]
 
     @property
-    def who(self) -> dict[str, str | None]:
-        """Who it is, and the key by which a request that comes twice is known."""
-        return {"actor": self.call.principal.name, "request_key": self.form.get("request_key") or None}
+    def actor(self) -> str:
+        """Who asks."""
+        return self.call.principal.name
+
+    @property
+    def key(self) -> str | None:
+        """By which a request that comes twice is known."""
+        return self.form.get("request_key") or None
 
     def said(self, name: str) -> str:
         """A field that has to be filled in."""
@@ -130,19 +132,23 @@ class _Asked:
 
 
 def _acknowledge(asked: _Asked) -> Incident:
-    return asked.call.workspace.acknowledge(asked.incident_id, **asked.who)
+    return asked.call.workspace.acknowledge(asked.incident_id, actor=asked.actor, request_key=asked.key)
 
 
 def _unacknowledge(asked: _Asked) -> Incident:
-    return asked.call.workspace.unacknowledge(asked.incident_id, **asked.who)
+    return asked.call.workspace.unacknowledge(asked.incident_id, actor=asked.actor, request_key=asked.key)
 
 
 def _comment(asked: _Asked) -> Incident:
-    return asked.call.workspace.comment(asked.incident_id, asked.said("text"), **asked.who)
+    return asked.call.workspace.comment(
+        asked.incident_id, asked.said("text"), actor=asked.actor, request_key=asked.key
+    )
 
 
 def _assign(asked: _Asked) -> Incident:
-    return asked.call.workspace.assign(asked.incident_id, asked.said("owner"), **asked.who)
+    return asked.call.workspace.assign(
+        asked.incident_id, asked.said("owner"), actor=asked.actor, request_key=asked.key
+    )
 
 
 def _shelve(asked: _Asked) -> Incident:
@@ -150,11 +156,13 @@ def _shelve(asked: _Asked) -> Incident:
         length = float(asked.said("hours")) * _HOUR
     except ValueError:
         raise UsageError(detail=f"'{asked.form['hours']}' are no hours", command="console") from None
-    return asked.call.workspace.shelve(asked.incident_id, length, asked.form.get("reason", ""), **asked.who)
+    return asked.call.workspace.shelve(
+        asked.incident_id, length, asked.form.get("reason", ""), actor=asked.actor, request_key=asked.key
+    )
 
 
 def _unshelve(asked: _Asked) -> Incident:
-    return asked.call.workspace.unshelve(asked.incident_id, **asked.who)
+    return asked.call.workspace.unshelve(asked.incident_id, actor=asked.actor, request_key=asked.key)
 
 
 def _close(asked: _Asked) -> Incident:
@@ -163,14 +171,14 @@ def _close(asked: _Asked) -> Incident:
         raise UsageError(detail=f"'{verdict}' is none of {', '.join(Verdict)}", command="console")
     is_applied = asked.form.get("apply") == "yes"
     return asked.call.workspace.close_incident(
-        asked.incident_id, Verdict(verdict), is_applied=is_applied, **asked.who
+        asked.incident_id, Verdict(verdict), is_applied=is_applied, actor=asked.actor, request_key=asked.key
     )
 
 
 def _reopen(asked: _Asked) -> Incident:
     """Look at it again; a threshold that its verdict moved goes back."""
-    asked.call.workspace.undo_verdict(asked.incident_id, actor=asked.call.principal.name)
-    return asked.call.workspace.reopen(asked.incident_id, **asked.who)
+    asked.call.workspace.undo_verdict(asked.incident_id, actor=asked.actor)
+    return asked.call.workspace.reopen(asked.incident_id, actor=asked.actor, request_key=asked.key)
 
 
 _ACTIONS: Mapping[str, Callable[[_Asked], Incident]] = {

@@ -49,7 +49,9 @@ async def live(request: Request, call: ViewerCall) -> StreamingResponse:
     workspace = call.workspace
     heart = hearts.setdefault(id(workspace), _Heart(workspace))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(heart, call.service.stop), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _events(heart, call.service.stop), media_type="text/event-stream", headers=headers
+    )
 
 
 async def _events(heart: _Heart, stop: threading.Event) -> AsyncIterator[str]:

@@ -185,7 +185,12 @@ def _mark_title(page: Page, severity: Severity, begin: datetime, end: datetime |
 
 
 def _lane(page: Page, lane: Lane) -> dict[str, object]:
-    said = {"signal": lane.signal, "label": _label(page, lane), "unit": lane.unit, "values": _plain(lane.values)}
+    said: dict[str, object] = {
+        "signal": lane.signal,
+        "label": _label(page, lane),
+        "unit": lane.unit,
+        "values": _plain(lane.values),
+    }
     if lane.band is not None:
         band = {"expected": lane.band.expected, "low": lane.band.low, "high": lane.band.high}
         said |= {name: _plain(values) for name, values in band.items()}
@@ -201,7 +206,9 @@ def _label(page: Page, lane: Lane) -> str:
 def _plain(values: FloatArray) -> list[float | None]:
     """Six significant digits; null where nothing was read."""
     known = np.isfinite(values)
-    scale = np.power(10.0, _DIGITS - 1 - np.floor(np.log10(np.where(known & (values != 0), np.abs(values), 1.0))))
+    scale = np.power(
+        10.0, _DIGITS - 1 - np.floor(np.log10(np.where(known & (values != 0), np.abs(values), 1.0)))
+    )
     rounded = np.where(known, np.round(np.where(known, values, 0.0) * scale) / scale, 0.0)
     return [one if is_known else None for one, is_known in zip(rounded.tolist(), known.tolist(), strict=True)]
 
@@ -220,7 +227,10 @@ def _rows(found: Courses) -> list[dict[str, object]]:
             columns |= {f"{lane.signal} {name}": values for name, values in shown.items()}
     values = {name: _plain(one) for name, one in columns.items()}
     return [
-        {"time": isoformat(EPOCH + timedelta(seconds=int(at))), **{name: one[row] for name, one in values.items()}}
+        {
+            "time": isoformat(EPOCH + timedelta(seconds=int(at))),
+            **{name: one[row] for name, one in values.items()},
+        }
         for row, at in enumerate(found.time.tolist())
     ]
 
@@ -243,4 +253,6 @@ def _picture(page: Page, found: Courses, signal: str) -> Response:
     lane = next((one for one in found.lanes if one.signal == signal), None)
     if lane is None:
         raise NotFound(what="signal", id=signal, hint="")
-    return file_answer(draw_lane(found, lane, page.language).encode(), "image/svg+xml", f"sereno-{signal}.svg")
+    return file_answer(
+        draw_lane(found, lane, page.language).encode(), "image/svg+xml", f"sereno-{signal}.svg"
+    )

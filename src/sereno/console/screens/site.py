@@ -55,7 +55,11 @@ def show_site(
         latest=None if span is None else _latest(span[1], chosen.zone, page.range.last - page.range.first),
         is_empty=is_empty,
         totals=found.totals,
-        flow=sankey_of(found.sums, page.words, {s.name: s.label(page.language) for s in workspace.profiles[chosen.profile].signals}),
+        flow=sankey_of(
+            found.sums,
+            page.words,
+            {s.name: s.label(page.language) for s in workspace.profiles[chosen.profile].signals},
+        ),
         compare=compare if compare in COMPARED else "",
         compared=COMPARED,
         incidents=incidents[:_INCIDENTS],
