@@ -1,6 +1,7 @@
 """What screens ask of many assets at once gives what asking one by one gives."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_extremes_are_those_of_the_rows_and_nan_where_there_are_none(store: Stor
     micros = micros_of(rows.time)
     for column, name in ((0, "consumption"), (2, "export")):
         values = rows.values[:, rows.signals.index(name)]
-        for part, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for part, (begin, end) in enumerate(pairwise(edges)):
             own = values[(micros >= begin) & (micros < end)]
             own = own[~np.isnan(own)]
             if len(own):
