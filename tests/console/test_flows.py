@@ -1,6 +1,7 @@
 """What the screens show is what the flows and the commands say."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -94,10 +95,17 @@ def test_every_order_keeps_all_sites(sort: str, workspace: Workspace) -> None:
     assert sorted(r.site for r in FleetFilter(sort=sort).of(fleet).rows) == sorted(r.site for r in fleet.rows)
 
 
-def test_model_is_outdated_when_it_does_not_know_an_asset(workspace: Workspace, tmp_path: Path) -> None:
-    assert model_state(workspace) == (ModelState.YES, "")
-    with Workspace.open(tmp_path, clock=lambda: NOW) as empty:
-        assert model_state(empty) == (ModelState.NO, "")
+def test_model_is_outdated_when_it_does_not_know_an_asset_or_is_old(workspace: Workspace) -> None:
+    with workspace.store.read() as tx:
+        assets, last, models = tx.assets(), tx.last_readings(), tx.models()
+    stranger = replace(assets[0], key=AssetKey("new", "new"))
+    later = {one: instant + 400 * DAY for one, instant in last.items()}
+
+    assert model_state(assets, last, models) == (ModelState.YES, "")
+    assert model_state([*assets, stranger], last, models) == (ModelState.OUTDATED, stranger.profile)
+    assert model_state(assets, later, models) == (ModelState.OUTDATED, "gas, solar")
+    assert model_state(assets, last, []) == (ModelState.NO, "gas, solar")
+    assert model_state([], {}, []) == (ModelState.NO, "")
 
 
 def test_list_holds_what_goes_on_and_what_touches_the_period(workspace: Workspace) -> None:

@@ -240,8 +240,8 @@ def _facts(workspace: Workspace) -> HeaderFacts:
 
 def _asked_facts(workspace: Workspace) -> HeaderFacts:
     with workspace.store.read() as tx:
-        last, assets = tx.last_readings(), tx.assets()
-    state, wanting = model_state(workspace)
+        last, assets, models = tx.last_readings(), tx.assets(), tx.models()
+    state, wanting = model_state(assets, last, models)
     until = max(last.values(), default=None)
     return HeaderFacts(
         until=None if until is None else min(until, workspace.now()),

@@ -60,6 +60,10 @@ class Wording:
             return f"{text} ({instant.astimezone(ZoneInfo(zone)):%z})"
         return text
 
+    def told(self, text: str, zone: str) -> str:
+        """An instant written in ISO 8601 by the clock of the site."""
+        return self.moment(datetime.fromisoformat(text), zone)
+
     def ago(self, instant: datetime | None, now: datetime) -> str:
         """How long ago, in one short unit."""
         if instant is None:

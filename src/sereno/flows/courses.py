@@ -71,13 +71,18 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One signal; values are NaN where nothing was read, shape (points,)."""
+    """One signal; values are NaN where nothing was read, shape (points,).
+
+    Attributes:
+        doubtful: Points whose reading carries a quality flag; none of a thinned course.
+    """
 
     signal: str
     label: Mapping[str, str]
     unit: str
     values: FloatArray
     band: Band | None = None
+    doubtful: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +191,21 @@ def courses_of(
             low, high = tx.extremes(asset.id, profile, signals, axis.edges.tolist())
             time = axis.seconds()
             values = np.stack((low, high), axis=1).reshape(-1, len(signals))
+            is_doubtful = np.zeros(values.shape, dtype=bool)
         else:
-            rows, values, _ = _grid(tx, asset, signals, start, end)
+            rows, values, quality = _grid(tx, asset, signals, start, end)
+            is_doubtful = (quality != 0) & ~np.isnan(values)
             time = micros_of(rows) // 1_000_000
         detections = tx.detections_between(asset.id, start, end)
         incidents = _incidents_by_evidence(tx, asset, start)
     lanes = [
-        Lane(name, _labels(known, name), known.signal(name).unit, values[:, column])
+        Lane(
+            name,
+            _labels(known, name),
+            known.signal(name).unit,
+            values[:, column],
+            doubtful=np.flatnonzero(is_doubtful[:, column]).tolist(),
+        )
         for column, name in enumerate(signals)
         if not np.isnan(values[:, column]).all()
     ]

@@ -14,7 +14,7 @@ from sereno.flows.incidents import IncidentView
 from sereno.flows.segments import load_segmentation
 from sereno.flows.workspace import Workspace
 from sereno.report.sentences import Place
-from sereno.store import Spell, StoredAsset, StoredDetection, Transaction
+from sereno.store import Spell, StoredAsset, StoredDetection, StoredModel, Transaction
 
 __all__ = [
     "DAYS_SHOWN",
@@ -258,14 +258,15 @@ def views_of(
     return views
 
 
-def model_state(workspace: Workspace) -> tuple[ModelState, str]:
-    """Whether models judge all assets, and the profiles that they do not.
+def model_state(
+    assets: Sequence[StoredAsset], last: Mapping[int, datetime], models: Sequence[StoredModel]
+) -> tuple[ModelState, str]:
+    """Whether models judge all assets that have readings, and the profiles of which they do not.
 
-    Outdated: an asset with readings is unknown to its model, or the model is older than 90 days of data.
+    Outdated: an asset is unknown to its model, or the model is older than 90 days of data.
     """
-    with workspace.store.read() as tx:
-        assets, last = tx.assets(), tx.last_readings()
-        cards = {stored.card.profile: stored.card for stored in tx.models() if stored.is_active}
+    cards = {stored.card.profile: stored.card for stored in models if stored.is_active}
+    known = {profile: set(card.assets) for profile, card in cards.items()}
     states: dict[str, ModelState] = {}
     for one in assets:
         card, newest = cards.get(one.profile), last.get(one.id)
@@ -273,7 +274,7 @@ def model_state(workspace: Workspace) -> tuple[ModelState, str]:
             continue
         if card is None:
             state = ModelState.NO
-        elif one.key not in card.assets or newest - card.trained_at > _OLD_MODEL:
+        elif one.key not in known[one.profile] or newest - card.trained_at > _OLD_MODEL:
             state = ModelState.OUTDATED
         else:
             state = ModelState.YES

@@ -190,6 +190,7 @@ def _lane(page: Page, lane: Lane) -> dict[str, object]:
         "label": _label(page, lane),
         "unit": lane.unit,
         "values": _plain(lane.values),
+        "doubtful": list(lane.doubtful),
     }
     if lane.band is not None:
         band = {"expected": lane.band.expected, "low": lane.band.low, "high": lane.band.high}

@@ -135,6 +135,26 @@
     };
   }
 
+  // Readings that carry a quality flag: hollow points, whatever the line does.
+  function doubts(lane, colour) {
+    return { hooks: { draw: [(plot) => {
+      if (!lane.doubtful || !lane.doubtful.length) return;
+      const { ctx, bbox } = plot;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+      ctx.clip();
+      ctx.strokeStyle = colour.high;
+      ctx.lineWidth = 1.4 * devicePixelRatio;
+      lane.doubtful.forEach((at) => {
+        ctx.beginPath();
+        ctx.arc(plot.valToPos(plot.data[0][at], "x", true), plot.valToPos(lane.values[at], "y", true), 3 * devicePixelRatio, 0, 2 * Math.PI);
+        ctx.stroke();
+      });
+      ctx.restore();
+    }] } };
+  }
+
   function drawn(place, document_, lane, words, options) {
     const colour = colours();
     const parts = series(document_, lane, words, colour, options.earlier || []);
@@ -142,7 +162,7 @@
     return new uPlot({
       width: Math.max(place.clientWidth, 200),
       height: options.height,
-      padding: [14, 8, options.withTime ? 0 : 7, 0],
+      padding: [14, 26, options.withTime ? 0 : 7, 0],
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), document_.zone),
       scales: { x: { time: true, min: document_.start, max: document_.end } },
       cursor: {
@@ -154,7 +174,7 @@
       axes: axes(document_, colour, options.withTime),
       series: parts.shown,
       bands: parts.bands,
-      plugins: [marks(document_, lane, colour)],
+      plugins: [marks(document_, lane, colour), doubts(lane, colour)],
       hooks: {
         setScale: [(self, key) => { if (key === "x" && options.zoomed) options.zoomed(self); }],
         setCursor: [tell],
