@@ -34,15 +34,15 @@ def _take(folder: Path, workspace: Path, *, is_still: bool) -> None:
     def still() -> datetime:
         return NOW
 
-    with console_server(workspace, clock=still if is_still else system_clock) as (address, service):
-        with a_browser() as browser:
-            for look in LOOKS:
-                with looked_at(browser, address, look) as watched:
-                    for name in SCREENS:
-                        watched.open(address + address_of(name, service.workspace("default")))
-                        path = folder / f"{name}-{look}.png"
-                        watched.page.screenshot(path=path, full_page=True)
-                        sys.stderr.write(f"{path}\n")
+    clock = still if is_still else system_clock
+    with console_server(workspace, clock=clock) as (address, service), a_browser() as browser:
+        for look in LOOKS:
+            with looked_at(browser, address, look) as watched:
+                for name in SCREENS:
+                    watched.open(address + address_of(name, service.workspace("default")))
+                    path = folder / f"{name}-{look}.png"
+                    watched.page.screenshot(path=path, full_page=True)
+                    sys.stderr.write(f"{path}\n")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from sereno.domain.incidents import HumanState, Verdict
+from sereno.flows.pulse import pulse_of
 from sereno.flows.service import Service
 from sereno.flows.workspace import Workspace
 from tests.console.browsing import Look, Watched, looked_at
@@ -167,12 +168,24 @@ def test_what_makes_no_sense_is_answered_with_a_sentence(
     assert 'role="alert"' in answer.text
 
 
+def test_stream_says_at_once_what_happened_since_the_page_was_made(own: tuple[str, Service]) -> None:
+    import httpx
+
+    workspace = own[1].workspace("default")
+    since = pulse_of(workspace)
+    workspace.acknowledge(_incident(workspace), actor="berta")
+    with httpx.stream("GET", f"{own[0]}/console/live", params={"since": since}, timeout=30) as answer:
+        told = next(line for line in answer.iter_lines() if line.startswith("event:"))
+
+    assert told == "event: changed"
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 def test_page_learns_by_itself_of_what_others_do(own: tuple[str, Service], browser: Browser) -> None:
     with looked_at(browser, own[0]) as watched:
         workspace = own[1].workspace("default")
         watched.page.goto(f"{own[0]}/console/incidents?state=new&range=90d")
         before = watched.page.locator(".rows tbody tr").count()
-        watched.page.wait_for_timeout(2_500)
         workspace.acknowledge(_incident(workspace), actor="berta")
         watched.page.wait_for_function(
             f"() => document.querySelectorAll('.rows tbody tr').length === {before - 1}"

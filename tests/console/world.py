@@ -33,7 +33,7 @@ routes:
   - {to: [guardia]}
 """
 _REPLAYED = timedelta(days=7)
-_HISTORY = timedelta(days=42)
+_HISTORY = timedelta(days=35)
 _CHOSEN = {"solar": (0, 1, 2, 5), "gas": (1, 2)}
 
 

@@ -24,6 +24,7 @@ from sereno.console.wording import Wording
 from sereno.domain.access import Role
 from sereno.domain.errors import DataError, NotFound, SerenoError, UnknownAsset, UsageError
 from sereno.flows.overview import ModelState, model_state
+from sereno.flows.pulse import pulse_of
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import LANGUAGES, error_sentence
 
@@ -187,6 +188,7 @@ class Page:
             "navigation": NAVIGATION,
             "presets": tuple(PRESETS),
             "now": self.workspace.now(),
+            "pulse": lambda: pulse_of(self.workspace),
             "models": ModelState,
         }
 

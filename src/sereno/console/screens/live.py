@@ -3,13 +3,15 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from sereno.api.context import ViewerCall
 from sereno.console.page import ConsoleRoute
+from sereno.domain.errors import SerenoError
 from sereno.flows.pulse import pulse_of
 from sereno.flows.workspace import Workspace
 
@@ -18,62 +20,65 @@ __all__ = ["router"]
 router = APIRouter(route_class=ConsoleRoute)
 
 LOOK_EVERY_S = 2.0
+LISTEN_EVERY_S = 1.0
 HEARTBEAT_S = 20.0
-_LISTEN_S = 1.0
 
 
 @dataclass(slots=True)
 class _Heart:
-    """The one look at a workspace that all its listeners share."""
+    """The one look at a workspace that all its listeners share.
+
+    Attributes:
+        pulse: As it was last seen; empty before the first look.
+    """
 
     workspace: Workspace
     pulse: str = ""
-    listeners: set[asyncio.Event] = field(default_factory=set)
+    n_listeners: int = 0
     task: "asyncio.Task[None] | None" = None
 
-    async def beat(self) -> None:
-        while self.listeners:
-            found = await asyncio.to_thread(pulse_of, self.workspace)
-            if self.pulse not in ("", found):
-                for listener in self.listeners:
-                    listener.set()
-            self.pulse = found
+    def begin(self) -> None:
+        self.n_listeners += 1
+        if self.task is None or self.task.done():
+            self.pulse = ""
+            self.task = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while self.n_listeners:
+            # A store that does not answer now may answer later; who listens goes on listening.
+            with suppress(SerenoError):
+                self.pulse = await asyncio.to_thread(pulse_of, self.workspace)
             await asyncio.sleep(LOOK_EVERY_S)
-        self.task, self.pulse = None, ""
 
 
 @router.get("/live")
-async def live(request: Request, call: ViewerCall) -> StreamingResponse:
-    """Server-sent events: `changed` whenever readings or incidents did."""
+async def live(request: Request, call: ViewerCall, since: str = "") -> StreamingResponse:
+    """Server-sent events: `changed` whenever readings or incidents did.
+
+    Args:
+        since: The pulse when the page was made, so that nothing is missed between it and the stream.
+    """
     hearts: dict[int, _Heart] = request.app.state.__dict__.setdefault("console_hearts", {})
-    workspace = call.workspace
-    heart = hearts.setdefault(id(workspace), _Heart(workspace))
+    heart = hearts.setdefault(id(call.workspace), _Heart(call.workspace))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        _events(heart, call.service.stop), media_type="text/event-stream", headers=headers
-    )
+    events = _events(heart, call.service.stop, since)
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-async def _events(heart: _Heart, stop: threading.Event) -> AsyncIterator[str]:
+async def _events(heart: _Heart, stop: threading.Event, seen: str) -> AsyncIterator[str]:
     """Until the browser goes, or the service ends."""
-    listener = asyncio.Event()
-    heart.listeners.add(listener)
-    if heart.task is None:
-        heart.task = asyncio.create_task(heart.beat())
+    heart.begin()
+    quiet_s = 0.0
     try:
         yield "retry: 3000\n\n"
-        quiet_s = 0.0
         while not stop.is_set():
-            try:
-                await asyncio.wait_for(listener.wait(), _LISTEN_S)
-            except TimeoutError:
-                quiet_s += _LISTEN_S
-                if quiet_s >= HEARTBEAT_S:
-                    quiet_s = 0.0
-                    yield ": still here\n\n"
-                continue
-            quiet_s = 0.0
-            listener.clear()
-            yield "event: changed\ndata: {}\n\n"
+            if heart.pulse and heart.pulse != seen:
+                seen, quiet_s = heart.pulse, 0.0
+                yield "event: changed\ndata: {}\n\n"
+            await asyncio.sleep(LISTEN_EVERY_S)
+            quiet_s += LISTEN_EVERY_S
+            if quiet_s >= HEARTBEAT_S:
+                quiet_s = 0.0
+                yield ": still here\n\n"
     finally:
-        heart.listeners.discard(listener)
+        heart.n_listeners -= 1
