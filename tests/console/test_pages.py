@@ -1,5 +1,6 @@
 """Pages, files and answers without a browser: words, addresses, downloads, headers."""
 
+import asyncio
 import io
 import json
 import re
@@ -9,13 +10,15 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
+from fastapi import APIRouter, FastAPI, Response
 
 from sereno import console
 from sereno.console.assets import asset_url
+from sereno.console.page import ConsoleRoute
 from sereno.console.ranges import DateRange
 from sereno.console.sankey import sankey_of
 from sereno.console.wording import Wording
-from sereno.domain.errors import UsageError
+from sereno.domain.errors import SerenoError, UsageError
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import has
 from tests.console.serving import console_server
@@ -263,3 +266,50 @@ def test_document_of_the_chart_is_strict_json(client: httpx.Client) -> None:
 
     for path in ("/console/series", "/console/bands"):
         json.loads(client.get(path, params=about).text, parse_constant=pytest.fail)
+
+
+class _NotAuthenticated(SerenoError):
+    """Stands for the error of whoever guards the door."""
+
+    code = "access.not_authenticated"
+    template = "nobody"
+
+
+def _ask_a_closed_screen(path: str, **headers: str) -> httpx.Response:
+    """What a screen answers that lets nobody in."""
+    app, router = FastAPI(), APIRouter(route_class=ConsoleRoute)
+
+    @router.get("/console/closed")
+    def closed() -> Response:
+        raise _NotAuthenticated
+
+    app.include_router(router)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://host") as found:
+            return await found.get(
+                path, headers={name.replace("_", "-"): one for name, one in headers.items()}
+            )
+
+    return asyncio.run(ask())
+
+
+def test_who_is_not_logged_in_is_sent_to_the_login_and_back() -> None:
+    page = _ask_a_closed_screen("/console/closed?range=30d", accept="text/html")
+    here = "http://host/console/incidents?state=new"
+    part = _ask_a_closed_screen("/console/closed", hx_request="true", hx_current_url=here)
+    data = _ask_a_closed_screen("/console/closed", accept="application/json")
+
+    assert page.status_code == 303
+    assert page.headers["location"] == "/login?next=%2Fconsole%2Fclosed%3Frange%3D30d"
+    assert part.headers["hx-redirect"] == "/login?next=%2Fconsole%2Fincidents%3Fstate%3Dnew"
+    assert data.status_code == 401
+
+
+def test_malformed_query_is_answered_with_a_sentence(client: httpx.Client) -> None:
+    answer = client.get("/console/", params={"rows": "many"})
+
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert "rows" in answer.text

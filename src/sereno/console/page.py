@@ -9,10 +9,11 @@ from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from typing import TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -43,6 +44,8 @@ NAVIGATION = (("fleet", "/console/"), ("incidents", "/console/incidents"))
 """Key of the name and address of each screen that the header leads to."""
 LANGUAGE_COOKIE, THEME_COOKIE = "sereno_language", "sereno_theme"
 THEMES = ("auto", "light", "dark")
+_NOBODY, _LOGIN = "access.not_authenticated", "/login"
+"""What is raised where nobody is logged in, and the page to do so."""
 _LEAST_PACKED = 1_000
 _GZIP_LEVEL = 5
 _FACTS_FOR_S = 20.0
@@ -62,11 +65,10 @@ class ConsoleRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 found = await handle(request)
+            except RequestValidationError as malformed:
+                found = _error_page(request, _as_usage_error(malformed))
             except SerenoError as error:
-                # Who may not come in is sent elsewhere by the application.
-                if error.code.startswith("access."):
-                    raise
-                found = _error_page(request, error)
+                found = _login(request) if error.code == _NOBODY else _error_page(request, error)
             return _packed(request, found)
 
         return answer
@@ -285,7 +287,30 @@ def _error_page(request: Request, error: SerenoError) -> Response:
     return HTMLResponse(text, _status(error), {"Cache-Control": "no-store"})
 
 
+def _login(request: Request) -> Response:
+    """The way in, and back to where somebody wanted to go."""
+    if request.headers.get("hx-request") == "true":
+        here = urlsplit(request.headers.get("hx-current-url", ""))
+        wanted = here.path + (f"?{here.query}" if here.query else "")
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": _to_login(wanted)})
+    if "text/html" not in request.headers.get("accept", "") or request.method != "GET":
+        return Response(status_code=HTTPStatus.UNAUTHORIZED)
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(_to_login(wanted), HTTPStatus.SEE_OTHER)
+
+
+def _to_login(wanted: str) -> str:
+    return f"{_LOGIN}?{urlencode({'next': wanted or '/console/'})}"
+
+
+def _as_usage_error(malformed: RequestValidationError) -> UsageError:
+    said = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in malformed.errors()]
+    return UsageError(detail="; ".join(said), command="console")
+
+
 def _status(error: SerenoError) -> int:
+    if error.code.startswith("access."):
+        return HTTPStatus.FORBIDDEN
     if isinstance(error, NotFound | UnknownAsset):
         return HTTPStatus.NOT_FOUND
     is_asked_wrongly = isinstance(error, UsageError | DataError)
