@@ -14,6 +14,7 @@ SCREENS = {
     "incidents": "/console/incidents?range=90d",
     "incident": "/console/incidents/{failed}",
     "incident-gas": "/console/incidents/{leaking}",
+    "assets": "/console/assets",
     "site": f"/console/sites/{quote(FAILED.site)}?range=30d",
     "site-gas": f"/console/sites/{quote(LEAKING.site)}",
     "site-long": f"/console/sites/{quote(LONG.site)}",

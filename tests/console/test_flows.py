@@ -11,6 +11,7 @@ import pytest
 from sereno.domain.errors import UnknownAsset
 from sereno.domain.judgement import Severity
 from sereno.domain.signals import AssetKey
+from sereno.flows.asset_list import AssetFilter, listed_assets
 from sereno.flows.courses import GAS_AMOUNT, asset_named, bands_of, courses_of, draw_lane, incident_course
 from sereno.flows.listing import IncidentFilter, listed_incidents
 from sereno.flows.overview import FleetFilter, ModelState, Status, fleet_of, model_state
@@ -212,6 +213,19 @@ def test_comparison_of_weekdays_goes_back_whole_weeks(workspace: Workspace) -> N
     totals = {one.signal: one for one in comparison_of(workspace, asset, **asked).totals}
     assert totals["generation"].value == 0.0
     assert totals["consumption"].change is not None
+
+
+def test_assets_are_those_of_the_store_with_what_judges_them(workspace: Workspace) -> None:
+    rows = listed_assets(workspace, AssetFilter())
+    models = workspace.active_models()
+
+    assert {row.key for row in rows} == set(workspace.asset_keys())
+    assert all(row.model == models[row.profile] for row in rows)
+    abnormal = listed_assets(workspace, AssetFilter(state="abnormal"))
+    assert {row.key for row in abnormal} == {FAILED, LEAKING}
+    assert listed_assets(workspace, AssetFilter(sort="worst"))[0].key in {FAILED, LEAKING}
+    assert listed_assets(workspace, AssetFilter(state="unlearnt")) == []
+    assert [row.key for row in listed_assets(workspace, AssetFilter(text="client 03"))] == [LEAKING]
 
 
 def test_site_that_nobody_knows_is_an_error_of_ours(workspace: Workspace) -> None:

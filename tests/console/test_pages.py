@@ -40,7 +40,7 @@ def test_words_of_a_template_are_in_the_catalogue(template: Path) -> None:
 def test_words_that_are_put_together_are_in_the_catalogue() -> None:
     from sereno.console.page import NAVIGATION, THEMES
     from sereno.console.ranges import PRESETS
-    from sereno.console.screens import incident, incidents
+    from sereno.console.screens import asset_list, incident, incidents, site
     from sereno.domain.incidents import EventKind, Verdict
     from sereno.flows.overview import Status
 
@@ -57,6 +57,8 @@ def test_words_that_are_put_together_are_in_the_catalogue() -> None:
         *(f"status.{one.name.lower()}" for one in Status),
         *(f"incident.recurrence.{one}" for one in ("rising", "steady", "first")),
         *(f"fleet.sort.{one}" for one in ("worst", "incidents", "cost", "age", "name")),
+        *(f"site.compare.{one or 'none'}" for one in site.COMPARED),
+        *(f"assets.state.{one}" for one in asset_list.STATES),
         *(f"profile.{one}" for one in ("solar", "gas", "motor", "process", "load")),
     }
 
@@ -114,7 +116,9 @@ def test_names_cannot_become_markup(client: httpx.Client) -> None:
         assert "&lt;b&gt;Villanueva" in text, path
 
 
-@pytest.mark.parametrize("path", ["/console/fleet", "/console/incidents", "/console/series"])
+@pytest.mark.parametrize(
+    "path", ["/console/fleet", "/console/incidents", "/console/assets", "/console/series"]
+)
 def test_every_kind_of_download_holds_the_same_rows(client: httpx.Client, path: str) -> None:
     about = (
         {"site": FAILED.site, "asset": FAILED.asset, "profile": "solar"} if path.endswith("series") else {}
@@ -154,6 +158,18 @@ def test_part_of_a_thinned_series_shows_more_of_less(client: httpx.Client) -> No
 
     assert (whole["thinned"], part["thinned"]) == (True, False)
     assert middle - 3600 <= part["time"][0] <= part["time"][-1] <= middle + 86_400
+
+
+@pytest.mark.parametrize(("compare", "days"), [("previous", 3), ("weekdays", 7)])
+def test_series_stands_beside_what_was_before(client: httpx.Client, compare: str, days: int) -> None:
+    about = {"site": FAILED.site, "asset": FAILED.asset, "profile": "solar"}
+    week = client.get("/console/series", params={**about, "range": "30d"}).json()
+    three = {"from": "2025-05-24", "to": "2025-05-26"}
+    found = client.get("/console/series", params={**about, **three, "compare": compare}).json()
+    whole = dict(zip(week["time"], week["lanes"][1]["values"], strict=True))
+
+    assert found["before"]["consumption"] == [whole[at - days * 86_400] for at in found["time"]]
+    assert len(found["time"]) == 72
 
 
 def test_incident_page_says_who_was_told_and_how_it_went(client: httpx.Client) -> None:

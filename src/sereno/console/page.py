@@ -40,7 +40,7 @@ __all__ = [
     "n_readings",
 ]
 
-NAVIGATION = (("fleet", "/console/"), ("incidents", "/console/incidents"))
+NAVIGATION = (("fleet", "/console/"), ("incidents", "/console/incidents"), ("assets", "/console/assets"))
 """Key of the name and address of each screen that the header leads to."""
 LANGUAGE_COOKIE, THEME_COOKIE = "sereno_language", "sereno_theme"
 THEMES = ("auto", "light", "dark")

@@ -43,6 +43,7 @@ __all__ = [
     "courses_of",
     "draw_lane",
     "incident_course",
+    "shifted",
 ]
 
 GAS_AMOUNT = "gas_amount"
@@ -300,6 +301,16 @@ def incident_course(workspace: Workspace, view: IncidentView, *, weeks: int = 3)
     seconds = micros_of(time) // 1_000_000
     end = min(stop, EPOCH + timedelta(seconds=int(seconds[-1])) + (asset.step or timedelta(0)))
     return Courses(asset, start, end, seconds, lanes, [mark])
+
+
+def shifted(courses: Courses, earlier: Courses, shift: timedelta) -> dict[str, FloatArray]:
+    """The values of an earlier stretch at the points of a later one, by signal; NaN where there is none."""
+    later = earlier.time + int(shift.total_seconds())
+    if not len(later):
+        return {}
+    place = np.searchsorted(later, courses.time).clip(max=len(later) - 1)
+    is_there = later[place] == courses.time
+    return {lane.signal: np.where(is_there, lane.values[place], np.nan) for lane in earlier.lanes}
 
 
 def draw_lane(courses: Courses, lane: Lane, language: str) -> str:

@@ -24,7 +24,9 @@ __all__ = [
     "SiteRow",
     "Status",
     "fleet_of",
+    "is_late",
     "model_state",
+    "segments_of",
     "views_of",
 ]
 
@@ -232,7 +234,7 @@ def fleet_of(workspace: Workspace) -> Fleet:
     for spell in spells:
         if spell.asset_id in by_id:
             sites[by_id[spell.asset_id].key.site].spells.append(spell)
-    segments = _segments(workspace, {one.profile for one in assets})
+    segments = segments_of(workspace, {one.profile for one in assets})
     rows = [_row(name, site, last, segments, now, until) for name, site in sites.items()]
     return Fleet(
         rows=sorted(rows, key=lambda row: row.order),
@@ -256,6 +258,13 @@ def views_of(
         fresh = _with_current(incident, current.get(asset.id, ()))
         views.append(IncidentView(fresh, place, workspace.settings.tariff))
     return views
+
+
+def is_late(last_at: datetime | None, assets: Iterable[StoredAsset], now: datetime) -> bool:
+    """Whether nothing has come from assets for three of their steps and a day."""
+    steps = [one.step for one in assets if one.step is not None]
+    slack = _DAY + _LATE_STEPS * max(steps, default=timedelta(0))
+    return last_at is None or now - last_at > slack
 
 
 def model_state(
@@ -297,8 +306,6 @@ def _row(
     severities = [view.incident.severity for view in shown]
     ends = [last[one.id] for one in site.assets if one.id in last]
     last_at = max(ends, default=None)
-    steps = [one.step for one in site.assets if one.step is not None]
-    slack = _DAY + _LATE_STEPS * max(steps, default=timedelta(0))
     day_before = [s.severity for s in site.spells if _covers(s, until - _DAY)]
     costs = [cost for view in shown if (cost := view.cost_per_day) is not None]
     return SiteRow(
@@ -316,7 +323,7 @@ def _row(
         days=_days(site.spells, site.assets[0].zone, until),
         worst=max(shown, key=_speaks, default=None),
         last_at=last_at,
-        is_late=last_at is None or now - last_at > slack,
+        is_late=is_late(last_at, site.assets, now),
         cost_per_day=sum(costs) if costs else None,
     )
 
@@ -351,7 +358,8 @@ def _with_current(incident: Incident, current: Sequence[StoredDetection]) -> Inc
     return replace(incident, evidence=evidence)
 
 
-def _segments(workspace: Workspace, profiles: Iterable[str]) -> dict[AssetKey, str]:
+def segments_of(workspace: Workspace, profiles: Iterable[str]) -> dict[AssetKey, str]:
+    """The name of the segment of each asset that has one."""
     found: dict[AssetKey, str] = {}
     for name in profiles:
         known = load_segmentation(workspace.folder, name)

@@ -9,7 +9,7 @@ from sereno.domain.signals import SignalKind
 from sereno.flows.workspace import Workspace
 from sereno.store import StoredAsset
 
-__all__ = ["Comparison", "Total", "comparison_of"]
+__all__ = ["Comparison", "Total", "comparison_of", "shift_of"]
 
 _WEEK = timedelta(weeks=1)
 
@@ -43,6 +43,11 @@ class Comparison:
         return {one.signal: one.value for one in self.totals}
 
 
+def shift_of(start: datetime, end: datetime, *, with_weekdays: bool) -> timedelta:
+    """How far back lies what a stretch of time is compared with: its own length, or whole weeks."""
+    return ceil((end - start) / _WEEK) * _WEEK if with_weekdays else end - start
+
+
 def comparison_of(
     workspace: Workspace, asset: StoredAsset, *, start: datetime, end: datetime, with_weekdays: bool = False
 ) -> Comparison:
@@ -55,7 +60,7 @@ def comparison_of(
     profile = workspace.profiles[asset.profile]
     counted = [s for s in profile.signals if s.kind is SignalKind.INTERVAL]
     names = [s.name for s in counted]
-    length = ceil((end - start) / _WEEK) * _WEEK if with_weekdays else end - start
+    length = shift_of(start, end, with_weekdays=with_weekdays)
     with workspace.store.read() as tx:
         now = tx.sums(asset.id, asset.profile, names, start, end)
         before = tx.sums(asset.id, asset.profile, names, start - length, end - length)

@@ -3,10 +3,12 @@
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from sereno.api.context import Call, ViewerCall
@@ -17,7 +19,8 @@ from sereno.domain.judgement import Severity
 from sereno.domain.readings import FloatArray
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import EPOCH, isoformat
-from sereno.flows.courses import Courses, Lane, bands_of, courses_of, draw_lane, incident_course
+from sereno.flows.courses import Courses, Lane, bands_of, courses_of, draw_lane, incident_course, shifted
+from sereno.flows.site import shift_of
 
 __all__ = ["router"]
 
@@ -31,45 +34,68 @@ _LAST_S = 4e9
 _bands: "OrderedDict[tuple[object, ...], Courses]" = OrderedDict()
 
 
-@router.get("/series")
-def series(
-    request: Request,
-    call: ViewerCall,
-    site: str,
-    asset: str,
-    profile: str,
-    points: int = 1200,
-    start: float | None = None,
-    end: float | None = None,
-) -> Response:
-    """Every signal of an asset in the stretch of time, with what was abnormal.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of what a chart wants the figures.
 
-    Args:
-        start, end: A part of that stretch [seconds since 1970].
+    Attributes:
+        points: At most so many of each signal.
+        start, end: A part of the stretch of time of the page [seconds since 1970].
+        compare: Beside what was before, `previous` or `weekdays`.
     """
+
+    site: str
+    asset: str
+    profile: str
+    points: int = 1200
+    start: float | None = None
+    end: float | None = None
+    compare: str = ""
+
+    @property
+    def key(self) -> AssetKey:
+        """The asset."""
+        return AssetKey(self.site, self.asset)
+
+    @property
+    def n_points(self) -> int:
+        """As many as may be."""
+        return min(max(self.points, 2), MAX_POINTS)
+
+    def part(self, page: Page) -> tuple[datetime, datetime]:
+        """From when to when."""
+        first, last = page.range.start, page.range.end
+        if self.start is None or self.end is None or not self.start < self.end:
+            return first, last
+        begin, end = (
+            EPOCH + timedelta(seconds=min(max(one, 0.0), _LAST_S)) for one in (self.start, self.end)
+        )
+        return max(begin, first), min(end, last)
+
+
+AskedChart = Annotated[Asked, Depends()]
+
+
+@router.get("/series")
+def series(request: Request, call: ViewerCall, asked: AskedChart) -> Response:
+    """Every signal of an asset in the stretch of time, with what was abnormal, and what was before."""
     page = Page.of(request, call)
-    begin, stop = _part(page, start, end)
-    n_points = min(max(points, 2), MAX_POINTS)
-    found = courses_of(call.workspace, AssetKey(site, asset), profile, start=begin, end=stop, points=n_points)
-    return _json(_document(page, found))
+    start, end = asked.part(page)
+    found = _course(page, asked, start, end)
+    document = _document(page, found)
+    if asked.compare in ("previous", "weekdays"):
+        with_weekdays = asked.compare == "weekdays"
+        shift = shift_of(page.range.start, page.range.end, with_weekdays=with_weekdays)
+        earlier = shifted(found, _course(page, asked, start - shift, end - shift), shift)
+        document["before"] = {name: _plain(values) for name, values in earlier.items()}
+    return _json(document)
 
 
 @router.get("/bands")
-def bands(
-    request: Request,
-    call: ViewerCall,
-    site: str,
-    asset: str,
-    profile: str,
-    points: int = 1200,
-    start: float | None = None,
-    end: float | None = None,
-) -> Response:
+def bands(request: Request, call: ViewerCall, asked: AskedChart) -> Response:
     """What was expected of each signal, at the same points."""
     page = Page.of(request, call)
-    n_points = min(max(points, 2), MAX_POINTS)
-    found = _known_bands(call, page, AssetKey(site, asset), profile, _part(page, start, end), n_points)
-    return _json(_document(page, found))
+    return _json(_document(page, _known_bands(page, asked)))
 
 
 @router.get("/series/table")
@@ -134,22 +160,20 @@ def _all(page: Page, key: AssetKey, profile: str) -> Courses:
     return courses_of(page.workspace, key, profile, start=start, end=end, points=points)
 
 
-def _part(page: Page, start: float | None, end: float | None) -> tuple[datetime, datetime]:
-    first, last = page.range.start, page.range.end
-    if start is None or end is None or not start < end:
-        return first, last
-    part = tuple(EPOCH + timedelta(seconds=min(max(one, 0.0), _LAST_S)) for one in (start, end))
-    return max(part[0], first), min(part[1], last)
+def _course(page: Page, asked: Asked, start: datetime, end: datetime) -> Courses:
+    return courses_of(page.workspace, asked.key, asked.profile, start=start, end=end, points=asked.n_points)
 
 
-def _known_bands(
-    call: Call, page: Page, key: AssetKey, profile: str, part: tuple[datetime, datetime], points: int
-) -> Courses:
+def _known_bands(page: Page, asked: Asked) -> Courses:
     """As worked out before, while neither the model nor the data are newer."""
-    model = call.workspace.usable_model(profile)
-    about = (id(call.workspace), model and model.card.id, key, profile, part, page.facts.until, points)
+    workspace, (start, end) = page.workspace, asked.part(page)
+    model = workspace.usable_model(asked.profile)
+    told = (asked.key, asked.profile, start, end, asked.n_points)
+    about = (id(workspace), model and model.card.id, page.facts.until, told)
     if about not in _bands:
-        _bands[about] = bands_of(call.workspace, key, profile, start=part[0], end=part[1], points=points)
+        _bands[about] = bands_of(
+            workspace, asked.key, asked.profile, start=start, end=end, points=asked.n_points
+        )
         while len(_bands) > _KEPT_BANDS:
             _bands.popitem(last=False)
     return _bands[about]

@@ -95,6 +95,8 @@
       shown.push({ spanGaps: false, points: { show: false }, ...options });
       if (name) key.push({ name, swatch, said: (at) => said(values[at], lane.unit) });
     };
+    const before = document_.before && document_.before[lane.signal];
+    if (before) add(before, { stroke: colour.week, width: 1.4 }, words.before, "week");
     earlier.forEach((one, place) => add(one.values, { stroke: colour.week, width: 1, alpha: 1 - place * 0.22 },
       words.week.replace("{n}", place + 1), "week"));
     if (lane.low) {
