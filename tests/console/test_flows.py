@@ -124,6 +124,16 @@ def test_list_holds_what_goes_on_and_what_touches_the_period(workspace: Workspac
     assert active < listed(7 * DAY, 0 * DAY) < everything
 
 
+def test_list_of_a_site_is_what_the_whole_list_says_of_it(workspace: Workspace) -> None:
+    asked = {"since": NOW - 90 * DAY, "until": NOW, "language": "es"}
+    whole = listed_incidents(workspace, IncidentFilter(), **asked)
+    own = listed_incidents(workspace, IncidentFilter(site=FAILED.site), **asked)
+
+    assert [v.incident.id for v in own] == [v.incident.id for v in whole if v.incident.asset == FAILED]
+    assert own
+    assert listed_incidents(workspace, IncidentFilter(site="Atlantis"), **asked) == []
+
+
 def test_thinned_course_keeps_every_peak(workspace: Workspace) -> None:
     first, last = _span(workspace, FAILED)
     asked = {"start": first, "end": last + timedelta(hours=1)}

@@ -139,6 +139,26 @@ def test_every_kind_of_download_holds_the_same_rows(client: httpx.Client, path: 
     assert answers["excel.csv"].content.startswith(b"\xef\xbb\xbf")
 
 
+def test_picture_of_a_signal_is_a_file_whatever_its_name(world: Path, tmp_path: Path) -> None:
+    from sereno.domain.readings import Readings
+    from tests.support.builders import a_window, readings_of
+
+    odd = 'Señal "α"/1\n'
+    with Workspace.open(tmp_path, clock=lambda: datetime(2024, 1, 5, tzinfo=UTC)) as workspace:
+        batch: Readings = readings_of(a_window(rows=90, signals=(odd,), profile="process"))
+        workspace.add(batch, zone="Europe/Madrid")
+        about = {"site": "Planta 1", "asset": "Planta 1", "profile": "process", "signal": odd}
+    with console_server(tmp_path, clock=lambda: datetime(2024, 1, 5, tzinfo=UTC)) as (address, _):
+        picture = httpx.get(f"{address}/console/series.svg", params=about)
+        page = httpx.get(f"{address}/console/sites/Planta%201")
+        unknown = httpx.get(f"{address}/console/series.doc", params=about)
+
+    assert picture.text.startswith("<svg")
+    assert picture.headers["content-disposition"] == 'attachment; filename="sereno-Se_al_____1_.svg"'
+    assert page.status_code == 200
+    assert unknown.status_code == 422
+
+
 def test_series_of_a_site_are_json_with_gaps_as_nulls(client: httpx.Client) -> None:
     about = {"site": "Cubierta Este 03", "asset": "Cubierta Este 03", "profile": "solar"}
     found = client.get("/console/series", params=about).json()

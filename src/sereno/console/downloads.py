@@ -1,6 +1,7 @@
 """Tables that people take away: CSV as Excel of their country or plain, XLSX with real numbers, JSON."""
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -44,7 +45,8 @@ def table_answer(page: Page, name: str, kind: Download, rows: Sequence[Mapping[s
 
 def file_answer(content: bytes, media_type: str, name: str) -> Response:
     """A file that browsers keep rather than show."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    plain = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
+    headers = {"Content-Disposition": f'attachment; filename="{plain}"', "Cache-Control": "no-store"}
     return Response(content, media_type=media_type, headers=headers)
 
 

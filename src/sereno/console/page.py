@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -205,11 +206,11 @@ class _Kept:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._kept: dict[tuple[int, str], tuple[float, object]] = {}
+        self._kept: dict[tuple[Path, str], tuple[float, object]] = {}
 
     def get(self, workspace: Workspace, name: str, ask: Callable[[], object]) -> object:
         """What was answered lately, or is answered now."""
-        key = (id(workspace), name)
+        key = (workspace.folder, name)
         until, known = self._kept.get(key, (0.0, None))
         began = time.monotonic()
         if began < until:

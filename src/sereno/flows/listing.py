@@ -65,13 +65,13 @@ def listed_incidents(
     """The incidents that go on, or touch a stretch of time, and fit; in the order that is asked for."""
     now = workspace.now()
     with workspace.store.read() as tx:
-        assets = tx.assets()
-        incidents = [
-            one
-            for one in tx.incidents(since=since)
-            if one.condition is Condition.ACTIVE or one.started_at < until
-        ]
-        views = views_of(tx, workspace, assets, incidents)
+        assets = tx.assets(sites=[wanted.site] if wanted.site else None)
+        if wanted.site:
+            known = [one for asset in assets for one in tx.incidents(asset_id=asset.id, since=since)]
+        else:
+            known = tx.incidents(since=since)
+        shown = [one for one in known if one.condition is Condition.ACTIVE or one.started_at < until]
+        views = views_of(tx, workspace, assets, shown)
     found = [view for view in views if wanted.fits(view, now, language)]
     match wanted.sort:
         case "newest":

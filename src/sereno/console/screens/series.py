@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from sereno.api.context import Call, ViewerCall
 from sereno.console.downloads import Download, file_answer, table_answer
 from sereno.console.page import ConsoleRoute, Page
-from sereno.domain.errors import NotFound
+from sereno.domain.errors import NotFound, UsageError
 from sereno.domain.judgement import Severity
 from sereno.domain.readings import FloatArray
 from sereno.domain.signals import AssetKey
@@ -118,7 +118,7 @@ def download_series(
             call.workspace, key, profile, start=page.range.start, end=page.range.end, points=MAX_POINTS
         )
         return _picture(page, found, signal)
-    return table_answer(page, "series", Download(kind), _rows(_all(page, key, profile)))
+    return table_answer(page, "series", _download(kind), _rows(_all(page, key, profile)))
 
 
 @router.get("/incidents/{incident_id}/series")
@@ -143,7 +143,16 @@ def download_incident(request: Request, call: ViewerCall, incident_id: str, kind
     found = _of_incident(call, incident_id)
     if kind == "svg":
         return _picture(page, found, found.lanes[0].signal)
-    return table_answer(page, f"incident-{incident_id[:8]}", Download(kind), _rows(found))
+    return table_answer(page, f"incident-{incident_id[:8]}", _download(kind), _rows(found))
+
+
+def _download(kind: str) -> Download:
+    try:
+        return Download(kind)
+    except ValueError:
+        raise UsageError(
+            detail=f"'{kind}' is none of svg, {', '.join(Download)}", command="console"
+        ) from None
 
 
 def _of_incident(call: Call, incident_id: str) -> Courses:
@@ -169,7 +178,7 @@ def _known_bands(page: Page, asked: Asked) -> Courses:
     workspace, (start, end) = page.workspace, asked.part(page)
     model = workspace.usable_model(asked.profile)
     told = (asked.key, asked.profile, start, end, asked.n_points)
-    about = (id(workspace), model and model.card.id, page.facts.until, told)
+    about = (workspace.folder, model and model.card.id, page.facts.until, told)
     if about not in _bands:
         _bands[about] = bands_of(
             workspace, asked.key, asked.profile, start=start, end=end, points=asked.n_points
