@@ -1,10 +1,10 @@
 """Chromium, and pages that note every complaint and every request that leaves the machine."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -97,10 +97,16 @@ def looked_at(browser: Browser, address: str, look: Look = Look()) -> Iterator[W
         if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != home:
             watched.foreign.append(request.url)
 
-    watched.page.on("console", heard)
-    watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-    watched.page.on("request", asked)
+    def failed(error: Error) -> None:
+        watched.complaints.append(str(error))
+
+    listeners: dict[Any, Callable[[Any], None]] = {"console": heard, "pageerror": failed, "request": asked}
+    for event, listener in listeners.items():
+        watched.page.on(event, listener)
     try:
         yield watched
     finally:
+        # What a page says of requests that closing it cuts short is no complaint.
+        for event, listener in listeners.items():
+            watched.page.remove_listener(event, listener)
         context.close()

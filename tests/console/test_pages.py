@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -328,7 +329,9 @@ def _ask_a_closed_screen(path: str, **headers: str) -> httpx.Response:
                 path, headers={name.replace("_", "-"): one for name, one in headers.items()}
             )
 
-    return asyncio.run(ask())
+    # The browser's own loop runs in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, ask()).result()
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login_and_back() -> None:
