@@ -13,7 +13,7 @@ from sereno.domain.judgement import Severity
 from sereno.domain.signals import AssetKey
 from sereno.flows.asset_list import AssetFilter, listed_assets
 from sereno.flows.courses import GAS_AMOUNT, asset_named, bands_of, courses_of, draw_lane, incident_course
-from sereno.flows.listing import IncidentFilter, listed_incidents
+from sereno.flows.fleet_list import IncidentFilter, listed_incidents
 from sereno.flows.overview import FleetFilter, ModelState, Status, fleet_of, model_state
 from sereno.flows.site import comparison_of
 from sereno.flows.workspace import Workspace

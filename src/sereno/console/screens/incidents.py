@@ -8,7 +8,7 @@ from sereno.console.downloads import Download, table_answer
 from sereno.console.page import ConsoleRoute, Page
 from sereno.domain.judgement import IncidentKind, Severity
 from sereno.flows.incidents import IncidentView
-from sereno.flows.listing import SORTS, IncidentFilter, listed_incidents
+from sereno.flows.fleet_list import SORTS, IncidentFilter, listed_incidents
 
 __all__ = ["router"]
 

@@ -10,7 +10,7 @@ from sereno.api.context import ViewerCall
 from sereno.console.page import ConsoleRoute, Page
 from sereno.console.sankey import sankey_of
 from sereno.flows.courses import asset_named
-from sereno.flows.listing import IncidentFilter, listed_incidents
+from sereno.flows.fleet_list import IncidentFilter, listed_incidents
 from sereno.flows.site import comparison_of
 
 __all__ = ["router"]
