@@ -18,7 +18,7 @@ from sereno.flows.models import TrainedModel
 from sereno.notify.picture import Picture, Series, draw_picture
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["picture_of"]
+__all__ = ["Rows", "judged_rows", "picture_of", "stored_rows"]
 
 _LONGEST = timedelta(days=60)
 _CONTEXT_STEPS = 48
@@ -26,12 +26,17 @@ _AT_ONCE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """A signal over the time shown, shape (rows,); what is expected is NaN where nobody knows."""
+class Rows:
+    """A signal over the time shown, shape (rows,); NaN where nobody knows.
+
+    Attributes:
+        exceedance: How far the check says that each row is beyond its limit, which is 1.
+    """
 
     time: TimeArray
     observed: FloatArray
     expected: FloatArray
+    exceedance: FloatArray
 
 
 def picture_of(
@@ -53,7 +58,7 @@ def picture_of(
     first = max(first, last - _LONGEST)
     context = max(min(2 * (last - first), _LONGEST / 4), _CONTEXT_STEPS * step)
     start, stop = first - context, last + context / 4
-    rows = _judged(tx, asset, profile, model_of, worst, (start, stop)) or _stored(
+    rows = judged_rows(tx, asset, profile, model_of, worst, (start, stop)) or stored_rows(
         tx, asset, worst, (start, stop)
     )
     if rows is None:
@@ -72,25 +77,26 @@ def picture_of(
     return draw_picture(series, zone=asset.zone, language=language)
 
 
-def _stored(
+def stored_rows(
     tx: Transaction, asset: StoredAsset, worst: Detection, shown: tuple[datetime, datetime]
-) -> _Rows | None:
+) -> Rows | None:
     """The rows as they came."""
     found = tx.rows(asset.id, asset.profile, start=shown[0], end=shown[1])
     if worst.signals[0] not in found.signals:
         return None
     observed = found.values[:, found.signals.index(worst.signals[0])]
-    return _Rows(found.time, observed, np.full(len(found), np.nan))
+    unknown = np.full(len(found), np.nan)
+    return Rows(found.time, observed, unknown, unknown)
 
 
-def _judged(
+def judged_rows(
     tx: Transaction,
     asset: StoredAsset,
     profile: Profile,
     model_of: Callable[[str], TrainedModel | None],
     worst: Detection,
     shown: tuple[datetime, datetime],
-) -> _Rows | None:
+) -> Rows | None:
     """The rows with what the check expected of them; None where it cannot be asked again.
 
     From its beginning on, what is expected does not see the trouble, which it would follow.
@@ -121,4 +127,4 @@ def _judged(
         part, beside = window.rows(split, stop), reference.rows(split, stop)
         apart = expected_without(worst.signals[0], worst.check, part, profile, model, before, beside)
         expected[split - begin :] = apart.expected
-    return _Rows(usual.window.time, usual.window.values[:, column], expected)
+    return Rows(usual.window.time, usual.window.values[:, column], expected, evidence.exceedance)

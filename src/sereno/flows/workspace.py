@@ -486,7 +486,7 @@ class Workspace:
         with self._store.read() as tx:
             incident = tx.incident(incident_id)
             profiles = self._setup.incident_profiles
-            return view_of(tx, incident, profiles, self.settings.tariff, self._usable_model)
+            return view_of(tx, incident, profiles, self.settings.tariff, self.usable_model)
 
     def regimes(self, *, asset: str | None = None, since: datetime | None = None) -> list[RegimeView]:
         """When process lines started, stopped or came to other set-points, newest first.
@@ -497,7 +497,7 @@ class Workspace:
         with self._store.read() as tx:
             return find_regimes(tx, self.profiles, asset=asset, since=since)
 
-    def _usable_model(self, profile: str) -> TrainedModel | None:
+    def usable_model(self, profile: str) -> TrainedModel | None:
         """As `model`; None also where it cannot be used here, which is no reason not to show an incident."""
         try:
             return self._models.get(profile)
@@ -611,7 +611,7 @@ class Workspace:
 
     def _would_change(self, tx: Transaction, incident: Incident, verdict: Verdict) -> WouldChange:
         asset = self._asset_of(tx, incident)
-        model = self._usable_model(asset.profile)
+        model = self.usable_model(asset.profile)
         return would_change(tx, incident, verdict, asset, self.profiles[asset.profile], model)
 
     @staticmethod
@@ -1203,7 +1203,7 @@ class Workspace:
         """
         if not self.settings.receivers:
             return None
-        return build_notifier(self._setup, self._store, self._usable_model)
+        return build_notifier(self._setup, self._store, self.usable_model)
 
     def deliver_due(self) -> DeliveryReport:
         """Deliver what may leave now, once.

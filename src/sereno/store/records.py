@@ -10,7 +10,7 @@ import numpy as np
 from sereno.contracts.notification import Answer
 from sereno.domain.incidents import Incident, IncidentEvent
 from sereno.domain.issues import DataIssue
-from sereno.domain.judgement import Detection, ModelCard
+from sereno.domain.judgement import Detection, ModelCard, Severity
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import isoformat
@@ -23,6 +23,7 @@ __all__ = [
     "NewNotification",
     "ReceiverState",
     "Recorded",
+    "Spell",
     "StoredAsset",
     "StoredAttempt",
     "StoredDetection",
@@ -91,6 +92,16 @@ class StoredRows:
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """When an asset was in trouble; `ended_at` is None while it goes on."""
+
+    asset_id: int
+    severity: Severity
+    started_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

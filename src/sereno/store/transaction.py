@@ -15,6 +15,7 @@ from sereno.store.ledger import LedgerSession
 from sereno.store.listing import ListSession
 from sereno.store.models import ModelSession
 from sereno.store.outbox import OutboxSession
+from sereno.store.overviews import OverviewSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
 from sereno.store.requests import RequestSession
@@ -32,6 +33,9 @@ class Transaction(
     ReadingSession,
     StatisticsSession,
     SimulatedSession,
+    ErasingSession,
+    ListSession,
+    OverviewSession,
     CorrectionSession,
     LedgerSession,
     WatchSession,
@@ -46,10 +50,8 @@ class Transaction(
     InboxSession,
     AccountSession,
     AuditSession,
-    ErasingSession,
     ChangeSession,
     JobSession,
-    ListSession,
     RequestSession,
 ):
     """One database transaction of one organization; `Store.begin` and `Store.read` give it.

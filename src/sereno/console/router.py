@@ -1,0 +1,25 @@
+"""All screens under `/console`, and the files that they load."""
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+
+from sereno.console import assets
+from sereno.console.screens import asset_list, fleet, incident, incidents, live, preferences, series, site
+
+__all__ = ["mount_static", "router"]
+
+router = APIRouter(prefix="/console", include_in_schema=False)
+for screen in (fleet, incidents, incident, asset_list, site, series, live, preferences):
+    router.include_router(screen.router)
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve the style, the scripts and the icons; their addresses change with their content."""
+
+    @app.get("/console/static/{name:path}", include_in_schema=False)
+    def static_file(name: str, request: Request) -> Response:
+        return assets.answer(name, request)
+
+    @app.get("/console", include_in_schema=False)
+    def without_slash() -> Response:
+        return RedirectResponse("/console/", status_code=308)

@@ -1,0 +1,1 @@
+"""One module per screen: its routes, and nothing that a flow could do."""

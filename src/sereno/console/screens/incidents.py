@@ -1,0 +1,60 @@
+"""The list of incidents: filters, order, pages, downloads."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from sereno.api.context import ViewerCall
+from sereno.console.downloads import Download, table_answer
+from sereno.console.page import ConsoleRoute, Page
+from sereno.domain.judgement import IncidentKind, Severity
+from sereno.flows.fleet_list import SORTS, IncidentFilter, listed_incidents
+from sereno.flows.incidents import IncidentView
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=ConsoleRoute)
+
+ROWS_PER_PAGE = 50
+STATES = ("open", "new", "acknowledged", "closed")
+CONDITIONS = ("active", "cleared")
+VISIBILITIES = ("shown", "shelved", "silenced", "inhibited")
+
+
+@router.get("/incidents")
+def show_incidents(request: Request, call: ViewerCall, offset: int = 0) -> Response:
+    """What happened in the stretch of time, worst first."""
+    page = Page.of(request, call)
+    wanted = page.filled(IncidentFilter)
+    found = _found(page, wanted)
+    first = max(0, min(offset, max(len(found) - 1, 0)) // ROWS_PER_PAGE * ROWS_PER_PAGE)
+    return page.answer(
+        "incidents.html",
+        wanted=wanted,
+        query=page.asked(wanted),
+        found=found,
+        shown=found[first : first + ROWS_PER_PAGE],
+        first=first,
+        rows_per_page=ROWS_PER_PAGE,
+        severities=tuple(reversed(Severity)),
+        states=STATES,
+        conditions=CONDITIONS,
+        kinds=tuple(IncidentKind),
+        visibilities=VISIBILITIES,
+        profiles=sorted(call.workspace.profiles),
+        sorts=SORTS,
+    )
+
+
+@router.get("/incidents.{kind}")
+def download_incidents(request: Request, call: ViewerCall, kind: Download) -> Response:
+    """The incidents of the list as a file, all pages of it."""
+    page = Page.of(request, call)
+    now = call.workspace.now()
+    rows = [view.to_json(now) for view in _found(page, page.filled(IncidentFilter))]
+    return table_answer(page, "incidents", kind, rows)
+
+
+def _found(page: Page, wanted: IncidentFilter) -> list[IncidentView]:
+    return listed_incidents(
+        page.workspace, wanted, since=page.range.start, until=page.range.end, language=page.language
+    )

@@ -1,0 +1,38 @@
+"""Every screen that tests and pictures look at, and every way in which they do."""
+
+from urllib.parse import quote
+
+from sereno.flows.workspace import Workspace
+from tests.console.browsing import Look
+from tests.console.world import FAILED, LEAKING, LONG
+
+__all__ = ["LOOKS", "QUICK_LOOKS", "SCREENS", "address_of"]
+
+SCREENS = {
+    "fleet": "/console/",
+    "tiles": "/console/?view=tiles",
+    "incidents": "/console/incidents?range=90d",
+    "incident": "/console/incidents/{failed}",
+    "incident-gas": "/console/incidents/{leaking}",
+    "assets": "/console/assets",
+    "site": f"/console/sites/{quote(FAILED.site)}?range=30d",
+    "site-gas": f"/console/sites/{quote(LEAKING.site)}",
+    "site-long": f"/console/sites/{quote(LONG.site)}",
+    "nothing": "/console/?text=nowhere",
+    "error": "/console/incidents/unknown",
+}
+"""Address by name."""
+LOOKS = (
+    Look(1440, "es", "light"),
+    Look(390, "en", "dark"),
+    Look(390, "es", "light"),
+    Look(1440, "en", "dark"),
+)
+QUICK_LOOKS = LOOKS[:2]
+"""Each width, language and theme once."""
+
+
+def address_of(name: str, workspace: Workspace) -> str:
+    """Where a screen is in a workspace."""
+    ids = {view.incident.asset: view.incident.id for view in reversed(workspace.incidents())}
+    return SCREENS[name].format(failed=ids[FAILED], leaking=ids[LEAKING])
