@@ -1,14 +1,14 @@
-"""A real server of API and console on loopback, under the content security policy that the product has."""
+"""A real server of API and console on loopback, with the guards that the product has."""
 
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from starlette.middleware.base import RequestResponseEndpoint
+from fastapi import FastAPI
 
 from sereno.api.app import create_app
 from sereno.console import mount_static, router
@@ -16,15 +16,18 @@ from sereno.domain.time import Clock, system_clock
 from sereno.flows.service import Service
 from tests.support.processes import wait_until
 
-__all__ = ["POLICY", "console_server"]
-
-POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+__all__ = ["console_server"]
 
 
 @contextmanager
 def console_server(folder: Path, *, clock: Clock = system_clock) -> Iterator[tuple[str, Service]]:
-    """The address of the console of a workspace, and the service behind it."""
-    with Service(folder, clock=clock, language="es") as service:
+    """The address of the console of a workspace where everybody is let in, and the service behind it."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        ExitStack() as held,
+    ):
+        patch.setenv("SERENO__SERVICE__AUTH", "false")
+        service = held.enter_context(Service(folder, clock=clock, language="es"))
         server = uvicorn.Server(
             uvicorn.Config(_application(service), host="127.0.0.1", port=0, log_config=None, lifespan="off")
         )
@@ -42,16 +45,8 @@ def console_server(folder: Path, *, clock: Clock = system_clock) -> Iterator[tup
 
 def _application(service: Service) -> FastAPI:
     app = create_app(service)
-    if not any(getattr(route, "path", "").startswith("/console") for route in app.routes):
-        app.include_router(router)
-        mount_static(app)
-
-    @app.middleware("http")
-    async def guarded(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        answer = await call_next(request)
-        answer.headers["Content-Security-Policy"] = POLICY
-        return answer
-
+    app.include_router(router)
+    mount_static(app)
     return app
 
 

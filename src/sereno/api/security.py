@@ -30,6 +30,7 @@ __all__ = [
 
 SESSION_COOKIE = "sereno_session"
 CONFIRMATION_HEADER = "x-csrf-token"
+FORM_FIELD = "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_NOTED_BODY = 64 * 1024
 """Bytes of a body that the log of what was done repeats."""
@@ -101,13 +102,22 @@ class Requirement:
         if cookie is not None:
             inside = await run_in_threadpool(gate.by_session, cookie)
             if inside is not None:
-                check_confirmed(request, inside)
+                check_confirmed(request, inside, await _form_token(request))
+                request.state.csrf = confirmation_of(inside.token)
                 return inside.principal
         if not gate.settings.auth:
             return LOCAL
         if self.is_open_locally and gate.settings.open_on_loopback and is_local(request.scope):
             return Principal(DEFAULT_ORGANIZATION, "loopback", self.role)
         raise NotAuthenticated
+
+
+async def _form_token(request: Request) -> str | None:
+    """What a plain form repeats of the page that it stands on; None where a header does."""
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if request.method in SAFE_METHODS or CONFIRMATION_HEADER in request.headers or not is_form:
+        return None
+    return str((await request.form()).get(FORM_FIELD, ""))
 
 
 async def who_is_in(request: Request) -> LoggedIn | None:

@@ -37,6 +37,8 @@ def run_service(request: Request, *, host: str, port: int, role: str) -> None:
         RoleNeedsServer: The store is embedded and the role is not `all`.
     """
     from sereno.api.app import create_app
+    from sereno.console import mount_static
+    from sereno.console import router as console
     from sereno.flows.service import Service, ServiceRole
     from sereno.i18n.catalogue import sentence
 
@@ -59,8 +61,12 @@ def run_service(request: Request, *, host: str, port: int, role: str) -> None:
             service.stop.set()
             tell_progress(request, sentence("cli.service_stopping", language))
 
+        app = create_app(service)
+        if service.role.answers:
+            app.include_router(console)
+            mount_static(app)
         with root.logging():
-            code = _serve(create_app(service), listener, said, on_ready=tell, on_stop=stopping)
+            code = _serve(app, listener, said, on_ready=tell, on_stop=stopping)
     if code:
         raise SystemExit(code)
 
