@@ -158,7 +158,7 @@ def _served(folder: Path) -> Iterator[tuple[str, int]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=child_environment() | {"OMP_NUM_THREADS": "1"},
+        env=child_environment() | {"OMP_NUM_THREADS": "1", "SERENO__SERVICE__AUTH": "false"},
     )
     assert child.stdout is not None
     lines = iter(child.stdout.readline, "")
@@ -187,7 +187,7 @@ def _peer(fleet: Fleet, scratch: Path, seconds: float) -> dict[str, object] | No
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=child_environment() | {"OMP_NUM_THREADS": "1"},
+        env=child_environment() | {"OMP_NUM_THREADS": "1", "SERENO__SERVICE__AUTH": "false"},
     )
     assert child.stdout is not None
     try:

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from sereno.api.app import create_app
 from sereno.api.context import AdminCall, LocalViewerCall, LoopbackCall, WriterCall
 from sereno.domain.access import DEFAULT_ORGANIZATION, Role
+from sereno.domain.errors import NotFound
 from sereno.flows.keys import add_key
 from sereno.flows.service import Service
 from tests.support.processes import wait_until
@@ -68,7 +69,8 @@ def probed(app: FastAPI) -> None:
 
     @app.post("/write/{site}")
     def write(call: WriterCall, site: str) -> dict[str, object]:
-        call.check_sites([site])
+        if not call.principal.may_write(site):
+            raise NotFound(what="site", id=site, hint="")
         return {}
 
 

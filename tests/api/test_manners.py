@@ -21,7 +21,7 @@ PROBLEM = "application/problem+json"
 async def asked(app: FastAPI, path: str) -> httpx.Response:
     """The answer of an application that nobody serves."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.get(path)
 
 

@@ -444,6 +444,7 @@ def test_backup_of_a_server_restores_into_another(
             assert workspace.model("solar") is not None
             workspace.ingest(learnt.files, judge=True)
         with Workspace.open(source) as workspace:
+            workspace.score()
             workspace.ingest(learnt.files, judge=True)
         assert differences(dump(second), dump(first)) == {}
         with pytest.raises(WorkspaceNotEmpty):

@@ -350,7 +350,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of a few MB."""
     place = tmp_path / "disk"
     place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
     if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("a small disk can only be mounted by root")
     yield place

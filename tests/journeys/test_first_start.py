@@ -26,15 +26,17 @@ def _free_port() -> int:
 def _served(folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
     with start_sereno("serve", "--port", port, workspace=folder) as process:
         try:
-            wait_until(lambda: _is_open(port), timeout=90)
+            wait_until(lambda: _answers(port), timeout=90)
             yield process
         finally:
             process.terminate()
 
 
-def _is_open(port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"https://127.0.0.1:{port}/healthz", verify=False).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _link(process: "subprocess.Popen[str]") -> str | None:

@@ -113,7 +113,8 @@ def is_ready(url: str) -> bool:
 @contextmanager
 def serving(workspace: Path, port: int, *options: object, **env: str) -> Iterator["Popen[str]"]:
     """`sereno serve`, not necessarily ready; killed at the end if it still runs."""
-    process = start_sereno("serve", "--port", port, *options, workspace=workspace, env=environment(**env))
+    open_to_all = environment(SERENO__SERVICE__AUTH="false", **env)
+    process = start_sereno("serve", "--port", port, *options, workspace=workspace, env=open_to_all)
     try:
         yield process
     finally:

@@ -1,6 +1,5 @@
 """What a request has at hand: the service, who asks, and the workspace of their organization."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,7 +7,6 @@ from fastapi import Depends, Request
 
 from sereno.api.security import Requirement, require
 from sereno.domain.access import Principal, Role
-from sereno.domain.errors import NotFound
 from sereno.flows.service import Service
 from sereno.flows.workspace import Workspace
 
@@ -35,16 +33,6 @@ class Call:
     def workspace(self) -> Workspace:
         """Of the organization of who asks: nothing of another one can be reached from here."""
         return self.service.workspace(self.principal.organization)
-
-    def check_sites(self, sites: Iterable[str]) -> None:
-        """Make sure that readings of these sites may be written.
-
-        Raises:
-            NotFound: A key that is for other sites does not learn of these.
-        """
-        for site in sites:
-            if not self.principal.may_write(site):
-                raise NotFound(what="site", id=site, hint="")
 
 
 def _call(requirement: Requirement) -> object:

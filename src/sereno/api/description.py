@@ -99,10 +99,14 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    """304 where an answer may be known already, 400 where a body may be none."""
+    """What guards and the framework may answer in a route's place, and 304 where an answer may be known."""
     answers: dict[str, Any] = operation.get("responses", {})
-    if "requestBody" in operation:
-        answers |= {str(status): one for status, one in problems(400).items() if status == 400}
+    wanted = {400, 429}
+    wanted |= {401, 403} if "security" in operation else set()
+    wanted |= {413} if "requestBody" in operation else set()
+    told = problems(*wanted)
+    for status in sorted(wanted):
+        answers.setdefault(str(status), told[status])
     if operation.get("operationId", "").endswith("_get") and "200" in answers:
         answers.setdefault("304", {"description": "Who asks has it already."})
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from sereno.domain.errors import DataError, KeyReused, SerenoError, UsageError
+from sereno.domain.errors import DataError, KeyReused, NotFound, SerenoError, UsageError
 from sereno.domain.issues import MAX_QUARANTINE_TEXT, DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
@@ -40,6 +40,7 @@ class Submission:
         digest: Of what was sent.
         name: What the quarantine calls it.
         wants_verdicts: Whether the answer says what was thought of each record.
+        sites: The only sites that who sends it may write; None for all.
     """
 
     records: Sequence[Mapping[str, object]] = ()
@@ -52,6 +53,7 @@ class Submission:
     digest: str = ""
     name: str = "records"
     wants_verdicts: bool = False
+    sites: frozenset[str] | None = None
 
     @property
     def n_records(self) -> int:
@@ -202,6 +204,9 @@ class Taker:
             of_profile.setdefault(plan.profile.name, []).append(position)
         for profile, positions in of_profile.items():
             self._convert(read, profile, positions, units, options)
+        foreign = _first_foreign(read)
+        if foreign is not None:
+            read.answer = NotFound(what="site", id=foreign, hint="")
         return read
 
     def _convert(
@@ -371,6 +376,15 @@ def _joined(parts: Sequence[Readings], profile: Profile) -> Readings:
         values=np.concatenate(values),
         quality=np.concatenate(quality),
     )
+
+
+def _first_foreign(read: _Read) -> str | None:
+    """A site that who sends it may not write; they do not learn whether there is one."""
+    allowed = read.submission.sites
+    if allowed is None:
+        return None
+    sites = (key.site for batch in read.batches for key in batch.readings.assets)
+    return next((site for site in sites if site not in allowed), None)
 
 
 def _keep_quarantined(tx: Transaction, submission: Submission, receipt: Receipt, now: datetime) -> None:

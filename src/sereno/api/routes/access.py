@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from sereno.api.context import AdminCall, ViewerCall
@@ -20,6 +20,8 @@ router = APIRouter(tags=["access"])
 RoleName = Literal["viewer", "operator", "engineer", "admin"]
 KeyRole = Literal["source", "viewer", "operator", "engineer", "admin"]
 Name = Annotated[str, Field(min_length=1, max_length=120)]
+KeyName = Annotated[str, Path(description="The prefix of a key, or its name.")]
+UserName = Annotated[str, Path(description="The name of a user.")]
 MAX_ENTRIES = 1000
 
 
@@ -102,14 +104,14 @@ def create_key(call: AdminCall, new: NewKey) -> dict[str, object]:
 
 
 @router.post("/keys/{key}/rotate", status_code=201)
-def replace_key(call: AdminCall, key: str) -> dict[str, object]:
+def replace_key(call: AdminCall, key: KeyName) -> dict[str, object]:
     """A new key with the rights of another one, by name or prefix, which goes on for seven days."""
     secret, new = rotate_key(call.workspace.store, key, author=call.principal.name, now=call.workspace.now())
     return {"key": secret, **new.to_json()}
 
 
 @router.delete("/keys/{key}")
-def end_key(call: AdminCall, request: Request, key: str) -> list[dict[str, object]]:
+def end_key(call: AdminCall, request: Request, key: KeyName) -> list[dict[str, object]]:
     """End a key at once, by its prefix, or all of a name."""
     ended = revoke_key(call.workspace.store, key, now=call.workspace.now())
     request.app.state.gate.forget()
@@ -136,21 +138,21 @@ def create_user(call: AdminCall, request: Request, new: NewUser) -> dict[str, ob
 
 
 @router.patch("/users/{user}")
-def edit_user(call: AdminCall, user: str, change: UserChange) -> dict[str, object]:
+def edit_user(call: AdminCall, user: UserName, change: UserChange) -> dict[str, object]:
     """A user with another role or right."""
     role = None if change.role is None else Role[change.role.upper()]
     return change_user(call.workspace.store, user, role=role, sees_personal=change.sees_personal).to_json()
 
 
 @router.post("/users/{user}/reset")
-def invite_user_again(call: AdminCall, request: Request, user: str) -> dict[str, object]:
+def invite_user_again(call: AdminCall, request: Request, user: UserName) -> dict[str, object]:
     """A link by which a user chooses a new password; the old one works no more."""
     token = reset_user(call.workspace.store, user, now=call.workspace.now())
     return {"link": _link(request, call, token)}
 
 
 @router.delete("/users/{user}")
-def end_user(call: AdminCall, user: str) -> dict[str, object]:
+def end_user(call: AdminCall, user: UserName) -> dict[str, object]:
     """Let a user in no more; what they did stays in the log under their name."""
     return disable_user(call.workspace.store, user, now=call.workspace.now()).to_json()
 
@@ -159,7 +161,7 @@ def end_user(call: AdminCall, user: str) -> dict[str, object]:
 def list_audit(
     call: AdminCall,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only entries with a higher id.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
+    limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES, description="How many at most.")] = 100,
 ) -> list[dict[str, object]]:
     """What was done, by whom and from where, oldest first; go on after the last id."""
     with call.workspace.store.read() as tx:

@@ -130,6 +130,7 @@ async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
         digest=body.digest,
         name=_NAME,
         wants_verdicts=True,
+        sites=call.principal.sites,
     )
     receipt = await turn_of(call.service.intake(call.principal.organization).submit(submission))
     row = receipt.rows[0]

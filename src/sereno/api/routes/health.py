@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from sereno.api.context import LocalViewerCall
 from sereno.domain.version import VERSION
 from sereno.flows.condition import readiness_of
 
@@ -59,6 +60,6 @@ def ready(request: Request, response: Response) -> ReadyDocument:
 
 
 @router.get("/metrics", response_class=Response, summary="Figures for Prometheus")
-def metrics(request: Request) -> Response:
+def metrics(_call: LocalViewerCall, request: Request) -> Response:
     """Figures in the text format of Prometheus; they name no site and no supply point."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

@@ -134,6 +134,7 @@ async def add_readings(
         digest=body.digest,
         name=_NAME,
         wants_verdicts=verdicts,
+        sites=call.principal.sites,
     )
     if body.kind == CSV:
         tables = await _read_table(call, body, name, timezone)
