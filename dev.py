@@ -21,6 +21,7 @@ PYTHONS = ((3, 11), (3, 12), (3, 13))
 STAMP = "sereno-stamp"
 APT_TRIED = "sereno-apt-tried"
 APT_TIMEOUT_SECONDS = 600
+SHARED_CORES = ("--numprocesses=2", "--dist=loadfile")  # a file's tests share what they set up
 SIGNAL_EXIT = 128
 INTERRUPTED = 130
 
@@ -56,7 +57,7 @@ def demo(venv: Path, extra: list[str]) -> int:
 def test(venv: Path, extra: list[str]) -> int:
     """The tests that CI runs; what is missing on this machine is installed when that is allowed."""
     offer_servers(venv)
-    return call([str(program(venv, "python")), "-m", "pytest", *extra])
+    return call([str(program(venv, "python")), "-m", "pytest", *SHARED_CORES, *extra])
 
 
 def check(venv: Path, extra: list[str]) -> int:

@@ -32,7 +32,7 @@ ENDLESS = f"GET {V1}/events"
 WORKS = f"POST {V1}/jobs"
 """Begins processes; what it refuses is tested beside."""
 
-NOT_YET = {"forecast.missing", "model.missing"}
+NOT_YET = {"forecast.missing", "model.missing", "request.not_yet"}
 """Codes of the 503 that say what is not there yet."""
 
 

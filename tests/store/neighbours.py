@@ -146,7 +146,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         tx.add_items("planta", [Item("i", SECRET.encode())], at=NOW)
         tx.save_source_state("planta", position=SECRET, heard_at=NOW)
         (item,) = tx.waiting_items("planta", limit=1)
-        job = Job("w" * 16, "train", {"text": SECRET}, SECRET, SECRET, NOW, NOW)
+        job = Job("w" * 16, "train", {"text": SECRET}, SECRET, f"{SECRET}:1:1", NOW, NOW)
         tx.add_job(job)
         tx.keep_answer(AnsweredRequest("q", SECRET, {"text": SECRET}), at=NOW)
         tx.add_metric(1, 1, FIGURE, SECRET, START)
@@ -270,6 +270,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "job_id": job.id,
         "query": DetectionQuery(),
         "find_notifications.query": NotificationQuery(),
+        "edges": [0, 2**60],
         "answered.key": "q",
         "replace_model.card": {},
         "drop_answers.before": NOW + HOUR,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
 
-from sereno.api.problems import Problem, problems
+from sereno.api.problems import PROBLEM, Problem, problems
 from sereno.domain.errors import PathUnknown
 
 __all__ = ["describe", "router"]
@@ -101,12 +101,16 @@ def _described(app: FastAPI) -> dict[str, Any]:
 def _complete(operation: dict[str, Any]) -> None:
     """What guards and the framework may answer in a route's place, and 304 where an answer may be known."""
     answers: dict[str, Any] = operation.get("responses", {})
-    wanted = {400, 429}
+    wanted = {400, 422, 429, 500}
     wanted |= {401, 403} if "security" in operation else set()
     wanted |= {413} if "requestBody" in operation else set()
     told = problems(*wanted)
     for status in sorted(wanted):
-        answers.setdefault(str(status), told[status])
+        known = answers.get(str(status), {})
+        if PROBLEM not in known.get("content", {}):  # also where the framework describes its own
+            answers[str(status)] = told[status] | {
+                name: one for name, one in known.items() if name == "description"
+            }
     if operation.get("operationId", "").endswith("_get") and "200" in answers:
         answers.setdefault("304", {"description": "Who asks has it already."})
 
