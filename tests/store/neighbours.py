@@ -270,7 +270,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "job_id": job.id,
         "query": DetectionQuery(),
         "find_notifications.query": NotificationQuery(),
-        "edges": [0, 2**60],
+        "edges": [round(one.timestamp() * 1e6) for one in (START, NOW)],
         "answered.key": "q",
         "replace_model.card": {},
         "drop_answers.before": NOW + HOUR,
