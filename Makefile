@@ -1,12 +1,13 @@
 PYTHON ?= python3
 
-.PHONY: help demo test check slow
+.PHONY: help demo test check slow screenshots
 
 help:
 	@echo "make demo    bundled worlds, ends with an explained incident"
 	@echo "make test    everything CI runs"
 	@echo "make check   format, lint, types, layers, tests with branch coverage"
 	@echo "make slow    the tests that take minutes"
+	@echo "make screenshots  pictures of every screen, into OUT (default: screenshots)"
 
 demo:
 	@$(PYTHON) dev.py demo $(ARGS)
@@ -19,3 +20,7 @@ check:
 
 slow:
 	@$(PYTHON) dev.py test -m slow $(ARGS)
+
+screenshots:
+	@$(PYTHON) dev.py test --version >/dev/null 2>&1
+	@.venv/bin/python -m tests.console.screenshots $(or $(OUT),screenshots)

@@ -81,7 +81,7 @@ def test_queries_of_the_fleet_do_not_grow_with_its_sites(workspace: Workspace) -
         (FleetFilter(profile="gas"), {"CLIENTE02", "CLIENTE03"}),
         (FleetFilter(text="nothing like it"), set()),
     ],
-    ids=lambda one: str(one)[:40],
+    ids=["text", "status", "severity", "none so low", "profile", "nothing"],
 )
 def test_filter_leaves_the_sites_that_fit(
     wanted: FleetFilter, expected: set[str], workspace: Workspace
