@@ -1,4 +1,4 @@
-"""One world, one server to look at and one browser for all tests of the console."""
+"""One world and one server to look at for all tests of the console, one browser for each of its files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +42,11 @@ def own(world: Path, tmp_path: Path) -> Iterator[tuple[str, Service]]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; tests are skipped where there is none."""
+    """Chromium; tests are skipped where there is none.
+
+    Ended with its file: while it lives, Playwright keeps an event loop in the thread of the tests.
+    """
     with a_browser() as found:
         yield found

@@ -3,7 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,12 +22,10 @@ __all__ = ["console_server"]
 @contextmanager
 def console_server(folder: Path, *, clock: Clock = system_clock) -> Iterator[tuple[str, Service]]:
     """The address of the console of a workspace where everybody is let in, and the service behind it."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        ExitStack() as held,
-    ):
-        patch.setenv("SERENO__SERVICE__AUTH", "false")
-        service = held.enter_context(Service(folder, clock=clock, language="es"))
+    with pytest.MonkeyPatch.context() as while_it_opens:
+        while_it_opens.setenv("SERENO__SERVICE__AUTH", "false")
+        service = Service(folder, clock=clock, language="es")
+    with service:
         server = uvicorn.Server(
             uvicorn.Config(_application(service), host="127.0.0.1", port=0, log_config=None, lifespan="off")
         )

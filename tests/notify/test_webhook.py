@@ -1,5 +1,6 @@
 """Webhooks against real servers: what is sent, what each answer means, and that every attempt ends."""
 
+import asyncio
 import base64
 import json
 import socket
@@ -43,6 +44,17 @@ def test_body_and_signature_are_those_of_standard_webhooks() -> None:
     assert verified["timestamp"] == "2025-03-10T11:30:00Z"
     assert verified["data"]["incidents"][0]["site"] == "Planta 3"
     assert "crítica" in got.body.decode("utf-8")
+
+
+def test_message_is_sent_from_a_thread_that_has_a_loop_of_its_own() -> None:
+    async def from_a_notebook(sender: Sender) -> Answer:
+        return sender.send(a_message())
+
+    with http_receiver() as receiver:
+        answer = asyncio.run(from_a_notebook(a_sender(receiver.url)))
+
+    assert answer == Answer(Outcome.ACCEPTED, "200", "ok")
+    assert len(receiver.got) == 1
 
 
 def test_both_secrets_verify_while_one_is_exchanged() -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -101,12 +102,23 @@ def exchange(request: Request, way: HttpOptions) -> Reply | Answer:
     reply = Reply()
     left = way.total_timeout.total_seconds() - (monotonic() - began)
     try:
-        asyncio.run(asyncio.wait_for(_ask(request, targets, way, reply), max(left, 0.0)))
+        _run(asyncio.wait_for(_ask(request, targets, way, reply), max(left, 0.0)))
     except (TimeoutError, httpx.TimeoutException):
         return reply if reply.status else Answer(Outcome.RETRY, "timeout", "no answer in time")
     except (httpx.HTTPError, OSError) as error:
         return reply if reply.status else _failure(error)
     return reply
+
+
+def _run(asking: Coroutine[None, None, None]) -> None:
+    """Run to the end, in a thread of its own where this one has a loop already (a notebook, say)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(asking)
+        return
+    with ThreadPoolExecutor(max_workers=1) as apart:
+        apart.submit(asyncio.run, asking).result()
 
 
 def _targets(url: httpx.URL, way: HttpOptions) -> list[httpx.URL] | Answer:
