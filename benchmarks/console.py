@@ -209,7 +209,8 @@ def _serve(folder: Path, port: int) -> None:
 def _build(folder: Path, n_sites: int, days: int) -> int:
     folder.mkdir(parents=True)
     (folder / "sereno.yaml").write_text(
-        f"timezone: {ZONE}\ntariff: {{currency: EUR, prices: {{kWh: 0.16}}}}\n", "utf-8"
+        f"timezone: {ZONE}\nservice: {{auth: false}}\ntariff: {{currency: EUR, prices: {{kWh: 0.16}}}}\n",
+        "utf-8",
     )
     rng = np.random.default_rng(0)
     with Workspace.open(folder, clock=lambda: NOW, language="es") as workspace:
