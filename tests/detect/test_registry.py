@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 
 from sereno.contracts import Detector
-from sereno.detect.registry import build_detector, check_detector_name, detector_names, options_of
+from sereno.contracts.plugins import Plugins
+from sereno.detect.registry import (
+    ENTRY_POINTS,
+    build_detector,
+    check_detector_name,
+    detector_names,
+    options_of,
+)
 from sereno.detect.robust import RobustDetector
 from sereno.domain.errors import (
     DetectorMisconfigured,
@@ -93,7 +100,8 @@ def test_missing_library_of_a_detector_names_its_extra(
 ) -> None:
     (tmp_path / "needs_more.py").write_text("import a_library_that_is_not_here\n", "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("sereno.detect.registry._BUILT_IN", {"lstm": "needs_more:LstmDetector"})
+    only = Plugins(ENTRY_POINTS, {"lstm": "needs_more:LstmDetector"})
+    monkeypatch.setattr("sereno.detect.registry._PLUGINS", only)
 
     with pytest.raises(ExtraMissing) as caught:
         build_detector("lstm", LINE)

@@ -76,6 +76,16 @@ def test_whole_days_that_begin_at_midnight_are_starts(tmp_path):
     assert "read.interval_end" not in codes(read(path)[1])
 
 
+def test_order_of_mixed_rows_proves_nothing(tmp_path):
+    days = curve_of("2024-06-18", 2, "Europe/Madrid")
+    lines = [f"{local(t):%d/%m/%Y %H:%M};{v:.4f}".replace(".", ",") for _, t, v in rows_of(days)]
+    for seed in range(60):
+        mixed = np.random.default_rng(seed).permutation(lines).tolist()
+        path = write(tmp_path, table("Fecha;Consumo (kWh)", mixed))
+
+        assert found_in(path, MADRID) == expected(days), seed
+
+
 def test_part_of_a_day_proves_nothing(tmp_path):
     days = curve_of(SUMMER, 3, "Europe/Madrid")
     lines = end_lines(days, 60)[3:-2]

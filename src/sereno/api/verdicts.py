@@ -1,16 +1,11 @@
 """What was thought of a record, as documents."""
 
-from math import isfinite
-
 from pydantic import BaseModel, Field
 
-from sereno.domain.time import isoformat
 from sereno.flows.records import RowJudgement
 from sereno.flows.workspace import Workspace
 
 __all__ = ["VerdictDocument", "verdict_document"]
-
-_DECIMALS = 6
 
 
 class VerdictDocument(BaseModel):
@@ -34,30 +29,4 @@ class VerdictDocument(BaseModel):
 
 def verdict_document(row: RowJudgement, workspace: Workspace) -> VerdictDocument:
     """The document of a judgement."""
-    shown = VerdictDocument(
-        site=row.asset.site,
-        asset=row.asset.asset,
-        time=isoformat(row.time),
-        is_abnormal=row.is_abnormal,
-        score=_finite(row.score),
-        threshold=_finite(row.threshold),
-    )
-    detection = row.detection
-    if detection is None:
-        return shown
-    return shown.model_copy(
-        update={
-            "kind": detection.kind.value,
-            "cause": detection.cause,
-            "severity": detection.severity.name.lower(),
-            "signal": detection.signals[0],
-            "observed": _finite(detection.observed),
-            "expected": _finite(detection.expected),
-            "unit": detection.unit,
-            "sentence": workspace.describe(row),
-        }
-    )
-
-
-def _finite(value: float) -> float | None:
-    return round(value, _DECIMALS) if isfinite(value) else None
+    return VerdictDocument.model_validate(row.to_json(workspace.describe(row)))

@@ -1,12 +1,9 @@
 """Showing what judging gave: a run over the store, or the rows of a file."""
 
-from math import isfinite
 from pathlib import Path
 
 from sereno.cli.output import Request, say, show_json
-from sereno.domain.time import isoformat
-from sereno.flows.exports import Cell, write_table
-from sereno.flows.records import RowJudgement
+from sereno.flows.exports import write_table
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import number
@@ -49,9 +46,9 @@ def show_judged_file(
 ) -> str | None:
     """Judge a file; returns the worst severity of its rows."""
     rows = workspace.score_file(file, timezone=timezone)
-    lines = [_line(row, workspace) for row in rows]
+    lines = [row.to_json(workspace.describe(row)) for row in rows]
     if output is not None:
-        write_table(output, _COLUMNS, (tuple(line.values()) for line in lines))
+        write_table(output, _COLUMNS, ([line[name] for name in _COLUMNS] for line in lines))
     abnormal = [row.detection for row in rows if row.detection is not None]
     if request.as_json:
         show_json({"file": str(file), "rows": len(rows), "abnormal": len(abnormal), "judged": lines})
@@ -96,35 +93,3 @@ def _say_score(report: dict[str, object], n_incidents: int, workspace: Workspace
     for profile, rows in lacking.items():
         key = "cli.behaviour_now" if rows == 0 else "cli.behaviour_later"
         say(sentence(key, language, profile=profile, rows=rows))
-
-
-def _line(row: RowJudgement, workspace: Workspace) -> dict[str, Cell]:
-    detection = row.detection
-    shown = {
-        "site": row.asset.site,
-        "asset": row.asset.asset,
-        "time": isoformat(row.time),
-        "is_abnormal": row.is_abnormal,
-        "score": _finite(row.score),
-        "threshold": _finite(row.threshold),
-    }
-    if detection is None:
-        return dict.fromkeys(_COLUMNS) | shown
-    return (
-        dict.fromkeys(_COLUMNS)
-        | shown
-        | {
-            "kind": detection.kind.value,
-            "cause": detection.cause,
-            "severity": detection.severity.name.lower(),
-            "signal": detection.signals[0],
-            "observed": _finite(detection.observed),
-            "expected": _finite(detection.expected),
-            "unit": detection.unit,
-            "sentence": workspace.describe(row),
-        }
-    )
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 6) if isfinite(value) else None

@@ -1,14 +1,12 @@
 """Detectors by name: those of this package, and those that other packages declare as `sereno.detectors`."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
 
 from sereno.contracts import Detector
+from sereno.contracts.plugins import PluginBroken, Plugins, nearest_first
 from sereno.detect.options import NO_RESULT
 from sereno.domain.errors import DetectorMisconfigured, DetectorOptionUnknown, DetectorUnknown, ExtraMissing
 from sereno.domain.signals import Profile
@@ -25,7 +23,8 @@ __all__ = [
 DEFAULT_DETECTOR = "robust"
 ENTRY_POINTS = "sereno.detectors"
 """Group of entry points: the name of a detector, and the class that it is."""
-_BUILT_IN: Mapping[str, str] = MappingProxyType(
+_PLUGINS = Plugins(
+    ENTRY_POINTS,
     {
         "robust": "sereno.detect.robust:RobustDetector",
         "ewma": "sereno.detect.ewma:EwmaDetector",
@@ -35,7 +34,7 @@ _BUILT_IN: Mapping[str, str] = MappingProxyType(
         "lstm": "sereno.detect.lstm:LstmDetector",
         "peers": "sereno.detect.peers:PeersDetector",
         "ensemble": "sereno.detect.ensemble:EnsembleDetector",
-    }
+    },
 )
 _EXTRAS: Mapping[str, str] = MappingProxyType({"lstm": "deep"})
 _PROFILE = "profile"
@@ -44,8 +43,7 @@ NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
 def detector_names() -> list[str]:
     """Names that can be asked for here, the package's own first."""
-    own = [name for name in _BUILT_IN if _is_here(name)]
-    return own + sorted(one.name for one in entry_points(group=ENTRY_POINTS) if one.name not in _BUILT_IN)
+    return [*filter(_is_here, _PLUGINS.built_in), *_PLUGINS.declared()]
 
 
 def check_detector_name(name: str, *, where: str) -> None:
@@ -83,7 +81,7 @@ def build_detector(
     defaults = _defaults(kind)
     for option in options:
         if option not in defaults:
-            known = _nearest_first(option, defaults)
+            known = nearest_first(option, defaults)
             raise DetectorOptionUnknown(where=where, name=name, option=option, known=known)
     chosen = {key: value for key, value in common.items() if key in defaults} | dict(options)
     given = {key: _checked(name, key, value, defaults[key], where) for key, value in chosen.items()}
@@ -104,46 +102,29 @@ def options_of(detector: Detector) -> dict[str, object]:
 
 
 def _is_here(name: str) -> bool:
-    return name in _BUILT_IN and find_spec(_BUILT_IN[name].partition(":")[0]) is not None
+    module = _PLUGINS.built_in.get(name, "").partition(":")[0]
+    return bool(module) and find_spec(module) is not None
 
 
 def _class_of(name: str, where: str) -> type:
-    kind = _built_in(name, where) if name in _BUILT_IN else _declared(name, where)
+    try:
+        kind = _PLUGINS.load(name)
+    except PluginBroken as error:
+        raise DetectorMisconfigured(where=where, name=name, detail=str(error)) from error
+    except ModuleNotFoundError as error:
+        if name in _EXTRAS and _is_here(name):
+            raise ExtraMissing(feature=f"The detector '{name}'", extra=_EXTRAS[name]) from error
+        raise _unknown(name, where) from error
+    if kind is None:
+        raise _unknown(name, where)
     if not (isinstance(kind, type) and is_dataclass(kind)):
         detail = "what its package declares is no dataclass"
         raise DetectorMisconfigured(where=where, name=name, detail=detail)
     return kind
 
 
-def _built_in(name: str, where: str) -> object:
-    module, _, attribute = _BUILT_IN[name].partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if name in _EXTRAS and error.name != module:
-            raise ExtraMissing(feature=f"The detector '{name}'", extra=_EXTRAS[name]) from error
-        raise _unknown(name, where) from error
-
-
-def _declared(name: str, where: str) -> object:
-    found: EntryPoint | None = next(iter(entry_points(group=ENTRY_POINTS, name=name)), None)
-    if found is None:
-        raise _unknown(name, where)
-    try:
-        return found.load()
-    except (ImportError, AttributeError) as error:
-        detail = f"'{found.value}' cannot be imported ({error})"
-        raise DetectorMisconfigured(where=where, name=name, detail=detail) from error
-
-
 def _unknown(name: str, where: str) -> DetectorUnknown:
-    return DetectorUnknown(where=where, name=name, known=_nearest_first(name, detector_names()))
-
-
-def _nearest_first(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(name, names)
-    return ", ".join([*near, *(one for one in names if one not in near)])
+    return DetectorUnknown(where=where, name=name, known=nearest_first(name, detector_names()))
 
 
 def _defaults(kind: type) -> dict[str, object]:

@@ -8,6 +8,7 @@ record scores exactly as it did in its place.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from sereno.detect.episodes import describe_row
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import FloatArray, QualityArray, Readings, Window
 from sereno.domain.signals import AssetKey, Profile
-from sereno.domain.time import from_numpy, to_numpy
+from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.flows.assets import standing_of, window_between
 from sereno.flows.judge import LEVELS, judge_window, raised, weigh_window
 from sereno.flows.models import TrainedModel
@@ -30,6 +31,8 @@ __all__ = [
     "row_judgements",
     "rows_by_asset",
 ]
+
+_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,30 @@ class RowJudgement:
     score: float
     threshold: float
     detection: Detection | None
+
+    def to_json(self, sentence: str) -> dict[str, str | float | bool | None]:
+        """The document of this judgement, with `sentence` as its text where the row is abnormal."""
+        why = self.detection
+        return {
+            "site": self.asset.site,
+            "asset": self.asset.asset,
+            "time": isoformat(self.time),
+            "is_abnormal": self.is_abnormal,
+            "kind": None if why is None else why.kind.value,
+            "cause": None if why is None else why.cause,
+            "severity": None if why is None else why.severity.name.lower(),
+            "score": _finite(self.score),
+            "threshold": _finite(self.threshold),
+            "signal": None if why is None else why.signals[0],
+            "observed": None if why is None else _finite(why.observed),
+            "expected": None if why is None else _finite(why.expected),
+            "unit": None if why is None else why.unit,
+            "sentence": None if why is None else sentence,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return round(value, _DECIMALS) if isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ __all__ = ["DayCounts", "StampEvidence", "common_step"]
 MAX_DAYS = 200_000
 MIN_STEP_SHARE = 0.5
 MIN_LAST_SHARE = 0.9
+MIN_ORDERED_SHARE = 0.9
+"""Of the rows of a date, in rising or falling order; else the order says nothing."""
 _DATE = r"^\s*(\d{1,4}[./-]\d{1,2}[./-]\d{1,4})[T\s]"
 FULL_DATE = len("dd/mm/yyyy")
 _MIDNIGHT = (
@@ -41,7 +43,8 @@ class StampEvidence:
         n_after: Midnights that follow a row of their own date.
         n_before: Midnights that a row of their own date follows.
         n_runs: Midnights, those of several series counted once.
-        n_rising: Rows later than the one before them on the same date, less those that are earlier.
+        n_rising: Rows later than the one before them on the same date.
+        n_falling: Rows earlier than that.
     """
 
     days: dict[str, DayCounts] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class StampEvidence:
     n_before: int = 0
     n_runs: int = 0
     n_rising: int = 0
+    n_falling: int = 0
 
     def add(self, texts: pl.Series) -> None:
         """Takes in more instants of the file."""
@@ -81,7 +85,8 @@ class StampEvidence:
         self.n_after += after
         self.n_before += first
         self.n_runs += runs
-        self.n_rising += up - down
+        self.n_rising += up
+        self.n_falling += down
 
     @property
     def says_24(self) -> bool:
@@ -92,11 +97,11 @@ class StampEvidence:
     @property
     def closes_own_day(self) -> bool:
         """Each midnight comes last among the rows of its own date."""
-        if not self.n_rising:
+        n_rising, n_pairs = self.n_rising, self.n_rising + self.n_falling
+        if max(n_rising, n_pairs - n_rising) < max(1.0, MIN_ORDERED_SHARE * n_pairs):
             return False
-        n_last, n_first = (
-            (self.n_after, self.n_before) if self.n_rising > 0 else (self.n_before, self.n_after)
-        )
+        is_rising = 2 * n_rising > n_pairs
+        n_last, n_first = (self.n_after, self.n_before) if is_rising else (self.n_before, self.n_after)
         return n_first == 0 and 0 < MIN_LAST_SHARE * self.n_runs <= n_last
 
     def fills_days_by_ends(

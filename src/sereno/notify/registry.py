@@ -1,15 +1,12 @@
 """Senders by kind: those of this package, and those that other packages declare as `sereno.senders`."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
-from types import MappingProxyType
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sereno.contracts.notification import Sender
+from sereno.contracts.plugins import PluginBroken, Plugins, nearest_first
 from sereno.domain.errors import SenderMisconfigured, SenderOptionUnknown, SenderUnknown
 from sereno.notify.options import Place, resolve
 
@@ -17,7 +14,8 @@ __all__ = ["ENTRY_POINTS", "build_sender", "sender_kinds"]
 
 ENTRY_POINTS = "sereno.senders"
 """Group of entry points: the kind of a sender, and the class that it is."""
-_BUILT_IN: Mapping[str, str] = MappingProxyType(
+_PLUGINS = Plugins(
+    ENTRY_POINTS,
     {
         "webhook": "sereno.notify.webhook:WebhookSender",
         "smtp": "sereno.notify.smtp:SmtpSender",
@@ -25,17 +23,14 @@ _BUILT_IN: Mapping[str, str] = MappingProxyType(
         "ticket": "sereno.notify.ticket:TicketSender",
         "apprise": "sereno.notify.services:AppriseSender",
         "files": "sereno.notify.files:FilesSender",
-    }
+    },
 )
 _HERE = Place()
 
 
 def sender_kinds() -> list[str]:
     """Kinds that a receiver may have, the package's own first."""
-    return [
-        *_BUILT_IN,
-        *sorted(one.name for one in entry_points(group=ENTRY_POINTS) if one.name not in _BUILT_IN),
-    ]
+    return [*_PLUGINS.built_in, *_PLUGINS.declared()]
 
 
 def build_sender(name: str, kind: str, options: Mapping[str, object], *, place: Place = _HERE) -> Sender:
@@ -56,7 +51,7 @@ def build_sender(name: str, kind: str, options: Mapping[str, object], *, place: 
     known = _options_of(cls)
     for key in options:
         if key not in known:
-            near = _nearest_first(key, known)
+            near = nearest_first(key, known)
             raise SenderOptionUnknown(where=f"{where}.options.{key}", kind=kind, option=key, known=near)
     resolved = {key: _resolved(value, place, f"{where}.options.{key}") for key, value in options.items()}
     try:
@@ -69,27 +64,17 @@ def build_sender(name: str, kind: str, options: Mapping[str, object], *, place: 
 
 
 def _class_of(kind: str, where: str) -> type:
-    if kind in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[kind].partition(":")
-        found: object = getattr(import_module(module), attribute)
-    else:
-        found = _declared(kind, where)
+    try:
+        found = _PLUGINS.load(kind)
+    except PluginBroken as error:
+        raise SenderMisconfigured(where=f"{where}.kind", detail=str(error)) from error
+    if found is None:
+        raise SenderUnknown(where=f"{where}.kind", kind=kind, known=nearest_first(kind, sender_kinds()))
     is_class = isinstance(found, type) and (is_dataclass(found) or issubclass(found, BaseModel))
     if not isinstance(found, type) or not is_class or not callable(getattr(found, "send", None)):
         detail = "what its package declares is no dataclass with a method `send`"
         raise SenderMisconfigured(where=f"{where}.kind", detail=detail)
     return found
-
-
-def _declared(kind: str, where: str) -> object:
-    found = next(iter(entry_points(group=ENTRY_POINTS, name=kind)), None)
-    if found is None:
-        raise SenderUnknown(where=f"{where}.kind", kind=kind, known=_nearest_first(kind, sender_kinds()))
-    try:
-        return found.load()
-    except (ImportError, AttributeError) as error:
-        detail = f"'{found.value}' cannot be imported ({error})"
-        raise SenderMisconfigured(where=f"{where}.kind", detail=detail) from error
 
 
 def _options_of(cls: type) -> dict[str, str]:
@@ -119,9 +104,3 @@ def _as_settings_error(
     found = f" (found {given!r})" if is_shown and first["type"] != "value_error" else ""
     detail = f"'{location[-1]}': {message}{found}" if location else message
     return SenderMisconfigured(where=".".join([where, *location]), detail=detail)
-
-
-def _nearest_first(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(name, names)
-    return ", ".join([*near, *(one for one in names if one not in near)])

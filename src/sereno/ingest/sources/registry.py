@@ -1,17 +1,14 @@
 """Sources by kind: those of this package, and those that other packages declare as `sereno.sources`."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
-from importlib import import_module
-from importlib.metadata import entry_points
-from types import MappingProxyType
 from typing import get_args, get_type_hints
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from sereno.contracts.options import Place, resolve
+from sereno.contracts.plugins import PluginBroken, Plugins, nearest_first
 from sereno.contracts.source import PolledSource, PushedSource
 from sereno.domain.errors import SourceMisconfigured, SourceOptionUnknown, SourceUnknown
 from sereno.domain.time import parse_duration
@@ -22,13 +19,14 @@ ENTRY_POINTS = "sereno.sources"
 """Group of entry points: the kind of a source, and the class that it is."""
 FOLDER = "folder"
 """Files are known by their content and keep a ledger of their own."""
-_BUILT_IN: Mapping[str, str] = MappingProxyType(
+_PLUGINS = Plugins(
+    ENTRY_POINTS,
     {
         "sql": "sereno.ingest.sources.sql:SqlSource",
         "mqtt": "sereno.ingest.sources.mqtt:MqttSource",
         "opcua": "sereno.ingest.sources.opcua:OpcuaSource",
         "modbus": "sereno.ingest.sources.modbus:ModbusSource",
-    }
+    },
 )
 _IDENTITY = "identity"
 """Field of a source that wants a name by which others know it again."""
@@ -36,8 +34,7 @@ _IDENTITY = "identity"
 
 def source_kinds() -> list[str]:
     """Kinds that a source may have, the package's own first."""
-    own = [FOLDER, *_BUILT_IN]
-    return [*own, *sorted(one.name for one in entry_points(group=ENTRY_POINTS) if one.name not in own)]
+    return [FOLDER, *_PLUGINS.built_in, *(name for name in _PLUGINS.declared() if name != FOLDER)]
 
 
 def build_source(
@@ -61,7 +58,7 @@ def build_source(
     known = [one.name for one in fields(cls) if one.init]
     for key in options:
         if key not in known or key == _IDENTITY:
-            near = _nearest_first(key, [one for one in known if one != _IDENTITY])
+            near = nearest_first(key, [one for one in known if one != _IDENTITY])
             raise SourceOptionUnknown(where=f"{where}.{key}", kind=kind, option=key, known=near)
     given = {key: _resolved(value, place, f"{where}.{key}") for key, value in options.items()}
     for key in _durations(cls) & given.keys():
@@ -78,27 +75,17 @@ def build_source(
 
 
 def _class_of(kind: str, where: str) -> type:
-    if kind in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[kind].partition(":")
-        found: object = getattr(import_module(module), attribute)
-    else:
-        found = _declared(kind, where)
+    try:
+        found = _PLUGINS.load(kind)
+    except PluginBroken as error:
+        raise SourceMisconfigured(where=f"{where}.kind", detail=str(error)) from error
+    if found is None:
+        raise SourceUnknown(where=f"{where}.kind", kind=kind, known=nearest_first(kind, source_kinds()))
     has_verb = callable(getattr(found, "connect", None)) or callable(getattr(found, "listen", None))
     if not isinstance(found, type) or not is_dataclass(found) or not has_verb:
         detail = "what its package declares is no dataclass with a method `connect` or `listen`"
         raise SourceMisconfigured(where=f"{where}.kind", detail=detail)
     return found
-
-
-def _declared(kind: str, where: str) -> object:
-    found = next(iter(entry_points(group=ENTRY_POINTS, name=kind)), None)
-    if found is None:
-        raise SourceUnknown(where=f"{where}.kind", kind=kind, known=_nearest_first(kind, source_kinds()))
-    try:
-        return found.load()
-    except (ImportError, AttributeError) as error:
-        detail = f"'{found.value}' cannot be imported ({error})"
-        raise SourceMisconfigured(where=f"{where}.kind", detail=detail) from error
 
 
 def _durations(cls: type) -> set[str]:
@@ -129,9 +116,3 @@ def _as_settings_error(error: ValidationError, where: str) -> SourceMisconfigure
     message = first["msg"].removeprefix("Value error, ")
     detail = f"'{location[-1]}': {message}" if location else message
     return SourceMisconfigured(where=".".join([where, *location]), detail=detail)
-
-
-def _nearest_first(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(name, names)
-    return ", ".join([*near, *(one for one in names if one not in near)])
