@@ -140,7 +140,7 @@ def test_every_answer_carries_the_headers_that_keep_browsers_safe(tmp_path: Path
         assert "unsafe" not in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert "access-control-allow-origin" not in answer.headers
         assert "strict-transport-security" not in answer.headers
 

@@ -22,7 +22,7 @@ from tests.store.neighbours import SECRET, fill
 
 OPEN_TO_ALL = frozenset(
     {
-        *("/login", "/logout", "/welcome", "/account", "/login/pages.css"),
+        *("/login", "/logout", "/welcome", "/account", "/login/pages.css", "/favicon.ico"),
         *("/", "/healthz", "/readyz", "/health", "/openapi.json"),
         *("/docs", "/docs/oauth2-redirect", "/redoc"),
     }

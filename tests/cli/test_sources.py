@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.broker import free_port, running_broker
-from tests.support.processes import sereno
+from tests.support.broker import running_broker
+from tests.support.processes import free_port, sereno
 from tests.support.sources import declare_sources, execute, make_registros
 from tests.support.stores import count, sqlite_address
 

@@ -21,8 +21,9 @@ from sereno.flows.workspace import Workspace
 from sereno.ingest.sources import build_source, source_kinds
 from sereno.testing import check_source
 from tests.journeys.test_modbus_source import REGISTERS, running_gateway
-from tests.support.broker import free_port, running_broker
+from tests.support.broker import running_broker
 from tests.support.opcua_server import running_server
+from tests.support.processes import free_port
 from tests.support.sources import declare_sources, make_registros, stored_values
 from tests.support.third_party import declared
 

@@ -1,6 +1,5 @@
 """Webhooks on loopback that can be told how to answer, and a workspace that delivers to them."""
 
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -121,9 +120,3 @@ def workspace_with(
     clock = Clock()
     with Workspace.open(folder, clock=clock, language="es") as workspace:
         yield Site(workspace, clock)
-
-
-def free_port() -> int:
-    """A port where nobody listens yet."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])

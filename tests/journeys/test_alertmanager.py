@@ -17,10 +17,9 @@ import yaml
 from sereno.domain.incidents import EventKind
 from sereno.domain.time import system_clock
 from sereno.flows.workspace import Workspace
-from tests.flows.hooks import free_port
 from tests.flows.outbox import happen
 from tests.journeys.telling import open_many
-from tests.support.processes import start_sereno, wait_until
+from tests.support.processes import free_port, start_sereno, wait_until
 
 NAMES = ("prometheus-alertmanager", "alertmanager")
 NO_ALERTMANAGER = f"no Alertmanager found: install one ({' or '.join(NAMES)} on the PATH)"

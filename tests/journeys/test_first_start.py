@@ -1,7 +1,6 @@
 """`sereno serve` for the first time: one link, over TLS, that outlives a restart and dies with its use."""
 
 import re
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -11,15 +10,9 @@ from pathlib import Path
 import httpx
 import trustme
 
-from tests.support.processes import sereno, start_sereno, wait_until
+from tests.support.processes import free_port, sereno, start_sereno, wait_until
 
 PASSWORD = "cuatro palabras bien largas"
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager
@@ -47,7 +40,7 @@ def _link(process: "subprocess.Popen[str]") -> str | None:
 
 
 def test_the_first_administrator_comes_by_a_link_that_outlives_a_restart(tmp_path: Path) -> None:
-    folder, port = tmp_path / "w", _free_port()
+    folder, port = tmp_path / "w", free_port()
     folder.mkdir()
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")

@@ -13,8 +13,7 @@ from sereno.domain.errors import SourceUnreachable
 from sereno.domain.readings import Quality
 from sereno.flows.sources import run_sources
 from sereno.flows.workspace import Workspace
-from tests.support.broker import free_port
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 from tests.support.sources import declare_sources, running_sources, stored_values
 
 pytest.importorskip("pymodbus", reason="Modbus needs the extra `modbus`")

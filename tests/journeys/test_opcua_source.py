@@ -10,9 +10,8 @@ import pytest
 
 from sereno.domain.readings import Quality
 from sereno.flows.workspace import Workspace
-from tests.support.broker import free_port
 from tests.support.opcua_server import OpcuaServer, running_server
-from tests.support.processes import start_sereno, wait_until
+from tests.support.processes import free_port, start_sereno, wait_until
 from tests.support.sources import BEGIN, declare_sources, running_sources, stored_values
 
 pytest.importorskip("asyncua", reason="OPC UA needs the extra `opcua`")

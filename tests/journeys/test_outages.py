@@ -14,11 +14,11 @@ import trustme
 
 from sereno.domain.incidents import EventKind
 from sereno.domain.judgement import Severity
-from tests.flows.hooks import Hook, Site, a_hook, free_port, hook_settings, workspace_with
+from tests.flows.hooks import Hook, Site, a_hook, hook_settings, workspace_with
 from tests.flows.outbox import HOUR, MINUTE, a_failure, happen, open_one, plants
 from tests.journeys.telling import declare_receivers, is_done, open_many
 from tests.notify.servers import Got, Reply, http_receiver
-from tests.support.processes import start_sereno, wait_until
+from tests.support.processes import free_port, start_sereno, wait_until
 
 SECOND = timedelta(seconds=1)
 FIRST, SECOND_ROOF, THIRD = plants(3)

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import pytest
 
 from tests.journeys.worlds import declare
 from tests.support.postgres import fresh_database
-from tests.support.processes import environment, sereno, start_sereno, wait_until
+from tests.support.processes import environment, free_port, sereno, start_sereno, wait_until
 from tests.support.stores import Dump, count, differences, dump, sqlite_address
 
 if TYPE_CHECKING:
@@ -97,12 +96,6 @@ def sending(*senders: Sender) -> Iterator[None]:
             thread.join(WAIT_S)
 
 
-def a_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
@@ -153,7 +146,7 @@ def what_matters(address: str) -> Dump:
 
 def send_through_kills(workspace: Path, points: Sequence[str], n_hours: int) -> list[Sender]:
     """Everything sent while the service is killed at each point; `` is a random moment."""
-    port, chance = a_port(), random.Random(1)
+    port, chance = free_port(), random.Random(1)
     url = f"http://127.0.0.1:{port}"
     senders = [Sender(site, url, n_hours) for site in SITES]
     with sending(*senders):
@@ -203,7 +196,7 @@ def test_what_was_acknowledged_survives_kills_and_nothing_is_twice(
 
 
 def test_everything_that_is_stored_was_answered_when_a_service_stops_under_load(tmp_path: Path) -> None:
-    workspace, port = declare(tmp_path / "w"), a_port()
+    workspace, port = declare(tmp_path / "w"), free_port()
     url = f"http://127.0.0.1:{port}"
     senders = [Sender(site, url, 10_000) for site in SITES]
 
@@ -231,7 +224,7 @@ def test_everything_that_is_stored_was_answered_when_a_service_stops_under_load(
 def test_memory_stays_flat_and_nothing_is_lost_under_a_steady_load(
     tmp_path: Path, n_requests: int, per_s: float | None
 ) -> None:
-    workspace, port = declare(tmp_path / "w"), a_port()
+    workspace, port = declare(tmp_path / "w"), free_port()
     url = f"http://127.0.0.1:{port}"
     n_new = 0
 
@@ -260,7 +253,7 @@ def resident_bytes(process: int) -> int:
 
 
 def test_second_engine_is_refused_both_ways(tmp_path: Path) -> None:
-    workspace, port = declare(tmp_path / "w"), a_port()
+    workspace, port = declare(tmp_path / "w"), free_port()
     (tmp_path / "inbox").mkdir()
 
     with serving(workspace, port):
@@ -295,7 +288,7 @@ def test_roles_apart_on_a_server_come_to_what_one_process_comes_to(
     with fresh_database(postgres_server) as url:
         workspace = declare(tmp_path / "w", url=url)
         sereno("summary", workspace=workspace)
-        ports = [a_port() for _ in range(4)]
+        ports = [free_port() for _ in range(4)]
         with (
             serving(workspace, ports[0], "--role", "api"),
             serving(workspace, ports[1], "--role", "api"),

@@ -15,16 +15,9 @@ import pytest
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 
-__all__ = ["Broker", "free_port", "running_broker"]
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+__all__ = ["Broker", "running_broker"]
 
 
 @dataclass

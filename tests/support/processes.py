@@ -4,6 +4,7 @@ import ctypes
 import json
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ __all__ = [
     "ROOT",
     "Ran",
     "environment",
+    "free_port",
     "killed_after",
     "run_code",
     "sereno",
@@ -127,6 +129,12 @@ def _be_sereno(
     code = main(words)
     sys.stdout.flush()
     sys.exit(code)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
 
 
 def start_sereno(

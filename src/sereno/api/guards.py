@@ -38,11 +38,12 @@ CONTENT_POLICY = (
 _ALWAYS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+"""`no-referrer` would also take the origin from a form's request, by which we know that it is ours."""
 _STRICT_TRANSPORT = "max-age=31536000"
 _STATUS: dict[type[SerenoError], int] = {
     NotAuthenticated: 401,
