@@ -130,3 +130,13 @@ def test_pages_before_the_console_are_accessible_and_quiet(
             assert page.locator("html").get_attribute("lang") == look.language
         assert watched.foreign == []
         assert [one for one in watched.complaints if "410" not in one] == []
+
+
+def test_descriptions_of_the_api_ask_no_other_machine(looking: str, browser: Browser) -> None:
+    with looked_at(browser, looking) as watched:
+        for path, drawn in (("/docs", ".opblock"), ("/redoc", "[data-section-id]")):
+            watched.page.goto(looking + path)
+            watched.page.locator(drawn).first.wait_for()
+
+        assert watched.foreign == []
+        assert watched.complaints == []
