@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Select, Text, and_, bindparam, cast, func, insert, or_, select, text, update
 
 from sereno.domain.errors import NotFound
-from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
+from sereno.domain.incidents import EventKind, Incident, IncidentEvent, apply
 from sereno.domain.kin import Kin
 from sereno.domain.signals import AssetKey
 from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
 from sereno.store.records import Recorded
-from sereno.store.schema import asset, incident, incident_event, site
+from sereno.store.schema import IS_ACTIVE, asset, incident, incident_event, site
 from sereno.store.session import Session
 
 __all__ = ["IncidentSession"]
@@ -189,7 +189,7 @@ class IncidentSession(Session):
 
     def count_active(self) -> dict[int, int]:
         """How many incidents are active, by severity."""
-        mine = (incident.c.organization_id == self._organization_id, incident.c.condition == "active")
+        mine = (incident.c.organization_id == self._organization_id, IS_ACTIVE)
         query = select(incident.c.severity, func.count()).where(*mine, incident.c.is_withdrawn.is_(False))
         return dict(self._connection.execute(query.group_by(incident.c.severity)).all())
 
@@ -275,11 +275,10 @@ def _incidents_query(asked: frozenset[str], *, is_active: bool | None, with_with
     if "group_key" in asked:
         query = query.where(table.group_key == bindparam("group_key"))
     if is_active is not None:
-        query = query.where((table.condition == Condition.ACTIVE.value) == is_active)
+        query = query.where(IS_ACTIVE if is_active else ~IS_ACTIVE)
     if "since" in asked:
         since = bindparam("since", type_=table.started_at.type)
-        is_open = table.condition == Condition.ACTIVE.value
-        query = query.where(or_(is_open, table.ended_at >= since, table.started_at >= since))
+        query = query.where(or_(IS_ACTIVE, table.ended_at >= since, table.started_at >= since))
     if not with_withdrawn:
         query = query.where(table.is_withdrawn.is_(False))
     return query.order_by(table.started_at, table.id)

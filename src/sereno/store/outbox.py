@@ -5,12 +5,12 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, union_all, update
 
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
-from sereno.domain.incidents import Condition, HumanState, Incident
+from sereno.domain.incidents import HumanState, Incident
 from sereno.store.codec import incident_of
 from sereno.store.column_types import Instant
 from sereno.store.records import (
@@ -19,7 +19,7 @@ from sereno.store.records import (
     StoredAttempt,
     StoredNotification,
 )
-from sereno.store.schema import delivery_attempt, incident, notification, receiver_state
+from sereno.store.schema import IS_ACTIVE, delivery_attempt, incident, notification, receiver_state
 from sereno.store.session import Session
 
 __all__ = [
@@ -52,7 +52,6 @@ somebody releases it."""
 
 _table = notification.c
 _COLUMNS = [_table[one.name] for one in fields(StoredNotification)]
-_IN_LANE = _table.status.in_((QUEUED, LEASED))
 _UNSENT = _table.status.in_((QUEUED, LEASED, HELD))
 
 
@@ -169,7 +168,7 @@ class OutboxSession(Session):
         )
         query = select(incident).where(
             table.organization_id == self._organization_id,
-            table.condition == Condition.ACTIVE.value,
+            IS_ACTIVE,
             table.state == HumanState.NEW.value,
             table.is_withdrawn.is_(False),
             ~is_told,
@@ -192,7 +191,7 @@ class OutboxSession(Session):
         )
         query = select(incident).where(
             table.organization_id == self._organization_id,
-            table.condition == Condition.ACTIVE.value,
+            IS_ACTIVE,
             table.state != HumanState.CLOSED.value,
             table.is_withdrawn.is_(False),
             exists().where(*heard, _table.event.in_(closing), ~is_followed),
@@ -212,7 +211,7 @@ class OutboxSession(Session):
             .join_from(notification, incident, _table.incident_id == incident.c.id)
             .outerjoin(carrier.id.table, _table.carried_by == carrier.id)
             .where(
-                incident.c.condition == Condition.ACTIVE.value,
+                IS_ACTIVE,
                 incident.c.state != HumanState.CLOSED.value,
                 incident.c.is_withdrawn.is_(False),
             )
@@ -365,11 +364,18 @@ class OutboxSession(Session):
 
         Only the head may be taken: what is behind it waits for it, and order holds.
         """
-        head = (
-            select(func.min(_table.id))
-            .where(_table.organization_id == self._organization_id, _table.receiver == receiver, _IN_LANE)
-            .scalar_subquery()
-        )
+        # The first of each status stands at the end of an index; of both at once it takes a walk.
+        firsts = union_all(
+            *(
+                select(func.min(_table.id).label("id")).where(
+                    _table.organization_id == self._organization_id,
+                    _table.receiver == receiver,
+                    _table.status == status,
+                )
+                for status in (QUEUED, LEASED)
+            )
+        ).subquery()
+        head = select(func.min(firsts.c.id)).scalar_subquery()
         return self._lease(
             [_table.id == head, _table.status == QUEUED, _table.next_at <= now], until=until, owner=owner
         )

@@ -161,8 +161,9 @@ _DETECTIONS = (
     .where(detection.c.asset_id == bindparam("asset_id"))
     .order_by(detection.c.started_at, detection.c.id)
 )
-_ended = func.coalesce(detection.c.ended_at, detection.c.last_at, type_=detection.c.ended_at.type)
-_DETECTIONS_SINCE = _DETECTIONS.where(or_(detection.c.ended_at.is_(None), _ended >= bindparam("since")))
+_DETECTIONS_SINCE = _DETECTIONS.where(
+    or_(detection.c.ended_at.is_(None), detection.c.ended_at >= bindparam("since"))
+)
 _IDENTITY = ("asset_id", "check", "started_at")
 
 
