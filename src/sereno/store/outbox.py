@@ -20,7 +20,7 @@ from sereno.store.records import (
     StoredNotification,
 )
 from sereno.store.schema import IS_ACTIVE, delivery_attempt, incident, notification, receiver_state
-from sereno.store.session import Session
+from sereno.store.session import MAX_IDS_IN_QUERY, Session
 
 __all__ = [
     "DEAD",
@@ -109,6 +109,15 @@ class OutboxSession(Session):
         if receiver is not None:
             conditions.append(_table.receiver == receiver)
         return self._all(self._mine(*conditions).order_by(_table.id))
+
+    def notifications_of_all(self, incident_ids: Collection[str]) -> list[StoredNotification]:
+        """What was, or is to be, told of some incidents, oldest first."""
+        ids = sorted(incident_ids)
+        found: list[StoredNotification] = []
+        for start in range(0, len(ids), MAX_IDS_IN_QUERY):
+            some = _table.incident_id.in_(ids[start : start + MAX_IDS_IN_QUERY])
+            found += self._all(self._mine(some).order_by(_table.id))
+        return found
 
     def told_since(self, since: datetime) -> list[tuple[str, str, datetime]]:
         """Receiver, incident and instant of what was accepted from an instant on, alone or in a digest."""

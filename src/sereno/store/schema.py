@@ -330,9 +330,7 @@ Index(
     sqlite_where=IS_ACTIVE,
     postgresql_where=IS_ACTIVE,
 )
-Index(
-    "active_incident_of_asset", incident.c.asset_id, sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE
-)
+Index("active_incident_of_asset", incident.c.asset_id, sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE)
 
 incident_event = Table(
     "incident_event",
