@@ -233,7 +233,7 @@ class Recorder:
         return found | common_leads(incident, kin, n_in_fleet=n_in_fleet, step=asset.step, now=self.now)
 
     def _own(self, incident: Incident, asset: StoredAsset) -> Sequence[Incident]:
-        """The incidents of an asset of which one may say that its data stopped, and so explain an incident."""
+        """The incidents of an asset that may say that its data stopped, and so explain one of it."""
         if incident.kind is IncidentKind.DATA or incident.is_withdrawn:
             return ()
         since = incident.started_at - same_time(asset.step)

@@ -81,7 +81,7 @@ class AssetSession(Session):
         return _stored_asset(found)
 
     def assets_of(self, incident_ids: Collection[str]) -> dict[str, StoredAsset]:
-        """The assets that incidents are about, by id of the incident; those that are not there are left out."""
+        """The assets that incidents are about, by id of the incident; others are left out."""
         ids, found = sorted(incident_ids), dict[str, StoredAsset]()
         about = self._assets().add_columns(incident.c.id).join(incident, incident.c.asset_id == asset.c.id)
         for start in range(0, len(ids), MAX_NAMES_IN_QUERY):

@@ -87,7 +87,7 @@ class ReadingSession(ColumnSession):
         )
 
     def set_flags(self, profile: str, found: Sequence[FoundFlags]) -> int:
-        """Set what judging found of rows that are there, instants without a row have none; returns the rows."""
+        """Set what judging found of rows; instants without a row have none. Returns the rows."""
         self._check_assets([one.asset_id for one in found])
         table = self._reading_table(profile)
         if table is None or not found:
