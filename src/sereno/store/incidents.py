@@ -17,6 +17,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union,
     update,
 )
 
@@ -28,7 +29,7 @@ from sereno.store.codec import event_columns, event_of, incident_columns, incide
 from sereno.store.records import Recorded
 from sereno.store.schema import IS_ACTIVE, asset, incident, incident_event, site
 from sereno.store.session import Session
-from sereno.store.together import since_parameters, wanted_since
+from sereno.store.together import since_parameters, unindexed, wanted_since
 
 __all__ = ["IncidentSession"]
 
@@ -166,7 +167,7 @@ class IncidentSession(Session):
             waits: Whether to wait for other writers; otherwise what they have is left out.
         """
         unknown = sorted(set(incident_ids) - set(self._incidents))
-        mine = select(incident).where(incident.c.organization_id == self._organization_id)
+        mine = select(incident).where(unindexed(incident.c.organization_id) == self._organization_id)
         for start in range(0, len(unknown), MAX_IDS_IN_QUERY):
             some = mine.where(incident.c.id.in_(unknown[start : start + MAX_IDS_IN_QUERY]))
             query = some.order_by(incident.c.id).with_for_update(skip_locked=not waits)
@@ -212,7 +213,7 @@ class IncidentSession(Session):
 
     def has_incidents(self, incident_ids: Sequence[str]) -> set[str]:
         """Those of some ids that an incident has exactly, withdrawn or not."""
-        query = select(incident.c.id).where(incident.c.organization_id == self._organization_id)
+        query = select(incident.c.id).where(unindexed(incident.c.organization_id) == self._organization_id)
         found = set[str]()
         for start in range(0, len(incident_ids), MAX_IDS_IN_QUERY):
             some = incident.c.id.in_(incident_ids[start : start + MAX_IDS_IN_QUERY])
@@ -243,8 +244,9 @@ class IncidentSession(Session):
         """Ids of the active incidents of each of these assets, by start; none that was withdrawn."""
         table, ids = incident.c, sorted(asset_ids)
         found: dict[int, list[str]] = {one: [] for one in ids}
-        mine = (table.organization_id == self._organization_id, table.is_withdrawn.is_(False), IS_ACTIVE)
-        query = select(table.asset_id, table.id).where(*mine).order_by(table.started_at, table.id)
+        mine = unindexed(incident.c.organization_id) == self._organization_id
+        shown = select(table.asset_id, table.id).where(mine, table.is_withdrawn.is_(False), IS_ACTIVE)
+        query = shown.order_by(table.started_at, table.id)
         for start in range(0, len(ids), MAX_IDS_IN_QUERY):
             some = query.where(table.asset_id.in_(ids[start : start + MAX_IDS_IN_QUERY]))
             for asset_id, incident_id in self._connection.execute(some):
@@ -255,17 +257,7 @@ class IncidentSession(Session):
         self, since: Mapping[int, datetime], *, include_withdrawn: bool = False
     ) -> dict[int, list[Incident]]:
         """Of several assets the incidents that `incidents` gives since an instant of each, by asset."""
-        wanted = wanted_since(is_postgres=self._is_postgres)
-        table, late = incident.c, wanted.c.since
-        query = (
-            select(incident)
-            .join_from(wanted, incident, table.asset_id == wanted.c.asset_id)
-            .where(table.organization_id == bindparam("mine"))
-            .where(or_(IS_ACTIVE, table.ended_at >= late, table.started_at >= late))
-            .order_by(table.started_at, table.id)
-        )
-        if not include_withdrawn:
-            query = query.where(table.is_withdrawn.is_(False))
+        query = _incidents_since(is_postgres=self._is_postgres, with_withdrawn=include_withdrawn)
         found: dict[int, list[Incident]] = {one: [] for one in since}
         which = {"mine": self._organization_id} | since_parameters(since, is_postgres=self._is_postgres)
         for row in self._connection.execute(query, which).mappings() if since else ():
@@ -274,7 +266,7 @@ class IncidentSession(Session):
 
     def count_active(self) -> dict[int, int]:
         """How many incidents are active, by severity."""
-        mine = (incident.c.organization_id == self._organization_id, IS_ACTIVE)
+        mine = (unindexed(incident.c.organization_id) == self._organization_id, IS_ACTIVE)
         query = select(incident.c.severity, func.count()).where(*mine, incident.c.is_withdrawn.is_(False))
         return dict(self._connection.execute(query.group_by(incident.c.severity)).all())
 
@@ -365,10 +357,26 @@ _LOCKED = (
 
 
 @cache
+def _incidents_since(*, is_postgres: bool, with_withdrawn: bool) -> Select[Any]:
+    """The question of `incidents_since`: each part of it follows an index of its own."""
+    wanted, table = wanted_since(is_postgres=is_postgres), incident.c
+    of_asset = select(table.id).join_from(wanted, incident, table.asset_id == wanted.c.asset_id)
+    late = (IS_ACTIVE, table.ended_at >= wanted.c.since, table.started_at >= wanted.c.since)
+    ids = union(*(of_asset.where(condition) for condition in late))
+    query = select(incident).where(table.id.in_(ids), unindexed(table.organization_id) == bindparam("mine"))
+    if not with_withdrawn:
+        query = query.where(table.is_withdrawn.is_(False))
+    return query.order_by(table.started_at, table.id)
+
+
+@cache
 def _incidents_query(asked: frozenset[str], *, is_active: bool | None, with_withdrawn: bool) -> Select[Any]:
     """The question of `incidents`; kept, because to build it takes longer than to ask it."""
     table = incident.c
-    query = select(incident).where(table.organization_id == bindparam("mine"))
+    # An asset, or what is active, is fewer rows than an organization has.
+    has_better = "asset_id" in asked or is_active
+    owner = unindexed(table.organization_id) if has_better else table.organization_id
+    query = select(incident).where(owner == bindparam("mine"))
     if "asset_id" in asked:
         query = query.where(table.asset_id == bindparam("asset_id"))
     if "group_key" in asked:

@@ -5,7 +5,19 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    union_all,
+    update,
+)
 
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.changes import ChangeKind
@@ -21,6 +33,7 @@ from sereno.store.records import (
 )
 from sereno.store.schema import IS_ACTIVE, delivery_attempt, incident, notification, receiver_state
 from sereno.store.session import MAX_IDS_IN_QUERY, Session
+from sereno.store.together import unindexed
 
 __all__ = [
     "DEAD",
@@ -116,7 +129,8 @@ class OutboxSession(Session):
         found: list[StoredNotification] = []
         for start in range(0, len(ids), MAX_IDS_IN_QUERY):
             some = _table.incident_id.in_(ids[start : start + MAX_IDS_IN_QUERY])
-            found += self._all(self._mine(some).order_by(_table.id))
+            mine = unindexed(_table.organization_id) == self._organization_id
+            found += self._all(select(*_COLUMNS).where(mine, some).order_by(_table.id))
         return found
 
     def told_since(self, since: datetime) -> list[tuple[str, str, datetime]]:
@@ -157,17 +171,24 @@ class OutboxSession(Session):
 
     def receivers_due(self, now: datetime) -> list[str]:
         """The receivers of whom something may leave, be gathered, or come back from a lease that is lost."""
-        is_lost = _table.status == LEASED
-        is_due = and_(_table.status.in_((QUEUED, HELD)), _table.next_at <= now)
         rests = exists().where(
             receiver_state.c.organization_id == self._organization_id,
             receiver_state.c.receiver == _table.receiver,
             receiver_state.c.blocked_until > now,
         )
-        query = select(_table.receiver).where(
-            _table.organization_id == self._organization_id, _UNSENT, or_(is_lost, is_due), ~rests
+        # A part for each status: all at once is a walk over everything that was ever sent.
+        query = union(
+            *(
+                select(_table.receiver).where(
+                    _table.organization_id == self._organization_id,
+                    _table.status == status,
+                    *(() if status == LEASED else (_table.next_at <= now,)),
+                    ~rests,
+                )
+                for status in (LEASED, QUEUED, HELD)
+            )
         )
-        return sorted(self._connection.execute(query.distinct()).scalars())
+        return sorted(self._connection.execute(query).scalars())
 
     def untold_incidents(self) -> list[Incident]:
         """The active incidents that nobody has seen to, and nobody has ever been told of."""
@@ -176,7 +197,7 @@ class OutboxSession(Session):
             _table.organization_id == self._organization_id, _table.incident_id == table.id
         )
         query = select(incident).where(
-            table.organization_id == self._organization_id,
+            unindexed(table.organization_id) == self._organization_id,
             IS_ACTIVE,
             table.state == HumanState.NEW.value,
             table.is_withdrawn.is_(False),
@@ -199,7 +220,7 @@ class OutboxSession(Session):
             later.status != DEAD,
         )
         query = select(incident).where(
-            table.organization_id == self._organization_id,
+            unindexed(table.organization_id) == self._organization_id,
             IS_ACTIVE,
             table.state != HumanState.CLOSED.value,
             table.is_withdrawn.is_(False),

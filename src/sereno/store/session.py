@@ -13,6 +13,7 @@ from sereno.domain.incidents import Incident
 from sereno.domain.signals import AssetKey
 from sereno.store import schema
 from sereno.store.records import Recorded
+from sereno.store.together import unindexed
 
 __all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
 
@@ -117,7 +118,7 @@ class Session:
         if not unknown:
             return
         table = schema.incident.c
-        query = select(table.id).where(table.organization_id == self._organization_id)
+        query = select(table.id).where(unindexed(table.organization_id) == self._organization_id)
         found = set(self._connection.execute(query.where(table.id.in_(unknown))).scalars())
         for incident_id in unknown:
             if incident_id not in found:

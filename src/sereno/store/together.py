@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 
-from sqlalchemy import CTE, Integer, text
+from sqlalchemy import CTE, Column, ColumnElement, Integer, text
 
 from sereno.store.column_types import Instant, to_microseconds
 
-__all__ = ["ALWAYS", "since_parameters", "wanted_since"]
+__all__ = ["ALWAYS", "since_parameters", "unindexed", "wanted_since"]
 
 ALWAYS = datetime(2, 1, 1, tzinfo=UTC)
 """Before all that is stored, and far enough from the end of the calendar for every time zone."""
@@ -23,6 +23,15 @@ _POSTGRES = """
 SELECT given.asset_id, given.since
 FROM unnest(CAST(:wanted AS integer[]), CAST(:instants AS timestamptz[])) AS given(asset_id, since)
 """
+
+
+def unindexed(column: Column[int]) -> ColumnElement[int]:
+    """A column by which rows are not looked up.
+
+    SQLite knows nothing of how many rows an organization has, and would rather walk all of them than look
+    up a few by their ids.
+    """
+    return column + 0
 
 
 @cache

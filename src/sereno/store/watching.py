@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, func, literal, or_, select, update
+from sqlalchemy import Select, bindparam, case, delete, func, literal, select, union_all, update
 
 from sereno.domain.changes import ChangeKind
 from sereno.domain.judgement import Detection
@@ -262,12 +262,11 @@ def _checkpoints_before(*, is_postgres: bool) -> Select[Any]:
 @cache
 def _detections_since(*, is_postgres: bool) -> Select[Any]:
     wanted, table = wanted_since(is_postgres=is_postgres), detection.c
-    return (
-        select(detection)
-        .join_from(wanted, detection, table.asset_id == wanted.c.asset_id)
-        .where(or_(table.ended_at.is_(None), table.ended_at >= wanted.c.since))
-        .order_by(table.started_at, table.id)
-    )
+    of_asset = select(table.id).join_from(wanted, detection, table.asset_id == wanted.c.asset_id)
+    # Each part follows an index of its own.
+    late = (table.ended_at.is_(None), table.ended_at >= wanted.c.since)
+    ids = union_all(*(of_asset.where(condition) for condition in late))
+    return select(detection).where(table.id.in_(ids)).order_by(table.started_at, table.id)
 
 
 def _chunks(ids: Collection[int]) -> Iterator[list[int]]:
