@@ -282,10 +282,10 @@ class Taker:
         }
 
         def keep(outcome: AssetOutcome) -> None:
-            if wanted:
-                judged.update(stored_judgements(outcome, profile, wanted))
+            judged.update(stored_judgements(outcome, profile, wanted))
 
-        return self._scoring.judge_touched(tx, ids, appended, profile, told=keep, puts_off=True)
+        told = keep if wanted else None
+        return self._scoring.judge_touched(tx, ids, appended, profile, told=told, puts_off=True)
 
     def _answer(self, tx: Transaction, read: _Read) -> None:
         """What is said of a submission, kept with its key and beside what could not be used."""
