@@ -67,7 +67,7 @@ def build_fleet(folder: Path, options: Options) -> Fleet:
 
 
 def _add_simulated(workspace: Workspace, options: Options) -> None:
-    start = datetime(2023, 1, 1, tzinfo=UTC)
+    start = datetime(2005, 1, 1, tzinfo=UTC)  # long ago: records that go on day by day must not reach today
     world = simulate_world(
         "solar",
         seed=1,

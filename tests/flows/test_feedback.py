@@ -27,7 +27,7 @@ def judged_anew(workspace: Workspace, site: str) -> Spans:
     """The asset's detections of behaviour after all its rows were judged again."""
     with workspace.store.begin() as tx:
         (asset,) = tx.assets(sites=[site])
-        tx.drop_states(asset.id, JUDGE)
+        tx.drop_states({asset.id: None}, [JUDGE])
     again = a_workspace(workspace.folder)
     again.score()
     return spans(again, site)

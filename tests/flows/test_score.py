@@ -8,7 +8,7 @@ from sereno.domain.incidents import Incident
 from sereno.domain.judgement import Detection, Memory
 from sereno.flows.assets import Standing
 from sereno.flows.life import Recorder
-from sereno.flows.score import _record_incidents
+from sereno.flows.score import _record_incidents, _Told
 from sereno.flows.workspace import Workspace
 from tests.support.builders import DAY, MADRID, NOW, PLANT, a_detection, a_roof, a_workspace, readings_of
 
@@ -21,7 +21,7 @@ def _told(
         asset = next(asset for asset in tx.assets() if asset.key == PLANT)
         asset = replace(asset, step=DAY)
         standing = Standing(asset, (), last_at, Memory(), tx.rows(asset.id, "solar"))
-        _record_incidents(tx, standing, found, gone, Recorder(tx, workspace.policy, now=NOW))
+        _record_incidents(tx, [_Told(standing, found, gone)], Recorder(tx, workspace.policy, now=NOW))
         return tx.incidents(asset_id=asset.id)
 
 

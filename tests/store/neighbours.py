@@ -25,6 +25,7 @@ from sereno.domain.silences import Matcher, Silence
 from sereno.domain.timers import Timer, TimerKind
 from sereno.store import (
     FileEntry,
+    FoundFlags,
     NewNotification,
     ReceiverState,
     Store,
@@ -104,7 +105,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         tx.save_watch_state(mine, "behaviour", state)
         tx.save_checkpoints(mine, "behaviour", [state])
         regime = RegimeChange(ROOF, "generation", START, FIGURE, 2.0)
-        tx.add_regime_changes(mine, [regime])
+        tx.add_regime_changes({mine: [regime]})
         tx.set_timer(Timer("a" * 16, TimerKind.ESCALATE, NOW, 1))
         tx.add_notifications(
             [
@@ -186,8 +187,6 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "zone": "UTC",
         "step": HOUR,
         "signals": ["generation"],
-        "time": batch.time,
-        "flags": np.full((2, 1), 8, dtype=np.int32),
         "found": found,
         "state": state,
         "states": [state],
@@ -238,7 +237,18 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "add_issues.issues": [DataIssue("x", "x", 1, {})],
         "new": [NewNotification("key", "ana", "opened", NOW, "a" * 16)],
         "detection_id": detection,
-        "add_regime_changes.changes": [replace(regime, at=NOW)],
+        "add_regime_changes.changes": {mine: [replace(regime, at=NOW)]},
+        "drop_regime_changes.after": {mine: START},
+        "detectors": ["behaviour"],
+        "instants": {mine: NOW},
+        "starts": {mine: START},
+        "save_watch_states.states": {mine: state},
+        "save_all_checkpoints.states": {mine: [state]},
+        "drop_states.since": {mine: START},
+        "detections_since.since": {mine: START},
+        "incidents_since.since": {mine: START},
+        "save_detections.found": [(mine, found)],
+        "set_flags.found": [FoundFlags(mine, batch.time, ["generation"], np.full((2, 1), 8, dtype=np.int32))],
         "subject": "x",
         "before": None,
         "audit_change.after": None,

@@ -13,7 +13,7 @@ from sereno.domain.errors import NotFound
 from sereno.domain.readings import Quality, Readings
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import to_numpy
-from sereno.store import Store, open_store
+from sereno.store import FoundFlags, Store, open_store
 from tests.store.builders import (
     NAN,
     PUMP,
@@ -180,7 +180,7 @@ def test_flags_are_added_to_rows_that_are_there_only(store: Store) -> None:
     flags = np.array([[int(Quality.FROZEN), 0], [int(Quality.FROZEN), 0]], dtype=np.int32)
 
     with store.begin() as tx:
-        n_rows = tx.set_flags(which, "solar", time=time, signals=("generation", "unknown"), flags=flags)
+        n_rows = tx.set_flags("solar", [FoundFlags(which, time, ("generation", "unknown"), flags)])
 
     assert n_rows == 1
     assert stored(store).quality.tolist() == [[0, 0], [8, 0]]

@@ -23,7 +23,7 @@ def _told(store: Store) -> list[RegimeChange]:
 def which(store: Store) -> int:
     which = asset_id(store)
     with store.begin() as tx:
-        tx.add_regime_changes(which, CHANGES[::-1])
+        tx.add_regime_changes({which: CHANGES[::-1]})
     return which
 
 
@@ -35,11 +35,11 @@ def test_changes_come_back_in_time_order(store: Store, which: int) -> None:
 
 def test_changes_after_an_instant_are_forgotten(store: Store, which: int) -> None:
     with store.begin() as tx:
-        tx.drop_regime_changes(which, after=START + STEP)
+        tx.drop_regime_changes({which: START + STEP})
     assert _told(store) == CHANGES[:2]
 
     with store.begin() as tx:
-        tx.drop_regime_changes(which, after=None)
+        tx.drop_regime_changes({which: None})
     assert _told(store) == []
 
 
@@ -48,7 +48,7 @@ def test_changes_of_another_organization_are_not_seen(database_url: str, store: 
         with pytest.raises(NotFound):
             tx.regime_changes(which)
         with pytest.raises(NotFound):
-            tx.drop_regime_changes(which, after=None)
+            tx.drop_regime_changes({which: None})
 
 
 def test_reset_of_simulated_readings_takes_their_changes_along(store: Store, which: int) -> None:
@@ -56,7 +56,7 @@ def test_reset_of_simulated_readings_takes_their_changes_along(store: Store, whi
     append(store, a_batch([[3, 3]], key=PUMP))
     pump = asset_id(store, PUMP)
     with store.begin() as tx:
-        tx.add_regime_changes(pump, CHANGES[:1])
+        tx.add_regime_changes({pump: CHANGES[:1]})
         tx.reset_simulated()
 
     with store.read() as tx:

@@ -47,10 +47,10 @@ def test_states_are_dropped_from_an_instant_on(store: Store) -> None:
         tx.save_checkpoints(which, "judge", STATES)
 
     with store.begin() as tx:
-        tx.drop_states(which, "judge", since=NOW + timedelta(hours=1))
+        tx.drop_states({which: NOW + timedelta(hours=1)}, ["judge"])
         assert tx.checkpoint_before(which, "judge", far) == STATES[0]
         assert tx.watch_state(which, "judge") == STATES[3]
-        tx.drop_states(which, "judge")
+        tx.drop_states({which: None}, ["judge"])
         assert tx.checkpoint_before(which, "judge", far) is None
         assert tx.watch_state(which, "judge") is None
 

@@ -1,14 +1,19 @@
 """What a piece of code costs, in figures that do not depend on how busy the machine is."""
 
 import cProfile
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, Pool, event
 
-__all__ = ["bytes_moved", "calls_made"]
+__all__ = ["DatabaseWork", "bytes_moved", "calls_made", "database_work"]
 
 _IO = Path("/proc/self/io")
+_STEPS = 100
 
 
 def calls_made(action: Callable[[], object]) -> int:
@@ -35,3 +40,50 @@ def bytes_moved(action: Callable[[], object]) -> int:
 def _moved() -> int:
     fields = dict(line.split(": ") for line in _IO.read_text("ascii").splitlines())
     return int(fields["rchar"]) + int(fields["wchar"])
+
+
+@dataclass(slots=True)
+class DatabaseWork:
+    """What a piece of code asked of databases.
+
+    Attributes:
+        statements: The text of each, in order; many rows that are written with one count as one.
+        steps: Hundreds of steps of SQLite's virtual machine: rows visited, without what a server does.
+    """
+
+    statements: list[str] = field(default_factory=list)
+    steps: int = 0
+
+
+@contextmanager
+def database_work() -> Iterator[DatabaseWork]:
+    """Count what is asked of databases, in all threads, as long as the context lasts."""
+    work = DatabaseWork()
+
+    def note(*facts: object) -> None:
+        work.statements.append(str(facts[2]))
+
+    def step() -> int:
+        work.steps += 1
+        return 0
+
+    def watch(connection: object, *_: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_progress_handler(step, _STEPS)
+
+    def leave(connection: object, *_: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_progress_handler(None, 0)
+
+    heard = (
+        (Engine, "before_cursor_execute", note),
+        (Pool, "checkout", watch),
+        (Pool, "checkin", leave),
+    )
+    for target, name, listener in heard:
+        event.listen(target, name, listener)
+    try:
+        yield work
+    finally:
+        for target, name, listener in heard:
+            event.remove(target, name, listener)

@@ -1,7 +1,7 @@
 """Where judging an asset stands: its rows, grid and memory, and how to go back for late readings."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,12 +20,11 @@ __all__ = [
     "RECENT",
     "Standing",
     "beginning_of",
-    "checkpoint_before",
-    "drop_checkpoints",
     "judge_again",
     "lock_touched",
     "next_window",
     "standing_of",
+    "standings_of",
     "whole_window",
     "window_between",
 ]
@@ -74,22 +73,71 @@ def standing_of(
 
     Judging begins anew when the model, the asset's rhythm or its set of signals has changed.
     """
+    touched = {} if first_touched is None else {asset.id: first_touched}
+    return standings_of(tx, [asset], model, touched)[0]
+
+
+def standings_of(
+    tx: Transaction,
+    assets: Sequence[StoredAsset],
+    model: TrainedModel | None,
+    touched: Mapping[int, np.datetime64],
+) -> list[Standing]:
+    """As `standing_of`, of several assets of one profile, with few questions to the store.
+
+    Args:
+        touched: Earliest instant that is new or other than it was, by id, of assets that have one.
+    """
+    states = tx.watch_states([asset.id for asset in assets], JUDGE)
+    known = {asset.id: one for asset in assets if (one := _going_on(states.get(asset.id), asset, model))}
+    rows = _rows_after(tx, assets, known)
+    late: dict[int, datetime] = {}
+    for asset in assets:
+        state = known.get(asset.id)
+        own = rows.get(asset.id)
+        if state is None or own is None or _has_other_step(tx, asset, own, _last_ts(state)):
+            known.pop(asset.id, None)
+            continue
+        first = _first(touched.get(asset.id), state)
+        if first is not None and first <= _last_ts(state):
+            late[asset.id] = first
+    kept = tx.checkpoints_before(late, (JUDGE, RECENT))
+    back = {asset.id: one for asset in assets if (one := _going_on(kept.get(asset.id), asset, model))}
+    rows |= _rows_after(tx, [asset for asset in assets if asset.id in late], back)
+    current = known | {one: back.get(one) for one in late}
+    return [
+        _standing(tx, asset, model, current.get(asset.id), rows.get(asset.id), is_next=asset.id not in late)
+        for asset in assets
+    ]
+
+
+def _going_on(state: WatchState | None, asset: StoredAsset, model: TrainedModel | None) -> WatchState | None:
+    """The state, where the same model has judged rows with it."""
     model_id = "" if model is None else model.id_for(asset.key)
-    state = tx.watch_state(asset.id, JUDGE)
-    if state is None or state.last_ts is None or state.model != model_id:
+    return None if state is None or state.last_ts is None or state.model != model_id else state
+
+
+def _rows_after(
+    tx: Transaction, assets: Sequence[StoredAsset], states: Mapping[int, WatchState]
+) -> dict[int, StoredRows]:
+    """The rows of each asset from the last judged one on."""
+    profiles = {asset.profile for asset in assets if asset.id in states}
+    starts = {one: _last_ts(state) for one, state in states.items()}
+    return {one: rows for profile in profiles for one, rows in tx.rows_since(starts, profile).items()}
+
+
+def _standing(
+    tx: Transaction,
+    asset: StoredAsset,
+    model: TrainedModel | None,
+    state: WatchState | None,
+    rows: StoredRows | None,
+    *,
+    is_next: bool,
+) -> Standing:
+    if state is None or rows is None:
         return beginning_of(tx, asset, model)
-    rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
-    if _has_other_step(tx, asset, rows, state.last_ts):
-        return beginning_of(tx, asset, model)
-    first = _first(first_touched, state)
-    is_next = first is None or first > state.last_ts
-    if not is_next and first is not None:
-        state = checkpoint_before(tx, asset.id, first)
-        if state is None or state.last_ts is None or state.model != model_id:
-            return beginning_of(tx, asset, model)
-        rows = tx.rows(asset.id, asset.profile, start=state.last_ts)
-    memory = Memory.load(state.memory)
-    arrays = dict(memory.arrays)
+    arrays = dict(Memory.load(state.memory).arrays)
     signals = tuple(json.loads(arrays.pop(_SIGNALS).tobytes()))
     if set(_signals_in(rows)) - set(signals):
         return beginning_of(tx, asset, model)
@@ -102,18 +150,6 @@ def _first(touched: np.datetime64 | None, state: WatchState) -> datetime | None:
     return min(known, default=None)
 
 
-def checkpoint_before(tx: Transaction, asset_id: int, instant: datetime) -> WatchState | None:
-    """The newest state that can be gone back to from before an instant; None when there is none."""
-    kept = (tx.checkpoint_before(asset_id, name, instant) for name in (JUDGE, RECENT))
-    return max((one for one in kept if one is not None), key=_last_ts, default=None)
-
-
-def drop_checkpoints(tx: Transaction, asset_id: int, *, since: datetime | None) -> None:
-    """Forget the states of an asset at and after an instant; without one, all, also where judging stands."""
-    for name in (JUDGE, RECENT):
-        tx.drop_states(asset_id, name, since=since)
-
-
 def _last_ts(state: WatchState) -> datetime:
     assert state.last_ts is not None
     return state.last_ts
@@ -121,16 +157,15 @@ def _last_ts(state: WatchState) -> datetime:
 
 def judge_again(tx: Transaction, ids: Mapping[AssetKey, int], appended: Appended, _profile: Profile) -> None:
     """Let judging, when it comes, go back before what a batch added or changed of rows judged already."""
-    for key, touched in appended.first_touched.items():
-        asset_id, instant = ids[key], from_numpy(touched)
-        state = tx.watch_state(asset_id, JUDGE)
-        if state is None or state.last_ts is None or instant > state.last_ts:
-            continue
-        instant = min(instant, state.again_from or instant)
-        earlier = checkpoint_before(tx, asset_id, instant)
-        drop_checkpoints(tx, asset_id, since=None if earlier is None else instant)
-        if earlier is not None:
-            tx.save_watch_state(asset_id, JUDGE, earlier)
+    touched = {ids[key]: from_numpy(instant) for key, instant in appended.first_touched.items()}
+    late: dict[int, datetime] = {}
+    for asset_id, state in tx.watch_states(touched, JUDGE).items():
+        instant = touched[asset_id]
+        if state.last_ts is not None and instant <= state.last_ts:
+            late[asset_id] = min(instant, state.again_from or instant)
+    earlier = tx.checkpoints_before(late, (JUDGE, RECENT))
+    tx.drop_states({one: at if one in earlier else None for one, at in late.items()}, (JUDGE, RECENT))
+    tx.save_watch_states(earlier, JUDGE)
 
 
 def lock_touched(tx: Transaction, ids: Mapping[AssetKey, int], _profile: Profile) -> None:

@@ -9,15 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-
 from sereno.contracts.source import Record
 from sereno.domain.errors import DataError, SerenoError, StoreError, UsageError
 from sereno.domain.issues import DataIssue
 from sereno.domain.signals import AssetKey
-from sereno.domain.time import to_numpy
 from sereno.flows.build import FileHints, Setup, read_options
 from sereno.flows.feeds import Feed
+from sereno.flows.future import without_future
 from sereno.flows.lateness import NewestBefore
 from sereno.flows.scoring import Scoring
 from sereno.ingest import Batch, ReadOptions, RecordPlan, plan_record, rows_from_records
@@ -28,9 +26,6 @@ __all__ = ["MAX_TRIES", "Intake", "Outcome", "Piece", "ledger_key"]
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 5
-FUTURE = "quality.future"
-_CLOCKS, _ASSUMED_ZONE = timedelta(minutes=15), timedelta(days=1)
-"""How far ahead of ours a clock may be, and a zone that nobody declared may be wrong."""
 IGNORED = "ignore"
 _EPOCHS = {None: datetime(1970, 1, 1), UTC: datetime(1970, 1, 1, tzinfo=UTC)}  # noqa: DTZ001 - wall clocks
 
@@ -156,30 +151,18 @@ class Intake:
         groups, refused = self._grouped(feed, pieces)
         outcome = Outcome(refused=refused)
         for name, group in groups.items():
-            batch = self._batch(feed, name, group)
+            batch = without_future(
+                self._batch(feed, name, group),
+                group.records,
+                now=self.setup.clock(),
+                is_zone_assumed=self._options(feed).is_timezone_assumed,
+                where=feed.name,
+            )
             for row in batch.quarantine:
                 outcome.refused |= dict.fromkeys(group.members[row.line - 1], row.reason)
-            batch = self._without_future(feed, batch, group, outcome)
             outcome.n_values += self._append(tx, feed, batch)
         outcome.done = [one.id for one in pieces if one.id not in outcome.refused]
         return outcome
-
-    def _without_future(self, feed: Feed, batch: Batch, group: _Group, outcome: Outcome) -> Batch:
-        """What has happened; a wrong clock must not move what counts as the latest reading."""
-        tolerance = _ASSUMED_ZONE if self._options(feed).is_timezone_assumed else _CLOCKS
-        limit = to_numpy(self.setup.clock() + tolerance)
-        late = batch.readings.time > limit
-        if not late.any():
-            return batch
-        for place, members in zip(batch.places, group.members, strict=True):
-            if place is not None and place[1] > limit:
-                outcome.refused |= dict.fromkeys(members, FUTURE)
-        examples = ", ".join(str(time)[:16] for time in batch.readings.time[late][:3])
-        facts = {"file": feed.name, "examples": examples}
-        issue = DataIssue(FUTURE, feed.name, int(late.sum()), facts)
-        return replace(
-            batch, readings=batch.readings.take(np.flatnonzero(~late)), issues=(*batch.issues, issue)
-        )
 
     def _append(self, tx: Transaction, feed: Feed, batch: Batch) -> int:
         readings, profile = batch.readings, self.setup.profiles[batch.readings.profile]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent
+from sereno.domain.judgement import IncidentKind
 from sereno.domain.kin import Kin
 from sereno.domain.signals import Profile
 from sereno.domain.silences import Silence, Subject
@@ -67,6 +68,9 @@ class Recorder:
         self._touched: dict[str, StoredAsset] = {}
         self._kin_of: dict[tuple[str, str, datetime, timedelta], list[Kin]] = {}
         self._silences: Sequence[Silence] | None = None
+        self._own_of: dict[int, list[Incident]] = {}
+        self._n_in_fleet: dict[str, int] = {}
+        self._assets_of: dict[str, list[StoredAsset]] = {}
 
     def open(self, incident_id: str, group_key: str, asset: StoredAsset, event: IncidentEvent) -> Incident:
         """Begin an incident."""
@@ -100,17 +104,35 @@ class Recorder:
             for name, asset in self._touched.items()
             if self._is_current(self._latest[name], asset)
         }
+        if not current:
+            self._touched.clear()
+            return
         # Two engines that open incidents of one cause decide one after the other.
         self._tx.lock_causes({self._latest[name].worst.cause for name in current})
+        active = self._tx.active_incidents({asset.id for asset in current.values()})
         waiting: dict[str, StoredAsset | None] = {}
         for name, asset in current.items():
-            waiting |= self._neighbours(self._latest[name], asset)
-        for name in sorted(waiting):
-            # Who has it now settles next and looks at it then.
-            incident = self._latest.get(name) or self._tx.free_incident(name)
-            if incident is not None:
-                self.review(incident, waiting[name] or self._touched.get(name) or self._asset_of(incident))
+            waiting |= self._neighbours(self._latest[name], asset, active[asset.id])
+        # Who has one now settles next and looks at it then.
+        free = self._tx.lock_incidents(waiting, waits=False)
+        looked_at = {
+            name: waiting[name] or self._touched.get(name) or self._asset_of(free[name])
+            for name in sorted(free)
+        }
+        self._know_own({name: (free[name], asset) for name, asset in looked_at.items()})
+        for name, asset in looked_at.items():
+            self.review(free[name], asset)
         self._touched.clear()
+        self._own_of.clear()
+
+    def _know_own(self, looked_at: Mapping[str, tuple[Incident, StoredAsset]]) -> None:
+        """Ask at once for what may explain incidents on their own assets: a review changes none of it."""
+        since: dict[int, datetime] = {}
+        for incident, asset in looked_at.values():
+            if incident.kind is not IncidentKind.DATA:
+                first = incident.started_at - same_time(asset.step)
+                since[asset.id] = min(first, since.get(asset.id, first))
+        self._own_of = self._tx.incidents_since(since)
 
     def review(self, incident: Incident, asset: StoredAsset) -> None:
         """Let silences and incidents that explain an incident take hold of it, or let go."""
@@ -148,18 +170,25 @@ class Recorder:
         return after
 
     def _asset_of(self, incident: Incident) -> StoredAsset:
-        found = self._tx.assets(sites=[incident.asset.site], with_sources=True)
-        return next(one for one in found if one.key == incident.asset)
+        site = incident.asset.site
+        if site not in self._assets_of:
+            self._assets_of[site] = self._tx.assets(sites=[site], with_sources=True)
+        return next(one for one in self._assets_of[site] if one.key == incident.asset)
 
     def _is_current(self, incident: Incident, asset: StoredAsset) -> bool:
         step = asset.step or timedelta(0)
         horizon = max(self._policy.horizon, 2 * step)
         return max(d.ended_at or d.last_at + step for d in incident.evidence) >= self.now - horizon
 
-    def _neighbours(self, incident: Incident, asset: StoredAsset) -> dict[str, StoredAsset | None]:
-        """The incident, and those whose parent it may be and who are not known to have one."""
-        own = self._tx.incidents(asset_id=asset.id, is_active=True)
-        names: dict[str, StoredAsset | None] = {one.id: asset for one in own}
+    def _neighbours(
+        self, incident: Incident, asset: StoredAsset, own: Sequence[str]
+    ) -> dict[str, StoredAsset | None]:
+        """The incident, and those whose parent it may be and who are not known to have one.
+
+        Args:
+            own: Ids of the active incidents of its asset.
+        """
+        names: dict[str, StoredAsset | None] = dict.fromkeys(own, asset)
         kin = self._kin(incident, asset)
         first = min(kin, key=lambda one: one.order, default=None)
         waiting = [one.id for one in kin if not one.is_inhibited and one is not first]
@@ -194,13 +223,23 @@ class Recorder:
         return silence.covers_all(incident.started_at, max(last, incident.started_at))
 
     def _parents(self, incident: Incident, asset: StoredAsset) -> set[str]:
-        own = self._tx.incidents(asset_id=asset.id, since=incident.started_at - same_time(asset.step))
-        found = silent_parents(incident, own, step=asset.step, now=self.now)
+        found = silent_parents(incident, self._own(incident, asset), step=asset.step, now=self.now)
         kin = self._kin(incident, asset)
         if len(kin) < MIN_ASSETS:
             return found
-        n_in_fleet = self._tx.count_assets(asset.profile)
+        if asset.profile not in self._n_in_fleet:
+            self._n_in_fleet[asset.profile] = self._tx.count_assets(asset.profile)
+        n_in_fleet = self._n_in_fleet[asset.profile]
         return found | common_leads(incident, kin, n_in_fleet=n_in_fleet, step=asset.step, now=self.now)
+
+    def _own(self, incident: Incident, asset: StoredAsset) -> Sequence[Incident]:
+        """The incidents of an asset that may say that its data stopped, and so explain one of it."""
+        if incident.kind is IncidentKind.DATA or incident.is_withdrawn:
+            return ()
+        since = incident.started_at - same_time(asset.step)
+        if asset.id not in self._own_of:
+            return self._tx.incidents(asset_id=asset.id, since=since)
+        return [one for one in self._own_of[asset.id] if _is_since(one, since)]
 
     def _keep_timers(
         self, before: Incident | None, after: Incident, event: IncidentEvent, asset: StoredAsset
@@ -264,6 +303,12 @@ def subject_of(incident: Incident, asset: StoredAsset, profile: Profile) -> Subj
         problem=problem_of(worst, profile),
         severity=incident.severity,
     )
+
+
+def _is_since(incident: Incident, since: datetime) -> bool:
+    ended = incident.ended_at
+    is_late = (ended is not None and ended >= since) or incident.started_at >= since
+    return incident.condition is Condition.ACTIVE or is_late
 
 
 def _restarted(before: Incident | None, after: Incident, event: IncidentEvent) -> frozenset[TimerKind]:

@@ -4,17 +4,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
+from itertools import zip_longest
 
 import numpy as np
 
 from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
-from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
+from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory, RegimeChange
 from sereno.domain.readings import JUDGED, FloatArray, Quality, Window
 from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
-from sereno.flows.assets import JUDGE, RECENT, Standing, drop_checkpoints, next_window, standing_of
+from sereno.flows.assets import JUDGE, RECENT, Standing, next_window, standings_of
 from sereno.flows.fleet import Neighbours
 from sereno.flows.judge import LEVELS, Judgement, judge_window
 from sereno.flows.life import Recorder
@@ -22,9 +22,9 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
 from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
 from sereno.incidents.reopening import explaining_slack, reopen_window
-from sereno.store import StoredAsset, StoredDetection, Transaction
+from sereno.store import FoundFlags, StoredAsset, StoredDetection, Transaction, WatchState
 
-__all__ = ["AssetOutcome", "evidence_since", "score_asset"]
+__all__ = ["AssetOutcome", "evidence_since", "score_assets"]
 
 _AGE = "age"
 _TICK = timedelta(microseconds=1)
@@ -47,57 +47,115 @@ class AssetOutcome:
     """The judged rows, in stretches, with what each check said of them."""
 
 
-def score_asset(
+def score_assets(
     tx: Transaction,
-    asset: StoredAsset,
+    assets: Sequence[StoredAsset],
     profile: Profile,
     model: TrainedModel | None,
     *,
     recorder: Recorder,
-    first_touched: np.datetime64 | None = None,
+    touched: Mapping[int, np.datetime64] | None = None,
     neighbours: Neighbours | None = None,
-) -> AssetOutcome:
-    """Judge what has not been judged of an asset, and everything after a late or corrected reading again.
+    keeps_judged: bool = False,
+) -> list[AssetOutcome]:
+    """Judge what has not been judged of assets, and everything after a late or corrected reading again.
+
+    What is asked of the store, and what is written, is so for all of them together.
 
     Args:
+        assets: Of one profile; none is the twin of another.
         recorder: Of the same transaction; its owner settles it.
-        first_touched: Earliest instant that the batch in this transaction added or changed.
-        neighbours: What other assets read, of the same transaction, where several assets are judged in it.
+        touched: Earliest instant that the batch in this transaction added or changed, by id of the asset.
+        neighbours: What other assets read, of the same transaction.
+        keeps_judged: Whether the outcomes hold the rows as they were judged.
     """
-    standing = standing_of(tx, asset, model, first_touched)
-    window = next_window(standing)
-    if not len(window):
-        return AssetOutcome()
-    model_id = "" if model is None else model.id_for(asset.key)
-    if standing.asset.step != asset.step:
-        tx.set_step(asset.id, standing.asset.step)
-    if not standing.is_next:
-        drop_checkpoints(tx, asset.id, since=standing.last_at and standing.last_at + _TICK)
+    neighbours = neighbours or Neighbours(tx)
+    judged = []
+    for asset, standing in zip(assets, standings_of(tx, assets, model, touched or {}), strict=True):
+        window = next_window(standing)
+        if not len(window):
+            continue
+        if standing.asset.step != asset.step:
+            tx.set_step(asset.id, standing.asset.step)
+        one = _judge(tx, standing, window, profile, model, neighbours, keeps_judged=keeps_judged)
+        judged.append(one)
+    gone = _store(tx, judged)
+    told = [
+        _Told(one.standing, one.found, [stored.detection for stored in own])
+        for one, own in zip(judged, gone, strict=True)
+    ]
+    opened = _record_incidents(tx, told, recorder)
+    outcomes = {
+        one.standing.asset.id: AssetOutcome(one.n_rows, len(one.found), n_opened, one.flags, one.judged)
+        for one, n_opened in zip(judged, opened, strict=True)
+    }
+    return [outcomes.get(asset.id, AssetOutcome()) for asset in assets]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What judging said of an asset's next rows, and what is to be kept of it."""
+
+    standing: Standing
+    n_rows: int
+    found: Sequence[Detection]
+    state: WatchState
+    checkpoints: Sequence[WatchState]
+    recent: WatchState | None
+    """The state before the last row: what others read at its instant mostly comes after it."""
+    changes: Sequence[RegimeChange]
+    found_flags: Sequence[FoundFlags]
+    flags: Mapping[str, int]
+    judged: Sequence[tuple[Window, Sequence[Evidence]]]
+
+
+def _judge(
+    tx: Transaction,
+    standing: Standing,
+    window: Window,
+    profile: Profile,
+    model: TrainedModel | None,
+    neighbours: Neighbours,
+    *,
+    keeps_judged: bool,
+) -> _Judged:
+    """What is said of an asset's next rows."""
+    model_id = "" if model is None else model.id_for(standing.asset.key)
     beside = _beside(tx, standing, profile, model, window, neighbours)
     chunks = _judge_in_chunks(standing, window, profile, model, beside)
-    if beside.is_with_others:
-        _keep_recent(tx, standing, chunks, model_id)
-    tx.save_checkpoints(
-        asset.id, JUDGE, [standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint]
-    )
-    tx.save_watch_state(asset.id, JUDGE, standing.state(chunks[-1].memory, chunks[-1].last_at, model_id))
-    for chunk in chunks:
-        _keep_flags(tx, standing.asset, chunk.judgement, chunk.raw)
-    found = list(
-        {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}.values()
-    )
-    gone = _gone(tx, standing, found)
-    tx.delete_detections([stored.id for stored in gone])
-    for detection in found:
-        tx.save_detection(asset.id, detection)
-    if not standing.is_next:
-        tx.drop_regime_changes(asset.id, after=standing.last_at)
     evidence = [one for chunk in chunks for one in chunk.judgement.evidence]
-    tx.add_regime_changes(asset.id, [change for one in evidence for change in one.changes])
-    gone_ones = [stored.detection for stored in gone]
-    n_opened = _record_incidents(tx, standing, found, gone_ones, recorder)
-    judged = [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
-    return AssetOutcome(len(window), len(found), n_opened, _count_flags(chunks), judged)
+    found = {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}
+    return _Judged(
+        standing,
+        n_rows=len(window),
+        found=list(found.values()),
+        state=standing.state(chunks[-1].memory, chunks[-1].last_at, model_id),
+        checkpoints=[standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint],
+        recent=_recent(standing, chunks, model_id) if beside.is_with_others else None,
+        changes=[change for one in evidence for change in one.changes],
+        found_flags=[one for chunk in chunks if (one := _found_flags(standing.asset, chunk)) is not None],
+        flags=_count_flags(chunks),
+        judged=[(c.judgement.window, c.judgement.evidence) for c in chunks] if keeps_judged else (),
+    )
+
+
+def _store(tx: Transaction, judged: Sequence[_Judged]) -> list[list[StoredDetection]]:
+    """Keep what judging assets gave; returns the detections of each that are no more."""
+    again = {one.standing.asset.id: one.standing.last_at for one in judged if not one.standing.is_next}
+    tx.drop_states({asset_id: at and at + _TICK for asset_id, at in again.items()}, (JUDGE, RECENT))
+    recent = {one.standing.asset.id: [one.recent] for one in judged if one.recent is not None}
+    tx.save_all_checkpoints(recent, RECENT)
+    tx.keep_newest_checkpoints(recent, RECENT, n_kept=_RECENT_KEPT)
+    tx.save_all_checkpoints({one.standing.asset.id: one.checkpoints for one in judged}, JUDGE)
+    tx.save_watch_states({one.standing.asset.id: one.state for one in judged}, JUDGE)
+    _keep_flags(tx, judged)
+    stored = tx.detections_since({one.standing.asset.id: one.standing.last_at for one in judged})
+    gone = [_gone(one.standing, one.found, stored[one.standing.asset.id]) for one in judged]
+    tx.delete_detections([stored.id for own in gone for stored in own])
+    tx.save_detections([(one.standing.asset.id, found) for one in judged for found in one.found])
+    tx.drop_regime_changes(again)
+    tx.add_regime_changes({one.standing.asset.id: one.changes for one in judged})
+    return gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +183,11 @@ class _Beside:
         return self.twin is not None or self.reference is not NO_REFERENCE
 
 
-def _keep_recent(tx: Transaction, standing: Standing, chunks: Sequence[_Chunk], model_id: str) -> None:
-    """Keep the state before the last row: what others read at its instant mostly comes after it."""
+def _recent(standing: Standing, chunks: Sequence[_Chunk], model_id: str) -> WatchState | None:
+    """The state before the last row."""
     if len(chunks) > 1:
-        before = standing.state(chunks[-2].memory, chunks[-2].last_at, model_id)
-    elif standing.before is not None:
-        before = replace(standing.before, again_from=None)
-    else:
-        return
-    tx.save_checkpoints(standing.asset.id, RECENT, [before])
-    tx.keep_newest_checkpoints(standing.asset.id, RECENT, n_kept=_RECENT_KEPT)
+        return standing.state(chunks[-2].memory, chunks[-2].last_at, model_id)
+    return None if standing.before is None else replace(standing.before, again_from=None)
 
 
 def _beside(
@@ -177,7 +230,7 @@ def _judge_in_chunks(
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
         stop = min(start + _CHECKPOINT_ROWS - age, len(window))
         if beside.is_with_others and start < len(window) - 1 == stop - 1:
-            stop -= 1  # `_keep_recent` keeps the state before the last row
+            stop -= 1  # `_recent` is the state before the last row
         part = window.rows(start, stop)
         judgement = judge_window(
             part,
@@ -195,15 +248,22 @@ def _judge_in_chunks(
     return chunks
 
 
-def _keep_flags(tx: Transaction, asset: StoredAsset, judgement: Judgement, raw: Window) -> None:
-    """Flags found by judging stand beside the raw values that they are about: readings of a register too."""
-    window, flags = judgement.window, judgement.flags
+def _found_flags(asset: StoredAsset, chunk: _Chunk) -> FoundFlags | None:
+    """Flags that stand beside the raw values that they are about: readings of a register too."""
+    window, flags, raw = chunk.judgement.window, chunk.judgement.flags, chunk.raw
+    rows = np.flatnonzero(((window.quality & int(JUDGED)) != flags).any(axis=1))
+    if not len(rows):
+        return None
     names = [
         name if register_name(name) not in raw.signals else register_name(name) for name in window.signals
     ]
-    rows = np.flatnonzero(((window.quality & int(JUDGED)) != flags).any(axis=1))
-    if len(rows):
-        tx.set_flags(asset.id, asset.profile, time=window.time[rows], signals=names, flags=flags[rows])
+    return FoundFlags(asset.id, window.time[rows], names, flags[rows])
+
+
+def _keep_flags(tx: Transaction, judged: Sequence[_Judged]) -> None:
+    """Set the flags of all assets, one stretch of each at a time."""
+    for found in zip_longest(*(one.found_flags for one in judged)):
+        tx.set_flags(judged[0].standing.asset.profile, [one for one in found if one is not None])
 
 
 def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:
@@ -217,10 +277,11 @@ def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:
     return +counts
 
 
-def _gone(tx: Transaction, standing: Standing, found: Sequence[Detection]) -> list[StoredDetection]:
+def _gone(
+    standing: Standing, found: Sequence[Detection], stored: Sequence[StoredDetection]
+) -> list[StoredDetection]:
     """Stored detections of the judged stretch that judging it again did not find."""
     kept = {(detection.check, detection.started_at) for detection in found}
-    stored = tx.detections(standing.asset.id, since=standing.last_at)
     under_way = {
         name.removeprefix("episode/") for name in standing.memory.arrays if name.startswith("episode/")
     }
@@ -240,41 +301,81 @@ def _is_judged_again(detection: Detection, standing: Standing, under_way: set[st
     )
 
 
-def _record_incidents(
-    tx: Transaction,
-    standing: Standing,
-    found: Sequence[Detection],
-    gone: Sequence[Detection],
-    recorder: Recorder,
-) -> int:
-    """Bring the asset's incidents in line; returns how many opened."""
-    if not found and not gone:
-        return 0
-    asset, last_at = standing.asset, standing.last_at
-    # What began before the judged rows and goes on belongs to an incident that is active or ends among them,
-    # but a level of weeks may belong to an episode that ended long ago.
-    begun = [
-        d.started_at if last_at is None or d.check in LEVELS else max(d.started_at, last_at) for d in found
-    ]
-    reach = min([*begun, *(d.started_at for d in gone)])
-    widest = max(reopen_window(d, asset.step) for d in (*found, *gone))
-    widest = max(widest, explaining_slack(asset.step))
-    known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    if _may_move(found, known) or any(map(_may_explain, found)):
-        reach = min(d.started_at for d in (*found, *gone))
-        known = tx.incidents(asset_id=asset.id, since=reach - widest, include_withdrawn=True)
-    plan = partial(plan_steps, found, gone, step=asset.step, now=recorder.now, namespace=tx.namespace)
-    steps = plan(known)
-    if any(tx.has_incident(step.incident_id) for step in _openings(steps)):
-        # An incident that is long over, or was withdrawn, has had this trouble before.
-        known = tx.incidents(asset_id=asset.id, include_withdrawn=True)
-        steps = plan(known)
-    for step in steps:
-        if step.event.kind is EventKind.OPENED:
-            recorder.open(step.incident_id, step.group_key, asset, step.event)
-        else:
-            recorder.append(step.incident_id, step.event, asset)
-    return len(_openings(steps))
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is new of the detections of an asset."""
+
+    standing: Standing
+    found: Sequence[Detection]
+    gone: Sequence[Detection]
+
+    @property
+    def asset(self) -> StoredAsset:
+        return self.standing.asset
+
+    @property
+    def recent(self) -> datetime:
+        """From when on incidents may be about this.
+
+        What began before the judged rows and goes on belongs to an incident that is active or ends among
+        them, but a level of weeks may belong to an episode that ended long ago.
+        """
+        last_at = self.standing.last_at
+        begun = [
+            d.started_at if last_at is None or d.check in LEVELS else max(d.started_at, last_at)
+            for d in self.found
+        ]
+        return min([*begun, *(d.started_at for d in self.gone)]) - self._widest
+
+    @property
+    def whole(self) -> datetime:
+        """From when on incidents may be about this, if what goes on may have been something else."""
+        return min(d.started_at for d in (*self.found, *self.gone)) - self._widest
+
+    @property
+    def _widest(self) -> timedelta:
+        step = self.asset.step
+        longest = max(reopen_window(d, step) for d in (*self.found, *self.gone))
+        return max(longest, explaining_slack(step))
+
+
+def _record_incidents(tx: Transaction, told: Sequence[_Told], recorder: Recorder) -> list[int]:
+    """Bring the incidents of assets in line; returns how many opened of each."""
+    news = [one for one in told if one.found or one.gone]
+    planned = _planned(tx, news, recorder.now)
+    tx.lock_incidents([step.incident_id for steps in planned for step in steps])
+    for one, steps in zip(news, planned, strict=True):
+        for step in steps:
+            if step.event.kind is EventKind.OPENED:
+                recorder.open(step.incident_id, step.group_key, one.asset, step.event)
+            else:
+                recorder.append(step.incident_id, step.event, one.asset)
+    opened = {one.asset.id: len(_openings(steps)) for one, steps in zip(news, planned, strict=True)}
+    return [opened.get(one.asset.id, 0) for one in told]
+
+
+def _planned(tx: Transaction, news: Sequence[_Told], now: datetime) -> list[list[IncidentStep]]:
+    """What happens to the incidents of each asset."""
+    known = tx.incidents_since({one.asset.id: one.recent for one in news}, include_withdrawn=True)
+    wider = {
+        one.asset.id: one.whole
+        for one in news
+        if one.whole < one.recent
+        and (_may_move(one.found, known[one.asset.id]) or any(map(_may_explain, one.found)))
+    }
+    known |= tx.incidents_since(wider, include_withdrawn=True)
+    planned = [_steps(tx, one, known[one.asset.id], now) for one in news]
+    begun = tx.has_incidents([step.incident_id for steps in planned for step in _openings(steps)])
+    for place, one in enumerate(news):
+        if any(step.incident_id in begun for step in _openings(planned[place])):
+            # An incident that is long over, or was withdrawn, has had this trouble before.
+            whole = tx.incidents(asset_id=one.asset.id, include_withdrawn=True)
+            planned[place] = _steps(tx, one, whole, now)
+    return planned
+
+
+def _steps(tx: Transaction, one: _Told, known: Sequence[Incident], now: datetime) -> list[IncidentStep]:
+    return plan_steps(one.found, one.gone, known, step=one.asset.step, now=now, namespace=tx.namespace)
 
 
 def _openings(steps: Sequence[IncidentStep]) -> list[IncidentStep]:

@@ -1,7 +1,7 @@
 """Judging the whole store, or what a batch touched."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,12 +14,15 @@ from sereno.flows.build import Setup, life_policy
 from sereno.flows.fleet import Neighbours, touched_with_peers
 from sereno.flows.learning import ModelShelf
 from sereno.flows.life import Recorder
-from sereno.flows.score import AssetOutcome, score_asset
+from sereno.flows.score import AssetOutcome, score_assets
 from sereno.flows.status import Status
 from sereno.flows.twins import has_twins, touched_with_twins
 from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["ScoreReport", "Scoring"]
+
+_MOST_TOGETHER, _MOST_ROWS_TOGETHER = 250, 20_000
+"""Assets, and new rows of theirs, that are judged together: what is held of them meanwhile is bounded."""
 
 
 @dataclass(slots=True)
@@ -82,7 +85,8 @@ class Scoring:
             with self._store.begin() as tx:
                 tx.lock_assets([asset.id])
                 recorder = self._recorder(tx)
-                report.add(self._score(tx, asset, None, recorder))
+                for outcome in self._score(tx, [asset], {}, recorder):
+                    report.add(outcome)
                 recorder.settle()
             self._note_model(asset, report)
         return report
@@ -114,9 +118,10 @@ class Scoring:
             n_asked = tx.ask_again(others, JUDGE) if others else 0
             touched = {one: at for one, at in touched.items() if one in first}
         recorder, neighbours = self._recorder(tx), Neighbours(tx, assets)
-        for asset in assets:
-            if asset.id in touched:
-                outcome = self._score(tx, asset, touched[asset.id], recorder, neighbours)
+        n_rows = {ids[key]: len(times) for key, times in appended.new_times.items()}
+        for together in self._groups([one for one in assets if one.id in touched], n_rows):
+            keeps = told is not None
+            for outcome in self._score(tx, together, touched, recorder, neighbours, keeps_judged=keeps):
                 if told is not None:
                     told(outcome)
         recorder.settle()
@@ -137,8 +142,8 @@ class Scoring:
         with self._store.begin() as tx:
             tx.lock_assets(ids)
             recorder, neighbours = self._recorder(tx), Neighbours(tx)
-            for asset in tx.assets(ids=ids):
-                self._score(tx, asset, None, recorder, neighbours)
+            for together in self._groups(tx.assets(ids=ids), {}):
+                self._score(tx, together, {}, recorder, neighbours)
             recorder.settle()
         return len(ids)
 
@@ -170,24 +175,50 @@ class Scoring:
         assets = tx.assets(profile.name, sites={key.site for key in keys | asking})
         return assets, touched_with_peers(first, model, assets)
 
+    def _groups(
+        self, assets: Sequence[StoredAsset], n_rows: Mapping[int, int]
+    ) -> Iterator[list[StoredAsset]]:
+        """Assets that are judged together: of one profile, not too much at a time.
+
+        What the check of an asset marks is seen by its twin: where there are twins, each goes alone.
+
+        Args:
+            n_rows: New rows by id of the asset.
+        """
+        group: list[StoredAsset] = []
+        n_in_group = 0
+        for asset in assets:
+            own, profile = n_rows.get(asset.id, 1), self.setup.profiles[asset.profile]
+            is_full = len(group) >= _MOST_TOGETHER or n_in_group + own > _MOST_ROWS_TOGETHER
+            if group and (is_full or group[0].profile != asset.profile or has_twins(profile)):
+                yield group
+                group, n_in_group = [], 0
+            group.append(asset)
+            n_in_group += own
+        if group:
+            yield group
+
     def _score(
         self,
         tx: Transaction,
-        asset: StoredAsset,
-        first_touched: np.datetime64 | None,
+        assets: Sequence[StoredAsset],
+        touched: Mapping[int, np.datetime64],
         recorder: Recorder,
         neighbours: Neighbours | None = None,
-    ) -> AssetOutcome:
-        profile = self.setup.profiles[asset.profile]
-        model = self._shelf.get(asset.profile)
-        return score_asset(
+        *,
+        keeps_judged: bool = False,
+    ) -> list[AssetOutcome]:
+        """Judge assets of one profile together."""
+        name = assets[0].profile
+        return score_assets(
             tx,
-            asset,
-            profile,
-            model,
+            assets,
+            self.setup.profiles[name],
+            self._shelf.get(name),
             recorder=recorder,
-            first_touched=first_touched,
+            touched=touched,
             neighbours=neighbours,
+            keeps_judged=keeps_judged,
         )
 
     def _note_model(self, asset: StoredAsset, report: ScoreReport) -> None:

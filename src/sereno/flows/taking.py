@@ -11,6 +11,7 @@ from sereno.domain.issues import MAX_QUARANTINE_TEXT, DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.build import Setup, read_options
+from sereno.flows.future import without_future
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.score import AssetOutcome
@@ -218,8 +219,12 @@ class Taker:
         options: ReadOptions,
     ) -> None:
         records = [read.submission.records[i] for i in positions]
-        batch = rows_from_records(
-            records, self._setup.profiles, options, profile=profile, units=units or None
+        batch = without_future(
+            rows_from_records(records, self._setup.profiles, options, profile=profile, units=units or None),
+            records,
+            now=self._setup.clock(),
+            is_zone_assumed=options.is_timezone_assumed,
+            where=read.submission.name,
         )
         lines = [read.line_of[i] for i in positions]
         lost = {row.line for row in batch.quarantine}
@@ -277,10 +282,10 @@ class Taker:
         }
 
         def keep(outcome: AssetOutcome) -> None:
-            if wanted:
-                judged.update(stored_judgements(outcome, profile, wanted))
+            judged.update(stored_judgements(outcome, profile, wanted))
 
-        return self._scoring.judge_touched(tx, ids, appended, profile, told=keep, puts_off=True)
+        told = keep if wanted else None
+        return self._scoring.judge_touched(tx, ids, appended, profile, told=told, puts_off=True)
 
     def _answer(self, tx: Transaction, read: _Read) -> None:
         """What is said of a submission, kept with its key and beside what could not be used."""

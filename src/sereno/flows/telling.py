@@ -1,7 +1,7 @@
 """Who hears of what happens to an incident: decided and queued in the transaction that records it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from fnmatch import fnmatchcase
@@ -13,7 +13,7 @@ from sereno.incidents.reopening import reopen_window
 from sereno.report.problems import problem_of
 from sereno.settings.alerting import RouteMatch, RouteSettings
 from sereno.settings.tree import Settings
-from sereno.store import NewNotification, StoredAsset, StoredNotification, Transaction
+from sereno.store import NewNotification, StoredAsset, Transaction
 from sereno.store.outbox import DEAD
 from sereno.store.records import Recorded
 
@@ -31,7 +31,6 @@ __all__ = [
     "is_lasting",
     "is_wanted",
     "news_of",
-    "tell",
     "tell_end",
     "tell_lasting",
     "tell_late",
@@ -91,8 +90,11 @@ class TellingRules:
     def tell_recorded(self, tx: Transaction) -> None:
         """Queue what the events of a transaction are to whom; called before it commits."""
         if self.routes:
-            for one in heard_of(tx.recorded):
-                tell(tx, one.before, one.after, one.event, self)
+            heard = heard_of(tx.recorded)
+            told = _Told.before(tx, {one.after.id for one in heard})
+            for one in heard:
+                _tell(told, one, self)
+            tx.add_notifications(told.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +135,52 @@ def _is_chatter(one: Recorded) -> bool:
     return after.severity <= before.severity and not after.is_withdrawn
 
 
-def tell(
-    tx: Transaction, before: Incident | None, after: Incident, event: IncidentEvent, rules: TellingRules
-) -> None:
-    """Queue what an event is to whom.
+@dataclass(slots=True)
+class _Last:
+    """The last that a receiver heard, or is going to, of an incident."""
 
-    Args:
-        before: None for an event that opened the incident.
+    event: str
+    body: Mapping[str, object]
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is known of incidents, and what is to be told of them.
+
+    Attributes:
+        heard: The last that each receiver heard of each incident; what never arrived was not heard.
     """
-    news = news_of(before, after, event, lambda: tx.asset_of(after.id).step)
+
+    assets: Mapping[str, StoredAsset]
+    heard: dict[str, dict[str, _Last]]
+    new: list[NewNotification] = field(default_factory=list)
+
+    @classmethod
+    def before(cls, tx: Transaction, incident_ids: Collection[str]) -> "_Told":
+        """What has been told of incidents so far."""
+        heard: dict[str, dict[str, _Last]] = {name: {} for name in incident_ids}
+        for one in tx.notifications_of_all(incident_ids):
+            if one.status != DEAD and one.incident_id is not None:
+                heard[one.incident_id][one.receiver] = _Last(one.event, one.body)
+        return cls(tx.assets_of(incident_ids), heard)
+
+    def add(self, one: NewNotification) -> None:
+        """Let a receiver hear of an incident."""
+        self.new.append(one)
+        if one.incident_id is not None:
+            self.heard[one.incident_id][one.receiver] = _Last(one.event, one.body)
+
+
+def _tell(told: _Told, one: Recorded, rules: TellingRules) -> None:
+    """Queue what an event is to whom."""
+    before, after, event = one.before, one.after, one.event
+    news = news_of(before, after, event, lambda: told.assets[after.id].step)
     if news is not None and not _is_kept_quiet(after, event, news):
         step = int(event.facts["step"]) if news is News.ESCALATED else 0
         facts: dict[str, object] = {"seq": after.n_events}
         if news is News.RISEN and before is not None:
             facts["severity_before"] = before.severity.name.lower()
-        _queue(tx, after, news, rules, at=event.at, step=step, facts=facts)
+        _queue(told, after, news, rules, at=event.at, step=step, facts=facts)
 
 
 def tell_late(tx: Transaction, incident: Incident, rules: TellingRules, now: datetime) -> None:
@@ -157,14 +190,14 @@ def tell_late(tx: Transaction, incident: Incident, rules: TellingRules, now: dat
         incident: With its evidence as it stands now.
     """
     if not _is_muted(incident, now):
-        _queue(tx, incident, News.GOES_ON, rules, at=now, step=0, facts={"seq": incident.n_events})
+        _queue_one(tx, incident, News.GOES_ON, rules, now)
 
 
 def tell_end(tx: Transaction, incident: Incident, rules: TellingRules, now: datetime) -> None:
     """Queue the end of an incident for those who are to hear of it and not yet that it is over."""
     if incident.condition is Condition.CLEARED:
         news = News.WITHDRAWN if incident.is_withdrawn else News.ENDED
-        _queue(tx, incident, news, rules, at=now, step=0, facts={"seq": incident.n_events})
+        _queue_one(tx, incident, news, rules, now)
 
 
 def tell_lasting(tx: Transaction, incident: Incident, rules: TellingRules, now: datetime) -> None:
@@ -174,7 +207,7 @@ def tell_lasting(tx: Transaction, incident: Incident, rules: TellingRules, now: 
         incident: With its evidence as it stands now.
     """
     if not _is_muted(incident, now):
-        _queue(tx, incident, News.LASTING, rules, at=now, step=0, facts={"seq": incident.n_events})
+        _queue_one(tx, incident, News.LASTING, rules, now)
 
 
 def is_lasting(incident: Incident, asset: StoredAsset) -> bool:
@@ -244,8 +277,14 @@ def escalations(rules: TellingRules, incident: Incident, asset: StoredAsset) -> 
     return [Escalation(after, tuple(dict.fromkeys(to))) for after, to in sorted(told.items())]
 
 
+def _queue_one(tx: Transaction, incident: Incident, news: News, rules: TellingRules, now: datetime) -> None:
+    told = _Told.before(tx, [incident.id])
+    _queue(told, incident, news, rules, at=now, step=0, facts={"seq": incident.n_events})
+    tx.add_notifications(told.new)
+
+
 def _queue(
-    tx: Transaction,
+    told: _Told,
     incident: Incident,
     news: News,
     rules: TellingRules,
@@ -254,29 +293,22 @@ def _queue(
     step: int,
     facts: Mapping[str, object],
 ) -> None:
-    asset = tx.asset_of(incident.id)
+    asset = told.assets[incident.id]
     is_end = news in (News.ENDED, News.WITHDRAWN)
     if not is_end and not _is_recent(incident, asset, rules, at):
         return
-    heard = _heard(tx.notifications_of(incident.id))
+    heard = told.heard[incident.id]
     if is_end:
         addressees = [_Addressee(name) for name, last in heard.items() if last.body.get("resolved")]
     else:
         addressees = _addressees(rules, incident, asset, news, step)
-    rows = []
     for one in addressees:
         message = _message(news, heard.get(one.receiver), is_over=incident.condition is Condition.CLEARED)
         if message is not None:
             key = f"{incident.id}:{incident.n_events}:{one.receiver}:{step}"
             body = {**facts, "resolved": one.wants_end}
             severity = int(incident.severity)
-            rows.append(NewNotification(key, one.receiver, message, at, incident.id, severity, body))
-    tx.add_notifications(rows)
-
-
-def _heard(told: Iterable[StoredNotification]) -> dict[str, StoredNotification]:
-    """The last that each receiver heard, or is going to; what never arrived was not heard."""
-    return {one.receiver: one for one in told if one.status != DEAD}
+            told.add(NewNotification(key, one.receiver, message, at, incident.id, severity, body))
 
 
 def _addressees(
@@ -294,7 +326,7 @@ def _addressees(
     return [_Addressee(name, wants_end) for name, wants_end in wants.items()]
 
 
-def _message(news: News, last: StoredNotification | None, *, is_over: bool) -> str | None:  # noqa: PLR0911
+def _message(news: News, last: _Last | None, *, is_over: bool) -> str | None:  # noqa: PLR0911
     """The event that a receiver is told, given what it heard last; None where it is told nothing."""
     believes_open = last is not None and last.event not in CLOSING
     match news:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Select, func, select, update
 
 from sereno.domain.errors import NotFound
 from sereno.domain.signals import SOURCE_PROFILE, AssetKey
@@ -80,6 +80,16 @@ class AssetSession(Session):
             raise NotFound(what="incident", id=incident_id, hint="")
         return _stored_asset(found)
 
+    def assets_of(self, incident_ids: Collection[str]) -> dict[str, StoredAsset]:
+        """The assets that incidents are about, by id of the incident; others are left out."""
+        ids, found = sorted(incident_ids), dict[str, StoredAsset]()
+        about = self._assets().add_columns(incident.c.id).join(incident, incident.c.asset_id == asset.c.id)
+        for start in range(0, len(ids), MAX_NAMES_IN_QUERY):
+            some = about.where(incident.c.id.in_(ids[start : start + MAX_NAMES_IN_QUERY]))
+            for *row, incident_id in self._connection.execute(some):
+                found[incident_id] = _stored_asset(row)
+        return found
+
     def judged_until(self) -> dict[str, datetime]:
         """By site, the latest instant of the data that has been judged of any of its assets."""
         query = (
@@ -137,7 +147,7 @@ def _clean(key: AssetKey) -> AssetKey:
     return AssetKey(clean_text(key.site), clean_text(key.asset))
 
 
-def _stored_asset(row: Row[int, str, str, str, str, int | None, bool]) -> StoredAsset:
+def _stored_asset(row: Sequence[Any]) -> StoredAsset:
     asset_id, where, what, profile, zone, step_us, is_simulated = row
     step = None if step_us is None else step_us * MICROSECOND
     return StoredAsset(asset_id, AssetKey(where, what), profile, zone, step, is_simulated)

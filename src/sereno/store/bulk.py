@@ -1,5 +1,6 @@
 """Many rows at once, through the driver: where SQLite and PostgreSQL each have their own fastest way."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -24,6 +25,7 @@ __all__ = [
     "insert_rows",
     "read_rows",
     "read_rows_of",
+    "read_stretches",
     "upsert_rows",
 ]
 
@@ -136,13 +138,61 @@ def read_rows_of(
     bound, mark = (EPOCH + first * MICROSECOND, "%s") if is_postgres else (first, "?")
     where = f"asset_id IN ({ids}) AND ts >= {mark}"
     query = f'SELECT {", ".join(columns)} FROM "{table.name}" WHERE {where} ORDER BY asset_id, ts'
-    found = connection.exec_driver_sql(query, (bound,)).all()
-    owner = np.fromiter((row[0] for row in found), dtype=np.int64, count=len(found))
-    rows = _as_rows([row[1:] for row in found], len(signals))
-    edges = np.searchsorted(owner, [*sorted(asset_ids)])
-    ends = np.searchsorted(owner, [*sorted(asset_ids)], side="right")
-    parts = zip(sorted(asset_ids), edges.tolist(), ends.tolist(), strict=True)
-    return {one: rows.take(slice(start, stop)) for one, start, stop in parts}
+    return _by_asset(connection, query, (bound,), asset_ids, len(signals))
+
+
+def read_stretches(
+    connection: Connection,
+    table: ReadingTable,
+    stretches: Sequence[tuple[int, int, int]],
+    signals: Sequence[str],
+) -> dict[int, AssetRows]:
+    """The stored rows of several assets, each with first <= ts < last of its own, in one question.
+
+    Args:
+        stretches: Asset, first and last [microseconds since 1970]; those of one asset do not overlap.
+    """
+    is_postgres = connection.dialect.name == "postgresql"
+    columns = ["asset_id", *_row_columns(table, signals, is_postgres=is_postgres)]
+    parameters: tuple[object, ...]
+    if is_postgres:
+        given = "unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) AS given(asset, first, last)"
+        ids, *bounds = (list(part) for part in zip(*stretches, strict=True))
+        parameters = (ids, *([EPOCH + one * MICROSECOND for one in part] for part in bounds))
+    else:
+        cells = ", ".join(
+            f"json_extract(value, '$[{place}]') AS {name}"
+            for place, name in enumerate(("asset", "first", "last"))
+        )
+        given = f"(SELECT {cells} FROM json_each(?))"
+        parameters = (json.dumps(stretches),)
+    # CROSS JOIN: what is asked for leads, and the rows of each stretch lie together under the key.
+    query = (
+        f'SELECT {", ".join(columns)} FROM {given} CROSS JOIN "{table.name}" '
+        "WHERE asset_id = asset AND ts >= first AND ts < last ORDER BY asset_id, ts"
+    )
+    return _by_asset(connection, query, parameters, {one for one, *_ in stretches}, len(signals))
+
+
+def _by_asset(
+    connection: Connection,
+    query: str,
+    parameters: tuple[object, ...],
+    asset_ids: Collection[int],
+    n_signals: int,
+) -> dict[int, AssetRows]:
+    """The rows that a question gives, each after its asset and in its order, as those of each asset."""
+    cursor = connection.exec_driver_sql(query, parameters).cursor
+    assert cursor is not None
+    owners, parts = [np.empty(0, dtype=np.int64)], [AssetRows.empty(n_signals)]
+    while chunk := cursor.fetchmany(CHUNK_ROWS):
+        owners.append(np.fromiter((row[0] for row in chunk), dtype=np.int64, count=len(chunk)))
+        parts.append(_as_rows([row[1:] for row in chunk], n_signals))
+    cursor.close()
+    owner, rows, ids = np.concatenate(owners), AssetRows.join(parts), sorted(asset_ids)
+    edges, ends = np.searchsorted(owner, ids), np.searchsorted(owner, ids, side="right")
+    stretches = zip(ids, edges.tolist(), ends.tolist(), strict=True)
+    return {one: rows.take(slice(start, stop)) for one, start, stop in stretches}
 
 
 def _row_columns(table: ReadingTable, signals: Sequence[str], *, is_postgres: bool) -> list[str]:

@@ -4,10 +4,9 @@ Ids are given at the end of each transaction, on PostgreSQL under a lock that la
 that is seen is never followed by a smaller one, so nobody who goes on after the last one misses any.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import bindparam, delete, func, insert, select, text
 
 from sereno.domain.changes import Change, ChangeKind
 from sereno.store.schema import change
@@ -22,17 +21,15 @@ PRUNED_EVERY = 1_000
 CHANGE_LOCK = 0x5E7E_12
 """First key of the PostgreSQL advisory lock of each organization; the second is its number."""
 
-MAX_SUBJECTS_IN_QUERY = 500
-_LASTING = frozenset({ChangeKind.INCIDENT})
+_LASTING = frozenset({ChangeKind.INCIDENT.value})
 """Kinds of which each change is kept; of others the last one of each subject says it all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """First and last id that are kept; 0 for none."""
-
-    first: int
-    last: int
+# The last id alone is the end of an index; asked together with the first it is a walk over all that is kept.
+_LAST = select(func.max(change.c.id)).where(change.c.organization_id == bindparam("mine"))
+_FORGET = delete(change).where(
+    change.c.organization_id == bindparam("mine"),
+    change.c.kind == bindparam("of_kind"),
+    change.c.subject == bindparam("of_subject"),
+)
 
 
 class ChangeSession(Session):
@@ -46,10 +43,11 @@ class ChangeSession(Session):
         if self._is_postgres:
             keys = {"lock": CHANGE_LOCK, "mine": self._organization_id}
             self._connection.execute(text("SELECT pg_advisory_xact_lock(:lock, :mine)"), keys)
-        for kind in {str(row["kind"]) for row in rows} - _LASTING:
-            self._forget(kind, [str(row["subject"]) for row in rows if row["kind"] == kind])
+        gone = [{"mine": self._organization_id, **_named(row)} for row in rows if row["kind"] not in _LASTING]
+        if gone:
+            self._connection.execute(_FORGET, gone)
         self._connection.execute(insert(change), rows)
-        last = self._kept().last
+        last = self.last_change()
         if last // PRUNED_EVERY != (last - len(rows)) // PRUNED_EVERY:
             self._connection.execute(
                 delete(change).where(
@@ -68,27 +66,12 @@ class ChangeSession(Session):
 
     def last_change(self) -> int:
         """Id of the last change; 0 before the first."""
-        return self._kept().last
+        return int(self._connection.execute(_LAST, {"mine": self._organization_id}).scalar() or 0)
 
     def is_change_known(self, number: int) -> bool:
         """Whether one can go on after this id: nothing was forgotten since, and it is of this store."""
-        kept = self._kept()
-        return number == kept.last or (number < kept.last and number >= kept.last - KEPT)
-
-    def _kept(self) -> _Range:
-        table = change.c
-        query = select(func.min(table.id), func.max(table.id)).where(
-            table.organization_id == self._organization_id
-        )
-        first, last = self._connection.execute(query).one()
-        return _Range(first or 0, last or 0)
-
-    def _forget(self, kind: str, subjects: Sequence[str]) -> None:
-        table = change.c
-        for start in range(0, len(subjects), MAX_SUBJECTS_IN_QUERY):
-            some = subjects[start : start + MAX_SUBJECTS_IN_QUERY]
-            gone = delete(change).where(table.organization_id == self._organization_id, table.kind == kind)
-            self._connection.execute(gone.where(table.subject.in_(some)))
+        last = self.last_change()
+        return number == last or last - KEPT <= number < last
 
     def _change_rows(self) -> list[dict[str, object]]:
         told = [(ChangeKind.INCIDENT, one.after.id, one.to_facts()) for one in self.recorded]
@@ -98,3 +81,7 @@ class ChangeSession(Session):
             mine | {"kind": kind.value, "subject": subject, "facts": dict(facts)}
             for kind, subject, facts in [*noted, *told]
         ]
+
+
+def _named(row: Mapping[str, object]) -> dict[str, object]:
+    return {"of_kind": row["kind"], "of_subject": row["subject"]}

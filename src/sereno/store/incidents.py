@@ -1,11 +1,25 @@
 """Incidents: an append-only log each, and the columns that it derives."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, Text, and_, bindparam, cast, func, insert, or_, select, text, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    union,
+    update,
+)
 
 from sereno.domain.errors import NotFound
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
@@ -13,8 +27,9 @@ from sereno.domain.kin import Kin
 from sereno.domain.signals import AssetKey
 from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
 from sereno.store.records import Recorded
-from sereno.store.schema import asset, incident, incident_event, site
+from sereno.store.schema import IS_ACTIVE, asset, incident, incident_event, site
 from sereno.store.session import Session
+from sereno.store.together import since_parameters, unindexed, wanted_since
 
 __all__ = ["IncidentSession"]
 
@@ -49,7 +64,17 @@ _LOCK_CAUSE = text("SELECT pg_advisory_xact_lock(1, hashtext(:name))")
 
 
 class IncidentSession(Session):
-    """The part of a transaction that keeps incidents."""
+    """The part of a transaction that keeps incidents.
+
+    What happens to them is held back and written together, when it is asked for or the transaction ends.
+    """
+
+    def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
+        super().__init__(connection, organization_id, store)
+        self._opened: dict[str, int] = {}
+        """Asset of each incident that is still to be written."""
+        self._changed: dict[str, None] = {}
+        self._log: list[dict[str, object]] = []
 
     def open_incident(
         self,
@@ -67,11 +92,8 @@ class IncidentSession(Session):
         """
         self._check_asset(asset_id)
         opened = apply(None, event, incident_id=incident_id, group_key=group_key)
-        mine = {"organization_id": self._organization_id, "asset_id": asset_id}
-        row = {"id": incident_id, "group_key": group_key} | mine | incident_columns(opened)
-        self._connection.execute(insert(incident), row)
-        self._log(opened, event, request_key)
-        self.recorded.append(Recorded(None, opened, event))
+        self._opened[incident_id] = asset_id
+        self._note_event(None, opened, event, request_key)
         return opened
 
     def append_event(
@@ -86,11 +108,31 @@ class IncidentSession(Session):
         if request_key is not None and self._was_heard(before.id, request_key):
             return before
         after = apply(before, event)
-        change = update(incident).where(incident.c.id == before.id)
-        self._connection.execute(change.values(incident_columns(after)))
-        self._log(after, event, request_key)
-        self.recorded.append(Recorded(before, after, event))
+        self._note_event(before, after, event, request_key)
         return after
+
+    def flush(self) -> None:
+        """Write what was held back to be written together."""
+        opened, changed, log = self._opened, self._changed, self._log
+        self._opened, self._changed, self._log = {}, {}, []
+        # What has ended makes room for what begins: one of a group is active.
+        known = sorted(changed, key=lambda name: self._incidents[name].condition is Condition.ACTIVE)
+        updates = [
+            {"of_incident": name, **incident_columns(self._incidents[name])}
+            for name in known
+            if name not in opened
+        ]
+        mine = {"organization_id": self._organization_id}
+        rows = [
+            mine
+            | {"id": name, "group_key": self._incidents[name].group_key, "asset_id": asset_id}
+            | incident_columns(self._incidents[name])
+            for name, asset_id in opened.items()
+        ]
+        for statement, parameters in ((_UPDATE, updates), (insert(incident), rows), (_INSERT_EVENT, log)):
+            if parameters:
+                self._raw_connection.execute(statement, parameters)
+        super().flush()
 
     def incident(self, incident_id: str) -> Incident:
         """The incident with this id, or with the only id that begins like this (6 characters at least).
@@ -118,12 +160,20 @@ class IncidentSession(Session):
         """As `incident`, while every other writer of it waits for the end of this transaction."""
         return self._locked(incident_id)
 
-    def free_incident(self, incident_id: str) -> Incident | None:
-        """As `locked_incident`; None, at once, where another writer has it."""
-        mine = select(incident).where(incident.c.organization_id == self._organization_id)
-        query = mine.where(incident.c.id == incident_id).with_for_update(skip_locked=True)
-        found = self._connection.execute(query).mappings().one_or_none()
-        return None if found is None else incident_of(dict(found))
+    def lock_incidents(self, incident_ids: Collection[str], *, waits: bool = True) -> dict[str, Incident]:
+        """As `locked_incident`, of several at once, by id; those that are not there are left out.
+
+        Args:
+            waits: Whether to wait for other writers; otherwise what they have is left out.
+        """
+        unknown = sorted(set(incident_ids) - set(self._incidents))
+        mine = select(incident).where(unindexed(incident.c.organization_id) == self._organization_id)
+        for start in range(0, len(unknown), MAX_IDS_IN_QUERY):
+            some = mine.where(incident.c.id.in_(unknown[start : start + MAX_IDS_IN_QUERY]))
+            query = some.order_by(incident.c.id).with_for_update(skip_locked=not waits)
+            for row in self._connection.execute(query).mappings():
+                self._held(incident_of(dict(row)))
+        return {name: self._incidents[name] for name in incident_ids if name in self._incidents}
 
     def lock_causes(self, causes: Collection[str]) -> None:
         """Let nobody else decide which incidents of these causes belong together until this transaction ends.
@@ -161,11 +211,14 @@ class IncidentSession(Session):
             for row in rows
         ]
 
-    def has_incident(self, incident_id: str) -> bool:
-        """Whether an incident has exactly this id, withdrawn or not."""
-        mine = incident.c.organization_id == self._organization_id
-        query = select(incident.c.id).where(mine, incident.c.id == incident_id)
-        return self._connection.execute(query).first() is not None
+    def has_incidents(self, incident_ids: Sequence[str]) -> set[str]:
+        """Those of some ids that an incident has exactly, withdrawn or not."""
+        query = select(incident.c.id).where(unindexed(incident.c.organization_id) == self._organization_id)
+        found = set[str]()
+        for start in range(0, len(incident_ids), MAX_IDS_IN_QUERY):
+            some = incident.c.id.in_(incident_ids[start : start + MAX_IDS_IN_QUERY])
+            found |= set(self._connection.execute(query.where(some)).scalars())
+        return found
 
     def incidents(
         self,
@@ -187,9 +240,33 @@ class IncidentSession(Session):
         found = self._connection.execute(query, asked | {"mine": self._organization_id}).mappings()
         return [incident_of(dict(row)) for row in found]
 
+    def active_incidents(self, asset_ids: Collection[int]) -> dict[int, list[str]]:
+        """Ids of the active incidents of each of these assets, by start; none that was withdrawn."""
+        table, ids = incident.c, sorted(asset_ids)
+        found: dict[int, list[str]] = {one: [] for one in ids}
+        mine = unindexed(incident.c.organization_id) == self._organization_id
+        shown = select(table.asset_id, table.id).where(mine, table.is_withdrawn.is_(False), IS_ACTIVE)
+        query = shown.order_by(table.started_at, table.id)
+        for start in range(0, len(ids), MAX_IDS_IN_QUERY):
+            some = query.where(table.asset_id.in_(ids[start : start + MAX_IDS_IN_QUERY]))
+            for asset_id, incident_id in self._connection.execute(some):
+                found[asset_id].append(incident_id)
+        return found
+
+    def incidents_since(
+        self, since: Mapping[int, datetime], *, include_withdrawn: bool = False
+    ) -> dict[int, list[Incident]]:
+        """Of several assets the incidents that `incidents` gives since an instant of each, by asset."""
+        query = _incidents_since(is_postgres=self._is_postgres, with_withdrawn=include_withdrawn)
+        found: dict[int, list[Incident]] = {one: [] for one in since}
+        which = {"mine": self._organization_id} | since_parameters(since, is_postgres=self._is_postgres)
+        for row in self._connection.execute(query, which).mappings() if since else ():
+            found[row["asset_id"]].append(incident_of(dict(row)))
+        return found
+
     def count_active(self) -> dict[int, int]:
         """How many incidents are active, by severity."""
-        mine = (incident.c.organization_id == self._organization_id, incident.c.condition == "active")
+        mine = (unindexed(incident.c.organization_id) == self._organization_id, IS_ACTIVE)
         query = select(incident.c.severity, func.count()).where(*mine, incident.c.is_withdrawn.is_(False))
         return dict(self._connection.execute(query.group_by(incident.c.severity)).all())
 
@@ -242,22 +319,36 @@ class IncidentSession(Session):
 
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""
+        if incident_id in self._incidents:
+            return self._incidents[incident_id]
         which = {"mine": self._organization_id, "incident_id": incident_id}
         exact = self._connection.execute(_LOCKED, which).mappings().one_or_none()
         if exact is not None:
-            return incident_of(dict(exact))
+            return self._held(incident_of(dict(exact)))
         return self._locked(self.incident(incident_id).id)
+
+    def _held(self, one: Incident) -> Incident:
+        """The incident as this transaction has it in hand."""
+        return self._incidents.setdefault(one.id, one)
 
     def _was_heard(self, incident_id: str, request_key: str) -> bool:
         table = incident_event.c
         query = select(table.seq).where(table.incident_id == incident_id, table.request_key == request_key)
         return self._connection.execute(query).first() is not None
 
-    def _log(self, after: Incident, event: IncidentEvent, request_key: str | None) -> None:
+    def _note_event(
+        self, before: Incident | None, after: Incident, event: IncidentEvent, request_key: str | None
+    ) -> None:
+        self._incidents[after.id] = after
+        self._changed[after.id] = None
         identity = {"incident_id": after.id, "seq": after.n_events, "request_key": request_key}
-        self._connection.execute(insert(incident_event), identity | event_columns(event))
+        self._log.append(identity | event_columns(event))
+        self._is_holding = True
+        self.recorded.append(Recorded(before, after, event))
 
 
+_UPDATE = update(incident).where(incident.c.id == bindparam("of_incident"))
+_INSERT_EVENT = insert(incident_event)
 _LOCKED = (
     select(incident)
     .where(incident.c.organization_id == bindparam("mine"), incident.c.id == bindparam("incident_id"))
@@ -266,20 +357,35 @@ _LOCKED = (
 
 
 @cache
+def _incidents_since(*, is_postgres: bool, with_withdrawn: bool) -> Select[Any]:
+    """The question of `incidents_since`: each part of it follows an index of its own."""
+    wanted, table = wanted_since(is_postgres=is_postgres), incident.c
+    of_asset = select(table.id).join_from(wanted, incident, table.asset_id == wanted.c.asset_id)
+    late = (IS_ACTIVE, table.ended_at >= wanted.c.since, table.started_at >= wanted.c.since)
+    ids = union(*(of_asset.where(condition) for condition in late))
+    query = select(incident).where(table.id.in_(ids), unindexed(table.organization_id) == bindparam("mine"))
+    if not with_withdrawn:
+        query = query.where(table.is_withdrawn.is_(False))
+    return query.order_by(table.started_at, table.id)
+
+
+@cache
 def _incidents_query(asked: frozenset[str], *, is_active: bool | None, with_withdrawn: bool) -> Select[Any]:
     """The question of `incidents`; kept, because to build it takes longer than to ask it."""
     table = incident.c
-    query = select(incident).where(table.organization_id == bindparam("mine"))
+    # An asset, or what is active, is fewer rows than an organization has.
+    has_better = "asset_id" in asked or is_active
+    owner = unindexed(table.organization_id) if has_better else table.organization_id
+    query = select(incident).where(owner == bindparam("mine"))
     if "asset_id" in asked:
         query = query.where(table.asset_id == bindparam("asset_id"))
     if "group_key" in asked:
         query = query.where(table.group_key == bindparam("group_key"))
     if is_active is not None:
-        query = query.where((table.condition == Condition.ACTIVE.value) == is_active)
+        query = query.where(IS_ACTIVE if is_active else ~IS_ACTIVE)
     if "since" in asked:
         since = bindparam("since", type_=table.started_at.type)
-        is_open = table.condition == Condition.ACTIVE.value
-        query = query.where(or_(is_open, table.ended_at >= since, table.started_at >= since))
+        query = query.where(or_(IS_ACTIVE, table.ended_at >= since, table.started_at >= since))
     if not with_withdrawn:
         query = query.where(table.is_withdrawn.is_(False))
     return query.order_by(table.started_at, table.id)

@@ -87,6 +87,7 @@ class Store:
         with self._failures.guard(self._driver_error), self._engine.begin() as connection:
             tx = self._transaction(connection)
             yield tx
+            tx.flush()
             if tx.recorded and self._before_commit is not None:
                 self._before_commit(tx)
             act = current_act()
@@ -105,7 +106,9 @@ class Store:
             StoreError: Something was written.
         """
         with self._failures.guard(self._driver_error), self._engine.connect() as connection:
-            yield self._transaction(connection.execution_options(**{READ_ONLY: True}))
+            tx = self._transaction(connection.execution_options(**{READ_ONLY: True}))
+            yield tx
+            tx.flush()
 
     def find_key(self, prefix: str) -> tuple[str, ApiKey] | None:
         """A key of any organization with the organization's name: before it is known who asks.

@@ -5,12 +5,24 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    union_all,
+    update,
+)
 
 from sereno.contracts.notification import Answer, Outcome
 from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
-from sereno.domain.incidents import Condition, HumanState, Incident
+from sereno.domain.incidents import HumanState, Incident
 from sereno.store.codec import incident_of
 from sereno.store.column_types import Instant
 from sereno.store.records import (
@@ -19,8 +31,9 @@ from sereno.store.records import (
     StoredAttempt,
     StoredNotification,
 )
-from sereno.store.schema import delivery_attempt, incident, notification, receiver_state
-from sereno.store.session import Session
+from sereno.store.schema import IS_ACTIVE, delivery_attempt, incident, notification, receiver_state
+from sereno.store.session import MAX_IDS_IN_QUERY, Session
+from sereno.store.together import unindexed
 
 __all__ = [
     "DEAD",
@@ -52,7 +65,6 @@ somebody releases it."""
 
 _table = notification.c
 _COLUMNS = [_table[one.name] for one in fields(StoredNotification)]
-_IN_LANE = _table.status.in_((QUEUED, LEASED))
 _UNSENT = _table.status.in_((QUEUED, LEASED, HELD))
 
 
@@ -111,6 +123,16 @@ class OutboxSession(Session):
             conditions.append(_table.receiver == receiver)
         return self._all(self._mine(*conditions).order_by(_table.id))
 
+    def notifications_of_all(self, incident_ids: Collection[str]) -> list[StoredNotification]:
+        """What was, or is to be, told of some incidents, oldest first."""
+        ids = sorted(incident_ids)
+        found: list[StoredNotification] = []
+        for start in range(0, len(ids), MAX_IDS_IN_QUERY):
+            some = _table.incident_id.in_(ids[start : start + MAX_IDS_IN_QUERY])
+            mine = unindexed(_table.organization_id) == self._organization_id
+            found += self._all(select(*_COLUMNS).where(mine, some).order_by(_table.id))
+        return found
+
     def told_since(self, since: datetime) -> list[tuple[str, str, datetime]]:
         """Receiver, incident and instant of what was accepted from an instant on, alone or in a digest."""
         carrier = notification.alias("carrier").c
@@ -149,17 +171,24 @@ class OutboxSession(Session):
 
     def receivers_due(self, now: datetime) -> list[str]:
         """The receivers of whom something may leave, be gathered, or come back from a lease that is lost."""
-        is_lost = _table.status == LEASED
-        is_due = and_(_table.status.in_((QUEUED, HELD)), _table.next_at <= now)
         rests = exists().where(
             receiver_state.c.organization_id == self._organization_id,
             receiver_state.c.receiver == _table.receiver,
             receiver_state.c.blocked_until > now,
         )
-        query = select(_table.receiver).where(
-            _table.organization_id == self._organization_id, _UNSENT, or_(is_lost, is_due), ~rests
+        # A part for each status: all at once is a walk over everything that was ever sent.
+        query = union(
+            *(
+                select(_table.receiver).where(
+                    _table.organization_id == self._organization_id,
+                    _table.status == status,
+                    *(() if status == LEASED else (_table.next_at <= now,)),
+                    ~rests,
+                )
+                for status in (LEASED, QUEUED, HELD)
+            )
         )
-        return sorted(self._connection.execute(query.distinct()).scalars())
+        return sorted(self._connection.execute(query).scalars())
 
     def untold_incidents(self) -> list[Incident]:
         """The active incidents that nobody has seen to, and nobody has ever been told of."""
@@ -168,8 +197,8 @@ class OutboxSession(Session):
             _table.organization_id == self._organization_id, _table.incident_id == table.id
         )
         query = select(incident).where(
-            table.organization_id == self._organization_id,
-            table.condition == Condition.ACTIVE.value,
+            unindexed(table.organization_id) == self._organization_id,
+            IS_ACTIVE,
             table.state == HumanState.NEW.value,
             table.is_withdrawn.is_(False),
             ~is_told,
@@ -191,8 +220,8 @@ class OutboxSession(Session):
             later.status != DEAD,
         )
         query = select(incident).where(
-            table.organization_id == self._organization_id,
-            table.condition == Condition.ACTIVE.value,
+            unindexed(table.organization_id) == self._organization_id,
+            IS_ACTIVE,
             table.state != HumanState.CLOSED.value,
             table.is_withdrawn.is_(False),
             exists().where(*heard, _table.event.in_(closing), ~is_followed),
@@ -212,7 +241,7 @@ class OutboxSession(Session):
             .join_from(notification, incident, _table.incident_id == incident.c.id)
             .outerjoin(carrier.id.table, _table.carried_by == carrier.id)
             .where(
-                incident.c.condition == Condition.ACTIVE.value,
+                IS_ACTIVE,
                 incident.c.state != HumanState.CLOSED.value,
                 incident.c.is_withdrawn.is_(False),
             )
@@ -365,11 +394,18 @@ class OutboxSession(Session):
 
         Only the head may be taken: what is behind it waits for it, and order holds.
         """
-        head = (
-            select(func.min(_table.id))
-            .where(_table.organization_id == self._organization_id, _table.receiver == receiver, _IN_LANE)
-            .scalar_subquery()
-        )
+        # The first of each status stands at the end of an index; of both at once it takes a walk.
+        firsts = union_all(
+            *(
+                select(func.min(_table.id).label("id")).where(
+                    _table.organization_id == self._organization_id,
+                    _table.receiver == receiver,
+                    _table.status == status,
+                )
+                for status in (QUEUED, LEASED)
+            )
+        ).subquery()
+        head = select(func.min(firsts.c.id)).scalar_subquery()
         return self._lease(
             [_table.id == head, _table.status == QUEUED, _table.next_at <= now], until=until, owner=owner
         )

@@ -1,8 +1,7 @@
 """Readings: appended once, compared for ever, never overwritten without a trace."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from functools import partial
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
@@ -10,20 +9,24 @@ from sqlalchemy import select, update
 
 from sereno.domain.arrays import micros_of
 from sereno.domain.changes import ChangeKind
-from sereno.domain.readings import QualityArray, Readings, TimeArray
+from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat
-from sereno.store.bulk import TableRows, insert_rows, read_rows, read_rows_of, upsert_rows
+from sereno.store.bulk import TableRows, insert_rows, read_rows, read_rows_of, read_stretches, upsert_rows
 from sereno.store.column_types import clean_text, to_microseconds
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, with_flags
-from sereno.store.records import Appended, StoredRows
+from sereno.store.records import Appended, FoundFlags, StoredRows
 from sereno.store.schema import asset
 from sereno.store.superseding import keep_superseded
 
 __all__ = ["ReadingSession"]
 
 MAX_IDS_IN_QUERY = 1000
+
+MAX_ROWS_AT_ONCE = 20_000
+"""Rows of a batch that are compared with what is stored at a time."""
+END_OF_TIME_US = to_microseconds(datetime(9999, 12, 31, tzinfo=UTC))
 
 MAX_GAP_US = 30 * 86_400_000_000
 """A batch with a longer gap is compared in two stretches: one wrong date must not read years of history."""
@@ -60,8 +63,9 @@ class ReadingSession(ColumnSession):
         batches = {readings.assets[index]: rows for index, rows in parts.items()}
         simulated = self._lock_assets([ids[key] for key in batches])
         merged: dict[AssetKey, Merged] = {}
-        for key, rows in batches.items():
-            merged[key] = merge(rows, self._stored(table, ids[key], signals, rows.ts))
+        for part in _parts_of(batches, ids):
+            stored = self._stored(table, {ids[key]: rows.ts for key, rows in part.items()}, signals)
+            merged |= {key: merge(rows, stored[ids[key]]) for key, rows in part.items()}
         for key, one in merged.items():
             if (one.n_new or one.n_changed) and (ids[key] in simulated) != is_simulated:
                 self._note_origin(ids[key], is_simulated=is_simulated)
@@ -82,34 +86,29 @@ class ReadingSession(ColumnSession):
             },
         )
 
-    def set_flags(
-        self,
-        asset_id: int,
-        profile: str,
-        *,
-        time: TimeArray,
-        signals: Sequence[str],
-        flags: QualityArray,
-    ) -> int:
-        """Set what judging found of rows that are there; an instant without a row has none. Returns the rows.
-
-        Args:
-            time: UTC, shape (rows,), each instant once, ascending.
-            flags: `Quality` bits, shape (rows, signals).
-        """
-        self._check_asset(asset_id)
+    def set_flags(self, profile: str, found: Sequence[FoundFlags]) -> int:
+        """Set what judging found of rows; instants without a row have none. Returns the rows."""
+        self._check_assets([one.asset_id for one in found])
         table = self._reading_table(profile)
-        if table is None or not len(time):
+        if table is None or not found:
             return 0
-        known = [i for i, signal in enumerate(signals) if signal in table.columns]
-        names = [signals[i] for i in known]
-        self._lock_assets([asset_id])
-        ts = micros_of(time)
-        flagged = with_flags(self._stored(table, asset_id, names, ts), ts, flags[:, known])
-        if len(flagged):
-            rows = TableRows.collect(table, names, [(asset_id, flagged)], with_all_quality=True)
-            upsert_rows(self._connection, rows)
-        return len(flagged)
+        self._lock_assets(sorted({one.asset_id for one in found}))
+        alike: dict[tuple[str, ...], list[FoundFlags]] = {}
+        for one in found:
+            alike.setdefault(tuple(name for name in one.signals if name in table.columns), []).append(one)
+        return sum(self._set_flags(table, names, some) for names, some in alike.items())
+
+    def _set_flags(self, table: ReadingTable, names: Sequence[str], found: Sequence[FoundFlags]) -> int:
+        """As `set_flags`, of flags of the same known signals, each asset once."""
+        stored = self._stored(table, {one.asset_id: micros_of(one.time) for one in found}, names)
+        flagged = []
+        for one in found:
+            known = [one.signals.index(name) for name in names]
+            rows = with_flags(stored[one.asset_id], micros_of(one.time), one.flags[:, known])
+            flagged += [(one.asset_id, rows)] if len(rows) else []
+        if flagged:
+            upsert_rows(self._connection, TableRows.collect(table, names, flagged, with_all_quality=True))
+        return sum(len(rows) for _, rows in flagged)
 
     def rows(
         self, asset_id: int, profile: str, *, start: datetime | None = None, end: datetime | None = None
@@ -134,6 +133,20 @@ class ReadingSession(ColumnSession):
             return {}
         signals = tuple(table.columns)
         found = read_rows_of(self._connection, table, asset_ids, signals, to_microseconds(start))
+        return {
+            one: StoredRows(rows.ts.view("datetime64[us]"), signals, rows.values, rows.quality)
+            for one, rows in found.items()
+        }
+
+    def rows_since(self, starts: Mapping[int, datetime], profile: str) -> dict[int, StoredRows]:
+        """The raw rows of several assets, each from an instant of its own on, by their ids."""
+        self._check_assets(starts)
+        table = self._reading_table(profile)
+        if table is None or not starts:
+            return {}
+        signals = tuple(table.columns)
+        stretches = [(one, to_microseconds(start), END_OF_TIME_US) for one, start in starts.items()]
+        found = read_stretches(self._connection, table, stretches, signals)
         return {
             one: StoredRows(rows.ts.view("datetime64[us]"), signals, rows.values, rows.quality)
             for one, rows in found.items()
@@ -177,10 +190,12 @@ class ReadingSession(ColumnSession):
             return None
         return from_numpy(np.datetime64(first, "us")), from_numpy(np.datetime64(last, "us"))
 
-    def _stored(self, table: ReadingTable, asset_id: int, signals: Sequence[str], ts: IntArray) -> AssetRows:
-        """What is stored around the instants of a batch."""
-        read = partial(read_rows, self._connection, table, asset_id, signals)
-        return AssetRows.join([read(between) for between in _stretches(ts)])
+    def _stored(
+        self, table: ReadingTable, instants: Mapping[int, IntArray], signals: Sequence[str]
+    ) -> dict[int, AssetRows]:
+        """What is stored around the instants of a batch, by asset."""
+        stretches = [(one, *between) for one, ts in instants.items() for between in _stretches(ts)]
+        return read_stretches(self._connection, table, stretches, signals)
 
     def _count(self, table: ReadingTable, what: str) -> int:
         return int(self._connection.exec_driver_sql(self._over_own(table, what)).scalar_one())
@@ -220,6 +235,22 @@ class ReadingSession(ColumnSession):
         touched = [(asset_id, one.touched) for asset_id, one in merged.items() if len(one.touched)]
         if touched:
             upsert_rows(self._connection, TableRows.collect(table, signals, touched, with_all_quality=True))
+
+
+def _parts_of(
+    batches: Mapping[AssetKey, AssetRows], ids: Mapping[AssetKey, int]
+) -> Iterator[dict[AssetKey, AssetRows]]:
+    """Different assets whose rows are compared together: `MAX_ROWS_AT_ONCE`, or one asset."""
+    part: dict[AssetKey, AssetRows] = {}
+    n_rows = 0
+    for key, rows in batches.items():
+        is_full = n_rows + len(rows) > MAX_ROWS_AT_ONCE
+        if part and (is_full or any(ids[other] == ids[key] for other in part)):
+            yield part
+            part, n_rows = {}, 0
+        part[key], n_rows = rows, n_rows + len(rows)
+    if part:
+        yield part
 
 
 def _last_of(merged: Merged) -> str | None:

@@ -1,6 +1,6 @@
 """What the store gives back: frozen rows that belong to no other stage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -20,6 +20,7 @@ __all__ = [
     "FileEntry",
     "FileIssue",
     "FileStatus",
+    "FoundFlags",
     "NewNotification",
     "ReceiverState",
     "Recorded",
@@ -72,6 +73,21 @@ class Appended:
     first_touched: Mapping[AssetKey, np.datetime64]
     new_times: Mapping[AssetKey, TimeArray]
     changed_times: Mapping[AssetKey, TimeArray]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFlags:
+    """What judging found of rows of an asset.
+
+    Attributes:
+        time: UTC, shape (rows,), each instant once, ascending.
+        flags: `Quality` bits, shape (rows, signals).
+    """
+
+    asset_id: int
+    time: TimeArray
+    signals: Sequence[str]
+    flags: QualityArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sereno.store.column_types import CleanText, Instant, StrictJson
 
 __all__ = [
+    "IS_ACTIVE",
     "adjustment",
     "api_key",
     "asset",
@@ -262,6 +263,7 @@ detection = Table(
     _text("model"),
     UniqueConstraint("asset_id", "check", "started_at", name="one_detection"),
     Index("detection_of_asset", "asset_id", "last_at"),
+    Index("detection_by_end", "asset_id", "ended_at"),
     # An id that was given once is never given again.
     sqlite_autoincrement=True,
 )
@@ -316,15 +318,19 @@ incident = Table(
     Index("incident_of_asset", "asset_id", "started_at"),
     Index("incident_of_group", "organization_id", "group_key"),
     Index("incident_of_cause", "organization_id", "cause", "started_at"),
+    Index("incident_by_end", "asset_id", "ended_at"),
 )
+IS_ACTIVE = incident.c.condition == text("'active'")
+"""Written out and not as a parameter: only so can a database use an index of the active ones."""
 Index(
     "one_active_incident",
     incident.c.organization_id,
     incident.c.group_key,
     unique=True,
-    sqlite_where=incident.c.condition == text("'active'"),
-    postgresql_where=incident.c.condition == text("'active'"),
+    sqlite_where=IS_ACTIVE,
+    postgresql_where=IS_ACTIVE,
 )
+Index("active_incident_of_asset", incident.c.asset_id, sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE)
 
 incident_event = Table(
     "incident_event",

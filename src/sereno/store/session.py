@@ -9,12 +9,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound, StoreError
+from sereno.domain.incidents import Incident
 from sereno.domain.signals import AssetKey
 from sereno.store import schema
 from sereno.store.records import Recorded
+from sereno.store.together import unindexed
 
 __all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
 
+MAX_IDS_IN_QUERY = 500
 FIRST_ORGANIZATION = 1
 """The one whose names need nothing to set them apart."""
 
@@ -49,7 +52,11 @@ class Session:
     """
 
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
-        self._connection = connection
+        self._raw_connection = connection
+        self._is_holding = False
+        """Whether something is still to be written that others of its kind may join."""
+        self._incidents: dict[str, Incident] = {}
+        """Those that nobody else can change until this transaction ends, as they are now."""
         self._organization_id = organization_id
         self._store = store
         self._own_assets: set[int] = set()
@@ -57,6 +64,17 @@ class Session:
         self.recorded: list[Recorded] = []
         self.noted: dict[tuple[ChangeKind, str], dict[str, object]] = {}
         self.audited: list[AuditedChange] = []
+
+    @property
+    def _connection(self) -> Connection:
+        """Where statements go; none overtakes what was held back."""
+        if self._is_holding:
+            self.flush()
+        return self._raw_connection
+
+    def flush(self) -> None:
+        """Write what was held back to be written together."""
+        self._is_holding = False
 
     def audit_change(
         self, subject: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None
@@ -71,7 +89,7 @@ class Session:
 
     @property
     def _is_postgres(self) -> bool:
-        return self._connection.dialect.name == "postgresql"
+        return self._raw_connection.dialect.name == "postgresql"
 
     def note(self, kind: ChangeKind, subject: str, **facts: object) -> None:
         """Let those who listen know of a change once it is true."""
@@ -79,21 +97,30 @@ class Session:
 
     def _check_asset(self, asset_id: int) -> None:
         """Refuse an asset that is not of this organization."""
-        if asset_id in self._own_assets:
-            return
-        query = select(schema.asset.c.id).where(
-            schema.asset.c.id == asset_id, schema.asset.c.organization_id == self._organization_id
-        )
-        if self._connection.execute(query).scalar() is None:
-            raise NotFound(what="asset", id=asset_id, hint="")
-        self._own_assets.add(asset_id)
+        if asset_id not in self._own_assets:
+            self._check_assets([asset_id])
+
+    def _check_assets(self, asset_ids: Iterable[int]) -> None:
+        """Refuse assets of which one is not of this organization."""
+        unknown = sorted(set(asset_ids) - self._own_assets)
+        table = schema.asset.c
+        query = select(table.id).where(table.organization_id == self._organization_id)
+        for start in range(0, len(unknown), MAX_IDS_IN_QUERY):
+            some = unknown[start : start + MAX_IDS_IN_QUERY]
+            self._own_assets.update(self._connection.execute(query.where(table.id.in_(some))).scalars())
+        for asset_id in unknown:
+            if asset_id not in self._own_assets:
+                raise NotFound(what="asset", id=asset_id, hint="")
 
     def _check_incidents(self, *incident_ids: str) -> None:
         """Refuse incidents that are not of this organization."""
+        unknown = set(incident_ids) - set(self._incidents)
+        if not unknown:
+            return
         table = schema.incident.c
-        query = select(table.id).where(table.organization_id == self._organization_id)
-        found = set(self._connection.execute(query.where(table.id.in_(incident_ids))).scalars())
-        for incident_id in incident_ids:
+        query = select(table.id).where(unindexed(table.organization_id) == self._organization_id)
+        found = set(self._connection.execute(query.where(table.id.in_(unknown))).scalars())
+        for incident_id in unknown:
             if incident_id not in found:
                 raise NotFound(what="incident", id=incident_id, hint="")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from sereno.domain.timers import Timer, TimerKind
 from sereno.store.schema import timer
@@ -11,21 +11,52 @@ from sereno.store.session import Session
 
 __all__ = ["TimerSession"]
 
+_DROP = delete(timer).where(
+    timer.c.organization_id == bindparam("organization_id"),
+    timer.c.incident_id == bindparam("of_incident"),
+    timer.c.kind == bindparam("of_kind"),
+)
+
 
 class TimerSession(Session):
     """The part of a transaction that keeps timers."""
 
+    def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
+        super().__init__(connection, organization_id, store)
+        self._dropped: dict[tuple[str, str], None] = {}
+        """Incident and kind of timers to forget, before others are set."""
+        self._set: dict[tuple[str, str, int], datetime] = {}
+
     def set_timer(self, one: Timer) -> None:
         """Keep a timer; one of the same incident, kind and step is replaced."""
         self._check_incidents(one.incident_id)
-        row = {"incident_id": one.incident_id, "kind": one.kind.value, "step": one.step}
-        self._upsert(timer, [row | {"organization_id": self._organization_id, "due_at": one.due_at}])
+        self._set[one.incident_id, one.kind.value, one.step] = one.due_at
+        self._is_holding = True
 
     def drop_timers(self, incident_id: str, kinds: Iterable[TimerKind]) -> None:
         """Forget the timers of an incident of some kinds."""
-        which = (timer.c.incident_id == incident_id, timer.c.kind.in_([kind.value for kind in kinds]))
-        mine = timer.c.organization_id == self._organization_id
-        self._connection.execute(delete(timer).where(mine, *which))
+        for kind in kinds:
+            self._dropped[incident_id, kind.value] = None
+            for key in [key for key in self._set if key[:2] == (incident_id, kind.value)]:
+                del self._set[key]
+        self._is_holding = True
+
+    def flush(self) -> None:
+        """Write what was held back to be written together."""
+        super().flush()
+        mine = {"organization_id": self._organization_id}
+        if self._dropped:
+            gone = [{"of_incident": name, "of_kind": kind} for name, kind in self._dropped]
+            self._dropped = {}
+            self._connection.execute(_DROP, [mine | row for row in gone])
+        if self._set:
+            names = ("incident_id", "kind", "step")
+            rows = [
+                mine | {"due_at": due_at, **dict(zip(names, key, strict=True))}
+                for key, due_at in self._set.items()
+            ]
+            self._set = {}
+            self._upsert(timer, rows)
 
     def timers(self, *, due: datetime | None = None, limit: int | None = None) -> list[Timer]:
         """The timers by when they are due; with `due` only those that are due by then."""

@@ -1,0 +1,48 @@
+"""One question about many assets, each since an instant of its own.
+
+The question has the same text however many assets there are, so databases and drivers know it already.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+
+from sqlalchemy import CTE, Column, ColumnElement, Integer, text
+
+from sereno.store.column_types import Instant, to_microseconds
+
+__all__ = ["ALWAYS", "since_parameters", "unindexed", "wanted_since"]
+
+ALWAYS = datetime(2, 1, 1, tzinfo=UTC)
+"""Before all that is stored, and far enough from the end of the calendar for every time zone."""
+_SQLITE = """
+SELECT json_extract(value, '$[0]') AS asset_id, json_extract(value, '$[1]') AS since FROM json_each(:wanted)
+"""
+_POSTGRES = """
+SELECT given.asset_id, given.since
+FROM unnest(CAST(:wanted AS integer[]), CAST(:instants AS timestamptz[])) AS given(asset_id, since)
+"""
+
+
+def unindexed(column: Column[int]) -> ColumnElement[int]:
+    """A column by which rows are not looked up.
+
+    SQLite knows nothing of how many rows an organization has, and would rather walk all of them than look
+    up a few by their ids.
+    """
+    return column + 0
+
+
+@cache
+def wanted_since(*, is_postgres: bool) -> CTE:
+    """The rows (asset_id, since) that `since_parameters` fill."""
+    given = text(_POSTGRES if is_postgres else _SQLITE)
+    return given.columns(asset_id=Integer, since=Instant).cte("wanted")
+
+
+def since_parameters(since: Mapping[int, datetime], *, is_postgres: bool) -> dict[str, object]:
+    """The assets and instants as the parameters of `wanted_since`."""
+    if is_postgres:
+        return {"wanted": list(since), "instants": list(since.values())}
+    return {"wanted": json.dumps([[one, to_microseconds(at)] for one, at in since.items()])}
