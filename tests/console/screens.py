@@ -18,6 +18,7 @@ SCREENS = {
     "site": f"/console/sites/{quote(FAILED.site)}?range=30d",
     "site-gas": f"/console/sites/{quote(LEAKING.site)}",
     "site-long": f"/console/sites/{quote(LONG.site)}",
+    "patterns": f"/console/patterns?site={quote(LEAKING.site)}&range=30d",
     "nothing": "/console/?text=nowhere",
     "error": "/console/incidents/unknown",
 }

@@ -4,12 +4,22 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from sereno.console import assets
-from sereno.console.screens import asset_list, fleet, incident, incidents, live, preferences, series, site
+from sereno.console.screens import (
+    asset_list,
+    fleet,
+    incident,
+    incidents,
+    live,
+    patterns,
+    preferences,
+    series,
+    site,
+)
 
 __all__ = ["mount_static", "router"]
 
 router = APIRouter(prefix="/console", include_in_schema=False)
-for screen in (fleet, incidents, incident, asset_list, site, series, live, preferences):
+for screen in (fleet, incidents, incident, asset_list, site, patterns, series, live, preferences):
     router.include_router(screen.router)
 
 
