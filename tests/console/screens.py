@@ -19,6 +19,11 @@ SCREENS = {
     "site-gas": f"/console/sites/{quote(LEAKING.site)}",
     "site-long": f"/console/sites/{quote(LONG.site)}",
     "patterns": f"/console/patterns?site={quote(LEAKING.site)}&range=30d",
+    "models": "/console/models",
+    "timeline": "/console/timeline?range=30d",
+    "quality": "/console/quality?range=30d",
+    "health": "/console/health?range=30d",
+    "cost": "/console/cost?range=30d",
     "nothing": "/console/?text=nowhere",
     "error": "/console/incidents/unknown",
 }

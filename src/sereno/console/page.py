@@ -150,6 +150,11 @@ class Page:
         return self.call.principal.role >= Role.OPERATOR
 
     @property
+    def may_manage(self) -> bool:
+        """Whether who looks may also change what judges."""
+        return self.call.principal.role >= Role.ENGINEER
+
+    @property
     def row_limit(self) -> int | None:
         """Most rows of a table that the query asks for; None where it does not.
 

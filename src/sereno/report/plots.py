@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from sereno.report.charts import STYLE
 from sereno.report.exports import Cell
 from sereno.report.heat import HEAT_STYLE
+from sereno.report.lanes import LANES_STYLE
 
 __all__ = ["PLOT_STYLE", "Plot", "stand_alone_plot"]
 
-PLOT_STYLE = STYLE + HEAT_STYLE
+PLOT_STYLE = STYLE + HEAT_STYLE + LANES_STYLE
 
 
 @dataclass(frozen=True, slots=True)
