@@ -24,6 +24,7 @@ SCREENS = {
     "quality": "/console/quality?range=30d",
     "health": "/console/health?range=30d",
     "cost": "/console/cost?range=30d",
+    "reports": f"/console/reports?range=30d&about=site&subject={quote(LEAKING.site)}",
     "nothing": "/console/?text=nowhere",
     "error": "/console/incidents/unknown",
 }

@@ -1,4 +1,4 @@
-"""`sereno demo`, `sereno doctor` and `sereno report`."""
+"""`sereno demo` and `sereno doctor`."""
 
 import tempfile
 import time
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import typer
 
-from sereno.cli.exports import aware
 from sereno.cli.output import Request, say, show_json, show_table, tell_progress
 from sereno.domain.time import system_clock
 from sereno.flows.build import open_setup
@@ -16,7 +15,7 @@ from sereno.flows.doctor import diagnose
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
 
-__all__ = ["run_demo", "run_doctor", "run_report"]
+__all__ = ["run_demo", "run_doctor"]
 
 _SHOWN = 5
 
@@ -48,20 +47,6 @@ def run_demo(request: Request, *, seed: int) -> None:
         )
         return
     _say_demo(result, folder, seconds, language)
-
-
-def run_report(request: Request, asset: str, output: Path, since: str | None) -> None:
-    """Write the report of an asset and say what is in it."""
-    with Workspace.open(request.workspace, language=request.language) as workspace:
-        found = workspace.report(asset, output, since=aware(since, workspace, "--since"))
-        language = workspace.language
-    n_abnormal, n_incidents = int(found.is_abnormal.sum()), len(found.incidents)
-    if request.as_json:
-        document = {"file": str(output), "asset": found.asset, "model": found.model}
-        show_json({**document, "rows": len(found.time), "abnormal": n_abnormal, "incidents": n_incidents})
-        return
-    facts = {"asset": found.asset, "abnormal": n_abnormal, "incidents": n_incidents}
-    say(sentence("cli.reported", language, file=output, **facts))
 
 
 def run_doctor(request: Request) -> None:

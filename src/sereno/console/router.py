@@ -16,6 +16,7 @@ from sereno.console.screens import (
     patterns,
     preferences,
     quality,
+    reports,
     series,
     site,
     timeline,
@@ -25,7 +26,7 @@ __all__ = ["mount_static", "router"]
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 _BAD_NIGHT = (fleet, incidents, incident, asset_list, site, patterns, series)
-_MONDAY = (timeline, quality, models, health, cost)
+_MONDAY = (timeline, quality, models, health, cost, reports)
 for screen in (*_BAD_NIGHT, *_MONDAY, live, preferences):
     router.include_router(screen.router)
 
