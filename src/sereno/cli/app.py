@@ -468,15 +468,23 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
 @app.command()
 def demo(
     context: typer.Context,
-    no_serve: Annotated[  # noqa: ARG001 - there is no console to open yet
-        bool, typer.Option("--no-serve", help="Only print; open nothing.")
-    ] = False,
+    serve: Annotated[
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve",
+            help="Open the console on the worst incident, until Ctrl+C; only on a terminal without either.",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the console; 0 takes a free one.")
+    ] = 8420,
     seed: Annotated[int, typer.Option(help="Seed of the worlds.")] = 7,
 ) -> None:
     """Build the bundled worlds, train, replay the last week, and explain the worst incident."""
     from sereno.cli.showing import run_demo
 
-    run_demo(context.obj, seed=seed)
+    run_demo(context.obj, seed=seed, serve=serve, port=port)
 
 
 @app.command()

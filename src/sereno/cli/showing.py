@@ -1,7 +1,12 @@
 """`sereno demo` and `sereno doctor`."""
 
+import os
+import socket
+import sys
 import tempfile
 import time
+import webbrowser
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -18,10 +23,16 @@ from sereno.i18n.catalogue import sentence
 __all__ = ["run_demo", "run_doctor"]
 
 _SHOWN = 5
+_NO_LOGIN = "SERENO__SERVICE__AUTH"
+"""Said to this process alone: the workspace keeps its login."""
 
 
-def run_demo(request: Request, *, seed: int) -> None:
-    """Show the product on bundled data, in a folder of its own."""
+def run_demo(request: Request, *, seed: int, serve: bool | None = None, port: int = 8420) -> None:
+    """Show the product on bundled data, in a folder of its own.
+
+    Args:
+        serve: Whether the console is opened on the worst incident afterwards; when not said, on a terminal.
+    """
     started = time.monotonic()
     folder = request.workspace
     if folder == Path():
@@ -47,6 +58,9 @@ def run_demo(request: Request, *, seed: int) -> None:
         )
         return
     _say_demo(result, folder, seconds, language)
+    if sys.stdout.isatty() if serve is None else serve:
+        incident = result.recent[0].incident.id
+        _serve_demo(replace(request, workspace=folder, root=folder), port, incident, language)
 
 
 def run_doctor(request: Request) -> None:
@@ -60,6 +74,40 @@ def run_doctor(request: Request) -> None:
         show_table(shown, ["", "name", "value"])
     if not is_well:
         raise typer.Exit(5)
+
+
+def _serve_demo(request: Request, port: int, incident: str, language: str) -> None:
+    """The console of the demonstration, for this machine alone and without a login."""
+    from sereno.cli.serving import run_service
+
+    def show(address: str) -> None:
+        url = f"{address}/console/incidents/{incident}"
+        say(sentence("demo.open", language, url=url))
+        if sys.stdout.isatty() and _has_screen():
+            webbrowser.open(url)
+
+    os.environ[_NO_LOGIN] = "false"
+    try:
+        run_service(request, host="127.0.0.1", port=_free(port), role="all", on_ready=show)
+    finally:
+        del os.environ[_NO_LOGIN]
+
+
+def _free(port: int) -> int:
+    """The port, or any where somebody has it already."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window, rather than take the terminal."""
+    is_drawn = sys.platform in {"darwin", "win32"} or "DISPLAY" in os.environ
+    return is_drawn or "WAYLAND_DISPLAY" in os.environ
 
 
 def _say_demo(result: DemoResult, folder: Path, seconds: float, language: str) -> None:

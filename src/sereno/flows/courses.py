@@ -56,6 +56,8 @@ _LEARNT = timedelta(days=28)
 """Of normal rows before and in the picture, from which the band is found."""
 _BAND = (0.01, 0.99)
 _MIN_OF_KIND = 7
+_DATED_S = 3 * 86_400.0
+"""Length from which a picture names days rather than hours [s]."""
 _THURSDAY, _SATURDAY = 3, 5
 """Of a week that begins on Monday; 1970 began on a Thursday."""
 _LONGEST = timedelta(days=60)
@@ -333,7 +335,8 @@ def lane_chart(courses: Courses, lane: Lane, language: str) -> Chart:
     ]
     instants = np.linspace(x[0], x[-1], 4) if len(x) else np.empty(0)
     stamps = local_time((instants * 1e6).astype("datetime64[us]"), courses.asset.zone).tolist()
-    ticks = [(at, f"{one:%Y-%m-%d %H:%M}") for at, one in zip(instants.tolist(), stamps, strict=True)]
+    form = "%d/%m/%Y" if len(x) and x[-1] - x[0] > _DATED_S else "%d/%m %H:%M"
+    ticks = [(at, f"{one:{form}}") for at, one in zip(instants.tolist(), stamps, strict=True)]
     label = lane.label[language] if lane.label else sentence("console.signal.gas_amount", language)
     title = f"{courses.asset.key}: {label} [{lane.unit}]"
     areas = [Area(x, lane.band.low, lane.band.high)] if lane.band is not None else []

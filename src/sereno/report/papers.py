@@ -35,6 +35,7 @@ __all__ = [
 Value = str | float | int | datetime | None
 """What is written by the kind of its column."""
 _STYLE = """
+.when{white-space:nowrap}
 .facts dd{font-size:1.1rem}.num{text-align:right;white-space:nowrap}td:first-child{white-space:normal}
 .plots{display:grid;gap:16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 figure.full{grid-column:1/-1}figcaption{color:#5b6470;font-size:.88rem;margin-top:4px}
@@ -46,6 +47,7 @@ _CSS = PAGE_STYLE + PLOT_STYLE + _STYLE
 _DIGEST = b64encode(sha256(_CSS.encode()).digest()).decode()
 PAPER_POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; frame-ancestors 'none'"
 """Content security policy for a report that a server shows: its own style, and nothing else."""
+_CLASSES = {"text": "", "moment": ' class="when"'}
 _PER_CENT = 100
 _SHEET_NAME = 31
 """Excel's limit."""
@@ -209,7 +211,7 @@ def _figure(plot: Plot) -> str:
 def _table(table: PaperTable, paper: Paper) -> str:
     if not table.rows:
         return f'<p class="quiet">{escape(sentence("paper.nothing", paper.language))}</p>'
-    kinds = ["" if one.kind in ("text", "moment") else ' class="num"' for one in table.columns]
+    kinds = [_CLASSES.get(one.kind, ' class="num"') for one in table.columns]
     head = "".join(
         f"<th{kind}>{escape(one.label)}</th>" for one, kind in zip(table.columns, kinds, strict=True)
     )
