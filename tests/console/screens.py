@@ -25,6 +25,8 @@ SCREENS = {
     "health": "/console/health?range=30d",
     "cost": "/console/cost?range=30d",
     "reports": f"/console/reports?range=30d&about=site&subject={quote(LEAKING.site)}",
+    "wizard": "/console/wizard",
+    "settings": "/console/settings",
     "nothing": "/console/?text=nowhere",
     "error": "/console/incidents/unknown",
 }

@@ -18,15 +18,17 @@ from sereno.console.screens import (
     quality,
     reports,
     series,
+    settings,
     site,
     timeline,
+    wizard,
 )
 
 __all__ = ["mount_static", "router"]
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 _BAD_NIGHT = (fleet, incidents, incident, asset_list, site, patterns, series)
-_MONDAY = (timeline, quality, models, health, cost, reports)
+_MONDAY = (timeline, quality, models, health, cost, reports, wizard, settings)
 for screen in (*_BAD_NIGHT, *_MONDAY, live, preferences):
     router.include_router(screen.router)
 
