@@ -9,7 +9,6 @@ from playwright.sync_api import Browser
 
 from sereno.flows.service import Service
 from sereno.flows.uploads import held_upload
-from sereno.flows.workspace import Workspace
 from tests.console.browsing import looked_at
 from tests.console.serving import console_server
 from tests.console.world import LEAKING, NOW
@@ -59,7 +58,6 @@ def test_file_is_understood_confirmed_and_judged(
         stored_before = len(workspace.asset_keys())
         page.get_by_role("button", name="Guardar y empezar").click()
         page.locator("#found").wait_for()
-        wait_until(lambda: all(one.state.is_over for one in workspace.jobs.jobs()), timeout=120)
 
         assert "generation" in said
         assert "Europe/Madrid" in said
@@ -68,6 +66,18 @@ def test_file_is_understood_confirmed_and_judged(
         assert {one.kind for one in workspace.jobs.jobs()} == {"train", "score"}
         assert list((workspace.folder / "uploads").iterdir()) == []
         assert watched.complaints == []
+
+
+@pytest.mark.slow
+def test_what_was_stored_is_learnt_and_judged(empty: tuple[str, Service], tmp_path: Path) -> None:
+    workspace = empty[1].workspace("default")
+    _sent(empty[0], {"file": ("Planta Nueva.csv", _export(tmp_path).read_bytes())})
+    token = next((workspace.folder / "uploads").iterdir()).name
+    httpx.post(f"{empty[0]}/console/wizard/store", data={"token": token}, timeout=60)
+    wait_until(lambda: all(one.state.is_over for one in workspace.jobs.jobs()), timeout=240)
+
+    assert [one.state.value for one in workspace.jobs.jobs()] == ["done", "done"]
+    assert [one.profile for one in workspace.models()] == ["solar"]
 
 
 def _sent(address: str, files: Mapping[str, object], **said: str) -> httpx.Response:
