@@ -152,3 +152,12 @@ def test_text_too_long_for_a_cell_of_a_workbook_is_cut_not_dropped(tmp_path: Pat
     write_table(tmp_path / "t.xlsx", ["a"], [["x" * 40_000]])
 
     assert _cells_of(tmp_path / "t.xlsx")[1] == ("x" * 32_767,)
+
+
+def test_parquet_keeps_types_and_leaves_texts_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(path, ["site", "kwh", "rows", "note"], [["=a", 1.5, 3, None], ["b", None, 4, "x"]])
+    found = pl.read_parquet(path)
+
+    assert found.rows() == [("=a", 1.5, 3, None), ("b", None, 4, "x")]
+    assert found.schema == {"site": pl.String, "kwh": pl.Float64, "rows": pl.Int64, "note": pl.String}

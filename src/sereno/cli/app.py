@@ -410,14 +410,23 @@ def physics(
 @app.command()
 def report(
     context: typer.Context,
-    asset: Annotated[str, typer.Argument(help="The site or asset that the report is about.")],
-    output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    subject: Annotated[
+        str, typer.Argument(help="Asset, site or id of an incident; nothing for the fleet.", metavar="[NAME]")
+    ] = "",
+    about: Annotated[
+        Literal["asset", "site", "incident", "fleet"] | None,
+        typer.Option(help="What NAME is; the fleet without one, else an asset as its model judges it."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="File to write: .html, .pdf (needs Chromium) or .xlsx.")
+    ] = Path("report.html"),
     since: Since = None,
+    until: Annotated[str | None, typer.Option(help="Only what was before, as 2025-06-30.")] = None,
 ) -> None:
-    """Write the report of an asset as one HTML file that can be mailed."""
-    from sereno.cli.showing import run_report
+    """Write a report as one file that can be mailed: of an asset, a site, an incident, or the fleet."""
+    from sereno.cli.reports import run_report
 
-    run_report(context.obj, asset, output, since)
+    run_report(context.obj, subject, about or "", output, since=since, until=until)
 
 
 @app.command()
@@ -459,15 +468,23 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
 @app.command()
 def demo(
     context: typer.Context,
-    no_serve: Annotated[  # noqa: ARG001 - there is no console to open yet
-        bool, typer.Option("--no-serve", help="Only print; open nothing.")
-    ] = False,
+    serve: Annotated[
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve",
+            help="Open the console on the worst incident, until Ctrl+C; only on a terminal without either.",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the console; 0 takes a free one.")
+    ] = 8420,
     seed: Annotated[int, typer.Option(help="Seed of the worlds.")] = 7,
 ) -> None:
     """Build the bundled worlds, train, replay the last week, and explain the worst incident."""
     from sereno.cli.showing import run_demo
 
-    run_demo(context.obj, seed=seed)
+    run_demo(context.obj, seed=seed, serve=serve, port=port)
 
 
 @app.command()

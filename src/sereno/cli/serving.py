@@ -28,8 +28,18 @@ _GRACE_S = 60
 """How long requests that were taken may go on after the signal [s]."""
 
 
-def run_service(request: Request, *, host: str, port: int, role: str) -> None:
+def run_service(
+    request: Request,
+    *,
+    host: str,
+    port: int,
+    role: str,
+    on_ready: Callable[[str], None] = lambda _: None,
+) -> None:
     """Serve until SIGTERM or Ctrl+C; what was taken is finished first, a second signal ends at once.
+
+    Args:
+        on_ready: Told the address once it answers.
 
     Raises:
         AddressTaken: Nobody can listen there.
@@ -56,6 +66,7 @@ def run_service(request: Request, *, host: str, port: int, role: str) -> None:
             if request.as_json:
                 show_json({"url": address, "role": role, "process": os.getpid()})
             _invite_first_admin(service, address)
+            on_ready(address)
 
         def stopping() -> None:
             service.stop.set()

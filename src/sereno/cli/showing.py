@@ -1,12 +1,16 @@
-"""`sereno demo`, `sereno doctor` and `sereno report`."""
+"""`sereno demo` and `sereno doctor`."""
 
+import os
+import socket
+import sys
 import tempfile
 import time
+import webbrowser
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
-from sereno.cli.exports import aware
 from sereno.cli.output import Request, say, show_json, show_table, tell_progress
 from sereno.domain.time import system_clock
 from sereno.flows.build import open_setup
@@ -16,13 +20,19 @@ from sereno.flows.doctor import diagnose
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
 
-__all__ = ["run_demo", "run_doctor", "run_report"]
+__all__ = ["run_demo", "run_doctor"]
 
 _SHOWN = 5
+_NO_LOGIN = "SERENO__SERVICE__AUTH"
+"""Said to this process alone: the workspace keeps its login."""
 
 
-def run_demo(request: Request, *, seed: int) -> None:
-    """Show the product on bundled data, in a folder of its own."""
+def run_demo(request: Request, *, seed: int, serve: bool | None = None, port: int = 8420) -> None:
+    """Show the product on bundled data, in a folder of its own.
+
+    Args:
+        serve: Whether the console is opened on the worst incident afterwards; when not said, on a terminal.
+    """
     started = time.monotonic()
     folder = request.workspace
     if folder == Path():
@@ -48,20 +58,9 @@ def run_demo(request: Request, *, seed: int) -> None:
         )
         return
     _say_demo(result, folder, seconds, language)
-
-
-def run_report(request: Request, asset: str, output: Path, since: str | None) -> None:
-    """Write the report of an asset and say what is in it."""
-    with Workspace.open(request.workspace, language=request.language) as workspace:
-        found = workspace.report(asset, output, since=aware(since, workspace, "--since"))
-        language = workspace.language
-    n_abnormal, n_incidents = int(found.is_abnormal.sum()), len(found.incidents)
-    if request.as_json:
-        document = {"file": str(output), "asset": found.asset, "model": found.model}
-        show_json({**document, "rows": len(found.time), "abnormal": n_abnormal, "incidents": n_incidents})
-        return
-    facts = {"asset": found.asset, "abnormal": n_abnormal, "incidents": n_incidents}
-    say(sentence("cli.reported", language, file=output, **facts))
+    if sys.stdout.isatty() if serve is None else serve:
+        incident = result.recent[0].incident.id
+        _serve_demo(replace(request, workspace=folder, root=folder), port, incident, language)
 
 
 def run_doctor(request: Request) -> None:
@@ -75,6 +74,40 @@ def run_doctor(request: Request) -> None:
         show_table(shown, ["", "name", "value"])
     if not is_well:
         raise typer.Exit(5)
+
+
+def _serve_demo(request: Request, port: int, incident: str, language: str) -> None:
+    """The console of the demonstration, for this machine alone and without a login."""
+    from sereno.cli.serving import run_service
+
+    def show(address: str) -> None:
+        url = f"{address}/console/incidents/{incident}"
+        say(sentence("demo.open", language, url=url))
+        if sys.stdout.isatty() and _has_screen():
+            webbrowser.open(url)
+
+    os.environ[_NO_LOGIN] = "false"
+    try:
+        run_service(request, host="127.0.0.1", port=_free(port), role="all", on_ready=show)
+    finally:
+        del os.environ[_NO_LOGIN]
+
+
+def _free(port: int) -> int:
+    """The port, or any where somebody has it already."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window, rather than take the terminal."""
+    is_drawn = sys.platform in {"darwin", "win32"} or "DISPLAY" in os.environ
+    return is_drawn or "WAYLAND_DISPLAY" in os.environ
 
 
 def _say_demo(result: DemoResult, folder: Path, seconds: float, language: str) -> None:

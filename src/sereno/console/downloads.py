@@ -1,4 +1,4 @@
-"""Tables that people take away: CSV as Excel of their country or plain, XLSX with real numbers, JSON."""
+"""Tables that people take away: CSV, as Excel of their country wants it or plain, XLSX, Parquet, JSON."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 from fastapi.responses import Response
 
 from sereno.console.page import Page
+from sereno.domain.errors import UsageError
 from sereno.flows.exports import Cell, TableFormat, write_table
 
 __all__ = ["Download", "file_answer", "table_answer"]
@@ -25,10 +26,25 @@ class Download(StrEnum):
     EXCEL_CSV = "excel.csv"
     XLSX = "xlsx"
     JSON = "json"
+    PARQUET = "parquet"
+
+    @classmethod
+    def named(cls, name: str) -> "Download":
+        """The one of that name.
+
+        Raises:
+            UsageError: There is none.
+        """
+        try:
+            return cls(name)
+        except ValueError:
+            detail = f"'{name}' is none of svg, {', '.join(cls)}"
+            raise UsageError(detail=detail, command="console") from None
 
 
 def table_answer(page: Page, name: str, kind: Download, rows: Sequence[Mapping[str, object]]) -> Response:
-    """Rows as a file, each with the same columns; text cannot become a formula."""
+    """Rows as a file, as many as the page asks for, all with the same columns; no text becomes a formula."""
+    rows = rows[: page.row_limit]
     file_name = f"sereno-{name}-{page.workspace.now():%Y%m%d}.{kind.value.removeprefix('excel.')}"
     if kind is Download.JSON:
         text = json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1)
@@ -39,8 +55,10 @@ def table_answer(page: Page, name: str, kind: Download, rows: Sequence[Mapping[s
         write_table(
             path, columns, ([_cell(one) for one in row.values()] for row in rows), _format(page, kind)
         )
-        media_type = _XLSX if kind is Download.XLSX else "text/csv; charset=utf-8"
-        return file_answer(path.read_bytes(), media_type, file_name)
+        return file_answer(path.read_bytes(), _MEDIA.get(kind, "text/csv; charset=utf-8"), file_name)
+
+
+_MEDIA = {Download.XLSX: _XLSX, Download.PARQUET: "application/vnd.apache.parquet"}
 
 
 def file_answer(content: bytes, media_type: str, name: str) -> Response:

@@ -32,9 +32,12 @@ from sereno.i18n.catalogue import LANGUAGES, error_sentence
 
 __all__ = [
     "LANGUAGE_COOKIE",
+    "MORE",
     "NAVIGATION",
+    "ROW_LIMITS",
     "THEMES",
     "THEME_COOKIE",
+    "USUAL_ROWS",
     "ConsoleRoute",
     "Page",
     "csrf_of",
@@ -43,6 +46,20 @@ __all__ = [
 
 NAVIGATION = (("fleet", "/console/"), ("incidents", "/console/incidents"), ("assets", "/console/assets"))
 """Key of the name and address of each screen that the header leads to."""
+MORE = (
+    ("timeline", "/console/timeline"),
+    ("quality", "/console/quality"),
+    ("models", "/console/models"),
+    ("health", "/console/health"),
+    ("cost", "/console/cost"),
+    ("reports", "/console/reports"),
+    ("wizard", "/console/wizard"),
+    ("settings", "/console/settings"),
+)
+"""The same of the screens that are not looked at on a bad night."""
+ROW_LIMITS = (100, 500, 1_000, 5_000, 20_000)
+"""Rows of a table, and of the file that is made of it."""
+USUAL_ROWS = 1_000
 LANGUAGE_COOKIE, THEME_COOKIE = "sereno_language", "sereno_theme"
 THEMES = ("auto", "light", "dark")
 _NOBODY, _LOGIN = "access.not_authenticated", "/login"
@@ -132,6 +149,26 @@ class Page:
         """Whether who looks may also do something about it."""
         return self.call.principal.role >= Role.OPERATOR
 
+    @property
+    def may_manage(self) -> bool:
+        """Whether who looks may also change what judges."""
+        return self.call.principal.role >= Role.ENGINEER
+
+    @property
+    def row_limit(self) -> int | None:
+        """Most rows of a table that the query asks for; None where it does not.
+
+        Raises:
+            UsageError: It is no number of rows.
+        """
+        text = self.request.query_params.get("limit", "")
+        if not text:
+            return None
+        if not text.isdecimal() or not ROW_LIMITS[0] <= int(text) <= ROW_LIMITS[-1]:
+            detail = f"'{text}' is no number of rows between {ROW_LIMITS[0]} and {ROW_LIMITS[-1]}"
+            raise UsageError(detail=detail, command="console")
+        return int(text)
+
     def url(self, path: str, **query: object) -> str:
         """An address of this console that keeps the date range; empty parts of the query are left out."""
         kept = {
@@ -189,6 +226,8 @@ class Page:
             "csrf": csrf_of(self.request),
             "new_key": lambda: uuid.uuid4().hex,
             "navigation": NAVIGATION,
+            "more_screens": MORE,
+            "row_limits": ROW_LIMITS,
             "presets": tuple(PRESETS),
             "now": self.workspace.now(),
             "pulse": lambda: pulse_of(self.workspace),

@@ -4,12 +4,32 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from sereno.console import assets
-from sereno.console.screens import asset_list, fleet, incident, incidents, live, preferences, series, site
+from sereno.console.screens import (
+    asset_list,
+    cost,
+    fleet,
+    health,
+    incident,
+    incidents,
+    live,
+    models,
+    patterns,
+    preferences,
+    quality,
+    reports,
+    series,
+    settings,
+    site,
+    timeline,
+    wizard,
+)
 
 __all__ = ["mount_static", "router"]
 
 router = APIRouter(prefix="/console", include_in_schema=False)
-for screen in (fleet, incidents, incident, asset_list, site, series, live, preferences):
+_BAD_NIGHT = (fleet, incidents, incident, asset_list, site, patterns, series)
+_MONDAY = (timeline, quality, models, health, cost, reports, wizard, settings)
+for screen in (*_BAD_NIGHT, *_MONDAY, live, preferences):
     router.include_router(screen.router)
 
 

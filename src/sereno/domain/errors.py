@@ -124,6 +124,7 @@ __all__ = [
     "WorkspaceNotEmpty",
     "WriteNotConfirmed",
     "Busy",
+    "PdfUnavailable",
 ]
 
 
@@ -199,6 +200,16 @@ class ExtraMissing(UsageError):
 
     code = "extra.missing"
     template = "{feature} needs the extra '{extra}'. Install it: pip install 'sereno[{extra}]'."
+
+
+class PdfUnavailable(UsageError):
+    """Nothing on this machine prints a page."""
+
+    code = "report.no_pdf"
+    template = (
+        "The report cannot be printed as PDF here: {detail}. Install Chromium, or take the HTML file and "
+        "print it from any browser."
+    )
 
 
 class OrganizationNameInvalid(UsageError):

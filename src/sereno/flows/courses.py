@@ -26,10 +26,10 @@ from sereno.flows.judge import BEHAVIOUR, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.pictures import judged_rows, stored_rows
 from sereno.flows.workspace import Workspace
-from sereno.i18n.catalogue import error_sentence
+from sereno.i18n.catalogue import error_sentence, sentence
 from sereno.prepare.features import amount_of_gas_mol
 from sereno.prepare.grid import build_window
-from sereno.report.charts import Chart, Line, stand_alone
+from sereno.report.charts import Area, Chart, Line, stand_alone
 from sereno.store import StoredAsset, Transaction
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "courses_of",
     "draw_lane",
     "incident_course",
+    "lane_chart",
     "shifted",
 ]
 
@@ -55,6 +56,8 @@ _LEARNT = timedelta(days=28)
 """Of normal rows before and in the picture, from which the band is found."""
 _BAND = (0.01, 0.99)
 _MIN_OF_KIND = 7
+_DATED_S = 3 * 86_400.0
+"""Length from which a picture names days rather than hours [s]."""
 _THURSDAY, _SATURDAY = 3, 5
 """Of a week that begins on Monday; 1970 began on a Thursday."""
 _LONGEST = timedelta(days=60)
@@ -315,6 +318,11 @@ def shifted(courses: Courses, earlier: Courses, shift: timedelta) -> dict[str, F
 
 def draw_lane(courses: Courses, lane: Lane, language: str) -> str:
     """A signal as a picture of its own, SVG."""
+    return stand_alone(lane_chart(courses, lane, language))
+
+
+def lane_chart(courses: Courses, lane: Lane, language: str) -> Chart:
+    """A signal with what was expected of it, and what was abnormal."""
     x = courses.time.astype(np.float64)
     lines = [Line(x, lane.values)]
     if lane.band is not None:
@@ -327,9 +335,12 @@ def draw_lane(courses: Courses, lane: Lane, language: str) -> str:
     ]
     instants = np.linspace(x[0], x[-1], 4) if len(x) else np.empty(0)
     stamps = local_time((instants * 1e6).astype("datetime64[us]"), courses.asset.zone).tolist()
-    ticks = [(at, f"{one:%Y-%m-%d %H:%M}") for at, one in zip(instants.tolist(), stamps, strict=True)]
-    title = f"{courses.asset.key}: {lane.label[language]} [{lane.unit}]"
-    return stand_alone(Chart(title, lines, ticks, shades, language=language))
+    form = "%d/%m/%Y" if len(x) and x[-1] - x[0] > _DATED_S else "%d/%m %H:%M"
+    ticks = [(at, f"{one:{form}}") for at, one in zip(instants.tolist(), stamps, strict=True)]
+    label = lane.label[language] if lane.label else sentence("console.signal.gas_amount", language)
+    title = f"{courses.asset.key}: {label} [{lane.unit}]"
+    areas = [Area(x, lane.band.low, lane.band.high)] if lane.band is not None else []
+    return Chart(title, lines, ticks, shades, language=language, areas=areas, axes=("", lane.unit))
 
 
 def _signals(tx: Transaction, asset: StoredAsset, profile: Profile) -> tuple[str, ...]:

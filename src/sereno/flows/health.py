@@ -18,7 +18,7 @@ from sereno.i18n.catalogue import sentence
 from sereno.incidents.health import TARGETS, Rates, Waits, rates_of, waits_of
 from sereno.store import Transaction
 
-__all__ = ["WAITED_FOR", "BadActor", "Figures", "Fix", "Health", "Told", "health_of", "told_since"]
+__all__ = ["TARGETS", "WAITED_FOR", "BadActor", "Figures", "Fix", "Health", "Told", "health_of", "told_since"]
 
 WAITED_FOR = frozenset(
     {EventKind.OPENED, EventKind.REOPENED, EventKind.UNACKNOWLEDGED, EventKind.ACKNOWLEDGED}

@@ -24,7 +24,7 @@ from sereno.segment.clusters import SegmentOptions, fit_segments
 from sereno.segment.profiles import Feature, profile_of, split_feature
 from sereno.store import Store, StoredAsset
 
-__all__ = ["SegmentReport", "load_segmentation", "save_segmentation", "segment_workspace"]
+__all__ = ["SegmentReport", "figures_like", "load_segmentation", "save_segmentation", "segment_workspace"]
 
 GAS_AMOUNT = "cantidad_gas_calculada"
 _GAS_SIGNALS = ("pressure", "temperature", "volume")
@@ -131,6 +131,25 @@ def load_segmentation(folder: Path, profile: str) -> Segmentation | None:
         return Segmentation.from_json(json.loads(path.read_text("utf-8")))
     except ValueError as error:
         raise ModelCorrupt(file=str(path), detail=str(error)) from error
+
+
+def figures_like(
+    setup: Setup, store: Store, asset: StoredAsset, known: Segmentation
+) -> dict[str, tuple[float, float]]:
+    """What an asset is, and what the centre of its segment is, by feature on the scale of the segments.
+
+    Empty where its history is too short, or where it has no segment.
+    """
+    number = known.number_of(asset.key)
+    profile = setup.profiles[asset.profile]
+    stored = _signals(store, profile)
+    features = [_feature(name, profile, stored) for name in known.features]
+    found, _ = _profiles(store, profile, [asset], features, None, setup.settings.segments.min_history)
+    if number is None or asset.key not in found:
+        return {}
+    own = known.scaled(found[asset.key][None])[0].tolist()
+    usual = known.centroids[number].tolist()
+    return dict(zip(known.features, zip(own, usual, strict=True), strict=True))
 
 
 def save_segmentation(folder: Path, found: Segmentation) -> Path:

@@ -5,7 +5,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -27,7 +27,7 @@ _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 """Text that is a plain number is harmless, and stays what it is."""
 _IS_FORMULA, _IS_NUMBER = re.compile(_FORMULA_START), re.compile(_NUMBER)
 
-_XLSX = ".xlsx"
+_XLSX, _PARQUET = ".xlsx", ".parquet"
 _SHEET = "sereno"
 _MAX_SHEET_ROWS = 1_048_575
 """Rows of a sheet below its header (Excel's limit)."""
@@ -71,7 +71,7 @@ class TableWriter(Protocol):
 def write_table(
     path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]], table_format: TableFormat = PLAIN
 ) -> None:
-    """Write a table: XLSX where the name ends so, CSV otherwise.
+    """Write a table: XLSX or Parquet where the name ends so, CSV otherwise.
 
     Raises:
         OSError: The system refuses the file; what stood there before is still there.
@@ -90,7 +90,7 @@ def open_table(
         OSError: See `write_table`.
     """
     partial = path.with_name(path.name + ".part")
-    opened = _open_xlsx(partial) if path.suffix.lower() == _XLSX else _open_csv(partial, table_format)
+    opened = _opened(path.suffix.lower(), partial, table_format)
     try:
         with opened as table:
             table.add([columns])
@@ -99,6 +99,12 @@ def open_table(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _opened(suffix: str, partial: Path, table_format: TableFormat) -> "AbstractContextManager[TableWriter]":
+    if suffix == _XLSX:
+        return _open_xlsx(partial)
+    return _open_parquet(partial) if suffix == _PARQUET else _open_csv(partial, table_format)
 
 
 class _Masked:
@@ -238,6 +244,41 @@ class _XlsxWriter:
         elif cell is not None:
             text = str(cell)[:_MAX_CELL_CHARACTERS]
             self._sheet.write_string(*place, text, self._quoted if _is_formula(text) else None)
+
+
+@contextmanager
+def _open_parquet(path: Path) -> Iterator["_ParquetWriter"]:
+    path.touch()
+    writer = _ParquetWriter()
+    yield writer
+    writer.write(path)
+
+
+class _ParquetWriter:
+    """A typed table; it is in memory until it is written, as its columns are written one by one."""
+
+    def __init__(self) -> None:
+        self._header: list[str] | None = None
+        self._frames: list[pl.DataFrame] = []
+
+    def add(self, rows: Iterable[Sequence[Cell]]) -> None:
+        import polars as pl
+
+        listed = [[_simple(cell) for cell in row] for row in rows]
+        if self._header is None:
+            self._header = [str(cell) for cell in listed.pop(0)]
+        columns = zip(*listed, strict=True) if listed else ([] for _ in self._header)
+        data = {name: list(column) for name, column in zip(self._header, columns, strict=True)}
+        self._frames.append(pl.DataFrame(data, strict=False))
+
+    def add_frame(self, frame: "pl.DataFrame") -> None:
+        self._frames.append(frame)
+
+    def write(self, path: Path) -> None:
+        import polars as pl
+
+        filled = [frame for frame in self._frames if frame.height] or self._frames[:1]
+        pl.concat(filled, how="vertical_relaxed").write_parquet(path)
 
 
 def _simple(cell: Cell) -> Cell:

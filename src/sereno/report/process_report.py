@@ -13,13 +13,13 @@ from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import moment, number
 from sereno.report.charts import STYLE, Chart, Line, draw
 
-__all__ = ["AssetReport", "SignalCourse", "Told", "loss_chart", "report_html"]
+__all__ = ["PAGE_STYLE", "AssetReport", "SignalCourse", "Told", "loss_chart", "report_html"]
 
 _ZOOM_ROWS = 20
 _N_TOLD = 20
 _HIGHEST_SHOWN = 20
 """Thresholds above which the score is cut in the picture."""
-_PAGE = """
+PAGE_STYLE = """
 :root{color-scheme:light}
 *{box-sizing:border-box}
 body{margin:0;background:#f4f5f7;color:#1d232a;font:16px/1.5 system-ui,sans-serif}
@@ -128,7 +128,7 @@ def report_html(report: AssetReport, language: str) -> str:
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}</title><style>{_PAGE}{STYLE}</style></head><body><main>{body}</main></body></html>\n"
+        f"<title>{title}</title><style>{PAGE_STYLE}{STYLE}</style></head><body><main>{body}</main></body></html>\n"
     )
 
 

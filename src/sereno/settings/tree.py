@@ -10,6 +10,7 @@ from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSett
 from sereno.settings.branch import Branch, Duration
 from sereno.settings.keeping import LoggingSettings, PrivacySettings, RetentionSettings, StatusSettings
 from sereno.settings.mappings import MappingSettings
+from sereno.settings.patterns import PatternSettings
 from sereno.settings.people import HOURS, IncidentSettings, MaintenanceSettings
 from sereno.settings.pipeline import (
     AcceptanceSettings,
@@ -325,6 +326,9 @@ class Settings(Branch):
     )
     status: StatusSettings = Field(
         default_factory=StatusSettings, description="When the share of abnormal records is too high."
+    )
+    patterns: PatternSettings = Field(
+        default_factory=PatternSettings, description="What the pictures of usual patterns show."
     )
     retention: RetentionSettings = Field(
         default_factory=RetentionSettings, description="How long things are kept."

@@ -9,6 +9,7 @@ from sereno.console.page import ConsoleRoute, Page, n_readings
 from sereno.domain.judgement import Severity
 from sereno.domain.time import isoformat
 from sereno.flows.overview import Fleet, FleetFilter, SiteRow, Status, fleet_of
+from sereno.flows.plant import plant_of
 
 __all__ = ["router"]
 
@@ -29,6 +30,7 @@ def show_fleet(request: Request, call: ViewerCall, view: str = "rows", rows: int
     return page.answer(
         "fleet.html",
         fleet=everything,
+        plant=plant_of(call.workspace),
         found=found,
         shown=shown,
         wanted=wanted,

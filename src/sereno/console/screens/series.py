@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from sereno.api.context import Call, ViewerCall
 from sereno.console.downloads import Download, file_answer, table_answer
 from sereno.console.page import ConsoleRoute, Page
-from sereno.domain.errors import NotFound, UsageError
+from sereno.domain.errors import NotFound
 from sereno.domain.judgement import Severity
 from sereno.domain.readings import FloatArray
 from sereno.domain.signals import AssetKey
@@ -118,7 +118,7 @@ def download_series(
             call.workspace, key, profile, start=page.range.start, end=page.range.end, points=MAX_POINTS
         )
         return _picture(page, found, signal)
-    return table_answer(page, "series", _download(kind), _rows(_all(page, key, profile)))
+    return table_answer(page, "series", Download.named(kind), _rows(_all(page, key, profile)))
 
 
 @router.get("/incidents/{incident_id}/series")
@@ -143,16 +143,7 @@ def download_incident(request: Request, call: ViewerCall, incident_id: str, kind
     found = _of_incident(call, incident_id)
     if kind == "svg":
         return _picture(page, found, found.lanes[0].signal)
-    return table_answer(page, f"incident-{incident_id[:8]}", _download(kind), _rows(found))
-
-
-def _download(kind: str) -> Download:
-    try:
-        return Download(kind)
-    except ValueError:
-        raise UsageError(
-            detail=f"'{kind}' is none of svg, {', '.join(Download)}", command="console"
-        ) from None
+    return table_answer(page, f"incident-{incident_id[:8]}", Download.named(kind), _rows(found))
 
 
 def _of_incident(call: Call, incident_id: str) -> Courses:

@@ -1,0 +1,153 @@
+"""Who judges what, how well, and the work that changes it; how the whole plant is."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from sereno.api.context import Call, EngineerCall, ViewerCall
+from sereno.console.page import ConsoleRoute, Page
+from sereno.console.plots import plot_file, plot_table
+from sereno.domain.errors import NotFound, UsageError
+from sereno.domain.jobs import Job
+from sereno.domain.judgement import ModelCard
+from sereno.flows.plant import analyses_plot, performance_of, plant_of
+from sereno.flows.plots import Plot
+
+__all__ = ["JOB_KINDS", "form_of", "router"]
+
+router = APIRouter(route_class=ConsoleRoute)
+
+JOB_KINDS = ("train", "score", "recalibrate", "segment")
+_SHOWN_JOBS = 8
+_DONE = ("job", "promote", "rollback")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The models of a profile, newest first, and the one that judges."""
+
+    profile: str
+    judge: ModelCard | None
+    cards: Sequence[ModelCard]
+
+
+@router.get("/models")
+def show_models(request: Request, call: ViewerCall, done: str = "") -> Response:
+    """Every model, the state of the plant, and the work in hand."""
+    page = Page.of(request, call)
+    workspace = call.workspace
+    active, cards = workspace.active_models(), workspace.models()
+    names = sorted({card.profile for card in cards})
+    groups = [
+        Group(
+            name,
+            next((card for card in cards if card.id == active.get(name)), None),
+            [card for card in cards if card.profile == name],
+        )
+        for name in names
+    ]
+    plant = plant_of(workspace)
+    return page.answer(
+        "models.html",
+        groups=groups,
+        plant=plant,
+        analyses=analyses_plot(plant, zone=workspace.zone, language=page.language),
+        performance=performance_of(workspace),
+        done=page.words.t(f"models.done.{done}") if done in _DONE else "",
+        jobs=_jobs(call),
+    )
+
+
+@router.get("/models/table")
+def show_analyses(request: Request, call: ViewerCall) -> Response:
+    """The analyses so far as a table."""
+    page = Page.of(request, call)
+    return plot_table(page, _analyses(page))
+
+
+@router.get("/models.{kind}")
+def download_analyses(request: Request, call: ViewerCall, kind: str) -> Response:
+    """The same as a picture or a file."""
+    page = Page.of(request, call)
+    return plot_file(page, _analyses(page), kind)
+
+
+@router.get("/jobs")
+def show_jobs(request: Request, call: ViewerCall) -> Response:
+    """The work in hand and lately done."""
+    return Page.of(request, call).answer("jobs.html", jobs=_jobs(call))
+
+
+@router.post("/jobs")
+async def begin_job(request: Request, call: EngineerCall) -> Response:
+    """Begin to train, judge, recalibrate or segment."""
+    form = await form_of(request)
+    return await asyncio.to_thread(_begin, request, call, form)
+
+
+@router.post("/models/promote")
+async def promote(request: Request, call: EngineerCall) -> Response:
+    """Let another model judge, for a reason."""
+    form = await form_of(request)
+    return await asyncio.to_thread(_promote, request, call, form)
+
+
+@router.post("/models/rollback")
+async def roll_back(request: Request, call: EngineerCall) -> Response:
+    """Let the model before judge again, for a reason."""
+    form = await form_of(request)
+    return await asyncio.to_thread(_roll_back, request, call, form)
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The texts of a form."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+def _begin(request: Request, call: Call, form: Mapping[str, str]) -> Response:
+    kind = form.get("kind", "")
+    if kind not in JOB_KINDS:
+        raise UsageError(detail=f"'{kind}' is none of {', '.join(JOB_KINDS)}", command="console")
+    options = {"profile": form["profile"]} if form.get("profile") else {}
+    key = form.get("request_key") or None
+    call.workspace.jobs.submit(kind, options, author=call.principal.name, request_key=key)
+    return _back(request, call, "job")
+
+
+def _promote(request: Request, call: Call, form: Mapping[str, str]) -> Response:
+    reason = _reason(form)
+    call.workspace.promote_model(form.get("model", ""), actor=call.principal.name, reason=reason)
+    return _back(request, call, "promote")
+
+
+def _roll_back(request: Request, call: Call, form: Mapping[str, str]) -> Response:
+    reason = _reason(form)
+    profile = form.get("profile") or None
+    call.workspace.roll_back_model(profile, actor=call.principal.name, reason=reason)
+    return _back(request, call, "rollback")
+
+
+def _reason(form: Mapping[str, str]) -> str:
+    reason = form.get("reason", "").strip()
+    if not reason:
+        raise UsageError(detail="'reason' is empty", command="console")
+    return reason
+
+
+def _back(request: Request, call: Call, done: str) -> Response:
+    page = Page.of(request, call)
+    return RedirectResponse(page.url("/console/models", done=done), status_code=303)
+
+
+def _jobs(call: Call) -> list[Job]:
+    return call.workspace.jobs.jobs()[:_SHOWN_JOBS]
+
+
+def _analyses(page: Page) -> Plot:
+    plot = analyses_plot(plant_of(page.workspace), zone=page.workspace.zone, language=page.language)
+    if plot.missing:
+        raise NotFound(what="figure", id="analyses", hint="")
+    return plot
