@@ -24,6 +24,7 @@ from sereno.domain.errors import (
 )
 from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
+from sereno.domain.masking import Mask
 from sereno.domain.privacy import Pseudonyms
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
@@ -70,7 +71,7 @@ from sereno.flows.life import LifePolicy
 from sereno.flows.listing import AssetView, asset_view, quality_of
 from sereno.flows.logs import logging_to
 from sereno.flows.models import TrainedModel
-from sereno.flows.naming import known_names, pseudonyms_of, secrets_of
+from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
 from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain
@@ -143,6 +144,7 @@ class Workspace:
         self._models = ModelShelf(setup, store)
         self._records = RecordPath(setup, store, self._models)
         self._book = IncidentBook(store, setup.profiles, lambda: self.settings.tariff)
+        self._names = NameBook(setup, store)
         self._changes = ChangeFeed(store)
         self._jobs = JobRunner(
             setup.folder, store, clock=setup.clock, language=setup.language, done=self._look_again
@@ -1128,6 +1130,19 @@ class Workspace:
         """What stands for the personal names of this workspace where somebody may not see them."""
         return pseudonyms_of(self._setup, known_names(self._store))
 
+    @property
+    def has_personal(self) -> bool:
+        """Whether the settings say that names of sites or assets are personal."""
+        return self._names.has_personal
+
+    def mask(self) -> Mask:
+        """What hides personal names and supply-point numbers in any text."""
+        return self._names.mask()
+
+    def names_behind(self) -> Mapping[str, str]:
+        """The name that each pseudonym stands for, for those who ask by one."""
+        return self._names.behind()
+
     def logging(self) -> AbstractContextManager[Path | None]:
         """Write the log of this process as the settings say, as long as the context lasts."""
         names, hidden = self.pseudonyms(), secrets_of(self._setup)
@@ -1294,12 +1309,13 @@ class Workspace:
             return [one for one, _ in tx.find_detections(query, limit=limit)]
 
     def issues(
-        self, *, code: str | None = None, before: tuple[datetime, str, str, str] | None = None, limit: int
+        self, *, code: str | None = None, before: tuple[datetime, str, str, int] | None = None, limit: int
     ) -> list[FileIssue]:
         """What was wrong in the files, those of the newest first.
 
         Args:
-            before: When its file was read, digest, code and place of the one after which to begin.
+            before: When its file was read, digest and code of the one after which to begin, and how many of
+                that file and code were given, itself too.
         """
         with self._store.read() as tx:
             return tx.find_issues(code=code, before=before, limit=limit)

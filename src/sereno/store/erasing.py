@@ -10,7 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import Text as PlainText
 from sqlalchemy import cast as sql_cast
 
@@ -135,6 +147,18 @@ class ErasingSession(ColumnSession):
         """Names of all assets."""
         query = select(asset.c.name).where(asset.c.organization_id == self._organization_id).distinct()
         return list(self._connection.execute(query.order_by(asset.c.name)).scalars())
+
+    def names_version(self) -> tuple[int, int, int]:
+        """Another one as soon as there is a new site or asset."""
+        tables = (site, asset, erasure)
+        counts = (
+            select(func.coalesce(func.max(one.c.id), 0))
+            .where(one.c.organization_id == self._organization_id)
+            .scalar_subquery()
+            for one in tables
+        )
+        first, second, third = self._connection.execute(select(*counts)).one()
+        return first, second, third
 
     def rows_of_site(self, names: SiteNames) -> Iterator[tuple[str, Iterator[Mapping[str, object]]]]:
         """Everything but readings that is stored of a site: by table, its rows as they are."""
