@@ -1,4 +1,4 @@
-"""Names of people leave as pseudonyms for who may not see them, and pseudonyms that come in are understood."""
+"""Names leave as pseudonyms for who may not see them, and pseudonyms that come in are understood."""
 
 import codecs
 import gzip
@@ -51,6 +51,7 @@ class MaskNames:
         self._app, self._service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -87,7 +87,7 @@ class Pseudonyms:
         return value
 
     def instead(self) -> dict[str, str]:
-        """What stands for each personal name that is known, and for each supply-point number in known names."""
+        """What stands for each known name that is personal, and for each supply-point number in one."""
         personal = [name for name in self._known if self.is_personal(name)]
         numbers = (found[0] for name in self._known for found in SUPPLY_POINT.finditer(name))
         return {name: self.of(name) for name in (*personal, *numbers)}

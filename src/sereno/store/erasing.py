@@ -28,6 +28,7 @@ from sqlalchemy import cast as sql_cast
 
 from sereno.domain.errors import NotFound
 from sereno.domain.mentions import Mentions
+from sereno.store.audit import count_brought
 from sereno.store.column_types import Instant, clean_text
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.outbox import DEAD, FOLDED, SENT
@@ -36,6 +37,7 @@ from sereno.store.schema import (
     api_key,
     asset,
     audit_entry,
+    brought,
     change,
     correction,
     data_issue,
@@ -191,6 +193,7 @@ class ErasingSession(ColumnSession):
         counts += self._rewrite(incident, ("comments", "evidence"), said)
         counts += self._rewrite(job, ("options", "progress", "result", "error"), said)
         counts += self._rewrite(api_key, ("sites",), said)
+        counts += self._rewrite_brought(said)
         counts += self._delete_passing(said)
         self._close_record(record, +counts)
         return +counts
@@ -256,8 +259,8 @@ class ErasingSession(ColumnSession):
         """Delete what is too old, by kind of thing, and the oldest rows beyond a profile's most.
 
         Args:
-            before: Of `readings`, `incidents`, `detections`, `notifications`, `quarantine` and `metrics`,
-                the instant before which they go.
+            before: Of `readings`, `incidents`, `detections`, `notifications`, `quarantine`, `metrics` and
+                `brought`, the instant before which they go.
         """
         record = self._open_record("retention", "", at, actor, "", before=before.get("incidents"))
         counts: Counter[str] = Counter()
@@ -402,6 +405,20 @@ class ErasingSession(ColumnSession):
                 counts[f"{table.name} (rewritten)"] += 1
         return counts
 
+    def _rewrite_brought(self, said: Mentions) -> Counter[str]:
+        """Who brought readings stays; where the words name the site, a token does."""
+        columns = ("actor", "subject")
+        query = select(brought).where(brought.c.organization_id == self._organization_id)
+        found = self._connection.execute(query.where(_may_say(brought, columns, said))).mappings().all()
+        counts: Counter[str] = Counter()
+        for row in map(dict, found):
+            clean = {name: said.text(row[name]) for name in columns}
+            if clean != {name: row[name] for name in columns}:
+                self._connection.execute(delete(brought).where(*_key(brought, row)))
+                self._connection.execute(count_brought(is_postgres=self._is_postgres), row | clean)
+                counts[f"{brought.name} (rewritten)"] += 1
+        return counts
+
     def _delete_readings(self, before: datetime) -> Counter[str]:
         counts: Counter[str] = Counter()
         mine = f"asset_id IN (SELECT id FROM asset WHERE organization_id = {self._organization_id:d})"
@@ -479,6 +496,9 @@ class ErasingSession(ColumnSession):
             )
             mine = quarantined_row.c.organization_id == self._organization_id
             found["quarantine"] = (quarantined_row, mine & quarantined_row.c.sha256.in_(files))
+        if "brought" in before:
+            mine = brought.c.organization_id == self._organization_id
+            found["brought"] = (brought, mine & (brought.c.at < before["brought"]))
         if "metrics" in before:
             mine = metric.c.organization_id == self._organization_id
             found["metrics"] = (metric, mine & (metric.c.at < before["metrics"]))

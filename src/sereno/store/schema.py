@@ -611,6 +611,23 @@ audit_entry = Table(
     sqlite_autoincrement=True,
 )
 
+brought = Table(
+    "brought",
+    metadata,
+    _organization(),
+    Column("at", Instant, nullable=False),
+    _text("actor"),
+    _text("door"),
+    _text("subject"),
+    _text("address"),
+    _text("writer"),
+    Column("n_batches", BigInteger, nullable=False),
+    Column("n_records", BigInteger, nullable=False),
+    Column("n_stored", BigInteger, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    PrimaryKeyConstraint("organization_id", "at", "actor", "door", "subject", "address", "writer"),
+)
+
 change = Table(
     "change",
     metadata,

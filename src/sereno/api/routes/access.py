@@ -7,6 +7,9 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from sereno.api.context import AdminCall, ViewerCall
+from sereno.api.documents import Time
+from sereno.api.parameters import Instant
+from sereno.api.problems import problems
 from sereno.api.security import SESSION_COOKIE
 from sereno.domain.access import Role
 from sereno.flows.keys import add_key, find_keys, revoke_key, rotate_key
@@ -166,6 +169,31 @@ def list_audit(
     """What was done, by whom and from where, oldest first; go on after the last id."""
     with call.workspace.store.read() as tx:
         return [one.to_json() for one in tx.audit(after=after, limit=limit)]
+
+
+class BroughtDocument(BaseModel):
+    """What somebody brought within a minute."""
+
+    at: Time = Field(description="Start of the minute.")
+    last_at: Time = Field(description="When the last batch of it was stored.")
+    actor: str = Field(description="The key or user, or `sereno` where it fetches.", examples=["key:gateway"])
+    address: str = Field(description="Where it came from.")
+    door: str = Field(examples=["api"])
+    subject: str = Field(description="The route, source or file.", examples=["POST /api/v1/readings"])
+    batches: int
+    records: int = Field(description="Rows or records that came.")
+    stored: int = Field(description="Values, or records of a request, that were new or changed.")
+
+
+@router.get("/audit/readings", responses=problems(), response_model=list[BroughtDocument])
+def list_brought(
+    call: AdminCall,
+    until: Annotated[Instant | None, Query(description="Only minutes that began before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES, description="How many at most.")] = 100,
+) -> list[dict[str, object]]:
+    """Who brought readings, when and how many, newest first; go on before the last minute."""
+    with call.workspace.store.read() as tx:
+        return [one.to_json() for one in tx.brought(until=until, limit=limit)]
 
 
 def _link(request: Request, call: AdminCall, token: str) -> str:
