@@ -1,4 +1,4 @@
-"""Readings that come are noted: who, by which key, how many, when; an entry per minute and not per reading."""
+"""Readings that come are noted: who, by which key, how many, when; an entry per minute."""
 
 from datetime import timedelta
 from pathlib import Path
