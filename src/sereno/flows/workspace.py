@@ -1,5 +1,6 @@
 """A workspace: a folder with settings, a store and models, and the whole journey as methods."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -74,7 +75,7 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
-from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain
+from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain, retain_in_batches
 from sereno.flows.recalibration import (
     Recalibration,
     is_recalibration_due,
@@ -127,6 +128,8 @@ from sereno.store.scrubbing import scrub
 
 __all__ = ["Workspace"]
 
+_RETAINED_EVERY = timedelta(days=1)
+
 
 class Workspace:
     """An opened workspace; close it, or use it as a context.
@@ -150,6 +153,7 @@ class Workspace:
             setup.folder, store, clock=setup.clock, language=setup.language, done=self._look_again
         )
         self._kept_scoring: Scoring | None = None
+        self._retained_at: datetime | None = None
 
     @classmethod
     def open(
@@ -1185,6 +1189,27 @@ class Workspace:
         """
         self._records.forget()
         return retain(self._store, self.settings.retention, at=self.now(), actor=actor, is_dry=is_dry)
+
+    @property
+    def is_retention_due(self) -> bool:
+        """Whether a day has passed since this process deleted what was too old."""
+        return self._retained_at is None or self.now() - self._retained_at >= _RETAINED_EVERY
+
+    def retain_when_due(self, stop: threading.Event | None = None) -> Erasure | None:
+        """Delete what is older than the settings allow, bit by bit, once a day; None where it is not time.
+
+        Args:
+            stop: Ends it between two bits; the rest goes the next time.
+        """
+        if not self.is_retention_due:
+            return None
+        now = self.now()
+        self._records.forget()
+        found = retain_in_batches(
+            self._store, self.settings.retention, at=now, stop=stop or threading.Event()
+        )
+        self._retained_at = now
+        return found
 
     def scrub(self) -> None:
         """Write the database anew without the space of what was deleted.

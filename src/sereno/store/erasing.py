@@ -21,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy import Text as PlainText
@@ -255,28 +256,30 @@ class ErasingSession(ColumnSession):
         *,
         at: datetime,
         actor: str,
+        most: int | None = None,
     ) -> Counter[str]:
         """Delete what is too old, by kind of thing, and the oldest rows beyond a profile's most.
 
         Args:
+            most: Rows of each table that go at most, so that nobody waits long; with those that hang on them.
             before: Of `readings`, `incidents`, `detections`, `notifications`, `quarantine`, `metrics` and
                 `brought`, the instant before which they go.
         """
         record = self._open_record("retention", "", at, actor, "", before=before.get("incidents"))
         counts: Counter[str] = Counter()
         if "readings" in before:
-            counts += self._delete_readings(before["readings"])
-        for profile, most in max_rows.items():
-            counts += self._trim_all(profile, most)
+            counts += self._delete_readings(before["readings"], most)
+        for profile, n_kept in max_rows.items():
+            counts += self._trim_all(profile, n_kept, most)
         if "incidents" in before:
-            counts += self._delete_incidents(before["incidents"])
+            counts += self._delete_incidents(before["incidents"], most)
         for name, (table, condition) in self._aged(before).items():
             if name == "notifications":
-                ids = select(notification.c.id).where(condition)
+                ids = select(notification.c.id).where(condition).order_by(notification.c.id).limit(most)
                 self._let_go_of_carriers(ids)
                 attempts = delete(delivery_attempt).where(delivery_attempt.c.notification_id.in_(ids))
                 counts[delivery_attempt.name] += self._connection.execute(attempts).rowcount
-            counts[table.name] += self._connection.execute(delete(table).where(condition)).rowcount
+            counts[table.name] += self._delete_some(table, condition, most)
         if +counts:
             self._close_record(record, +counts)
         else:
@@ -419,23 +422,36 @@ class ErasingSession(ColumnSession):
                 counts[f"{brought.name} (rewritten)"] += 1
         return counts
 
-    def _delete_readings(self, before: datetime) -> Counter[str]:
+    def _delete_some(self, table: Table, condition: ColumnElement[bool], most: int | None) -> int:
+        """Delete rows, the first ones by their key where only so many may go."""
+        if most is not None:
+            key = list(table.primary_key)
+            first = select(*key).where(condition).order_by(*key).limit(most)
+            condition = tuple_(*key).in_(first)
+        return self._connection.execute(delete(table).where(condition)).rowcount
+
+    def _delete_readings(self, before: datetime, most: int | None) -> Counter[str]:
         counts: Counter[str] = Counter()
         mine = f"asset_id IN (SELECT id FROM asset WHERE organization_id = {self._organization_id:d})"
         for name in (*(one.name for one in self._reading_tables().values()), superseded_reading.name):
-            statement = text(f'DELETE FROM "{name}" WHERE {mine} AND ts < :before')
+            old = f"{mine} AND ts < :before"
+            if most is not None:
+                first = f'SELECT asset_id, ts FROM "{name}" WHERE {old} LIMIT {most:d}'
+                old = f"(asset_id, ts) IN ({first})"
+            statement = text(f'DELETE FROM "{name}" WHERE {old}')
             timed = statement.bindparams(bindparam("before", type_=Instant()))
             counts[name] += self._connection.execute(timed, {"before": before}).rowcount
         return counts
 
-    def _trim_all(self, profile: str, most: int) -> Counter[str]:
+    def _trim_all(self, profile: str, n_kept: int, most: int | None) -> Counter[str]:
         """Delete the oldest rows of a profile until so many remain."""
         table = self._reading_table(profile)
         if table is None:
             return Counter()
         mine = self._own_rows(table)
         n_rows = int(self._connection.exec_driver_sql(f"SELECT COUNT(*) {mine}").scalar_one())
-        n_oldest = max(n_rows - most, 0)
+        n_oldest = max(n_rows - n_kept, 0)
+        n_oldest = n_oldest if most is None else min(n_oldest, most)
         if n_oldest:
             oldest = f"SELECT asset_id, ts {mine} ORDER BY ts, asset_id LIMIT {n_oldest:d}"
             statement = f'DELETE FROM "{table.name}" WHERE (asset_id, ts) IN ({oldest})'
@@ -446,7 +462,7 @@ class ErasingSession(ColumnSession):
         mine = f"SELECT id FROM asset WHERE organization_id = {self._organization_id:d}"
         return f'FROM "{table.name}" WHERE asset_id IN ({mine})'
 
-    def _delete_incidents(self, before: datetime) -> Counter[str]:
+    def _delete_incidents(self, before: datetime, most: int | None) -> Counter[str]:
         """Closed ones that ended; one whose verdict holds a threshold stays as long as it does."""
         in_force = select(adjustment.c.incident_id).where(adjustment.c.undone_at.is_(None))
         query = select(incident.c.id).where(
@@ -455,7 +471,7 @@ class ErasingSession(ColumnSession):
             incident.c.ended_at < before,
             incident.c.id.not_in(in_force),
         )
-        ids = list(self._connection.execute(query).scalars())
+        ids = list(self._connection.execute(query.order_by(incident.c.id).limit(most)).scalars())
         counts: Counter[str] = Counter()
         for start in range(0, len(ids), MAX_IDS):
             counts += self._delete_incidents_of(ids[start : start + MAX_IDS])

@@ -411,6 +411,7 @@ timer = Table(
     _text("kind"),
     Column("step", Integer, nullable=False),
     Column("due_at", Instant, nullable=False),
+    Column("is_kept", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("incident_id", "kind", "step"),
     Index("timer_due", "organization_id", "due_at"),
 )

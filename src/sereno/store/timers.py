@@ -19,7 +19,8 @@ class TimerSession(Session):
         """Keep a timer; one of the same incident, kind and step is replaced."""
         self._check_incidents(one.incident_id)
         row = {"incident_id": one.incident_id, "kind": one.kind.value, "step": one.step}
-        self._upsert(timer, [row | {"organization_id": self._organization_id, "due_at": one.due_at}])
+        mine = {"organization_id": self._organization_id, "is_kept": False}
+        self._upsert(timer, [row | mine | {"due_at": one.due_at}])
 
     def drop_timers(self, incident_id: str, kinds: Iterable[TimerKind]) -> None:
         """Forget the timers of an incident of some kinds."""
@@ -28,10 +29,10 @@ class TimerSession(Session):
         self._connection.execute(delete(timer).where(mine, *which))
 
     def timers(self, *, due: datetime | None = None, limit: int | None = None) -> list[Timer]:
-        """The timers by when they are due; with `due` only those that are due by then."""
+        """The timers by when they are due; with `due` only those that are due by then, and not kept back."""
         query = select(timer).where(timer.c.organization_id == self._organization_id)
         if due is not None:
-            query = query.where(timer.c.due_at <= due)
+            query = query.where(timer.c.due_at <= due, timer.c.is_kept.is_(False))
         order = query.order_by(timer.c.due_at, timer.c.incident_id, timer.c.kind, timer.c.step)
         return [
             Timer(row.incident_id, TimerKind(row.kind), row.due_at, row.step)
@@ -47,6 +48,11 @@ class TimerSession(Session):
             timer.c.step == one.step,
         )
         return self._connection.execute(delete(timer).where(*key, timer.c.due_at <= now)).rowcount == 1
+
+    def release_timers(self) -> None:
+        """Let timers fire that a restore has kept back."""
+        mine = timer.c.organization_id == self._organization_id
+        self._connection.execute(update(timer).where(mine).values(is_kept=False))
 
     def shift_timers(self, by: timedelta) -> None:
         """Let every timer be due so much later (or earlier): the clock was set, the waits stay."""

@@ -1,7 +1,7 @@
-"""Who brought readings, when, how many."""
+"""Who brought readings, when, how many; and timers that a restore keeps back."""
 
 from alembic import op
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, PrimaryKeyConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, PrimaryKeyConstraint, text
 
 from sereno.store.column_types import CleanText, Instant
 
@@ -10,7 +10,7 @@ down_revision = "0011"
 
 
 def upgrade() -> None:
-    """Create the table; who brought what came before is not known."""
+    """Create table and column; who brought what came before is not known, and nothing is kept back."""
     op.create_table(
         "brought",
         Column("organization_id", Integer, ForeignKey("organization.id"), nullable=False),
@@ -23,3 +23,4 @@ def upgrade() -> None:
         Column("last_at", Instant, nullable=False),
         PrimaryKeyConstraint("organization_id", "at", "actor", "door", "subject", "address", "writer"),
     )
+    op.add_column("timer", Column("is_kept", Boolean, nullable=False, server_default=text("false")))
