@@ -31,7 +31,7 @@ class StatusSettings(Branch):
 
 
 class RetentionSettings(Branch):
-    """How long things are kept; for ever where nothing is said. `sereno privacy retain` deletes older ones."""
+    """How long things are kept; for ever where nothing is said. `sereno privacy retain` deletes others."""
 
     readings: Duration | None = Field(default=None, description="Age of readings, by their instant.")
     incidents: Duration | None = Field(
