@@ -11,7 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis import Case, GenerationMode
+from schemathesis import Case, GenerationMode, Response
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -29,8 +29,9 @@ CHECKS = [
     response_schema_conformance,
 ]
 ENDLESS = f"GET {V1}/events"
+EVENT_STREAM = "text/event-stream"
 WORKS = f"POST {V1}/jobs"
-"""Begins processes; what it refuses is tested beside."""
+"""Begins processes: what it has begun is ended at once."""
 
 NOT_YET = {"forecast.missing", "model.missing", "request.not_yet"}
 """Codes of the 503 that say what is not there yet."""
@@ -84,8 +85,6 @@ def _probe(probed: Probed, mode: GenerationMode, *, examples: int) -> None:
     asked = 0
     for found in schema.get_all_operations():
         operation = found.ok()
-        if operation.label in (ENDLESS, WORKS):
-            continue
         mine = settings(
             max_examples=examples,
             deadline=None,
@@ -95,7 +94,11 @@ def _probe(probed: Probed, mode: GenerationMode, *, examples: int) -> None:
             suppress_health_check=list(HealthCheck),
         )
         with suppress(Unsatisfiable):  # what takes no parameter cannot be asked wrongly
-            mine(given(case=operation.as_strategy(mode))(lambda case: _check(case, probed)))()
+            mine(
+                given(case=operation.as_strategy(mode))(
+                    lambda case, label=operation.label: _ASK.get(label, _check)(case, probed)
+                )
+            )()
         asked += 1
     assert asked > 40
 
@@ -112,8 +115,34 @@ def _check(case: Case, probed: Probed) -> None:
         _answered(case)
 
 
-def _answered(case: Case) -> None:
+def _check_stream(case: Case, probed: Probed) -> None:
+    """The beginning of what does not end, or the error that it is refused with."""
+    asked = case.as_transport_kwargs(base_url=str(probed.client.base_url))
+    with probed.client.stream(
+        case.method, asked["url"], params=asked["params"], headers=asked["headers"]
+    ) as answer:
+        if answer.headers["content-type"].startswith(EVENT_STREAM):
+            assert answer.status_code == 200
+            assert next(answer.iter_text()).startswith("retry: ")
+            return
+        answer.read()
+    assert 400 <= answer.status_code < 500, answer.text
+    case.validate_response(answer, checks=CHECKS)
+
+
+def _check_job(case: Case, probed: Probed) -> None:
+    """The answer to a case; a job that it began is ended."""
+    answer = _answered(case)
+    if answer.status_code == 202:
+        probed.client.post(f"{V1}/jobs/{answer.json()['id']}/cancel")
+
+
+_ASK = {ENDLESS: _check_stream, WORKS: _check_job}
+
+
+def _answered(case: Case) -> Response:
     answer = case.call()
     is_not_yet = answer.status_code == 503 and answer.json()["code"] in NOT_YET
     assert answer.status_code < 500 or is_not_yet, f"{case.as_curl_command()}\n{answer.text}"
     case.validate_response(answer, checks=CHECKS)
+    return answer

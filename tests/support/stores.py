@@ -28,7 +28,7 @@ _CLOCK = {
 _RECENT = "judge.recent"
 """States of the last batches: they tell in which batches rows came."""
 _INCIDENTAL = {"organization_id", "n_events"}
-_NUMBERED = {"detection", "metric", "notification"}
+_NUMBERED = {"detection", "metric", "notification", "succession"}
 """Tables whose `id` counts insertions."""
 
 

@@ -104,7 +104,7 @@ from sereno.flows.segments import SegmentReport, load_segmentation, segment_work
 from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
-from sereno.flows.succession import find_model, promote_model, roll_back_model
+from sereno.flows.succession import find_model, model_history, promote_model, roll_back_model
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -941,6 +941,15 @@ class Workspace:
         """
         with self._store.read() as tx:
             return find_model(tx, model_id)
+
+    def model_history(self, model_id: str) -> list[dict[str, object]]:
+        """What was decided about the models of a model's profile, by whom and why, oldest first.
+
+        Raises:
+            NotFound: There is no such model, or several begin so.
+        """
+        with self._store.read() as tx:
+            return model_history(tx, find_model(tx, model_id))
 
     def promote_model(self, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
         """Let a model judge its profile, by its id or the beginning of it.

@@ -58,6 +58,7 @@ from sereno.store.schema import (
     request,
     silence,
     site,
+    succession,
     superseded_reading,
     timer,
     watch_checkpoint,
@@ -193,6 +194,7 @@ class ErasingSession(ColumnSession):
         counts += self._rewrite(notification, ("body", "last_error"), said)
         counts += self._rewrite(incident, ("comments", "evidence"), said)
         counts += self._rewrite(job, ("options", "progress", "result", "error"), said)
+        counts += self._rewrite(succession, ("reason",), said)
         counts += self._rewrite(api_key, ("sites",), said)
         counts += self._rewrite_brought(said)
         counts += self._delete_passing(said)

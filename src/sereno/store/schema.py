@@ -206,6 +206,21 @@ Index(
     postgresql_where=model.c.is_active,
 )
 
+succession = Table(
+    "succession",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("profile"),
+    _text("model_id"),
+    Column("before_id", CleanText),
+    Column("at", Instant, nullable=False),
+    _text("actor"),
+    _text("reason"),
+    Index("succession_of_profile", "organization_id", "profile", "id"),
+    sqlite_autoincrement=True,
+)
+
 watch_state = Table(
     "watch_state",
     metadata,
