@@ -166,6 +166,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "detector": "behaviour",
         "instant": NOW,
         "until": NOW + HOUR,
+        "due": NOW,
         "now": NOW + HOUR,
         "kinds": list(EventKind),
         "drop_timers.kinds": list(TimerKind),
