@@ -23,7 +23,16 @@ AT_WORK = b"Watching"
 START_S = 60.0
 # What belongs to a run and not to what was read: the machine's clock, delivery, who worked when.
 OUTBOX = frozenset({"notification", "delivery_attempt", "receiver_state", "timer"})
-_SKIPPED = OUTBOX | {"alembic_version", "audit_entry", "change", "lease", "metric", "sqlite_sequence"}
+_SKIPPED = OUTBOX | {
+    "alembic_version",
+    "audit_entry",
+    "brought",
+    "change",
+    "lease",
+    "metric",
+    "sqlite_sequence",
+    "succession",
+}
 _CLOCKS = frozenset({"at", "opened_at", "trained_at"})
 
 

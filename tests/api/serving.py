@@ -80,9 +80,18 @@ def key_for(
     *,
     organization: str = DEFAULT_ORGANIZATION,
     sites: list[str] | None = None,
+    sees_personal: bool = False,
 ) -> str:
     """A new key of an organization."""
     store = service.workspace(organization).store
     now = datetime.now(UTC)
-    secret, _ = add_key(store, f"test-{role.name.lower()}", role=role, author="test", now=now, sites=sites)
+    secret, _ = add_key(
+        store,
+        f"test-{role.name.lower()}{'-sees' if sees_personal else ''}",
+        role=role,
+        author="test",
+        now=now,
+        sites=sites,
+        sees_personal=sees_personal,
+    )
     return secret

@@ -14,7 +14,7 @@ from sereno.contracts.source import Item
 from sereno.domain.access import Role
 from sereno.domain.accounts import ApiKey, LoginSession, OneTimeLink, User
 from sereno.domain.adjustments import Adjustment
-from sereno.domain.audit import Act
+from sereno.domain.audit import Act, Bringer
 from sereno.domain.changes import ChangeKind
 from sereno.domain.corrections import Correction, CorrectionKind
 from sereno.domain.incidents import EventKind
@@ -144,6 +144,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         key = ApiKey("p" * 8, "gateway", SECRET, Role.SOURCE, (SECRET,), True, SECRET, NOW)
         tx.add_key(key)
         tx.note_act(Act(SECRET, "local", "cli", SECRET))
+        tx.note_brought(Bringer(SECRET, "api", SECRET), n_records=1, n_stored=1, at=NOW)
         tx.add_items("planta", [Item("i", SECRET.encode())], at=NOW)
         tx.save_source_state("planta", position=SECRET, heard_at=NOW)
         (item,) = tx.waiting_items("planta", limit=1)
@@ -166,6 +167,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "detector": "behaviour",
         "instant": NOW,
         "until": NOW + HOUR,
+        "due": NOW,
         "now": NOW + HOUR,
         "kinds": list(EventKind),
         "drop_timers.kinds": list(TimerKind),
@@ -268,6 +270,9 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "save_receiver_state.state": ReceiverState("ana", NOW),
         "request_key": "r",
         "check": "behaviour",
+        "bringer": Bringer("eva", "api", "x"),
+        "n_records": 1,
+        "n_stored": 1,
         "source": "planta",
         "items": [Item("i", b"x")],
         "item_id": item.id,

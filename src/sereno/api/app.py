@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 
 from sereno.api import description
 from sereno.api.guards import add_guards
+from sereno.api.masking import MaskNames
 from sereno.api.metrics import CountRequests, RequestFigures, registry_of
 from sereno.api.parameters import KnownParameters
 from sereno.api.problems import add_problem_handlers
@@ -64,6 +65,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.predictions = PredictionFigures()
     app.state.registry = registry_of(service)
     add_problem_handlers(app)
+    app.add_middleware(MaskNames, service=service)
     add_guards(app, service)
     app.add_middleware(CountRequests, figures=RequestFigures(app.state.registry))
     app.include_router(health.router)

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from sereno.api.security import Requirement, require
 from sereno.domain.access import Principal, Role
+from sereno.domain.audit import Bringer, Door
 from sereno.flows.service import Service
 from sereno.flows.workspace import Workspace
 
@@ -33,6 +34,10 @@ class Call:
     def workspace(self) -> Workspace:
         """Of the organization of who asks: nothing of another one can be reached from here."""
         return self.service.workspace(self.principal.organization)
+
+    def bringer(self, route: str) -> Bringer:
+        """Who brings the readings of this request."""
+        return Bringer(self.principal.name, Door.API, route, self.principal.address)
 
 
 def _call(requirement: Requirement) -> object:

@@ -236,7 +236,7 @@ class NotificationDocument(_Document):
     incident: str | None
     receiver: str
     event: str
-    status: Literal["queued", "held", "leased", "sent", "folded", "dead"]
+    status: Literal["queued", "held", "leased", "sent", "folded", "dead", "kept"]
     created_at: Time
     next_at: Time | None
     sent_at: Time | None
@@ -317,6 +317,7 @@ class ReceiverDocument(_Document):
     sent: int
     folded: int
     dead: int
+    kept: int = Field(description="That a restore keeps until somebody releases them.")
 
 
 class ModelDocument(_Document):

@@ -9,6 +9,7 @@ from functools import cache
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sereno.api.buckets import Buckets
@@ -132,6 +133,8 @@ class _Guard:
         try:
             self._check_request(scope)
             receive = await self._checked_body(scope, receive)
+        except ClientDisconnect:
+            return  # who sent half of a body is gone, and has said nothing
         except AccessError as error:
             await _answer(error, language_of(Request(scope)))(scope, receive, answered)
             return
@@ -170,7 +173,7 @@ async def _read(receive: Receive, most: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            break
+            raise ClientDisconnect
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:

@@ -1,7 +1,9 @@
 """Errors as problem documents (RFC 9457), in the language of who asks."""
 
+import errno
 import logging
 import secrets
+import tempfile
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -143,6 +145,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(SerenoError, _on_sereno_error)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(OSError, _on_system_error)
     app.add_exception_handler(Exception, _on_fault)
 
 
@@ -176,6 +179,14 @@ def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     }
     told = known.get(status, RequestRefused(detail=str(error.detail)))
     return _answer(request, told, status, headers=error.headers)
+
+
+def _on_system_error(request: Request, error: Exception) -> JSONResponse:
+    """A full disk is told as such wherever it was met, also where tables are written to be sent."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or tempfile.gettempdir()
+        return _answer(request, DiskFull(store=str(where)), HTTPStatus.INSUFFICIENT_STORAGE)
+    return _on_fault(request, error)
 
 
 def _on_fault(request: Request, error: Exception) -> JSONResponse:

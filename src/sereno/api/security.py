@@ -24,6 +24,7 @@ __all__ = [
     "Requirement",
     "check_confirmed",
     "check_same_origin",
+    "key_in",
     "require",
     "who_is_in",
 ]
@@ -78,6 +79,7 @@ class Requirement:
         """
         key = bearer.credentials if bearer is not None else header
         principal = from_address(await self._principal(request, key, cookie), request.state.address)
+        request.state.principal = principal
         if not principal.role.may(self.role):
             raise NotPermitted(
                 name=principal.name,
@@ -110,6 +112,14 @@ class Requirement:
         if self.is_open_locally and gate.settings.open_on_loopback and is_local(request.scope):
             return Principal(DEFAULT_ORGANIZATION, "loopback", self.role)
         raise NotAuthenticated
+
+
+def key_in(request: Request) -> str | None:
+    """The key that a request comes with, as the dependency above finds it; None without one."""
+    scheme, _, said = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and said:
+        return said
+    return request.headers.get(_HEADER.model.name)
 
 
 async def _form_token(request: Request) -> str | None:

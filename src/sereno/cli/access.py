@@ -218,6 +218,17 @@ def list_audit(
     _show(request, rows, ["at", "actor", "address", "door", "action", "subject"])
 
 
+@audit_app.command("readings")
+def list_brought(
+    context: typer.Context, limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50
+) -> None:
+    """Who brought readings, when and how many, newest first: an entry per minute."""
+    request: Request = context.obj
+    with _opened(request) as workspace, workspace.store.read() as tx:
+        rows = [one.to_json() for one in tx.brought(limit=limit)]
+    _show(request, rows, ["at", "actor", "address", "door", "subject", "batches", "records", "stored"])
+
+
 @audit_app.command("export")
 def export_audit(
     context: typer.Context,

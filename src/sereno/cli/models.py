@@ -18,6 +18,8 @@ models_app = typer.Typer(
 
 _COLUMNS = ("judges", "id", "detector", "trained_at", "assets", "requested", "promised", "realised", "claim")
 
+_HISTORY = ("at", "who", "event", "about", "reason")
+Reason = Annotated[str, typer.Option(help="Why; kept in its history.")]
 ModelId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")]
 
 
@@ -64,14 +66,39 @@ def show_card(context: typer.Context, model: ModelId) -> None:
         say(f"{name}: {value}")
 
 
+@models_app.command("history")
+def show_history(context: typer.Context, model: ModelId) -> None:
+    """What was decided about the models of its profile, by whom and why, oldest first."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        told = workspace.model_history(model)
+        language = workspace.language
+    if request.as_json:
+        show_json(told)
+        return
+    rows = [
+        {**one, "event": sentence(f"cli.models.event.{one['event']}", language), "about": _about(one)}
+        for one in told
+    ]
+    show_table(rows, _HISTORY, [sentence(f"cli.models.{name}", language) for name in _HISTORY])
+
+
+def _about(entry: dict[str, object]) -> str:
+    """What a decision was about: a model, or a check of an asset."""
+    return str(entry.get("model") or f"{entry.get('asset')}: {entry.get('check')}")
+
+
 @models_app.command("promote")
-def promote(context: typer.Context, model: ModelId) -> None:
+def promote(context: typer.Context, model: ModelId, reason: Reason = "") -> None:
     """Let this model judge its profile."""
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        card = workspace.promote_model(model)
+        card = workspace.promote_model(model, actor=_actor(), reason=reason)
         language = workspace.language
     _show_judge(request, card, language)
 
@@ -82,13 +109,14 @@ def roll_back(
     profile: Annotated[
         str | None, typer.Option(help="Profile, where more than one has been trained.")
     ] = None,
+    reason: Reason = "",
 ) -> None:
     """Let the model judge again that judged before the last recalibration or training."""
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        card = workspace.roll_back_model(profile)
+        card = workspace.roll_back_model(profile, actor=_actor(), reason=reason)
         language = workspace.language
     _show_judge(request, card, language)
 
@@ -124,6 +152,14 @@ def _show_judge(request: Request, card: "ModelCard", language: str) -> None:
         show_json(card.to_json())
     else:
         say(sentence("cli.models.now_judges", language, model=card.id, profile=card.profile))
+
+
+def _actor() -> str:
+    """Who runs the command."""
+    from sereno.domain.audit import current_act
+
+    act = current_act()
+    return "" if act is None else act.actor
 
 
 def _shown(row: dict[str, object], language: str) -> dict[str, object]:

@@ -15,7 +15,7 @@ sources_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_COLUMNS = ("name", "kind", "condition", "heard_at", "waiting", "quarantined", "issues")
+_COLUMNS = ("name", "kind", "condition", "heard_at", "waiting", "failing", "tries", "quarantined", "issues")
 
 
 @sources_app.callback()

@@ -6,7 +6,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["Act", "AuditEntry", "Door", "acting", "current_act", "redacted", "set_act"]
+__all__ = [
+    "Act",
+    "AuditEntry",
+    "Bringer",
+    "BroughtEntry",
+    "Door",
+    "acting",
+    "current_act",
+    "redacted",
+    "set_act",
+]
 
 HIDDEN = "********"
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "credential", "url", "options")
@@ -23,6 +33,8 @@ class Door:
     CLI = "cli"
     API = "api"
     CONSOLE = "console"
+    SOURCE = "source"
+    FILE = "file"
 
 
 @dataclass(slots=True)
@@ -76,6 +88,55 @@ class AuditEntry:
             "subject": self.subject,
             "before": self.before,
             "after": self.after,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bringer:
+    """Who brings readings, and how.
+
+    Attributes:
+        actor: The key, the user, or `sereno` where it fetches by itself.
+        door: As `api`, `source` or `file`.
+        subject: What it came through: a route, a source, a file.
+    """
+
+    actor: str
+    door: str
+    subject: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtEntry:
+    """What one bringer brought within a minute.
+
+    Attributes:
+        at: Start of the minute.
+        n_batches: Requests, portions of a file, or groups of messages.
+        n_records: Rows or records that came.
+        n_stored: Values, or records of a request, that were new or changed.
+    """
+
+    at: datetime
+    bringer: Bringer
+    n_batches: int
+    n_records: int
+    n_stored: int
+    last_at: datetime
+
+    def to_json(self) -> dict[str, object]:
+        """For listings and exports."""
+        return {
+            "at": self.at.isoformat(),
+            "last_at": self.last_at.isoformat(),
+            "actor": self.bringer.actor,
+            "address": self.bringer.address,
+            "door": self.bringer.door,
+            "subject": self.bringer.subject,
+            "batches": self.n_batches,
+            "records": self.n_records,
+            "stored": self.n_stored,
         }
 
 

@@ -4,12 +4,16 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from sereno.domain.errors import SerenoError
+from sereno.domain.errors import ExtraMissing, SerenoError, SourceUnreachable
+from sereno.domain.redaction import redacted
+from sereno.domain.time import isoformat
 from sereno.domain.version import VERSION
 from sereno.flows.build import Setup, has_store, open_workspace_store
 from sereno.flows.learning import ModelShelf
 from sereno.flows.receivers import ReceiverView, find_receivers
 from sereno.flows.room import LOW_DISK_BYTES, free_bytes
+from sereno.flows.source_views import SourceView, find_sources, reach_source
+from sereno.store import Store
 from sereno.store.outbox import DEAD
 
 __all__ = ["Finding", "diagnose"]
@@ -63,6 +67,7 @@ def _workspace(setup: Setup) -> list[Finding]:
             findings += [_yielded(name) for name in tx.foreign_views()]
         findings += _models(setup, ModelShelf(setup, store))
         findings += [_receiver(view) for view in find_receivers(setup, store)]
+        findings += _sources(setup, store)
     finally:
         store.close()
     return findings
@@ -93,6 +98,32 @@ def _receiver(view: ReceiverView) -> Finding:
     told = f"{view.condition}; {dead} given up" if dead else view.condition
     is_well = view.condition not in ("broken", "disabled") and not dead
     return _finding(f"receiver {view.lane.name}", f"{told} ({reason})" if reason else told, is_well=is_well)
+
+
+def _sources(setup: Setup, store: Store) -> list[Finding]:
+    """How each source is doing, and whether it answers now; nothing of where it is or how it is entered."""
+    try:
+        views = find_sources(setup, store)
+    except SerenoError as error:
+        return [_finding("sources", redacted(str(error)), is_well=False)]
+    return [_source(view) for view in views]
+
+
+def _source(view: SourceView) -> Finding:
+    said = [f"{view.feed.kind}, {view.condition}"]
+    is_reached = True
+    try:
+        reach_source(view.feed)
+    except (SourceUnreachable, ExtraMissing) as error:
+        is_reached = False
+        # What drivers say may hold addresses and more.
+        said.append("not installed" if isinstance(error, ExtraMissing) else "does not answer now")
+    said.append(f"last heard of {isoformat(view.heard_at) or 'never'}")
+    said.append(f"inbox: {view.counts.get('new', 0)} waiting, {view.counts.get('quarantined', 0)} set aside")
+    if view.n_failing:
+        said.append(f"{view.n_failing} failing, up to {view.n_tries} times")
+    is_well = is_reached and not view.is_silent and not view.n_failing
+    return _finding(f"source {view.feed.name}", "; ".join(said), is_well=is_well)
 
 
 def _finding(name: str, value: object, *, is_well: bool = True) -> Finding:

@@ -201,10 +201,10 @@ def find_incidents(
     assets = tx.assets(with_sources=True)
     places = {asset.key: _place(asset, profiles) for asset in assets}
     ids = {asset.key: asset.id for asset in assets}
-    found = [up_to_date(tx, incident, ids) for incident in tx.incidents()]
+    everything = tx.incidents()
+    found = [up_to_date(tx, incident, ids) for incident in everything]
     if since is not None:
         found = [i for i in found if i.ended_at is None or i.ended_at >= since]
-    everything = tx.incidents()
     alike, children = _similar(everything, places), _children(everything)
     views = [
         IncidentView(

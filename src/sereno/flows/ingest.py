@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from sereno.domain.audit import Bringer, Door, current_act
 from sereno.domain.errors import DataError, Fact, FileMissing
 from sereno.domain.failpoints import reach
 from sereno.domain.issues import DataIssue, QuarantinedRow
@@ -254,6 +255,8 @@ def _store_batches(
             lease.hold(tx)
             n_stored, late = _store_batch(tx, plan, batch, into, newest)
             n_new += n_stored
+            now = into.setup.clock()
+            tx.note_brought(_bringer(plan), n_records=len(batch.readings), n_stored=n_stored, at=now)
             report.add(replace(batch, issues=(*batch.issues, *late)))
             status: Literal["done", "reading"] = "done" if batch.is_last else "reading"
             tx.save_file(
@@ -264,10 +267,17 @@ def _store_batches(
                     status=status,
                     report=_entry(report),
                     n_new=n_before + n_new,
-                    at=into.setup.clock(),
+                    at=now,
                 )
             )
     return report, n_new
+
+
+def _bringer(plan: FilePlan) -> Bringer:
+    """Who reads a file: whoever asked for it, or sereno in a folder that it watches."""
+    act = current_act()
+    actor, address = ("sereno", "") if act is None else (act.actor, act.address)
+    return Bringer(actor, Door.FILE, plan.path.name, address)
 
 
 def _store_batch(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sereno.contracts.source import Record
+from sereno.domain.audit import Bringer, Door
 from sereno.domain.errors import DataError, SerenoError, StoreError, UsageError
 from sereno.domain.issues import DataIssue
 from sereno.domain.signals import AssetKey
@@ -160,7 +161,11 @@ class Intake:
             )
             for row in batch.quarantine:
                 outcome.refused |= dict.fromkeys(group.members[row.line - 1], row.reason)
-            outcome.n_values += self._append(tx, feed, batch)
+            n_stored = self._append(tx, feed, batch)
+            bringer = Bringer("sereno", Door.SOURCE, feed.name)
+            now = self.setup.clock()
+            tx.note_brought(bringer, n_records=len(group.records), n_stored=n_stored, at=now)
+            outcome.n_values += n_stored
         outcome.done = [one.id for one in pieces if one.id not in outcome.refused]
         return outcome
 

@@ -5,6 +5,7 @@ to leave now is held: for quiet hours, for a digest, or because the budget is us
 together. Messages of one incident that have not left yet become one.
 """
 
+import logging
 import os
 import random
 import socket
@@ -24,13 +25,32 @@ from sereno.settings.alerting import ReceiverSettings
 from sereno.store import NewNotification, ReceiverState, StoredAttempt, StoredNotification, Transaction
 from sereno.store.outbox import DEAD, HELD, QUEUED, SENT
 
-__all__ = ["DIGEST", "FAULT", "LEASE", "Lane", "claim", "new_owner", "retry_delay", "settle"]
+__all__ = [
+    "DIGEST",
+    "FAULT",
+    "LEASE",
+    "LOST",
+    "MOST_LOST",
+    "Lane",
+    "claim",
+    "new_owner",
+    "retry_delay",
+    "settle",
+]
+
+log = logging.getLogger(__name__)
 
 DIGEST = "digest"
 FAULT = "fault"
 """Code of what failed on our side: a message that cannot be written, a sender that raises."""
 _MOST_FAULTS = 5
 """Times that a message is tried which fails on our side; then it is given up, and its lane goes on."""
+LOST = "lost"
+"""Code of what was given up because whoever sent it ended each time."""
+MOST_LOST = 8
+"""Times in a row that whoever sends a message ends without an answer; then it is given up."""
+_QUICKLY_AGAIN = 2
+"""Times that it is tried again at once after that; further ones wait, so that others are told meanwhile."""
 LEASE = timedelta(minutes=11)
 """Time in which a notification is sent or its lease is lost; longer than any sender may take."""
 _FIRST_DELAY = timedelta(seconds=30)
@@ -195,7 +215,25 @@ def _take_back(tx: Transaction, lane: Lane, now: datetime, owner: str) -> None:
     for leased in tx.leases(lane.name):
         is_over = leased.lease_until is None or leased.lease_until <= now or leased.lease_owner == owner
         if is_over or _is_gone(leased.lease_owner or "", owner):
-            tx.give_back(leased, now)
+            _lose(tx, leased, now)
+
+
+def _lose(tx: Transaction, leased: StoredNotification, now: datetime) -> None:
+    """Let a message be tried again whose attempt ended without an answer, but not for ever.
+
+    Attempts are counted when a lease is taken: those without an answer ended whoever made them.
+    """
+    answered = max((one.number for one in tx.delivery_attempts([leased.id])), default=0)
+    n_lost = leased.attempts - answered
+    if n_lost < MOST_LOST:
+        waits = n_lost > _QUICKLY_AGAIN
+        delay = retry_delay(leased.dedup_key, n_lost - _QUICKLY_AGAIN) if waits else timedelta(0)
+        tx.give_back(leased, now + delay)
+        return
+    detail = f"whoever sent it ended without an answer, {n_lost} times in a row"
+    attempt = StoredAttempt(leased.id, leased.attempts, now, 0.0, Answer(Outcome.REFUSED, LOST, detail))
+    tx.record_attempt(leased, attempt, changes={"status": DEAD, "last_error": f"{LOST} {detail}"})
+    log.error("notification given up", extra={"receiver": leased.receiver, "key": leased.dedup_key})
 
 
 def _is_gone(holder: str, owner: str) -> bool:

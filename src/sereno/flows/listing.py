@@ -20,6 +20,7 @@ __all__ = [
     "asset_view",
     "detection_json",
     "issue_json",
+    "issue_place",
     "quality_of",
     "signal_json",
 ]
@@ -73,6 +74,15 @@ def signal_json(signal: Signal) -> dict[str, object]:
         "label": signal.label("en"),
         "label_es": signal.label("es"),
     }
+
+
+def issue_place(
+    last: FileIssue, page: Sequence[FileIssue], before: tuple[datetime, str, str, int] | None
+) -> tuple[datetime, str, str, int]:
+    """Where a page that ends with an issue ends, for the next one to begin: see `find_issues`."""
+    group = (last.at, last.sha256, last.issue.code)
+    earlier = before[3] if before is not None and before[:3] == group else 0
+    return (*group, earlier + sum((one.at, one.sha256, one.issue.code) == group for one in page))
 
 
 def issue_json(one: FileIssue) -> dict[str, object]:

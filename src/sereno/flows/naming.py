@@ -2,18 +2,21 @@
 
 import os
 import secrets
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
-from sereno.domain.errors import SettingsError
+from sereno.domain.errors import SettingsError, StoreError
+from sereno.domain.masking import Mask
 from sereno.domain.privacy import Pseudonyms
 from sereno.flows.build import Setup
 from sereno.notify.options import Place, resolve
 from sereno.store import Store
 
-__all__ = ["KEY_FILE", "known_names", "pseudonyms_of", "secrets_of"]
+__all__ = ["KEY_FILE", "NameBook", "known_names", "pseudonyms_of", "secrets_of"]
 
 KEY_FILE = "privacy.key"
 KEY_BYTES = 32
@@ -70,6 +73,52 @@ def _secret_texts(said: object) -> Iterator[str]:
     elif isinstance(said, list | tuple):
         for inner in said:
             yield from _secret_texts(inner)
+
+
+class NameBook:
+    """The names of a workspace, read again only when there are new ones; safe to share between threads."""
+
+    def __init__(self, setup: Setup, store: Store) -> None:
+        self._setup, self._store = setup, store
+        self._lock = threading.Lock()
+        self._pseudonyms = pseudonyms_of(setup)
+        self._numbers = Mask({}, self._pseudonyms.of)
+        self._version: tuple[int, ...] = ()
+        self._mask = self._numbers
+        self._behind: Mapping[str, str] = {}
+
+    @property
+    def has_personal(self) -> bool:
+        """Whether the settings say that names are personal; supply-point numbers always are."""
+        return bool(self._setup.settings.privacy.names)
+
+    def mask(self) -> Mask:
+        """What hides the names of today; those of the last look where the store does not answer."""
+        if self.has_personal:
+            with suppress(StoreError), self._lock:
+                self._look()
+        return self._mask
+
+    def behind(self) -> Mapping[str, str]:
+        """The name that each pseudonym stands for.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        with self._lock:
+            self._look()
+            return self._behind
+
+    def _look(self) -> None:
+        with self._store.read() as tx:
+            version = tx.names_version()
+        if version == self._version:
+            return
+        instead = pseudonyms_of(self._setup, known_names(self._store)).instead()
+        if self.has_personal:
+            self._mask = Mask(instead, self._pseudonyms.of)
+        self._behind = {pseudonym: name for name, pseudonym in instead.items()}
+        self._version = version
 
 
 def _key(setup: Setup) -> bytes:

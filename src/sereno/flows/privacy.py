@@ -7,6 +7,7 @@ import base64
 import json
 import secrets
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -36,9 +37,19 @@ from sereno.settings.keeping import RetentionSettings
 from sereno.store import SiteNames, Store, StoredAsset, Transaction
 from sereno.store.scrubbing import scrub
 
-__all__ = ["Erasure", "SiteExport", "erase_site", "export_site", "finish_erasures", "retain"]
+__all__ = [
+    "Erasure",
+    "SiteExport",
+    "erase_site",
+    "export_site",
+    "finish_erasures",
+    "retain",
+    "retain_in_batches",
+]
 
 _READ_BYTES = 1 << 20
+BATCH_ROWS = 20_000
+"""Rows of a table that go in one transaction when nobody asked for it."""
 
 
 @dataclass(slots=True)
@@ -172,14 +183,33 @@ def retain(
     store: Store, settings: RetentionSettings, *, at: datetime, actor: str, is_dry: bool = False
 ) -> Erasure:
     """Delete what is older than the settings allow, all of it in one transaction."""
-    limits = {name: getattr(settings, name) for name in RetentionSettings.model_fields if name != "max_rows"}
-    before = {name: at - age for name, age in limits.items() if age is not None}
     counts: Counter[str] = Counter()
     with suppress(_Undone), store.begin() as tx:
-        counts = tx.retain(before, settings.max_rows, at=at, actor=actor)
+        counts = tx.retain(_limits(settings, at), settings.max_rows, at=at, actor=actor)
         if is_dry:
             raise _Undone
     return Erasure("retention", "", counts, is_dry=is_dry)
+
+
+def retain_in_batches(
+    store: Store, settings: RetentionSettings, *, at: datetime, stop: threading.Event
+) -> Erasure:
+    """The same bit by bit, so that whoever stores meanwhile never waits long; each bit leaves a record."""
+    counts: Counter[str] = Counter()
+    before = _limits(settings, at)
+    while not stop.is_set():
+        with store.begin() as tx:
+            gone = tx.retain(before, settings.max_rows, at=at, actor="sereno", most=BATCH_ROWS)
+        if not gone:
+            break
+        counts += gone
+    return Erasure("retention", "", counts, is_dry=False)
+
+
+def _limits(settings: RetentionSettings, at: datetime) -> dict[str, datetime]:
+    """The instant before which each kind of thing goes."""
+    ages = {name: getattr(settings, name) for name in RetentionSettings.model_fields if name != "max_rows"}
+    return {name: at - age for name, age in ages.items() if age is not None}
 
 
 def _forget_words(said: Mentions) -> None:

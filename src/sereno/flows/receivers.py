@@ -199,6 +199,8 @@ def resend(setup: Setup, store: Store, ids: Sequence[int]) -> list[StoredNotific
 def release(setup: Setup, store: Store, ids: Sequence[int]) -> int:
     """Let notifications that a restore has kept leave, all of them without ids; returns how many are queued.
 
+    Escalations that it kept back go on once none is left.
+
     What its receiver has been told something later of leaves no more: the later message tells it, too.
 
     Raises:
@@ -213,6 +215,8 @@ def release(setup: Setup, store: Store, ids: Sequence[int]) -> int:
                 raise UsageError(detail=detail, command="notifications")
         leaving = [one.id for one in chosen if not _is_told_later(tx, one)]
         tx.release(leaving, setup.clock())
+        if not tx.notifications(statuses=[KEPT], limit=1):
+            tx.release_timers()
         return len(leaving)
 
 

@@ -1,6 +1,7 @@
 """Sources as people and machines read them: how each is doing, and what a sample of one says."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,11 +22,12 @@ from sereno.i18n.catalogue import issue_sentence
 from sereno.ingest import Batch
 from sereno.store import Store
 
-__all__ = ["SourceTrial", "SourceView", "find_sources", "try_source"]
+__all__ = ["SourceTrial", "SourceView", "find_sources", "reach_source", "try_source"]
 
 SAMPLE = 100
 """Records, items or files of a trial at most."""
 _SHOWN = 20
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,9 @@ class SourceView:
     Attributes:
         counts: Items of its inbox by status.
         n_issues: Data issues known of it.
+        n_failing: Waiting items that could not be judged so far.
+        n_tries: Of the one of them that was tried most often.
+        reasons: The first reasons for which items were set aside.
     """
 
     feed: Feed
@@ -42,6 +47,9 @@ class SourceView:
     counts: Mapping[str, int]
     is_silent: bool
     n_issues: int
+    n_failing: int = 0
+    n_tries: int = 0
+    reasons: Sequence[str] = ()
 
     @property
     def condition(self) -> str:
@@ -58,6 +66,9 @@ class SourceView:
             "waiting": self.counts.get("new", 0),
             "quarantined": self.counts.get("quarantined", 0),
             "issues": self.n_issues,
+            "failing": self.n_failing,
+            "tries": self.n_tries,
+            "reasons": list(self.reasons),
         }
 
 
@@ -122,6 +133,8 @@ def find_sources(setup: Setup, store: Store) -> list[SourceView]:
                 tx.count_items(feed.name),
                 feed.key in silent,
                 len(tx.issues(ledger_key(feed.name))),
+                *tx.count_tried(feed.name),
+                tuple(dict.fromkeys(one.error for one in tx.quarantined_items(feed.name, limit=_SHOWN))),
             )
             for feed in feeds
         ]
@@ -148,6 +161,40 @@ def try_source(workspace: Workspace, name: str, *, within: timedelta = timedelta
     else:
         records, refused, issues = _asked(cast(PolledSource, source))
     return _trial(feed, intake, records, refused, issues, now())
+
+
+def reach_source(feed: Feed, *, within: timedelta = timedelta(seconds=5)) -> None:
+    """Connect to a source and go again; nothing is read, acknowledged or stored.
+
+    Raises:
+        SourceUnreachable: It does not answer in time.
+    """
+    source = feed.source
+    if isinstance(source, WatchedFolder):
+        if not source.path.is_dir():
+            raise SourceUnreachable(address=str(source.path), detail="there is no such folder")
+        return
+    ended, inbox, failed = threading.Event(), TrialInbox(1, threading.Event()), list[Exception]()
+
+    def connect() -> None:
+        try:
+            if is_pushed(source):
+                source.listen(inbox, inbox.stop, is_trial=True)
+            else:
+                with cast(PolledSource, source).connect():
+                    inbox.heard()
+        except Exception as error:  # noqa: BLE001 - told by who waits
+            failed.append(error)
+        ended.set()
+
+    threading.Thread(target=connect, name=f"reach {feed.name}", daemon=True).start()
+    deadline = time.monotonic() + within.total_seconds()
+    while not (inbox.is_connected or ended.is_set()) and time.monotonic() < deadline:
+        ended.wait(_LOOK_S)
+    inbox.stop.set()
+    if not inbox.is_connected:
+        detail = str(failed[0]) if failed else "nobody answered in time"
+        raise SourceUnreachable(address=feed.name, detail=detail)
 
 
 def _asked(source: PolledSource) -> tuple[list[Record], list[str], list[DataIssue]]:

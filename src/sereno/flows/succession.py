@@ -1,12 +1,21 @@
 """Which of the trained models judges: promoted by a person, or taken back."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import ModelCard
+from sereno.domain.time import isoformat
 from sereno.store import Store, Transaction
 
-__all__ = ["RECALIBRATED_FROM", "find_model", "model_line", "promote_model", "roll_back_model"]
+__all__ = [
+    "RECALIBRATED_FROM",
+    "find_model",
+    "model_history",
+    "model_line",
+    "promote_model",
+    "roll_back_model",
+]
 
 RECALIBRATED_FROM = "recalibrated_from"
 """Setting of a model card: the model whose thresholds were found anew."""
@@ -50,11 +59,37 @@ def model_line(card: ModelCard, active: Mapping[str, str]) -> dict[str, object]:
     }
 
 
+def model_history(tx: Transaction, card: ModelCard) -> list[dict[str, object]]:
+    """What people and training decided about the models of a profile, oldest first.
+
+    Models that began to judge, with the reason; and verdicts that moved a threshold, or took that back.
+    """
+    told: list[dict[str, object]] = [
+        _entry(one.at, one.actor, "judges", model=one.model_id, before=one.before_id, reason=one.reason)
+        for one in tx.successions(card.profile)
+    ]
+    names = {one.id: str(one.key) for one in tx.assets(card.profile)}
+    for one in tx.adjustments(with_undone=True):
+        if one.asset_id not in names:
+            continue
+        verdict = tx.incident(one.incident_id).verdict
+        facts = {"asset": names[one.asset_id], "check": one.check, "incident": one.incident_id}
+        reason = "" if verdict is None else verdict.value
+        told.append(_entry(one.at, one.author, "verdict", factor=one.factor, reason=reason, **facts))
+        if one.undone_at is not None:
+            told.append(_entry(one.undone_at, one.undone_by or "", "undone", reason="", **facts))
+    return sorted(told, key=lambda entry: str(entry["at"]))
+
+
+def _entry(at: datetime, who: str, what: str, **facts: object) -> dict[str, object]:
+    return {"at": isoformat(at), "who": who or "sereno", "event": what, **facts}
+
+
 def promote_model(store: Store, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
     """Let a model judge its profile, by its id or the beginning of it.
 
     Args:
-        actor, reason: Who decided it and why; told to those who listen.
+        actor, reason: Who decided it and why; kept in its history.
 
     Raises:
         NotFound: There is no such model, or several begin so.
@@ -69,7 +104,7 @@ def roll_back_model(store: Store, profile: str | None, *, actor: str = "", reaso
     """Let the model judge again that was before the active one: the recalibrated one, or the older training.
 
     Args:
-        actor, reason: Who decided it and why; told to those who listen.
+        actor, reason: Who decided it and why; kept in its history.
 
     Raises:
         NotFound: There is no model before, or several profiles have models and none was named.

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from sereno.domain.audit import Bringer
 from sereno.domain.errors import DataError, KeyReused, NotFound, SerenoError, UsageError
 from sereno.domain.issues import MAX_QUARANTINE_TEXT, DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
@@ -42,6 +43,7 @@ class Submission:
         name: What the quarantine calls it.
         wants_verdicts: Whether the answer says what was thought of each record.
         sites: The only sites that who sends it may write; None for all.
+        bringer: Who sends it; noted where it is said.
     """
 
     records: Sequence[Mapping[str, object]] = ()
@@ -55,6 +57,7 @@ class Submission:
     name: str = "records"
     wants_verdicts: bool = False
     sites: frozenset[str] | None = None
+    bringer: Bringer | None = None
 
     @property
     def n_records(self) -> int:
@@ -314,6 +317,9 @@ class Taker:
             tx.keep_answer(kept, at=now)
         if receipt.quarantined:
             _keep_quarantined(tx, submission, receipt, now)
+        if submission.bringer is not None:
+            n_stored = receipt.n_new + receipt.n_changed
+            tx.note_brought(submission.bringer, n_records=receipt.n_records, n_stored=n_stored, at=now)
         read.answer = receipt
 
     def _with_rows(self, read: _Read, judged: Mapping[RowPlace, RowJudgement]) -> Receipt | SerenoError:

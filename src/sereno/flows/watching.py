@@ -24,6 +24,7 @@ __all__ = [
     "FolderLook",
     "WatchedFolder",
     "keep_calibrated",
+    "keep_retained",
     "take_finished",
     "wait_for_change",
     "watch_folders",
@@ -128,6 +129,7 @@ def watch_folders(
             if stop.is_set():
                 return
             keep_calibrated(workspace)
+            keep_retained(workspace, stop)
             if is_once and not is_waiting:
                 workspace.deliver_due()
                 return
@@ -149,6 +151,24 @@ def keep_calibrated(workspace: Workspace) -> None:
         if isinstance(error, StoreError) and not error.is_retriable:
             raise
         log.warning("not recalibrated", extra={"error": str(error)})
+
+
+def keep_retained(workspace: Workspace, stop: threading.Event) -> None:
+    """Delete what is too old, once a day; a store that is away now may take it later."""
+    if not workspace.is_retention_due:
+        return
+    try:
+        with workspace.duty("retain"):
+            found = workspace.retain_when_due(stop)
+    except LeaseTaken:  # another engine is at it
+        return
+    except StoreError as error:
+        if not error.is_retriable:
+            raise
+        log.warning("old rows not deleted", extra={"error": str(error)})
+        return
+    if found is not None and found.counts:
+        log.info("old rows deleted", extra={"rows": sum(found.counts.values())})
 
 
 class _Taken(Enum):

@@ -1,5 +1,6 @@
 """A workspace: a folder with settings, a store and models, and the whole journey as methods."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -24,6 +25,7 @@ from sereno.domain.errors import (
 )
 from sereno.domain.incidents import EventKind, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import ModelCard
+from sereno.domain.masking import Mask
 from sereno.domain.privacy import Pseudonyms
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
@@ -70,10 +72,10 @@ from sereno.flows.life import LifePolicy
 from sereno.flows.listing import AssetView, asset_view, quality_of
 from sereno.flows.logs import logging_to
 from sereno.flows.models import TrainedModel
-from sereno.flows.naming import known_names, pseudonyms_of, secrets_of
+from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
-from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain
+from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain, retain_in_batches
 from sereno.flows.recalibration import (
     Recalibration,
     is_recalibration_due,
@@ -102,7 +104,7 @@ from sereno.flows.segments import SegmentReport, load_segmentation, segment_work
 from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
-from sereno.flows.succession import find_model, promote_model, roll_back_model
+from sereno.flows.succession import find_model, model_history, promote_model, roll_back_model
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -126,6 +128,8 @@ from sereno.store.scrubbing import scrub
 
 __all__ = ["Workspace"]
 
+_RETAINED_EVERY = timedelta(days=1)
+
 
 class Workspace:
     """An opened workspace; close it, or use it as a context.
@@ -143,11 +147,13 @@ class Workspace:
         self._models = ModelShelf(setup, store)
         self._records = RecordPath(setup, store, self._models)
         self._book = IncidentBook(store, setup.profiles, lambda: self.settings.tariff)
+        self._names = NameBook(setup, store)
         self._changes = ChangeFeed(store)
         self._jobs = JobRunner(
             setup.folder, store, clock=setup.clock, language=setup.language, done=self._look_again
         )
         self._kept_scoring: Scoring | None = None
+        self._retained_at: datetime | None = None
 
     @classmethod
     def open(
@@ -936,6 +942,15 @@ class Workspace:
         with self._store.read() as tx:
             return find_model(tx, model_id)
 
+    def model_history(self, model_id: str) -> list[dict[str, object]]:
+        """What was decided about the models of a model's profile, by whom and why, oldest first.
+
+        Raises:
+            NotFound: There is no such model, or several begin so.
+        """
+        with self._store.read() as tx:
+            return model_history(tx, find_model(tx, model_id))
+
     def promote_model(self, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
         """Let a model judge its profile, by its id or the beginning of it.
 
@@ -1128,6 +1143,19 @@ class Workspace:
         """What stands for the personal names of this workspace where somebody may not see them."""
         return pseudonyms_of(self._setup, known_names(self._store))
 
+    @property
+    def has_personal(self) -> bool:
+        """Whether the settings say that names of sites or assets are personal."""
+        return self._names.has_personal
+
+    def mask(self) -> Mask:
+        """What hides personal names and supply-point numbers in any text."""
+        return self._names.mask()
+
+    def names_behind(self) -> Mapping[str, str]:
+        """The name that each pseudonym stands for, for those who ask by one."""
+        return self._names.behind()
+
     def logging(self) -> AbstractContextManager[Path | None]:
         """Write the log of this process as the settings say, as long as the context lasts."""
         names, hidden = self.pseudonyms(), secrets_of(self._setup)
@@ -1170,6 +1198,27 @@ class Workspace:
         """
         self._records.forget()
         return retain(self._store, self.settings.retention, at=self.now(), actor=actor, is_dry=is_dry)
+
+    @property
+    def is_retention_due(self) -> bool:
+        """Whether a day has passed since this process deleted what was too old."""
+        return self._retained_at is None or self.now() - self._retained_at >= _RETAINED_EVERY
+
+    def retain_when_due(self, stop: threading.Event | None = None) -> Erasure | None:
+        """Delete what is older than the settings allow, bit by bit, once a day; None where it is not time.
+
+        Args:
+            stop: Ends it between two bits; the rest goes the next time.
+        """
+        if not self.is_retention_due:
+            return None
+        now = self.now()
+        self._records.forget()
+        found = retain_in_batches(
+            self._store, self.settings.retention, at=now, stop=stop or threading.Event()
+        )
+        self._retained_at = now
+        return found
 
     def scrub(self) -> None:
         """Write the database anew without the space of what was deleted.
@@ -1294,12 +1343,13 @@ class Workspace:
             return [one for one, _ in tx.find_detections(query, limit=limit)]
 
     def issues(
-        self, *, code: str | None = None, before: tuple[datetime, str, str, str] | None = None, limit: int
+        self, *, code: str | None = None, before: tuple[datetime, str, str, int] | None = None, limit: int
     ) -> list[FileIssue]:
         """What was wrong in the files, those of the newest first.
 
         Args:
-            before: When its file was read, digest, code and place of the one after which to begin.
+            before: When its file was read, digest and code of the one after which to begin, and how many of
+                that file and code were given, itself too.
         """
         with self._store.read() as tx:
             return tx.find_issues(code=code, before=before, limit=limit)

@@ -31,7 +31,7 @@ class StatusSettings(Branch):
 
 
 class RetentionSettings(Branch):
-    """How long things are kept; for ever unless said. `sereno privacy retain` deletes what is older."""
+    """How long things are kept; for ever where nothing is said. `sereno privacy retain` deletes others."""
 
     readings: Duration | None = Field(default=None, description="Age of readings, by their instant.")
     incidents: Duration | None = Field(
@@ -46,6 +46,9 @@ class RetentionSettings(Branch):
         default=None, description="Age of rows that could not be used, by when their file was read."
     )
     metrics: Duration | None = Field(default=None, description="Age of the figures that each score notes.")
+    brought: Duration | None = Field(
+        default=timedelta(days=90), description="Age of the entries that say who brought readings."
+    )
     max_rows: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
         description="Most rows of a profile; the oldest are deleted: {motor: 20000}.",

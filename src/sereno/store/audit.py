@@ -1,29 +1,38 @@
 """The log of what was done: added to in the transaction that does it, never changed."""
 
+import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from sereno.domain.audit import Act, AuditEntry, redacted
+from sereno.domain.audit import Act, AuditEntry, Bringer, BroughtEntry, redacted
 from sereno.domain.incidents import Incident
 from sereno.domain.time import system_clock
-from sereno.store.schema import audit_entry
-from sereno.store.session import AuditedChange, Session
+from sereno.store.schema import audit_entry, brought
+from sereno.store.session import AuditedChange, Session, Upsert
 
-__all__ = ["AuditSession"]
+__all__ = ["AuditSession", "count_brought"]
 
 _COLUMNS = [audit_entry.c[one.name] for one in fields(AuditEntry)]
 MAX_CHANGES = 50
 """Changes of one act that are noted one by one; of more only what was asked for."""
 
 CHUNK_ROWS = 1_000
+_WRITER = secrets.token_hex(4)
+"""Each process counts for itself: two never wait for each other's row."""
 
 
 class AuditSession(Session):
     """The part of a transaction that notes who did what."""
+
+    def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
+        super().__init__(connection, organization_id, store)
+        self._brought: dict[tuple[Bringer, datetime], BroughtEntry] = {}
 
     def note_act(self, act: Act, *, at: datetime | None = None) -> None:
         """Note an act with what this transaction has changed, or else with what was asked for.
@@ -67,6 +76,64 @@ class AuditSession(Session):
         while chunk := rows.fetchmany(CHUNK_ROWS):
             yield from (AuditEntry(**row) for row in chunk)
 
+    def note_brought(self, bringer: Bringer, *, n_records: int, n_stored: int, at: datetime) -> None:
+        """Note a batch of readings: those of a bringer within a minute become one entry."""
+        minute = at.replace(second=0, microsecond=0)
+        before = self._brought.get((bringer, minute), BroughtEntry(minute, bringer, 0, 0, 0, at))
+        self._brought[bringer, minute] = BroughtEntry(
+            minute,
+            bringer,
+            before.n_batches + 1,
+            before.n_records + n_records,
+            before.n_stored + n_stored,
+            max(before.last_at, at),
+        )
+        self._is_holding = True
+
+    def flush(self) -> None:
+        """Write what was held back to be written together."""
+        super().flush()
+        if not self._brought:
+            return
+        rows = [
+            {
+                "organization_id": self._organization_id,
+                **asdict(one.bringer),
+                "at": one.at,
+                "writer": _WRITER,
+                "n_batches": one.n_batches,
+                "n_records": one.n_records,
+                "n_stored": one.n_stored,
+                "last_at": one.last_at,
+            }
+            for one in self._brought.values()
+        ]
+        self._brought = {}
+        self._connection.execute(count_brought(is_postgres=self._is_postgres), rows)
+
+    def brought(self, *, until: datetime | None = None, limit: int | None = None) -> list[BroughtEntry]:
+        """Who brought readings, when, how many; newest first.
+
+        Args:
+            until: Only minutes that began before this instant.
+        """
+        table = brought.c
+        query = select(brought).where(table.organization_id == self._organization_id)
+        if until is not None:
+            query = query.where(table.at < until)
+        ordered = query.order_by(table.at.desc(), table.actor, table.subject, table.address, table.writer)
+        return [
+            BroughtEntry(
+                row.at,
+                Bringer(row.actor, row.door, row.subject, row.address),
+                row.n_batches,
+                row.n_records,
+                row.n_stored,
+                row.last_at,
+            )
+            for row in self._connection.execute(ordered.limit(limit))
+        ]
+
     def _incident_changes(self) -> Iterator[AuditedChange]:
         for one in self.recorded:
             if one.event.actor == "sereno":
@@ -74,6 +141,15 @@ class AuditSession(Session):
             before = None if one.before is None else _outline(one.before)
             after = {**_outline(one.after), "event": one.event.kind.value, **one.event.facts}
             yield AuditedChange(f"incident {one.after.id}", before, after)
+
+
+@cache
+def count_brought(*, is_postgres: bool) -> Upsert:
+    """The statement that adds to the entry of a minute; kept, as to build it takes longer than to run it."""
+    new: Upsert = postgresql.insert(brought) if is_postgres else sqlite.insert(brought)
+    sums = {name: brought.c[name] + new.excluded[name] for name in ("n_batches", "n_records", "n_stored")}
+    key = [one.name for one in brought.primary_key]
+    return new.on_conflict_do_update(index_elements=key, set_={**sums, "last_at": new.excluded["last_at"]})
 
 
 def _outline(incident: Incident) -> Mapping[str, Any]:

@@ -10,12 +10,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy import Text as PlainText
 from sqlalchemy import cast as sql_cast
 
 from sereno.domain.errors import NotFound
 from sereno.domain.mentions import Mentions
+from sereno.store.audit import count_brought
 from sereno.store.column_types import Instant, clean_text
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.outbox import DEAD, FOLDED, SENT
@@ -24,6 +38,7 @@ from sereno.store.schema import (
     api_key,
     asset,
     audit_entry,
+    brought,
     change,
     correction,
     data_issue,
@@ -43,6 +58,7 @@ from sereno.store.schema import (
     request,
     silence,
     site,
+    succession,
     superseded_reading,
     timer,
     watch_checkpoint,
@@ -136,6 +152,18 @@ class ErasingSession(ColumnSession):
         query = select(asset.c.name).where(asset.c.organization_id == self._organization_id).distinct()
         return list(self._connection.execute(query.order_by(asset.c.name)).scalars())
 
+    def names_version(self) -> tuple[int, int, int]:
+        """Another one as soon as there is a new site or asset."""
+        tables = (site, asset, erasure)
+        counts = (
+            select(func.coalesce(func.max(one.c.id), 0))
+            .where(one.c.organization_id == self._organization_id)
+            .scalar_subquery()
+            for one in tables
+        )
+        first, second, third = self._connection.execute(select(*counts)).one()
+        return first, second, third
+
     def rows_of_site(self, names: SiteNames) -> Iterator[tuple[str, Iterator[Mapping[str, object]]]]:
         """Everything but readings that is stored of a site: by table, its rows as they are."""
         for table, condition in self._owned(names):
@@ -166,7 +194,9 @@ class ErasingSession(ColumnSession):
         counts += self._rewrite(notification, ("body", "last_error"), said)
         counts += self._rewrite(incident, ("comments", "evidence"), said)
         counts += self._rewrite(job, ("options", "progress", "result", "error"), said)
+        counts += self._rewrite(succession, ("reason",), said)
         counts += self._rewrite(api_key, ("sites",), said)
+        counts += self._rewrite_brought(said)
         counts += self._delete_passing(said)
         self._close_record(record, +counts)
         return +counts
@@ -228,28 +258,30 @@ class ErasingSession(ColumnSession):
         *,
         at: datetime,
         actor: str,
+        most: int | None = None,
     ) -> Counter[str]:
         """Delete what is too old, by kind of thing, and the oldest rows beyond a profile's most.
 
         Args:
-            before: Of `readings`, `incidents`, `detections`, `notifications`, `quarantine` and `metrics`,
-                the instant before which they go.
+            most: Rows of each table that go at most, so that nobody waits long; with those that hang on them.
+            before: Of `readings`, `incidents`, `detections`, `notifications`, `quarantine`, `metrics` and
+                `brought`, the instant before which they go.
         """
         record = self._open_record("retention", "", at, actor, "", before=before.get("incidents"))
         counts: Counter[str] = Counter()
         if "readings" in before:
-            counts += self._delete_readings(before["readings"])
-        for profile, most in max_rows.items():
-            counts += self._trim_all(profile, most)
+            counts += self._delete_readings(before["readings"], most)
+        for profile, n_kept in max_rows.items():
+            counts += self._trim_all(profile, n_kept, most)
         if "incidents" in before:
-            counts += self._delete_incidents(before["incidents"])
+            counts += self._delete_incidents(before["incidents"], most)
         for name, (table, condition) in self._aged(before).items():
             if name == "notifications":
-                ids = select(notification.c.id).where(condition)
+                ids = select(notification.c.id).where(condition).order_by(notification.c.id).limit(most)
                 self._let_go_of_carriers(ids)
                 attempts = delete(delivery_attempt).where(delivery_attempt.c.notification_id.in_(ids))
                 counts[delivery_attempt.name] += self._connection.execute(attempts).rowcount
-            counts[table.name] += self._connection.execute(delete(table).where(condition)).rowcount
+            counts[table.name] += self._delete_some(table, condition, most)
         if +counts:
             self._close_record(record, +counts)
         else:
@@ -378,23 +410,50 @@ class ErasingSession(ColumnSession):
                 counts[f"{table.name} (rewritten)"] += 1
         return counts
 
-    def _delete_readings(self, before: datetime) -> Counter[str]:
+    def _rewrite_brought(self, said: Mentions) -> Counter[str]:
+        """Who brought readings stays; where the words name the site, a token does."""
+        columns = ("actor", "subject")
+        query = select(brought).where(brought.c.organization_id == self._organization_id)
+        found = self._connection.execute(query.where(_may_say(brought, columns, said))).mappings().all()
+        counts: Counter[str] = Counter()
+        for row in map(dict, found):
+            clean = {name: said.text(row[name]) for name in columns}
+            if clean != {name: row[name] for name in columns}:
+                self._connection.execute(delete(brought).where(*_key(brought, row)))
+                self._connection.execute(count_brought(is_postgres=self._is_postgres), row | clean)
+                counts[f"{brought.name} (rewritten)"] += 1
+        return counts
+
+    def _delete_some(self, table: Table, condition: ColumnElement[bool], most: int | None) -> int:
+        """Delete rows, the first ones by their key where only so many may go."""
+        if most is not None:
+            key = list(table.primary_key)
+            first = select(*key).where(condition).order_by(*key).limit(most)
+            condition = tuple_(*key).in_(first)
+        return self._connection.execute(delete(table).where(condition)).rowcount
+
+    def _delete_readings(self, before: datetime, most: int | None) -> Counter[str]:
         counts: Counter[str] = Counter()
         mine = f"asset_id IN (SELECT id FROM asset WHERE organization_id = {self._organization_id:d})"
         for name in (*(one.name for one in self._reading_tables().values()), superseded_reading.name):
-            statement = text(f'DELETE FROM "{name}" WHERE {mine} AND ts < :before')
+            old = f"{mine} AND ts < :before"
+            if most is not None:
+                first = f'SELECT asset_id, ts FROM "{name}" WHERE {old} LIMIT {most:d}'
+                old = f"(asset_id, ts) IN ({first})"
+            statement = text(f'DELETE FROM "{name}" WHERE {old}')
             timed = statement.bindparams(bindparam("before", type_=Instant()))
             counts[name] += self._connection.execute(timed, {"before": before}).rowcount
         return counts
 
-    def _trim_all(self, profile: str, most: int) -> Counter[str]:
+    def _trim_all(self, profile: str, n_kept: int, most: int | None) -> Counter[str]:
         """Delete the oldest rows of a profile until so many remain."""
         table = self._reading_table(profile)
         if table is None:
             return Counter()
         mine = self._own_rows(table)
         n_rows = int(self._connection.exec_driver_sql(f"SELECT COUNT(*) {mine}").scalar_one())
-        n_oldest = max(n_rows - most, 0)
+        n_oldest = max(n_rows - n_kept, 0)
+        n_oldest = n_oldest if most is None else min(n_oldest, most)
         if n_oldest:
             oldest = f"SELECT asset_id, ts {mine} ORDER BY ts, asset_id LIMIT {n_oldest:d}"
             statement = f'DELETE FROM "{table.name}" WHERE (asset_id, ts) IN ({oldest})'
@@ -405,7 +464,7 @@ class ErasingSession(ColumnSession):
         mine = f"SELECT id FROM asset WHERE organization_id = {self._organization_id:d}"
         return f'FROM "{table.name}" WHERE asset_id IN ({mine})'
 
-    def _delete_incidents(self, before: datetime) -> Counter[str]:
+    def _delete_incidents(self, before: datetime, most: int | None) -> Counter[str]:
         """Closed ones that ended; one whose verdict holds a threshold stays as long as it does."""
         in_force = select(adjustment.c.incident_id).where(adjustment.c.undone_at.is_(None))
         query = select(incident.c.id).where(
@@ -414,7 +473,7 @@ class ErasingSession(ColumnSession):
             incident.c.ended_at < before,
             incident.c.id.not_in(in_force),
         )
-        ids = list(self._connection.execute(query).scalars())
+        ids = list(self._connection.execute(query.order_by(incident.c.id).limit(most)).scalars())
         counts: Counter[str] = Counter()
         for start in range(0, len(ids), MAX_IDS):
             counts += self._delete_incidents_of(ids[start : start + MAX_IDS])
@@ -455,6 +514,9 @@ class ErasingSession(ColumnSession):
             )
             mine = quarantined_row.c.organization_id == self._organization_id
             found["quarantine"] = (quarantined_row, mine & quarantined_row.c.sha256.in_(files))
+        if "brought" in before:
+            mine = brought.c.organization_id == self._organization_id
+            found["brought"] = (brought, mine & (brought.c.at < before["brought"]))
         if "metrics" in before:
             mine = metric.c.organization_id == self._organization_id
             found["metrics"] = (metric, mine & (metric.c.at < before["metrics"]))

@@ -131,6 +131,14 @@ class InboxSession(Session):
         )
         return dict(self._connection.execute(query).all())
 
+    def count_tried(self, source: str) -> tuple[int, int]:
+        """How many waiting items have failed at least once, and the most failures of one of them."""
+        query = select(func.count(), func.coalesce(func.max(inbox.c.attempts), 0)).where(
+            *self._items_of(inbox, source), inbox.c.status == NEW, inbox.c.attempts > 0
+        )
+        count, most = self._connection.execute(query).one()
+        return count, most
+
     def source_state(self, source: str) -> SourceState:
         """How far a source has been read."""
         query = select(cursor.c.position, cursor.c.heard_at).where(*self._items_of(cursor, source))

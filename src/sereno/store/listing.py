@@ -194,12 +194,13 @@ class ListSession(ColumnSession):
         return [StoredNotification(**dict(row)) for row in rows]
 
     def find_issues(
-        self, *, code: str | None = None, before: tuple[datetime, str, str, str] | None = None, limit: int
+        self, *, code: str | None = None, before: tuple[datetime, str, str, int] | None = None, limit: int
     ) -> list[FileIssue]:
         """What was wrong in the files, those of the newest file first.
 
         Args:
-            before: Of the one after which the page begins: when its file was read, digest, code and place.
+            before: Of the one after which the page begins: when its file was read, digest, code, and how many
+                of that file and code were given, itself too. Places may name people: they stand in no cursor.
         """
         table, file = data_issue.c, file_ledger.c
         key = (file.at, table.sha256, table.code, table.where)
@@ -212,8 +213,10 @@ class ListSession(ColumnSession):
         if code is not None:
             statement = statement.where(table.code == code)
         if before is not None:
-            statement = statement.where(_before(key, before))
-        rows = self._connection.execute(statement.order_by(*(one.desc() for one in key)).limit(limit))
+            kinds = [one.type for one in key[:3]]
+            statement = statement.where(tuple_(*key[:3]) <= tuple_(*before[:3], types=kinds))
+        ordered = statement.order_by(*(one.desc() for one in key)).offset(0 if before is None else before[3])
+        rows = self._connection.execute(ordered.limit(limit))
         return [
             FileIssue(sha256, name, at, DataIssue(code, where, count, facts))
             for at, sha256, code, where, name, count, facts in rows

@@ -1,16 +1,37 @@
 """Trained models: their cards, where they lie, and which one judges."""
 
-from sqlalchemy import ColumnElement, select, update
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, insert, select, update
 
 from sereno.domain.changes import ChangeKind
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import ModelCard
+from sereno.domain.time import system_clock
 from sereno.store.codec import card_document, card_of
 from sereno.store.records import StoredModel
-from sereno.store.schema import model
+from sereno.store.schema import model, succession
 from sereno.store.session import Session
 
-__all__ = ["ModelSession"]
+__all__ = ["ModelSession", "Succession"]
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """That a model began to judge.
+
+    Attributes:
+        before_id: The model that judged until then; None for the first.
+        actor: Who decided it; empty where training did.
+    """
+
+    profile: str
+    model_id: str
+    before_id: str | None
+    at: datetime
+    actor: str
+    reason: str
 
 
 class ModelSession(Session):
@@ -43,7 +64,7 @@ class ModelSession(Session):
         """Let a model judge, instead of the one that judged its profile before.
 
         Args:
-            actor, reason: Who decided it and why; told to those who listen.
+            actor, reason: Who decided it and why; kept, and told to those who listen.
 
         Raises:
             NotFound: There is no such model.
@@ -59,7 +80,18 @@ class ModelSession(Session):
         change = update(model).where(mine, model.c.profile == profile)
         self._connection.execute(change.where(model.c.is_active).values(is_active=False))
         self._connection.execute(change.where(model.c.id == model_id).values(is_active=True))
+        row = {"profile": profile, "model_id": model_id, "before_id": before and before["model"]}
+        row |= {"organization_id": self._organization_id, "at": system_clock()}
+        self._connection.execute(insert(succession), row | {"actor": actor, "reason": reason})
         self.note(ChangeKind.MODEL, profile, model=model_id, actor=actor, reason=reason)
+
+    def successions(self, profile: str) -> list[Succession]:
+        """Which models judged assets of a profile, since when and why, oldest first."""
+        table = succession.c
+        columns = (table.profile, table.model_id, table.before_id, table.at, table.actor, table.reason)
+        mine = (table.organization_id == self._organization_id, table.profile == profile)
+        rows = self._connection.execute(select(*columns).where(*mine).order_by(table.id))
+        return [Succession(*row) for row in rows]
 
     def _models(self, *where: ColumnElement[bool]) -> list[StoredModel]:
         mine = model.c.organization_id == self._organization_id

@@ -348,11 +348,11 @@ class OutboxSession(Session):
             [_table.receiver == receiver, _table.status == QUEUED, _table.next_at > now], {"next_at": now}
         )
 
-    def give_back(self, leased: StoredNotification, now: datetime) -> None:
+    def give_back(self, leased: StoredNotification, due: datetime) -> None:
         """Put a notification back whose lease is lost; whether it arrived nobody knows."""
         self._change(
             [_table.id == leased.id, _table.lease_owner == leased.lease_owner],
-            {"status": QUEUED, "next_at": now, "lease_until": None, "lease_owner": None},
+            {"status": QUEUED, "next_at": due, "lease_until": None, "lease_owner": None},
         )
 
     def fold(self, ids: Collection[int], into: int, *, event: str, body: Mapping[str, object]) -> None:

@@ -207,6 +207,21 @@ Index(
     postgresql_where=model.c.is_active,
 )
 
+succession = Table(
+    "succession",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("profile"),
+    _text("model_id"),
+    Column("before_id", CleanText),
+    Column("at", Instant, nullable=False),
+    _text("actor"),
+    _text("reason"),
+    Index("succession_of_profile", "organization_id", "profile", "id"),
+    sqlite_autoincrement=True,
+)
+
 watch_state = Table(
     "watch_state",
     metadata,
@@ -417,6 +432,7 @@ timer = Table(
     _text("kind"),
     Column("step", Integer, nullable=False),
     Column("due_at", Instant, nullable=False),
+    Column("is_kept", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("incident_id", "kind", "step"),
     Index("timer_due", "organization_id", "due_at"),
 )
@@ -615,6 +631,23 @@ audit_entry = Table(
     Column("after", StrictJson),
     Index("audit_of_organization", "organization_id", "id"),
     sqlite_autoincrement=True,
+)
+
+brought = Table(
+    "brought",
+    metadata,
+    _organization(),
+    Column("at", Instant, nullable=False),
+    _text("actor"),
+    _text("door"),
+    _text("subject"),
+    _text("address"),
+    _text("writer"),
+    Column("n_batches", BigInteger, nullable=False),
+    Column("n_records", BigInteger, nullable=False),
+    Column("n_stored", BigInteger, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    PrimaryKeyConstraint("organization_id", "at", "actor", "door", "subject", "address", "writer"),
 )
 
 change = Table(

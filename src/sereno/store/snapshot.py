@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 
 from sereno.domain.errors import StoreError, StoreUnreachable
 from sereno.domain.failpoints import reach
+from sereno.domain.timers import TimerKind
 from sereno.store.engine import BUSY_TIMEOUT_MS, READ_ONLY, driver_error, parse_url, sqlite_path
 from sereno.store.failures import FailureTranslator
 from sereno.store.isolation import isolate_tables
@@ -42,10 +43,13 @@ __all__ = [
 
 DATABASE_FILE = "sereno.db"
 _KEEP = (
-    f"UPDATE notification SET status = '{KEPT}', lease_until = NULL, lease_owner = NULL "
-    f"WHERE status IN ('{QUEUED}', '{HELD}', '{LEASED}')"
+    (
+        f"UPDATE notification SET status = '{KEPT}', lease_until = NULL, lease_owner = NULL "
+        f"WHERE status IN ('{QUEUED}', '{HELD}', '{LEASED}')"
+    ),
+    f"UPDATE timer SET is_kept = true WHERE kind = '{TimerKind.ESCALATE.value}'",
 )
-"""Nothing that a copy still had to send leaves before somebody releases it."""
+"""Nothing that a copy still had to send leaves, and nobody is called, before somebody releases it."""
 COPY_SUFFIX = ".copy"
 COPY_BYTES = 1 << 20
 NOT_KEPT = frozenset({VERSION_TABLE, "lease"})
@@ -173,7 +177,8 @@ def prepare_file(path: Path, snapshot: Snapshot, *, keeps_pending: bool = False)
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
             if keeps_pending:
-                connection.execute(_KEEP)
+                for statement in _KEEP:
+                    connection.execute(statement)
                 connection.commit()
 
 
@@ -222,7 +227,8 @@ def fill_store(url: str, folder: Path, snapshot: Snapshot, *, keeps_pending: boo
         if snapshot.schema < SCHEMA:
             run_migrations(connection)
         if keeps_pending:
-            connection.exec_driver_sql(_KEEP)
+            for statement in _KEEP:
+                connection.exec_driver_sql(statement)
         # Not before: COPY cannot fill a table that has a policy.
         isolate_tables(connection)
         make_views(connection)

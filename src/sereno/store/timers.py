@@ -52,17 +52,17 @@ class TimerSession(Session):
         if self._set:
             names = ("incident_id", "kind", "step")
             rows = [
-                mine | {"due_at": due_at, **dict(zip(names, key, strict=True))}
+                mine | {"is_kept": False, "due_at": due_at, **dict(zip(names, key, strict=True))}
                 for key, due_at in self._set.items()
             ]
             self._set = {}
             self._upsert(timer, rows)
 
     def timers(self, *, due: datetime | None = None, limit: int | None = None) -> list[Timer]:
-        """The timers by when they are due; with `due` only those that are due by then."""
+        """The timers by when they are due; with `due` only those that are due by then, and not kept back."""
         query = select(timer).where(timer.c.organization_id == self._organization_id)
         if due is not None:
-            query = query.where(timer.c.due_at <= due)
+            query = query.where(timer.c.due_at <= due, timer.c.is_kept.is_(False))
         order = query.order_by(timer.c.due_at, timer.c.incident_id, timer.c.kind, timer.c.step)
         return [
             Timer(row.incident_id, TimerKind(row.kind), row.due_at, row.step)
@@ -78,6 +78,11 @@ class TimerSession(Session):
             timer.c.step == one.step,
         )
         return self._connection.execute(delete(timer).where(*key, timer.c.due_at <= now)).rowcount == 1
+
+    def release_timers(self) -> None:
+        """Let timers fire that a restore has kept back."""
+        mine = timer.c.organization_id == self._organization_id
+        self._connection.execute(update(timer).where(mine).values(is_kept=False))
 
     def shift_timers(self, by: timedelta) -> None:
         """Let every timer be due so much later (or earlier): the clock was set, the waits stay."""

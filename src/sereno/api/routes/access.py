@@ -7,6 +7,9 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from sereno.api.context import AdminCall, ViewerCall
+from sereno.api.documents import Time
+from sereno.api.parameters import Instant
+from sereno.api.problems import problems
 from sereno.api.security import SESSION_COOKIE
 from sereno.domain.access import Role
 from sereno.flows.keys import add_key, find_keys, revoke_key, rotate_key
@@ -66,7 +69,7 @@ class UserChange(BaseModel):
     sees_personal: bool | None = None
 
 
-@router.get("/me")
+@router.get("/me", responses=problems())
 def show_me(call: ViewerCall, request: Request) -> Me:
     """Who asks, and what they may do."""
     who = call.principal
@@ -81,13 +84,13 @@ def show_me(call: ViewerCall, request: Request) -> Me:
     )
 
 
-@router.get("/keys")
+@router.get("/keys", responses=problems())
 def list_keys(call: AdminCall) -> list[dict[str, object]]:
     """All keys, dead ones too; what opens anything is shown nowhere."""
     return [one.to_json() for one in find_keys(call.workspace.store)]
 
 
-@router.post("/keys", status_code=201)
+@router.post("/keys", status_code=201, responses=problems(404, 409))
 def create_key(call: AdminCall, new: NewKey) -> dict[str, object]:
     """A new key; it is shown in this answer and never again."""
     secret, key = add_key(
@@ -103,14 +106,14 @@ def create_key(call: AdminCall, new: NewKey) -> dict[str, object]:
     return {"key": secret, **key.to_json()}
 
 
-@router.post("/keys/{key}/rotate", status_code=201)
+@router.post("/keys/{key}/rotate", status_code=201, responses=problems(404, 409))
 def replace_key(call: AdminCall, key: KeyName) -> dict[str, object]:
     """A new key with the rights of another one, by name or prefix, which goes on for seven days."""
     secret, new = rotate_key(call.workspace.store, key, author=call.principal.name, now=call.workspace.now())
     return {"key": secret, **new.to_json()}
 
 
-@router.delete("/keys/{key}")
+@router.delete("/keys/{key}", responses=problems(404, 409))
 def end_key(call: AdminCall, request: Request, key: KeyName) -> list[dict[str, object]]:
     """End a key at once, by its prefix, or all of a name."""
     ended = revoke_key(call.workspace.store, key, now=call.workspace.now())
@@ -118,13 +121,13 @@ def end_key(call: AdminCall, request: Request, key: KeyName) -> list[dict[str, o
     return [one.to_json() for one in ended]
 
 
-@router.get("/users")
+@router.get("/users", responses=problems())
 def list_users(call: AdminCall) -> list[dict[str, object]]:
     """All users."""
     return [one.to_json() for one in find_users(call.workspace.store)]
 
 
-@router.post("/users", status_code=201)
+@router.post("/users", status_code=201, responses=problems(404, 409))
 def create_user(call: AdminCall, request: Request, new: NewUser) -> dict[str, object]:
     """A new user; the answer holds the link by which they choose a password."""
     token, user = add_user(
@@ -137,27 +140,27 @@ def create_user(call: AdminCall, request: Request, new: NewUser) -> dict[str, ob
     return {"link": _link(request, call, token), **user.to_json()}
 
 
-@router.patch("/users/{user}")
+@router.patch("/users/{user}", responses=problems(404, 409))
 def edit_user(call: AdminCall, user: UserName, change: UserChange) -> dict[str, object]:
     """A user with another role or right."""
     role = None if change.role is None else Role[change.role.upper()]
     return change_user(call.workspace.store, user, role=role, sees_personal=change.sees_personal).to_json()
 
 
-@router.post("/users/{user}/reset")
+@router.post("/users/{user}/reset", responses=problems(404, 409))
 def invite_user_again(call: AdminCall, request: Request, user: UserName) -> dict[str, object]:
     """A link by which a user chooses a new password; the old one works no more."""
     token = reset_user(call.workspace.store, user, now=call.workspace.now())
     return {"link": _link(request, call, token)}
 
 
-@router.delete("/users/{user}")
+@router.delete("/users/{user}", responses=problems(404, 409))
 def end_user(call: AdminCall, user: UserName) -> dict[str, object]:
     """Let a user in no more; what they did stays in the log under their name."""
     return disable_user(call.workspace.store, user, now=call.workspace.now()).to_json()
 
 
-@router.get("/audit")
+@router.get("/audit", responses=problems())
 def list_audit(
     call: AdminCall,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only entries with a higher id.")] = 0,
@@ -166,6 +169,31 @@ def list_audit(
     """What was done, by whom and from where, oldest first; go on after the last id."""
     with call.workspace.store.read() as tx:
         return [one.to_json() for one in tx.audit(after=after, limit=limit)]
+
+
+class BroughtDocument(BaseModel):
+    """What somebody brought within a minute."""
+
+    at: Time = Field(description="Start of the minute.")
+    last_at: Time = Field(description="When the last batch of it was stored.")
+    actor: str = Field(description="The key or user, or `sereno` where it fetches.", examples=["key:gateway"])
+    address: str = Field(description="Where it came from.")
+    door: str = Field(examples=["api"])
+    subject: str = Field(description="The route, source or file.", examples=["POST /api/v1/readings"])
+    batches: int
+    records: int = Field(description="Rows or records that came.")
+    stored: int = Field(description="Values, or records of a request, that were new or changed.")
+
+
+@router.get("/audit/readings", responses=problems(), response_model=list[BroughtDocument])
+def list_brought(
+    call: AdminCall,
+    until: Annotated[Instant | None, Query(description="Only minutes that began before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES, description="How many at most.")] = 100,
+) -> list[dict[str, object]]:
+    """Who brought readings, when and how many, newest first; go on before the last minute."""
+    with call.workspace.store.read() as tx:
+        return [one.to_json() for one in tx.brought(until=until, limit=limit)]
 
 
 def _link(request: Request, call: AdminCall, token: str) -> str:

@@ -131,6 +131,7 @@ async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
         name=_NAME,
         wants_verdicts=True,
         sites=call.principal.sites,
+        bringer=call.bringer(_NAME),
     )
     receipt = await turn_of(call.service.intake(call.principal.organization).submit(submission))
     row = receipt.rows[0]

@@ -1,6 +1,6 @@
 """Trained models, what they promise, and which one judges."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
@@ -72,6 +72,29 @@ def list_models(call: ViewerCall, request: Request) -> Response:
 def show_card(call: ViewerCall, request: Request, model_id: ModelId) -> Response:
     """The card of a model."""
     return fresh_or(request, call, lambda: without_nan(call.workspace.model_card(model_id).to_json()))
+
+
+class DecisionDocument(BaseModel):
+    """Something that was decided about the models of a profile."""
+
+    at: Time
+    who: str = Field(description="Who decided it; `sereno` where training did.")
+    event: Literal["judges", "verdict", "undone"] = Field(
+        description="A model began to judge; a verdict moved a threshold; that was taken back."
+    )
+    reason: str = Field(description="Why; of a verdict, the verdict.")
+    model: str | None = None
+    before: str | None = Field(None, description="The model that judged until then.")
+    asset: str | None = None
+    check: str | None = None
+    incident: str | None = None
+    factor: float | None = Field(None, description="What multiplies the threshold.")
+
+
+@router.get("/models/{model_id}/history", responses=problems(404), response_model=list[DecisionDocument])
+def show_history(call: ViewerCall, request: Request, model_id: ModelId) -> Response:
+    """What was decided about the models of its profile, by whom and why, oldest first."""
+    return fresh_or(request, call, lambda: call.workspace.model_history(model_id))
 
 
 @router.post("/models/{model_id}/promote", responses=problems(404, 409), response_model=CardDocument)

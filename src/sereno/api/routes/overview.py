@@ -13,7 +13,7 @@ from sereno.api.parameters import AssetId, Days, Limit, Name
 from sereno.api.problems import problems
 from sereno.domain.documents import without_nan
 from sereno.domain.errors import ForecastMissing
-from sereno.flows.listing import issue_json
+from sereno.flows.listing import issue_json, issue_place
 
 __all__ = ["router"]
 
@@ -81,17 +81,18 @@ def list_issues(
     cursor: Cursor = None,
 ) -> Response:
     """What was wrong in the files, those of the newest first."""
-    before = position_of(cursor, datetime, str, str, str)
+    said = position_of(cursor, datetime, str, str, int)
+    before = None if said is None else (said[0], said[1], said[2], max(0, said[3]))
     found = call.workspace.issues(
         code=code,
-        before=None if before is None else (before[0], before[1], before[2], before[3]),
+        before=before,
         limit=limit + 1,
     )
     return page_answer(
         request,
         found,
         limit=limit,
-        key=lambda one: [one.at, one.sha256, one.issue.code, one.issue.where],
+        key=lambda one: list(issue_place(one, found[:limit], before)),
         document=issue_json,
     )
 

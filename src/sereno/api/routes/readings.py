@@ -135,6 +135,7 @@ async def add_readings(
         name=_NAME,
         wants_verdicts=verdicts,
         sites=call.principal.sites,
+        bringer=call.bringer(_NAME),
     )
     if body.kind == CSV:
         tables = await _read_table(call, body, name, timezone)

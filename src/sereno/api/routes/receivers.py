@@ -17,7 +17,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["notifications"])
 
-StatusName = Literal["queued", "held", "leased", "sent", "folded", "dead"]
+StatusName = Literal["queued", "held", "leased", "sent", "folded", "dead", "kept"]
 
 
 class RouteDocument(BaseModel):
