@@ -32,7 +32,8 @@
     ├── SourceUnreachable     what readings come from does not answer      exit 5
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
-        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing
+        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing, NothingToForecast,
+            StepUnsupported, SplitRefused
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
 fill it. The Spanish sentence lives in the catalogue under the same code.
@@ -866,6 +867,37 @@ class ForecastMissing(ModelError):
 
     code = "forecast.missing"
     template = "There is no forecast of {asset}. Forecasts come with a version that has a forecaster."
+
+
+class NothingToForecast(ModelError):
+    """A window without any value to forecast from."""
+
+    code = "forecast.nothing"
+    template = (
+        "{signal} of {asset} cannot be forecast at {origin}: it has no sound value before. "
+        "Ingest readings, or ask for a later origin."
+    )
+
+
+class SplitRefused(UsageError):
+    """A split that lets a model see what it is tested on."""
+
+    code = "forecast.split"
+    template = (
+        "A {found} split of a time series is refused: neighbouring rows are nearly equal, so rows of the test "
+        "stand in the training and the error comes out several times too small. Use a rolling origin: each "
+        "forecast is made from what was available then."
+    )
+
+
+class StepUnsupported(ModelError):
+    """Meters that cannot be forecast together."""
+
+    code = "forecast.step"
+    template = (
+        "Meters are forecast together when they have one step that parts a day evenly: found {found}. "
+        "Choose assets of one step, from one minute to one day."
+    )
 
 
 class HistoryTooShort(ModelError):
