@@ -9,7 +9,7 @@ from sereno.forecast.features import Single
 __all__ = ["CALIBRATION_DAYS", "ORIGINS_PER_DAY", "band_table", "origins_of_days", "sizes"]
 
 CALIBRATION_DAYS = 28
-ORIGINS_PER_DAY = 4
+ORIGINS_PER_DAY = 6
 """Times of day at which errors are kept; a forecast has the band of the last of them."""
 _BESIDE_HOURS = 1.0
 _WEEK_DAYS = 7

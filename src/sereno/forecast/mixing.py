@@ -9,10 +9,10 @@ from sereno.forecast.features import Single
 
 __all__ = ["mixed", "section_of", "weigh"]
 
-_SECTION_HOURS = (3.0, 24.0)
+_SECTION_HOURS = (0.35, 0.7, 1.0, 2.0, 3.0, 6.0, 12.0, 24.0)
 """Where one part of the horizon ends and the next begins [h ahead]."""
 _SHARES = (0.25, 0.5, 0.75, 1.0)
-_WORTH = 0.995
+_WORTH = 0.985
 """A member comes in when the mean absolute error falls at least to this share."""
 
 

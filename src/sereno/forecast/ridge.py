@@ -14,9 +14,13 @@ from sereno.forecast.features import LOOKBACK_DAYS, Single, design
 from sereno.forecast.following import Following, Recent, learn_following, part_of
 from sereno.forecast.panel import Panel
 
-__all__ = ["OWN", "POOLED", "RidgeModel", "RidgeOptions", "Sums", "blocks", "learn_model", "learn_sums"]
+__all__ = ["OWN", "POOLED", "VARIANTS", "RidgeModel", "RidgeOptions", "Sums", "blocks", "learn_model", "learn_sums"]
 
-OWN, POOLED = "own", "pooled"
+OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK = "own", "pooled", "as_yesterday", "as_last_week"
+VARIANTS = (OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK)
+"""The last two repeat a day, and are corrected by the last hours as the others are."""
+_REPEATS = {AS_YESTERDAY: 0, AS_LAST_WEEK: 2}
+"""Feature that each of them repeats."""
 _BLOCK = 100
 """Meters at a time: bounds the memory, changes nothing."""
 _NEIGHBOUR_HOURS = 0.5
@@ -63,7 +67,7 @@ class RidgeModel:
     Attributes:
         own: Shape (days ahead, meters, slots of a day, features).
         pooled: Of the fleet, shape (days ahead, slots of a day, features).
-        following: What the last hours say of the next ones, by `OWN` and `POOLED`.
+        following: What the last hours say of the next ones, by variant.
     """
 
     own: Single
@@ -91,13 +95,13 @@ class RidgeModel:
         parts = [
             self._predict(panel.meters(block), rows[block], origins, n_steps) for block in blocks(len(rows))
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in (OWN, POOLED)}
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.following}
 
     def _predict(
         self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
     ) -> dict[str, FloatArray]:
         per_day = panel.per_day
-        found = {name: np.full((len(rows), len(origins), n_steps), np.nan) for name in (OWN, POOLED)}
+        found = {name: np.full((len(rows), len(origins), n_steps), np.nan) for name in self.following}
         first = (int(origins.min()) // per_day - 1) * per_day
         corrections: dict[str, FloatArray] = {}
         for days in range(1, min(self.days_ahead, -(-n_steps // per_day)) + 1):
@@ -106,7 +110,8 @@ class RidgeModel:
             stop = -(-(int(origins.max()) + int(steps[-1]) + 1) // per_day) * per_day
             made = self.deviations(panel, rows, days, max(start, 0), stop)
             targets = origins[:, None] + steps - max(start, 0)
-            for name, said in made.said.items():
+            for name in self.following:
+                said = made.said[name]
                 if days == 1:
                     recent = Recent.of(made.left_over(panel, name), per_day, origins - max(start, 0))
                     following = self.following[name]
@@ -129,6 +134,8 @@ class RidgeModel:
         for name, one in ((OWN, coefficients), (POOLED, self.pooled[days - 1][None])):
             values = np.matmul(by_slot, one[..., None])[..., 0].transpose(0, 2, 1).reshape(len(rows), -1)
             said[name] = np.where(made.known, values, np.nan)
+        for name, column in _REPEATS.items():
+            said[name] = np.where(made.known, made.features[:, :, column], np.nan)
         return Deviations(start, said, made.profile, made.scale)
 
 
@@ -239,10 +246,10 @@ def follow(model: RidgeModel, panel: Panel, last_day: int) -> dict[str, Followin
     """What the last hours say of the next ones, learnt from the days before `last_day`."""
     per_day = panel.per_day
     start = min(LOOKBACK_DAYS, max(last_day - 1, 0)) * per_day
-    learnt: dict[str, list[tuple[FloatArray, FloatArray]]] = {OWN: [], POOLED: []}
+    learnt: dict[str, list[tuple[FloatArray, FloatArray]]] = {name: [] for name in VARIANTS}
     for block in blocks(len(panel.values)):
         some, rows = panel.meters(block), np.arange(len(panel.values))[block]
-        left: dict[str, list[FloatArray]] = {OWN: [], POOLED: []}
+        left: dict[str, list[FloatArray]] = {name: [] for name in VARIANTS}
         for days in _ahead(model.days_ahead):
             made = model.deviations(some, rows, days, start, last_day * per_day)
             for name in left:
@@ -253,7 +260,7 @@ def follow(model: RidgeModel, panel: Panel, last_day: int) -> dict[str, Followin
         name: Following.of(
             np.concatenate([one[0] for one in parts]),
             np.concatenate([one[1] for one in parts]),
-            is_pooled=name == POOLED,
+            is_pooled=name != OWN,
         )
         for name, parts in learnt.items()
     }
