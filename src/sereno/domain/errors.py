@@ -7,7 +7,7 @@
     │   ├── AddressRefused, SecretReferenceRefused
     │   ├── InvalidQuery, RequestMalformed, RequestRefused, PathUnknown, MethodRefused
     │   ├── TooManyJobs, JobOver
-    │   └── KeyReused, AddressTaken, RoleNeedsServer, NotYet
+    │   └── KeyReused, AddressTaken, RoleNeedsServer, NotYet, SplitRefused
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
@@ -19,6 +19,7 @@
     │   └── HostUnknown, TooManyRequests, RequestTooLarge, RequestTooDeep, HeadersTooLarge
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
     │   ├── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
+    │   ├── ForecasterUnknown, ForecasterMisconfigured
     │   ├── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
     │   └── SourceUnknown, SourceOptionUnknown, SourceMisconfigured
     ├── StoreError            database, disk, lease, version               exit 5
@@ -32,8 +33,8 @@
     ├── SourceUnreachable     what readings come from does not answer      exit 5
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
-        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing, NothingToForecast,
-            StepUnsupported, SplitRefused
+        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing
+        └── NothingToForecast, StepUnsupported
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
 fill it. The Spanish sentence lives in the catalogue under the same code.
@@ -50,6 +51,7 @@ __all__ = [
     "BackupMisfit",
     "BackupNewer",
     "BudgetTooSmall",
+    "Busy",
     "CorruptFile",
     "DataError",
     "DetectorMisconfigured",
@@ -59,32 +61,30 @@ __all__ = [
     "EmptyFile",
     "EngineRunning",
     "ExtraMissing",
-    "ForecastMissing",
-    "IncidentChanged",
-    "InternalFault",
-    "InvalidQuery",
-    "JobBroken",
-    "JobOver",
-    "MethodRefused",
-    "PathUnknown",
-    "RequestMalformed",
-    "RequestRefused",
-    "TooManyJobs",
     "Fact",
     "FileMissing",
     "FileTooLarge",
     "FileUnreadable",
+    "ForecastMissing",
+    "ForecasterMisconfigured",
+    "ForecasterUnknown",
     "HeadersTooLarge",
     "HistoryTooShort",
     "HostUnknown",
+    "IncidentChanged",
+    "InternalFault",
     "InvalidCorrection",
+    "InvalidQuery",
     "InvalidRecord",
     "InvalidSilence",
+    "JobBroken",
+    "JobOver",
     "LeaseLost",
     "LeaseTaken",
     "LinkInvalid",
     "LoginFailed",
     "MappingMisfit",
+    "MethodRefused",
     "MissingColumns",
     "ModelCorrupt",
     "ModelError",
@@ -93,10 +93,14 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "NothingToForecast",
     "OrganizationExists",
     "OrganizationNameInvalid",
     "PasswordRefused",
+    "PathUnknown",
     "ReasonMissing",
+    "RequestMalformed",
+    "RequestRefused",
     "RequestTooDeep",
     "RequestTooLarge",
     "SecretReferenceRefused",
@@ -110,11 +114,14 @@ __all__ = [
     "SourceOptionUnknown",
     "SourceUnknown",
     "SourceUnreachable",
+    "SplitRefused",
+    "StepUnsupported",
     "StoreError",
     "StoreNewer",
     "StoreOlder",
     "StoreUnreachable",
     "SystemRefused",
+    "TooManyJobs",
     "TooManyRequests",
     "UnknownAsset",
     "UnknownSignal",
@@ -124,7 +131,6 @@ __all__ = [
     "UserExists",
     "WorkspaceNotEmpty",
     "WriteNotConfirmed",
-    "Busy",
 ]
 
 
@@ -618,6 +624,20 @@ class DetectorMisconfigured(SettingsError):
 
     code = "detector.misconfigured"
     template = "{where}: the detector '{name}' cannot be used so: {detail}."
+
+
+class ForecasterUnknown(SettingsError):
+    """There is no forecaster of that name here."""
+
+    code = "forecaster.unknown"
+    template = "There is no forecaster '{name}'. Known here: {known}."
+
+
+class ForecasterMisconfigured(SettingsError):
+    """A forecaster cannot be built from the options given."""
+
+    code = "forecaster.misconfigured"
+    template = "The forecaster '{name}' cannot be used: {detail}. Correct its options."
 
 
 class SenderUnknown(SettingsError):

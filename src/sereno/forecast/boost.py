@@ -115,13 +115,13 @@ class _Table:
         recent = Recent.of(self._left, self._per_day, origins - self._start).means
         ahead = (slots - origins) // self._per_day + 1
         shape = (len(self._left), len(slots))
-        n_own = self._designs[1].features.shape[2]
+        n_own = len(self._designs[1].features)
         table = np.empty((*shape, n_own + recent.shape[2] + 4), dtype=np.float32)
         profile, scale = np.full(shape, np.nan), np.full(shape, np.nan)
         for days, made in self._designs.items():
             chosen = np.flatnonzero(ahead == days)
             places = slots[chosen] - self._start
-            table[:, chosen, :n_own] = made.features[:, places]
+            table[:, chosen, :n_own] = made.features[:, :, places].transpose(1, 2, 0)
             profile[:, chosen] = np.where(made.known[:, places], made.profile[:, places], np.nan)
             scale[:, chosen] = made.scale[:, places]
         table[:, :, n_own : n_own + recent.shape[2]] = recent

@@ -35,7 +35,7 @@ class Design:
     """Features of a stretch of slots.
 
     Attributes:
-        features: Shape (meters, slots, features); 0 where something is unknown: as in the week before.
+        features: Shape (features, meters, slots); 0 where something is unknown: as in the week before.
         profile: Mean of the seven reference days at that time of day, shape (meters, slots).
         scale: Mean absolute value of the week before, shape (meters, slots).
         known: Where profile and scale are known, shape (meters, slots).
@@ -68,19 +68,28 @@ def design(panel: Panel, days: int, start: int, stop: int) -> Design:
     mean, scale = day.level(days)
     known = np.isfinite(profile) & np.isfinite(scale)
     safe = np.maximum(np.where(known, scale, 1.0), _TINY)
-    columns = [(day.lag(lag) - profile) / safe for lag in (days, days + 1, *_LAGS)]
-    columns += [(day.mean(lag) - mean) / safe for lag in (days, WEEK, WEEK + 1)]
-    columns.append((profile - mean) / safe)
+    inverse = (1.0 / safe).astype(np.float32)
+    base, centre = profile.astype(np.float32), mean.astype(np.float32)
+    columns: list[np.ndarray] = [_deviation(day.lag(lag), base, inverse) for lag in (days, days + 1, *_LAGS)]
+    columns += [_deviation(day.mean(lag), centre, inverse) for lag in (days, WEEK, WEEK + 1)]
+    columns.append(_deviation(profile, centre, inverse))
     columns += _calendar(panel, days, start, stop)
     for covariate in panel.covariates.values():
         one = _Stretch(covariate, per_day, start, stop)
-        _, spread = one.level(days)
-        columns.append((one.lag(0) - one.profile(days)) / np.maximum(spread, _TINY))
-    features = np.empty((*profile.shape, len(columns) + 1), dtype=np.float32)
-    for place, column in enumerate(columns):
-        features[:, :, place] = np.clip(np.nan_to_num(column), -_CLIP, _CLIP)
-    features[:, :, -1] = 1.0
-    return Design(features, profile, safe, known)
+        spread = np.maximum(one.level(days)[1], _TINY)
+        columns.append(_deviation(one.lag(0), one.profile(days), 1.0 / spread))
+    columns.append(np.ones_like(base))
+    return Design(np.stack(columns), profile, safe, known)
+
+
+def _deviation(values: FloatArray, centre: np.ndarray, inverse: np.ndarray) -> Single:
+    """How far values are from a centre, in mean sizes; 0 where unknown."""
+    deviation = values.astype(np.float32)
+    deviation -= centre
+    deviation *= inverse
+    np.clip(deviation, -_CLIP, _CLIP, out=deviation)
+    deviation[np.isnan(deviation)] = 0.0
+    return deviation
 
 
 class _Stretch:
@@ -128,22 +137,30 @@ class _Stretch:
         return _ratio(self._window(self._sums, days, self._per_day), count)
 
     def _window(self, accumulated: FloatArray, days: int, n_slots: int) -> FloatArray:
-        last = np.arange(self._start, self._stop) - days * self._per_day - self._first + 1
-        high = np.clip(last, 0, accumulated.shape[1] - 1)
-        low = np.clip(last - n_slots, 0, accumulated.shape[1] - 1)
-        inside: FloatArray = accumulated[:, high] - accumulated[:, low]
+        last = self._start - days * self._per_day - self._first + 1
+        n_rows = self._stop - self._start
+        inside: FloatArray = _held(accumulated, last, n_rows) - _held(accumulated, last - n_slots, n_rows)
         return inside
 
 
-def _calendar(panel: Panel, days: int, start: int, stop: int) -> list[FloatArray]:
+def _held(accumulated: FloatArray, start: int, n_rows: int) -> FloatArray:
+    """Columns from `start` on; the first, or the last, for those beyond the ends."""
+    n_columns = accumulated.shape[1]
+    if start >= 0 and start + n_rows <= n_columns:
+        return accumulated[:, start : start + n_rows]
+    return accumulated[:, np.clip(np.arange(start, start + n_rows), 0, n_columns - 1)]
+
+
+def _calendar(panel: Panel, days: int, start: int, stop: int) -> list[np.ndarray]:
     """What day it is, and was on the days referred to, one array (meters, slots) each."""
-    day = np.arange(start, stop) // panel.per_day
-    types = panel.day_types
-    columns = [types[:, day, column] for column in range(len(DAY_COLUMNS))]
-    then, week = np.clip(day - days, 0, None), np.clip(day - WEEK, 0, None)
+    per_day = panel.per_day
+    day = np.arange(start // per_day, -(-stop // per_day))
+    types = panel.day_types.astype(np.float32)
+    wanted = [(day, column) for column in range(len(DAY_COLUMNS))]
     for column in _RELATIVE:
-        columns += [types[:, then, column], types[:, week, column]]
-    return columns
+        wanted += [(np.clip(day - back, 0, None), column) for back in (days, WEEK)]
+    cut = slice(start - int(day[0]) * per_day, stop - int(day[0]) * per_day)
+    return [np.repeat(types[:, of, column], per_day, axis=1)[:, cut] for of, column in wanted]
 
 
 def _piece(values: FloatArray, start: int, stop: int) -> FloatArray:

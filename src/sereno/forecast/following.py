@@ -63,11 +63,12 @@ def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray,
     n_rows = n_days - n_ahead - 1
     if n_rows < 1:
         return gram, cross
-    filled = [np.nan_to_num(one) for one in series]
+    filled = [np.where(np.isnan(one), 0.0, one).astype(np.float32) for one in series]
+    every = Recent.of(series[0], per_day, np.arange(per_day, (n_rows + 1) * per_day)).means.astype(np.float32)
+    every = every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1)
     for slot in range(per_day):
         group = int(part_of(np.array([slot]), per_day)[0])
-        origins = slot + per_day * np.arange(1, n_rows + 1)
-        means = Recent.of(series[0], per_day, origins).means.swapaxes(1, 2)
+        means = every[:, slot]
         gram[:, group] += np.matmul(means, means.swapaxes(1, 2))
         for ahead, left in enumerate(filled):
             begin = slot + per_day * (ahead + 1)

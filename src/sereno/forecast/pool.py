@@ -17,7 +17,7 @@ from sereno.forecast.features import LOOKBACK_DAYS, Single
 from sereno.forecast.mixing import mixed, weigh
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, predict_naive
 from sereno.forecast.panel import Panel, build_panel, common_step
-from sereno.forecast.ridge import OWN, VARIANTS, RidgeModel, RidgeOptions, Sums, learn_model, learn_sums
+from sereno.forecast.ridge import OWN, VARIANTS, RidgeModel, RidgeOptions, Sums, learn_model, learn_sums, solve
 
 __all__ = ["WEATHER", "Learnt", "Plan", "Taught", "learn"]
 
@@ -206,8 +206,14 @@ def _teach(
             if before is not None and name in before.sums and _first_taught(since) == first:
                 added = learn_sums(some, plan.ridge.days_ahead, since, last_day)
                 sums[name] = before.sums[name].plus(added)
-            else:
-                sums[name] = learn_sums(some, plan.ridge.days_ahead, first, last_day)
+                own, pooled = solve(sums[name], plan.ridge)
+                earlier = before.ridges[name]
+                start = max(since - earlier.days_ahead - 1, 0)
+                ridges[name] = replace(
+                    earlier, own=own, pooled=pooled, following=earlier.learn_following(some, start, last_day, 1.0)
+                )
+                continue
+            sums[name] = learn_sums(some, plan.ridge.days_ahead, first, last_day)
             ridges[name] = learn_model(some, sums[name], plan.ridge, last_day)
     boost = None
     if "boost" in plan.members and last_day >= _LEAST_DAYS and (members is None or BOOST in members):

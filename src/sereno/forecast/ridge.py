@@ -14,7 +14,7 @@ from sereno.forecast.features import LOOKBACK_DAYS, Single, design
 from sereno.forecast.following import Following, Recent, learn_following, part_of
 from sereno.forecast.panel import Panel
 
-__all__ = ["OWN", "POOLED", "VARIANTS", "RidgeModel", "RidgeOptions", "Sums", "blocks", "learn_model", "learn_sums"]
+__all__ = ["FOLLOWING_DAYS", "OWN", "POOLED", "VARIANTS", "RidgeModel", "RidgeOptions", "Sums", "blocks", "learn_model", "learn_sums"]
 
 OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK = "own", "pooled", "as_yesterday", "as_last_week"
 VARIANTS = (OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK)
@@ -26,6 +26,8 @@ _BLOCK = 100
 _NEIGHBOUR_HOURS = 0.5
 _HOURLY = 24
 _EPSILON = 1e-6
+FOLLOWING_DAYS = 120
+"""Last days from which the hours that follow others are learnt: many origins each, few coefficients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +123,46 @@ class RidgeModel:
                 found[name][:, :, steps] = made.profile[:, targets] + made.scale[:, targets] * deviation
         return found
 
+    def learn_following(
+        self, panel: Panel, first_day: int, last_day: int, kept: float = 0.0
+    ) -> dict[str, Following]:
+        """What the last hours say of the next ones, by the local days [first_day, last_day) of the panel.
+
+        Args:
+            kept: Share of what it knew already that stays.
+        """
+        per_day = panel.per_day
+        learnt: dict[str, list[tuple[FloatArray, FloatArray]]] = {name: [] for name in VARIANTS}
+        for block in blocks(len(panel.values)):
+            some, rows = panel.meters(block), np.arange(len(panel.values))[block]
+            made = [
+                self.deviations(some, rows, days, first_day * per_day, last_day * per_day)
+                for days in _ahead(self.days_ahead)
+            ]
+            for name, parts in learnt.items():
+                parts.append(learn_following([one.left_over(some, name) for one in made], per_day))
+        found = {}
+        for name, parts in learnt.items():
+            gram, cross = (np.concatenate([one[place] for one in parts]) for place in (0, 1))
+            if kept:
+                gram = gram + kept * self.following[name].gram
+                cross = cross + kept * self.following[name].cross
+            found[name] = Following.of(gram, cross, is_pooled=name != OWN)
+        return found
+
     def deviations(self, panel: Panel, rows: np.ndarray, days: int, start: int, stop: int) -> "Deviations":
         """What the first stage says of the slots [start, stop), whole days."""
         made = design(panel, days, start, stop)
-        per_day = panel.per_day
-        shape = (len(rows), -1, per_day, made.features.shape[2])
-        by_slot = made.features.reshape(shape).transpose(0, 2, 1, 3)
-        coefficients = np.where(
-            (rows >= 0)[:, None, None], self.own[days - 1][rows], self.pooled[days - 1][None]
-        )
+        shape = (len(rows), -1, panel.per_day)
+        own = np.where((rows >= 0)[:, None, None], self.own[days - 1][rows], self.pooled[days - 1][None])
         said = {}
-        for name, one in ((OWN, coefficients), (POOLED, self.pooled[days - 1][None])):
-            values = np.matmul(by_slot, one[..., None])[..., 0].transpose(0, 2, 1).reshape(len(rows), -1)
-            said[name] = np.where(made.known, values, np.nan)
+        for name, coefficients in ((OWN, own), (POOLED, self.pooled[days - 1][None])):
+            total = np.zeros((len(rows), (stop - start) // panel.per_day, panel.per_day), dtype=np.float32)
+            for place, feature in enumerate(made.features):
+                total += feature.reshape(shape) * coefficients[:, None, :, place]
+            said[name] = np.where(made.known, total.reshape(len(rows), -1), np.nan)
         for name, column in _REPEATS.items():
-            said[name] = np.where(made.known, made.features[:, :, column], np.nan)
+            said[name] = np.where(made.known, made.features[column], np.nan)
         return Deviations(start, said, made.profile, made.scale)
 
 
@@ -181,13 +208,12 @@ def _sums(panel: Panel, days: int, start: int, stop: int) -> tuple[FloatArray, F
     made = design(panel, days, start, stop)
     targets = made.targets(panel.values[:, start:stop])
     use = ~np.isnan(targets)
-    n_meters, _, n_features = made.features.shape
+    n_features, n_meters, _ = made.features.shape
     n_days, per_day = (stop - start) // panel.per_day, panel.per_day
     table = np.empty((n_meters, per_day, n_features + 1, n_days), dtype=np.float32)
     shape = (n_meters, n_days, per_day)
-    for place in range(n_features):
-        column = np.where(use, made.features[:, :, place], 0.0)
-        table[:, :, place] = column.reshape(shape).transpose(0, 2, 1)
+    for place, feature in enumerate(made.features):
+        table[:, :, place] = (feature * use).reshape(shape).transpose(0, 2, 1)
     table[:, :, -1] = np.nan_to_num(targets).reshape(shape).transpose(0, 2, 1)
     products = np.matmul(table, table.swapaxes(-1, -2)).astype(np.float64)
     return products, use.reshape(shape).sum(axis=1).astype(np.float64)
@@ -239,28 +265,5 @@ def learn_model(panel: Panel, sums: Sums, options: RidgeOptions, last_day: int) 
     """The model of sums, with what the days before `last_day` teach of the hours that follow others."""
     own, pooled = solve(sums, options)
     model = RidgeModel(own, pooled, {})
-    return replace(model, following=follow(model, panel, last_day))
-
-
-def follow(model: RidgeModel, panel: Panel, last_day: int) -> dict[str, Following]:
-    """What the last hours say of the next ones, learnt from the days before `last_day`."""
-    per_day = panel.per_day
-    start = min(LOOKBACK_DAYS, max(last_day - 1, 0)) * per_day
-    learnt: dict[str, list[tuple[FloatArray, FloatArray]]] = {name: [] for name in VARIANTS}
-    for block in blocks(len(panel.values)):
-        some, rows = panel.meters(block), np.arange(len(panel.values))[block]
-        left: dict[str, list[FloatArray]] = {name: [] for name in VARIANTS}
-        for days in _ahead(model.days_ahead):
-            made = model.deviations(some, rows, days, start, last_day * per_day)
-            for name in left:
-                left[name].append(made.left_over(some, name))
-        for name, series in left.items():
-            learnt[name].append(learn_following(series, per_day))
-    return {
-        name: Following.of(
-            np.concatenate([one[0] for one in parts]),
-            np.concatenate([one[1] for one in parts]),
-            is_pooled=name != OWN,
-        )
-        for name, parts in learnt.items()
-    }
+    first_day = max(min(LOOKBACK_DAYS, last_day - 1), last_day - FOLLOWING_DAYS, 0)
+    return replace(model, following=model.learn_following(panel, first_day, last_day))

@@ -9,11 +9,10 @@ from sereno.domain.forecasts import QUANTILES
 from sereno.domain.readings import Window
 from sereno.forecast.bands import band_table, origins_of_days, sizes
 from sereno.forecast.features import LOOKBACK_DAYS, Single
-from sereno.forecast.following import Following, learn_following
 from sereno.forecast.mixing import mixed
 from sereno.forecast.panel import Panel, build_panel, slots_of
 from sereno.forecast.pool import Learnt, Taught, learn
-from sereno.forecast.ridge import OWN, VARIANTS, RidgeModel, Sums, blocks, learn_sums, solve
+from sereno.forecast.ridge import FOLLOWING_DAYS, RidgeModel, Sums, learn_sums, solve
 
 __all__ = ["succeed"]
 
@@ -81,7 +80,9 @@ def _taught(learnt: Learnt, added: Panel, gone: Panel, until: int, surplus: int)
             total = _without(total, gone if name else replace(gone, covariates={}), learnt, surplus)
         sums[name] = total
         own, pooled = solve(total, plan.ridge)
-        ridges[name] = RidgeModel(own, pooled, _followed(model, some, first, last, learnt))
+        kept = max(0.0, 1.0 - (last - first) / FOLLOWING_DAYS)
+        following = model.learn_following(some, first - model.days_ahead - 1, last, kept)
+        ridges[name] = RidgeModel(own, pooled, following)
     return Taught(ridges, sums, learnt.taught.boost)
 
 
@@ -93,29 +94,6 @@ def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
     if last <= first:
         return total
     return total.plus(learn_sums(gone, learnt.plan.ridge.days_ahead, first, last), -1.0)
-
-
-def _followed(model: RidgeModel, panel: Panel, first: int, last: int, learnt: Learnt) -> dict[str, Following]:
-    """What the last hours say of the next ones, with what the new days added; older days fade with the memory."""
-    per_day, ahead = panel.per_day, model.days_ahead
-    kept = max(0.0, 1.0 - (last - first) / learnt.plan.memory_days)
-    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in VARIANTS}
-    start = first - ahead - 1
-    for block in blocks(len(panel.values)):
-        some, rows = panel.meters(block), np.arange(len(panel.values))[block]
-        made = [
-            model.deviations(some, rows, days, start * per_day, last * per_day) for days in range(1, ahead + 1)
-        ]
-        for name, learnt_parts in parts.items():
-            learnt_parts.append(learn_following([one.left_over(some, name) for one in made], per_day))
-    return {
-        name: Following.of(
-            kept * model.following[name].gram + np.concatenate([one[0] for one in some_parts]),
-            kept * model.following[name].cross + np.concatenate([one[1] for one in some_parts]),
-            is_pooled=name != OWN,
-        )
-        for name, some_parts in parts.items()
-    }
 
 
 def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
