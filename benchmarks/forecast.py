@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start, end = _period(city, given)
     figures: dict[str, object] = {"train_until": start.isoformat(), "test_until": end.isoformat()}
     kinds = ["ridge", "seasonal_naive"]
-    kinds += ["boost", "mixed"] if find_spec("lightgbm") and not options.is_quick else []
+    kinds += ["mixed"] if find_spec("lightgbm") and not options.is_quick else []
     by_kind: dict[str, dict[str, list[AssetFigures]]] = {}
     for task in (DAY_AHEAD, ONE_HOUR):
         by_kind[task.name] = {
@@ -158,8 +158,7 @@ def _ours(kind: str, city: City, start: datetime, end: datetime, task: Task) -> 
     tell(f"{task.name}: {kind}")
     common: dict[str, object] = {"days_ahead": 1, "country": COUNTRY}
     forecaster = build_forecaster(kind, SIGNAL, common=common)
-    refit = None if kind in ("boost", "mixed") else DAY
-    plan = Backtest(start, end, task.horizon, task.every, refit)
+    plan = Backtest(start, end, task.horizon, task.every, refit_every=DAY)
     return backtest(forecaster, [dated(one) for one in city.windows()], plan)
 
 

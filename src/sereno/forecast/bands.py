@@ -40,7 +40,7 @@ def sizes(values: FloatArray, origins: np.ndarray, per_day: int) -> FloatArray:
 
 
 def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Single:
-    """Quantiles of errors with those of the steps up to an hour beside; finite-sample ranks.
+    """Quantiles of errors with those of the steps up to an hour beside.
 
     Args:
         errors: What was less what was said, in sizes of the meter, shape (meters, days, origins, steps).
@@ -58,8 +58,19 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
         pool = np.sort(np.ascontiguousarray(around.transpose(1, 2, 0, 3)).reshape(n_origins, n_steps, -1), axis=-1)
         count = np.count_nonzero(~np.isnan(pool), axis=-1)
         for column, level in enumerate(levels):
-            rank = level * (count + 1)
-            rank = np.floor(rank) if level < 0.5 else np.ceil(rank)  # noqa: PLR2004 - the middle
-            place = np.clip(rank.astype(np.int64) - 1, 0, np.maximum(count - 1, 0))
+            rank = np.round(_outward(level, n_days) * (count - 1))
+            place = np.clip(rank.astype(np.int64), 0, np.maximum(count - 1, 0))
             found[meter, ..., column] = np.take_along_axis(pool, place[..., None], axis=-1)[..., 0]
     return found
+
+
+def _outward(level: float, n_days: int) -> float:
+    """The rank, 0 to 1, that a level has in so many days: conformal, with the errors of a day as one draw.
+
+    Source:
+        Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005: of n draws the k-th has the level
+        k / (n + 1); between two draws we interpolate.
+    """
+    if level > 0.5:  # noqa: PLR2004 - the middle
+        return 1.0 - _outward(1.0 - level, n_days)
+    return max(0.0, (level * (n_days + 1) - 0.5) / n_days) if level < 0.5 else level  # noqa: PLR2004
