@@ -153,7 +153,8 @@ class TrainedPool:
         said = learnt.taught.predict(panel, rows, np.array([origin]), n_steps, learnt.members)
         middle = mixed(said, weights, per_day)[:, 0]
         tiers = np.where(np.isnan(middle), Tier.SEASONAL_NAIVE.rank, self._best(rows, weights)[:, None])
-        naive = last_known(panel, origin, n_steps)
+        naive = said[learnt.members.index(WEEK_BEFORE)][:, 0]
+        naive = np.where(np.isnan(naive), last_known(panel, origin, n_steps), naive)
         wide = np.where(np.isnan(middle), self._ratio(rows)[:, None], 1.0)
         middle = np.where(np.isnan(middle), naive, middle)
         size = sizes(panel.values, np.array([origin]), per_day)
