@@ -1,4 +1,4 @@
-"""A thousand meters of a year of hours: learning, forecasting the next day, learning a day more; beside mlforecast."""
+"""A thousand meters: learning a year of hours, forecasting a day, learning a day more; beside mlforecast."""
 
 import resource
 from collections.abc import Sequence
@@ -28,9 +28,11 @@ PEER_TREES = 200
 MAX_FIT_S, MAX_PREDICT_MS, MAX_REFIT_S, MIN_RATIO = 3.0, 50.0, 0.3, 30.0
 MS, MB_PER_GB = 1000.0, 1000.0
 PROTOCOL = (
-    "Synthetic meters: mixtures of three daily and weekly shapes with a season, their own scale and autocorrelated "
-    "noise; one year of hours, seven days after it tested from midnight, 24 hours ahead. CPU seconds of one thread. "
-    "mlforecast learns the first 20 meters only; its cost is scaled to all of them, its error compared on those 20."
+    "Synthetic meters: mixtures of three daily and weekly shapes with a season, own scale, autocorrelated "
+    "noise; one year of hours, seven days after it tested from midnight, 24 hours ahead. CPU seconds of one "
+    "thread. "
+    "mlforecast learns the first 20 meters only; its cost is scaled to all of them, its error "
+    "compared on those 20."
 )
 
 
@@ -43,7 +45,7 @@ def synthetic_fleet(n_meters: int, n_days: int, seed: int = 0) -> FloatArray:
         [
             1.0 + 0.5 * np.exp(-(((clock - 20) / 3.0) ** 2)) + 0.25 * np.exp(-(((clock - 8) / 2.0) ** 2)),
             0.4 + 1.2 * ((clock >= 8) & (clock < 19)) * np.where(weekday < 5, 1.0, 0.25),
-            0.9 + 0.4 * np.sin(2 * np.pi * (clock - 9) / PER_DAY) - 0.1 * (weekday >= 5),  # noqa: PLR2004
+            0.9 + 0.4 * np.sin(2 * np.pi * (clock - 9) / PER_DAY) - 0.1 * (weekday >= 5),
         ]
     )
     season = np.stack([np.cos(2 * np.pi * (day - peak) / 365.0) for peak in (15, 200, 100)])
@@ -105,7 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "fit_cpu_s_per_1000": Goal(_short(fit_s * per_thousand), MAX_FIT_S),
             "predict_ms_per_1000": Goal(_short(predict_ms * per_thousand), MAX_PREDICT_MS),
             "refit_cpu_s_per_1000": Goal(_short(refit_s * per_thousand), MAX_REFIT_S),
-            "times_cheaper_than_mlforecast": Goal(None if peer is None else float(str(peer["times"])), MIN_RATIO, is_floor=True),
+            "times_cheaper_than_mlforecast": Goal(
+                None if peer is None else float(str(peer["times"])), MIN_RATIO, is_floor=True
+            ),
         },
     )
 
@@ -133,9 +137,13 @@ def _predict_ms(trained: TrainedPool, windows: Sequence[Window]) -> float:
     return min(took) * MS
 
 
-def _rolling(trained: TrainedPool, windows: Sequence[Window], values: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _rolling(
+    trained: TrainedPool, windows: Sequence[Window], values: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """MASE of the next seven days and of the day before as forecast, shape (meters,) each."""
-    scale = np.abs(np.diff(values[:, : N_DAYS * PER_DAY].reshape(len(values), -1, PER_DAY), axis=1)).mean(axis=(1, 2))
+    scale = np.abs(np.diff(values[:, : N_DAYS * PER_DAY].reshape(len(values), -1, PER_DAY), axis=1)).mean(
+        axis=(1, 2)
+    )
     ours, naive = [], []
     for day in range(N_DAYS, N_DAYS + TEST_DAYS):
         known = [one.rows((day - 20) * PER_DAY, day * PER_DAY) for one in windows]
@@ -147,7 +155,7 @@ def _rolling(trained: TrainedPool, windows: Sequence[Window], values: FloatArray
 
 
 def _peer(values: FloatArray, said: FloatArray, fit_s: float) -> dict[str, object] | None:
-    """mlforecast with LightGBM on some of the meters; None where it is not installed."""
+    """Mlforecast with LightGBM on some of the meters; None where it is not installed."""
     if not (find_spec("mlforecast") and find_spec("lightgbm")):
         return None
     import pandas as pd
@@ -157,7 +165,9 @@ def _peer(values: FloatArray, said: FloatArray, fit_s: float) -> dict[str, objec
 
     n_meters = min(PEER_METERS, len(values))
     tell(f"mlforecast, {n_meters} meters")
-    time = np.datetime64(START.replace(tzinfo=None), "ns") + np.arange(values.shape[1]) * np.timedelta64(1, "h")
+    time = np.datetime64(START.replace(tzinfo=None), "ns") + np.arange(values.shape[1]) * np.timedelta64(
+        1, "h"
+    )
 
     def frame(start: int, stop: int) -> "pd.DataFrame":
         names = np.repeat([f"M{meter:05d}" for meter in range(n_meters)], stop - start)
@@ -179,7 +189,9 @@ def _peer(values: FloatArray, said: FloatArray, fit_s: float) -> dict[str, objec
     for day in range(N_DAYS, N_DAYS + TEST_DAYS):
         made = model.predict(h=PER_DAY, new_df=frame((day - 20) * PER_DAY, day * PER_DAY))
         actual = values[:n_meters, day * PER_DAY : (day + 1) * PER_DAY]
-        errors.append(np.abs(made["LGBMRegressor"].to_numpy().reshape(n_meters, PER_DAY) - actual).mean(axis=1))
+        errors.append(
+            np.abs(made["LGBMRegressor"].to_numpy().reshape(n_meters, PER_DAY) - actual).mean(axis=1)
+        )
     taught = values[:n_meters, : N_DAYS * PER_DAY].reshape(n_meters, -1, PER_DAY)
     scale = np.abs(np.diff(taught, axis=1)).mean(axis=(1, 2))
     scaled = took * len(values) / n_meters

@@ -38,12 +38,12 @@ OPENSTEF_RATIO, MLFORECAST_RATIO = 0.80, 0.91
 COVERAGE = (88.0, 93.0)
 PERCENT = 100.0
 PROTOCOL = (
-    "10-minute load of three zones. Day ahead: origins at midnight of the file, 144 steps; one hour: origins every "
-    "hour, 6 steps. sereno learns before the first origin and once a day what came since; no weather, unless "
-    "named. Peers learn once before the first origin and are given all values before each; they are asked at fewer "
-    "origins (`origins`), and sereno's figures on exactly those stand beside them (`sereno_mase`). MASE scale: mean "
-    "absolute difference to the day before over the training rows. Chosen on the training rows only: features, "
-    "penalties, weights and bands."
+    "10-minute load of three zones. Day ahead: origins at midnight of the file, 144 steps; one hour: "
+    "origins every hour, 6 steps. sereno learns before the first origin and once a day what came since; "
+    "no weather. Peers learn once before the first origin and are given all values before each; they are "
+    "asked at fewer origins (`origins`), and sereno's figures on exactly those stand beside them "
+    "(`sereno_mase`). MASE scale: mean absolute difference to the day before over the training rows. "
+    "Chosen on the training rows only: features, penalties, weights and bands."
 )
 
 
@@ -91,13 +91,15 @@ def read_city(folder: Path) -> City:
     if not files:
         raise SystemExit("no file: --data names a folder with tetuan/*.csv")
     frame = pl.read_csv(files[-1])
-    frame = frame.rename({name: " ".join(name.replace(" Power Consumption", "").split()) for name in frame.columns})
+    frame = frame.rename(
+        {name: " ".join(name.replace(" Power Consumption", "").split()) for name in frame.columns}
+    )
     frame = frame.rename({name: name.replace("Zone ", "Zone") for name in frame.columns})
     first = frame[frame.columns[0]][0]
     day, _, clock = str(first).partition(" ")
     month, number, year = (int(part) for part in day.split("/"))
     hour, minute = (int(part) for part in clock.split(":")[:2])
-    start = datetime(year + 2000 * (year < 100), month, number, hour, minute, tzinfo=UTC)  # noqa: PLR2004
+    start = datetime(year + 2000 * (year < 100), month, number, hour, minute, tzinfo=UTC)
     values = frame.select(pl.col(ZONES).cast(pl.Float64)).to_numpy().T
     weather = frame.select(pl.col(WEATHER).cast(pl.Float64)).to_numpy().T
     return City(start, np.ascontiguousarray(values), np.ascontiguousarray(weather))
@@ -132,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.seed_cut:
         from benchmarks.forecast_seed import seed_figures
 
-        publish(options, seed_figures(city.values[1], city.weather, city.start, options.is_quick), {})
+        publish(
+            options, seed_figures(city.values[1], city.weather, city.start, is_quick=options.is_quick), {}
+        )
         return
     start, end = _period(city, given)
     figures: dict[str, object] = {"train_until": start.isoformat(), "test_until": end.isoformat()}
@@ -223,7 +227,8 @@ def _beside(
     peer.fit(city.values[:, : city.place(start)], city.weather[:, : city.place(start)], city.start)
     fit_s = process_time() - begun
     said = np.stack(
-        [peer.predict(city.values[:, :origin], city.weather, city.start, n_steps) for origin in origins], axis=1
+        [peer.predict(city.values[:, :origin], city.weather, city.start, n_steps) for origin in origins],
+        axis=1,
     )
     actual = city.values[:, origins[:, None] + np.arange(n_steps)]
     ours = _at_origins(city, start, origins, n_steps)

@@ -241,7 +241,7 @@ def segment(
 
 
 @app.command()
-def forecast(  # noqa: PLR0913 - one parameter per option
+def forecast(
     context: typer.Context,
     horizon: Annotated[str, typer.Option(help="How far ahead, as 1h, 24h or 7d.")] = "24h",
     origin: Annotated[

@@ -18,7 +18,7 @@ __all__ = ["run_forecast"]
 _COLUMNS = ("asset", "signal", "origin", "until", "mean", "peak", "peak_at", "band", "tier")
 
 
-def run_forecast(  # noqa: PLR0913 - one parameter per option
+def run_forecast(
     request: Request,
     *,
     horizon: str,

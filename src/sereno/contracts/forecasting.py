@@ -27,7 +27,8 @@ class TrainedForecaster(Protocol):
         """What the signal will be in [origin, origin + horizon).
 
         Args:
-            window: History of the asset, at best from `lookback` before the origin on. Of the signal itself, rows
+            window: History of the asset, at best from `lookback` before the origin on. Of the signal
+                itself, rows
                 that end after the origin are ignored, whatever they hold.
             origin: Any instant.
             horizon: Up to seven days.

@@ -904,9 +904,9 @@ class SplitRefused(UsageError):
 
     code = "forecast.split"
     template = (
-        "A {found} split of a time series is refused: neighbouring rows are nearly equal, so rows of the test "
-        "stand in the training and the error comes out several times too small. Use a rolling origin: each "
-        "forecast is made from what was available then."
+        "A {found} split of a time series is refused: neighbouring rows are nearly equal, so rows "
+        "of the test stand in the training and the error comes out several times too small. Use a rolling "
+        "origin: each forecast is made from what was available then."
     )
 
 

@@ -20,7 +20,7 @@ _MEDIAN = 0.5
 
 
 class Tier(StrEnum):
-    """What a forecast rests on, best first: the next one steps in where the data do not carry the one before."""
+    """What a forecast rests on, best first: each steps in where the data do not carry the one before."""
 
     HIERARCHICAL = "hierarchical"
     """The meter's own model, drawn towards the fleet."""
@@ -85,7 +85,10 @@ class Forecast:
         """The forecast as every door shows it."""
         starts = [isoformat(from_numpy(one)) for one in self.time]
         rows: list[Mapping[str, object]] = [
-            {"time": start, **{_name(level): _number(value) for level, value in zip(self.levels, row, strict=True)}}
+            {
+                "time": start,
+                **{_name(level): _number(value) for level, value in zip(self.levels, row, strict=True)},
+            }
             for start, row in zip(starts, self.quantiles.tolist(), strict=True)
         ]
         return {

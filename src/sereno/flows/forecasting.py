@@ -1,4 +1,4 @@
-"""Forecasts of stored meters: what is needed is learnt, or learns the days since, and what is said is kept."""
+"""Forecasts of stored meters: what is needed is learnt, and what is said is kept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -115,9 +115,7 @@ class _Group:
     asked: frozenset[AssetKey]
 
 
-def _groups(
-    setup: Setup, store: Store, wanted: ForecastRequest
-) -> tuple[list[_Group], dict[AssetKey, str]]:
+def _groups(setup: Setup, store: Store, wanted: ForecastRequest) -> tuple[list[_Group], dict[AssetKey, str]]:
     with store.read() as tx:
         assets = tx.assets(wanted.profile)
     asked = frozenset(one.key for one in assets if _is_meant(one, wanted.asset))
@@ -179,9 +177,7 @@ def _signal(profile: Profile, window: Window, name: str | None) -> str | None:
     return ordered[0] if ordered else None
 
 
-def _trained(
-    setup: Setup, group: _Group, wanted: ForecastRequest
-) -> tuple[TrainedForecaster, Path, str]:
+def _trained(setup: Setup, group: _Group, wanted: ForecastRequest) -> tuple[TrainedForecaster, Path, str]:
     """What forecasts a group, from its file where there is one: refitted with the days since, else learnt."""
     settings = setup.settings.forecast
     kind = wanted.forecaster or settings.kind
@@ -192,7 +188,9 @@ def _trained(
         settings.options if kind == settings.kind else {},
         common={"days_ahead": int(days_ahead), "country": settings.country or ""},
     )
-    name = f"forecast-{group.profile}-{group.signal}-{group.step.total_seconds():g}s-{kind}-{int(days_ahead)}d"
+    name = (
+        f"forecast-{group.profile}-{group.signal}-{group.step.total_seconds():g}s-{kind}-{int(days_ahead)}d"
+    )
     path = setup.folder / MODELS_FOLDER / f"{name}{_SUFFIX}"
     history = [_until(window, wanted.origin) for window in group.windows]
     before = _loaded(forecaster, path)

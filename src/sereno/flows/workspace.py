@@ -334,7 +334,7 @@ class Workspace:
         self._records.forget()
         return cards
 
-    def forecast(  # noqa: PLR0913 - one parameter per option
+    def forecast(
         self,
         *,
         horizon: timedelta = timedelta(days=1),
@@ -361,7 +361,8 @@ class Workspace:
         """
         if not timedelta(0) < horizon <= LONGEST_HORIZON:
             raise UsageError(
-                detail=f"A forecast reaches from a moment to 7 days ahead (found {horizon})", command="forecast"
+                detail=f"A forecast reaches from a moment to 7 days ahead (found {horizon})",
+                command="forecast",
             )
         wanted = ForecastRequest(horizon, origin, profile, asset, signal, forecaster)
         return forecast_workspace(self._setup, self._store, wanted)

@@ -85,7 +85,8 @@ class AssetFigures:
 def dated(window: Window, delay: timedelta = timedelta(0)) -> Dated:
     """A window whose rows are known when their step is over, or so much later."""
     ends = [step_end(one, window.step, window.zone) for one in window.time]
-    at = np.array(ends, dtype="datetime64[us]") + np.timedelta64(delay)
+    late = round(delay / timedelta(microseconds=1))
+    at: TimeArray = (np.array(ends, dtype="datetime64[us]").view(np.int64) + late).view("datetime64[us]")
     return Dated(window, at)
 
 
@@ -131,7 +132,7 @@ def _refit(
 def _known(
     history: Sequence[Dated], origin: datetime, signal: str, since: timedelta | None = None
 ) -> list[Window]:
-    """What was known at an origin; of other signals as well what was foreseen after it, where `since` is given."""
+    """What was known at an origin; with `since`, also what was foreseen of other signals after it."""
     windows = []
     for one in history:
         window = known_at(one, origin, signal)
@@ -170,8 +171,8 @@ def _figures(history: Dated, made: Sequence[Forecast], scale: float, signal: str
         hours.append((one.time - to_numpy(one.origin)) // _HOUR)
         level.append(np.abs(actual))
     if not made:
-        nothing = np.empty(0)
-        return AssetFigures(window.asset, *[float("nan")] * 5, nothing, nothing, 0)
+        nothing, none = np.empty(0), float("nan")
+        return AssetFigures(window.asset, none, none, none, none, none, nothing, nothing, 0)
     error, within, hour = np.concatenate(errors), np.concatenate(inside), np.concatenate(hours)
     return AssetFigures(
         asset=window.asset,

@@ -1,4 +1,4 @@
-"""Bands from errors that were really made: rolling conformal, by meter, origin's part of the day and step ahead."""
+"""Bands from errors that were really made: rolling conformal, by meter, time of the origin, step ahead."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ _TINY = 1e-12
 
 
 def origins_of_days(first_day: int, last_day: int, per_day: int) -> npt.NDArray[np.int64]:
-    """Slots of the origins of the days [first_day, last_day), in order, `ORIGINS_PER_DAY` each if so many fit."""
+    """Slots of the origins of the days [first_day, last_day), in order, `ORIGINS_PER_DAY` each."""
     n_origins = min(ORIGINS_PER_DAY, per_day)
     slots = np.arange(n_origins) * per_day // n_origins
     origins: npt.NDArray[np.int64] = (np.arange(first_day, last_day)[:, None] * per_day + slots).ravel()
@@ -55,7 +55,9 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
     found = np.full((n_meters, n_origins, n_steps, len(levels)), np.nan, dtype=np.float32)
     for meter in range(n_meters):
         around = np.lib.stride_tricks.sliding_window_view(padded[meter], 2 * radius + 1, axis=-1)
-        pool = np.sort(np.ascontiguousarray(around.transpose(1, 2, 0, 3)).reshape(n_origins, n_steps, -1), axis=-1)
+        pool = np.sort(
+            np.ascontiguousarray(around.transpose(1, 2, 0, 3)).reshape(n_origins, n_steps, -1), axis=-1
+        )
         count = np.count_nonzero(~np.isnan(pool), axis=-1)
         for column, level in enumerate(levels):
             rank = np.round(_outward(level, n_days) * (count - 1))
@@ -68,9 +70,10 @@ def _outward(level: float, n_days: int) -> float:
     """The rank, 0 to 1, that a level has in so many days: conformal, with the errors of a day as one draw.
 
     Source:
-        Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005: of n draws the k-th has the level
+        Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005: of n draws the k-th has the
+            level
         k / (n + 1); between two draws we interpolate.
     """
-    if level > 0.5:  # noqa: PLR2004 - the middle
+    if level > 0.5:
         return 1.0 - _outward(1.0 - level, n_days)
-    return max(0.0, (level * (n_days + 1) - 0.5) / n_days) if level < 0.5 else level  # noqa: PLR2004
+    return max(0.0, (level * (n_days + 1) - 0.5) / n_days) if level < 0.5 else level

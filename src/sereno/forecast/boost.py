@@ -13,7 +13,7 @@ from sereno.forecast.panel import Panel
 from sereno.forecast.ridge import blocks
 
 if TYPE_CHECKING:
-    import lightgbm
+    pass
 
 __all__ = ["BOOST", "BoostModel", "BoostOptions", "learn_boost"]
 
@@ -49,7 +49,7 @@ class BoostModel:
     days_ahead: int
 
     def predict(self, panel: Panel, origins: np.ndarray, n_steps: int) -> FloatArray:
-        """Values at the steps after each origin, shape (meters, origins, steps); NaN beyond what was learnt."""
+        """Values after each origin, shape (meters, origins, steps); NaN beyond what was learnt."""
         booster = _lightgbm().Booster(model_str=self.text)
         found = np.full((len(panel.values), len(origins), n_steps), np.nan)
         steps = np.arange(min(n_steps, self.days_ahead * panel.per_day))

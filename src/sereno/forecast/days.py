@@ -1,5 +1,6 @@
 """What kind of day it is: weekday, public holiday, Ramadan."""
 
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -14,8 +15,13 @@ _EPOCH_WEEKDAY = 3
 """1970-01-01 was a Thursday; weeks begin on Monday, 0."""
 _MARKED = (0, 4, 5, 6)
 _FASTING = frozenset(
-    "AE AF AZ BD BH BN DJ DZ EG ER EH GM GN ID IQ IR JO KM KW LB LY MA ML MR MV MY NE OM PK PS QA SA SD SN SO "
-    "SY TD TJ TM TN TR UZ XK YE".split()
+    re.findall(
+        r"\w+",
+        (
+            "AE AF AZ BD BH BN DJ DZ EG ER EH GM GN ID IQ IR JO KM KW LB LY MA ML "
+            "MR MV MY NE OM PK PS QA SA SD SN SO SY TD TJ TM TN TR UZ XK YE"
+        ),
+    )
 )
 """Countries (ISO 3166) whose daily life follows Ramadan."""
 _ISLAMIC_EPOCH_DAY = -492_148
@@ -94,9 +100,7 @@ def _holidays(country: str, first_year: int, last_year: int) -> np.ndarray:
 
     code, _, part = country.partition("-")
     try:
-        found = holidays.country_holidays(
-            code, subdiv=part or None, years=range(first_year, last_year + 1)
-        )
+        found = holidays.country_holidays(code, subdiv=part or None, years=range(first_year, last_year + 1))
     except NotImplementedError:
         return np.empty(0, dtype=np.int64)
     return np.array(sorted(found), dtype="datetime64[D]").astype(np.int64)

@@ -1,7 +1,9 @@
-"""What a value is predicted from: how it deviated from its week one, two, seven, fourteen days before, and the day.
+"""What a value is predicted from: how it deviated from its week some days before, and the day.
 
-Everything is relative to the mean size of the week before, so that meters of any size are one fleet and a season
-is no extrapolation. Features of a value `days` ahead use nothing younger than `days` days before it: they are the
+Everything is relative to the mean size of the week before, so that meters of any size are one fleet and a
+season
+is no extrapolation. Features of a value `days` ahead use nothing younger than `days` days before it: they
+are the
 same whatever the origin, which `following` then adds.
 """
 

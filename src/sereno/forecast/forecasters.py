@@ -38,14 +38,15 @@ class NaiveForecaster:
 
 @dataclass(frozen=True, slots=True)
 class RidgeForecaster:
-    """A linear model per meter and time of day, drawn towards the fleet's; gives way to the naive where it loses.
+    """A linear model per meter and time of day, drawn towards the fleet's; the naive where that is better.
 
     Attributes:
         days_ahead: Days ahead that are learnt, 1 to 8.
         shrinkage_days: Days of the fleet's opinion that a meter's own model begins with.
         damping_days: Days of "as the week before" that the fleet's model begins with.
         memory_days: Days that are remembered.
-        covariates: Signals known ahead, as forecasts of the weather; used only where the backtest opts them in.
+        covariates: Signals known ahead, as forecasts of the weather; used only where the backtest opts them
+            in.
         country: ISO 3166 code of the public holidays; that of the time zone when empty.
     """
 

@@ -45,7 +45,7 @@ def weigh(errors: Sequence[Single], per_day: int) -> FloatArray:
 def _weights(errors: Sequence[Single]) -> FloatArray:
     weights = np.zeros((len(errors[0]), len(errors)))
     weights[:, 0] = 1.0
-    blend = np.nan_to_num(errors[0])
+    blend: np.ndarray = np.nan_to_num(errors[0])
     least = np.abs(blend).mean(axis=(1, 2))
     for place, one in enumerate(errors[1:], start=1):
         other = np.nan_to_num(one)

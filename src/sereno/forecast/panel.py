@@ -1,6 +1,7 @@
 """Meters of one step side by side, on the clock on the wall: every day has the same slots.
 
-In the hour that spring leaves out nothing is known; the two that autumn has of one share a slot, as their mean.
+In the hour that spring leaves out nothing is known; the two that autumn has of one share a slot, as their
+mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ class Panel:
     @property
     def n_days(self) -> int:
         """Days, from `first_day` on."""
-        return self.values.shape[1] // self.per_day
+        return int(self.values.shape[1]) // self.per_day
 
     @property
     def first_slot(self) -> int:
@@ -105,12 +106,13 @@ def steps_ahead(origin: datetime, horizon: timedelta, step: timedelta, zone: str
     if step == DAY:
         first = local_time(np.array([begin]), zone).astype("datetime64[D]").astype("datetime64[us]")
         n_days = horizon // DAY + 2
-        starts = to_utc(first + np.arange(n_days) * np.timedelta64(1, "D"), zone)
+        days = first.astype("datetime64[D]") + np.arange(n_days)
+        starts = to_utc(days.astype("datetime64[us]"), zone)
     else:
         width = np.timedelta64(round(step / timedelta(microseconds=1)), "us")
         anchor = like.time[-1] if len(like) else np.datetime64(0, "us")
-        first = anchor + -((anchor - begin) // width) * width
-        starts = first + np.arange(-1, horizon // step + 2) * width
+        nearest = anchor + -((anchor - begin) // width) * width
+        starts = nearest + np.arange(-1, horizon // step + 2) * width
     chosen: TimeArray = starts[(starts >= begin) & (starts < end)]
     return chosen
 

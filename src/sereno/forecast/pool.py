@@ -1,4 +1,4 @@
-"""A pool of members that are weighed by backtest, meter by meter, with bands from the mixture's own errors."""
+"""A pool of members that are weighed by backtest, with bands from the mixture's own errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,16 @@ from sereno.forecast.features import LOOKBACK_DAYS, Single
 from sereno.forecast.mixing import mixed, weigh
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, predict_naive
 from sereno.forecast.panel import Panel, build_panel, common_step
-from sereno.forecast.ridge import OWN, VARIANTS, RidgeModel, RidgeOptions, Sums, learn_model, learn_sums, solve
+from sereno.forecast.ridge import (
+    OWN,
+    VARIANTS,
+    RidgeModel,
+    RidgeOptions,
+    Sums,
+    learn_model,
+    learn_sums,
+    solve,
+)
 
 __all__ = ["WEATHER", "Learnt", "Plan", "Taught", "learn"]
 
@@ -28,6 +37,9 @@ _LEAST_DAYS = 10
 _EARLY_DAYS = 8
 _SHORT_HISTORY_DAYS = 60
 _CALIBRATION_SHARE = 4
+_TINY = 1e-9
+_WEATHER_WORTH = 0.97
+"""Share of the error without covariates that theirs must be below: less is chance."""
 _LEAST_ROWS = 3
 
 
@@ -92,7 +104,8 @@ class Learnt:
         weights: Shape (meters, parts of the horizon, members).
         errors: Latest errors of the mixture, in sizes of the meter, shape (meters, days, origins, steps).
         bands: Shape (meters, origins, steps, levels).
-        naive_ratio: How many times larger errors of the naive forecast are than those of the mixture, (meters,).
+        naive_ratio: How many times larger errors of the naive forecast are than those of the mixture,
+            (meters,).
         n_days: Days with values, (meters,).
         is_positive: Whether no value was ever negative, (meters,).
     """
@@ -128,20 +141,21 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
     if not windows:
         raise HistoryTooShort(found="no rows", needed="two days of one meter")
     step = common_step(windows)
-    panel = build_panel(
-        windows, plan.signal, days_ahead=0, country=plan.country, covariates=plan.covariates
-    )
+    panel = build_panel(windows, plan.signal, days_ahead=0, country=plan.country, covariates=plan.covariates)
     panel, n_days = _complete_days(panel, plan)
     counts = _known_days(panel)
     if counts.max(initial=0) < 2:
-        raise HistoryTooShort(found=f"{counts.max(initial=0):g} days of {plan.signal}", needed="two days of one meter")
-    cut = _calibration_start(n_days, plan)
+        raise HistoryTooShort(
+            found=f"{counts.max(initial=0):g} days of {plan.signal}", needed="two days of one meter"
+        )
+    cut = _calibration_start(n_days)
     early = _teach(panel, plan, cut)
     members = _members(early)
     origins = origins_of_days(cut, n_days, panel.per_day)
     n_steps = plan.ridge.days_ahead * panel.per_day
     said, actual, size = _backtest(early, panel, members, origins, n_steps)
     by_member = [_errors(one, actual, size) for one in said]
+    members, by_member, said = _opted_in(members, by_member, said)
     weights = weigh(by_member, panel.per_day)
     members, weights, by_member, said = _worthy(members, weights, by_member, said)
     errors = _errors(mixed(said, weights, panel.per_day), actual, size)
@@ -159,7 +173,7 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
         bands=band_table(errors, QUANTILES, panel.per_day),
         naive_ratio=_naive_ratio(by_member, members, errors),
         n_days=counts,
-        is_positive=~(panel.values < 0).any(axis=1),
+        is_positive=np.logical_not((panel.values < 0).any(axis=1)),
     )
 
 
@@ -178,9 +192,8 @@ def _known_days(panel: Panel) -> FloatArray:
     return counts
 
 
-def _calibration_start(n_days: int, plan: Plan) -> int:
+def _calibration_start(n_days: int) -> int:
     """First day of those on which the members are weighed, at the end of the history."""
-    del plan
     return n_days - min(CALIBRATION_DAYS, max(n_days // _CALIBRATION_SHARE, 1))
 
 
@@ -196,7 +209,7 @@ def _teach(
     since: int = 0,
     members: Sequence[str] | None = None,
 ) -> Taught:
-    """The models of the days before `last_day`; with those of the days before `since` they learn the rest only."""
+    """The models of the days before `last_day`; given those of the days before `since`, from the rest."""
     ridges, sums = {}, {}
     first = _first_taught(last_day)
     if "ridge" in plan.members and last_day >= _LEAST_DAYS:
@@ -210,7 +223,10 @@ def _teach(
                 earlier = before.ridges[name]
                 start = max(since - earlier.days_ahead - 1, 0)
                 ridges[name] = replace(
-                    earlier, own=own, pooled=pooled, following=earlier.learn_following(some, start, last_day, 1.0)
+                    earlier,
+                    own=own,
+                    pooled=pooled,
+                    following=earlier.learn_following(some, start, last_day, 1.0),
                 )
                 continue
             sums[name] = learn_sums(some, plan.ridge.days_ahead, first, last_day)
@@ -232,7 +248,7 @@ def _members(taught: Taught) -> tuple[str, ...]:
 def _backtest(
     taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
 ) -> tuple[list[FloatArray], FloatArray, FloatArray]:
-    """What members said at origins, what was so (NaN where not known yet), and the size of each meter then."""
+    """What members said at origins, what was so (NaN where unknown), and the size of each meter."""
     ahead = -(-n_steps // panel.per_day)
     padded = _padded(panel, ahead)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
@@ -262,6 +278,19 @@ def _errors(said: FloatArray, actual: FloatArray, size: FloatArray) -> Single:
     return ((actual - said) / size[:, :, None]).astype(np.float32)
 
 
+def _opted_in(
+    members: tuple[str, ...], errors: list[Single], said: list[FloatArray]
+) -> tuple[tuple[str, ...], list[Single], list[FloatArray]]:
+    """Without covariates that do not make the fleet's error clearly less than without them."""
+    if WEATHER not in members:
+        return members, errors, said
+    mean = [float(np.nanmean(np.abs(errors[members.index(name)]))) for name in (WEATHER, OWN)]
+    if mean[0] < _WEATHER_WORTH * mean[1]:
+        return members, errors, said
+    kept = [i for i, name in enumerate(members) if name != WEATHER]
+    return tuple(members[i] for i in kept), [errors[i] for i in kept], [said[i] for i in kept]
+
+
 def _worthy(
     members: tuple[str, ...], weights: FloatArray, errors: list[Single], said: list[FloatArray]
 ) -> tuple[tuple[str, ...], FloatArray, list[Single], list[FloatArray]]:
@@ -279,4 +308,5 @@ def _worthy(
 def _naive_ratio(by_member: Sequence[Single], members: Sequence[str], errors: Single) -> FloatArray:
     naive = np.abs(np.nan_to_num(by_member[members.index(DAY_BEFORE)])).mean(axis=(1, 2))
     own = np.abs(np.nan_to_num(errors)).mean(axis=(1, 2, 3))
-    return np.maximum(naive / np.maximum(own, 1e-9), 1.0)
+    ratio: FloatArray = np.maximum(naive / np.maximum(own, _TINY), 1.0)
+    return ratio

@@ -1,11 +1,12 @@
-"""Forecasters by name: those of this package, and those that other packages declare as `sereno.forecasters`."""
+"""Forecasters by name: those of this package, and those that others declare as `sereno.forecasters`."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
+from typing import cast
 
 from sereno.contracts import Forecaster
 from sereno.domain.errors import ForecasterMisconfigured, ForecasterUnknown
@@ -59,11 +60,11 @@ def build_forecaster(
             name=name, detail=f"there is no option '{wrong[0]}' among {', '.join(known)}"
         )
     given = {key: value for key, value in common.items() if key in known} | dict(options)
+    build = cast("Callable[..., Forecaster]", kind)
     try:
-        made: Forecaster = kind(signal, **given)
+        return build(signal, **given)
     except (TypeError, ValueError) as error:
         raise ForecasterMisconfigured(name=name, detail=str(error)) from error
-    return made
 
 
 def _class_of(name: str) -> object:

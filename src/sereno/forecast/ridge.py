@@ -1,6 +1,7 @@
 """Hierarchical ridge: a linear model per meter, day ahead and time of day, drawn towards that of the fleet.
 
-First, each value from the days before (`features`); then what the last hours were beside that, for the hours to
+First, each value from the days before (`features`); then what the last hours were beside that, for the
+hours to
 come (`following`). Both are sums of products per day, so that a day is learnt by adding its own.
 """
 
@@ -14,7 +15,18 @@ from sereno.forecast.features import LOOKBACK_DAYS, Single, design
 from sereno.forecast.following import Following, Recent, learn_following, part_of
 from sereno.forecast.panel import Panel
 
-__all__ = ["FOLLOWING_DAYS", "OWN", "POOLED", "VARIANTS", "RidgeModel", "RidgeOptions", "Sums", "blocks", "learn_model", "learn_sums"]
+__all__ = [
+    "FOLLOWING_DAYS",
+    "OWN",
+    "POOLED",
+    "VARIANTS",
+    "RidgeModel",
+    "RidgeOptions",
+    "Sums",
+    "blocks",
+    "learn_model",
+    "learn_sums",
+]
 
 OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK = "own", "pooled", "as_yesterday", "as_last_week"
 VARIANTS = (OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK)
@@ -168,7 +180,7 @@ class RidgeModel:
 
 @dataclass(frozen=True, slots=True)
 class Deviations:
-    """What the first stage said of slots from `start` on, in mean sizes, by variant, shape (meters, slots)."""
+    """What the first stage said from slot `start` on, in mean sizes, by variant, (meters, slots)."""
 
     start: int
     said: Mapping[str, FloatArray]
@@ -194,7 +206,9 @@ def learn_sums(panel: Panel, days_ahead: int, first_day: int, last_day: int) -> 
     parts = []
     for block in blocks(len(panel.values)):
         some = panel.meters(block)
-        parts.append([_sums(some, days, first_day * per_day, last_day * per_day) for days in _ahead(days_ahead)])
+        parts.append(
+            [_sums(some, days, first_day * per_day, last_day * per_day) for days in _ahead(days_ahead)]
+        )
     products = [np.stack([one[0] for one in part]) for part in parts]
     counts = [np.stack([one[1] for one in part]) for part in parts]
     return Sums(np.concatenate(products, axis=1), np.concatenate(counts, axis=1))

@@ -23,7 +23,8 @@ _MOST_DAYS = 28
 def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
     """What also knows the complete days of `history` since; learnt anew where days alone cannot be added.
 
-    A day is added by its own sums of products, and the days beyond the memory are taken away by theirs. Weights
+    A day is added by its own sums of products, and the days beyond the memory are taken away by theirs.
+    Weights
     stay; errors, and the bands with them, move on by what was really said wrongly.
     """
     windows = {one.asset: one for one in history if len(one)}
@@ -57,7 +58,7 @@ def _complete_until(windows: Sequence[Window], learnt: Learnt) -> int:
 
 
 def _panel(windows: Sequence[Window], learnt: Learnt, first: int, last: int) -> Panel:
-    """The days [first, last), with those that their features, and errors of forecasts into them, reach back to."""
+    """The days [first, last), with those that their features and errors reach back to."""
     plan = learnt.plan
     reach = LOOKBACK_DAYS + 2 * plan.ridge.days_ahead + 2
     return build_panel(
@@ -87,7 +88,7 @@ def _taught(learnt: Learnt, added: Panel, gone: Panel, until: int, surplus: int)
 
 
 def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
-    """Less the oldest days, of which the first were never taught: their features had nothing to reach back to."""
+    """Less the oldest days, of which the first were never taught: they had nothing to reach back to."""
     start = learnt.until - learnt.n_taught - gone.first_day
     first = start + (LOOKBACK_DAYS if learnt.n_taught < learnt.plan.memory_days else 0)
     last = start + surplus
@@ -97,7 +98,7 @@ def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
 
 
 def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
-    """The latest errors: those of forecasts into the new days, made by what was known before them, come in."""
+    """The latest errors, with those of forecasts into the new days by what was known before them."""
     n_new = until - learnt.until
     per_day, ahead = panel.per_day, learnt.plan.ridge.days_ahead
     n_steps = ahead * per_day

@@ -11,7 +11,7 @@ from sereno.domain.archive import ArchiveError, pack, unpack
 from sereno.domain.calendar import DAY, step_end
 from sereno.domain.errors import NothingToForecast, StepUnsupported
 from sereno.domain.forecasts import QUANTILES, Forecast, Tier
-from sereno.domain.readings import FloatArray, TimeArray, Window
+from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.forecast.bands import ORIGINS_PER_DAY, sizes
@@ -20,7 +20,7 @@ from sereno.forecast.features import LOOKBACK_DAYS
 from sereno.forecast.following import Following
 from sereno.forecast.mixing import mixed
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, last_known
-from sereno.forecast.panel import Panel, build_panel, common_step, slots_of, steps_ahead
+from sereno.forecast.panel import Panel, build_panel, slots_of, steps_ahead
 from sereno.forecast.pool import WEATHER, Learnt, Plan, Taught
 from sereno.forecast.ridge import OWN, POOLED, VARIANTS, RidgeModel, RidgeOptions, Sums
 from sereno.forecast.succeeding import succeed
@@ -103,7 +103,9 @@ class TrainedPool:
         if signal not in window.signals:
             return None
         begin = to_numpy(origin)
-        width = np.timedelta64(round((step + (DAY / 24 if step == DAY else timedelta(0))).total_seconds()), "s")
+        width = np.timedelta64(
+            round((step + (DAY / 24 if step == DAY else timedelta(0))).total_seconds()), "s"
+        )
         stop = int(np.searchsorted(window.time, begin - width, side="right"))
         while stop < len(window) and step_end(window.time[stop], step, window.zone) <= begin:
             stop += 1
@@ -161,7 +163,7 @@ class TrainedPool:
         spread = self._bands(rows, origin % per_day, n_steps) * wide[..., None]
         quantiles = middle[..., None] + size[..., None] * spread
         constant = _constant(panel.values[:, :origin])
-        is_lost = np.isnan(quantiles).any(axis=2)
+        is_lost: BoolArray = np.logical_or.reduce(np.isnan(quantiles), axis=2)
         quantiles = np.where(is_lost[..., None], constant[:, None, :], quantiles)
         tiers = np.where(is_lost, Tier.CONSTANT.rank, tiers)
         positive = (rows < 0) | learnt.is_positive[rows]
@@ -188,7 +190,9 @@ class TrainedPool:
         learnt = [i for i, name in enumerate(members) if name not in (DAY_BEFORE, WEEK_BEFORE)]
         own = [i for i in learnt if members[i] in (OWN, WEATHER)]
         is_learnt = weights[:, :, learnt].any(axis=(1, 2))
-        is_own = weights[:, :, own].any(axis=(1, 2)) | (BOOST in members and self.learnt.n_days[rows] >= _OWN_DAYS)
+        is_own = weights[:, :, own].any(axis=(1, 2)) | (
+            BOOST in members and self.learnt.n_days[rows] >= _OWN_DAYS
+        )
         best: np.ndarray = np.where(
             is_own & is_learnt,
             Tier.HIERARCHICAL.rank,
@@ -212,7 +216,9 @@ class TrainedPool:
         found: FloatArray = np.where(is_known[:, None, None], table[rows], fleet[None])
         return found
 
-    def _forecast(self, asked: _Asked, origin: datetime, quantiles: FloatArray, tiers: np.ndarray) -> Forecast:
+    def _forecast(
+        self, asked: _Asked, origin: datetime, quantiles: FloatArray, tiers: np.ndarray
+    ) -> Forecast:
         return Forecast(
             asset=asked.window.asset,
             signal=self.learnt.plan.signal,
@@ -237,7 +243,9 @@ def _masked(window: Window, stop: int, signal: str) -> Window:
 def _constant(values: FloatArray) -> FloatArray:
     """Quantiles of all values of each meter, shape (meters, levels)."""
     filled = [row[~np.isnan(row)] for row in values]
-    return np.stack([np.quantile(row, _LEVELS) if len(row) else np.full(len(_LEVELS), np.nan) for row in filled])
+    return np.stack(
+        [np.quantile(row, _LEVELS) if len(row) else np.full(len(_LEVELS), np.nan) for row in filled]
+    )
 
 
 def _dump(learnt: Learnt) -> bytes:
@@ -262,7 +270,10 @@ def _dump(learnt: Learnt) -> bytes:
     for name, model in learnt.taught.ridges.items():
         sums = learnt.taught.sums[name]
         arrays |= {f"ridge{name}/own": model.own, f"ridge{name}/pooled": model.pooled}
-        arrays |= {f"ridge{name}/products": sums.products.astype(np.float32), f"ridge{name}/n_rows": sums.n_rows}
+        arrays |= {
+            f"ridge{name}/products": sums.products.astype(np.float32),
+            f"ridge{name}/n_rows": sums.n_rows,
+        }
         for variant, one in model.following.items():
             arrays |= {f"ridge{name}/{variant}/{part}": getattr(one, part) for part in _PARTS}
     if learnt.taught.boost is not None:
@@ -309,7 +320,9 @@ def _learnt(header: dict, arrays: dict[str, np.ndarray]) -> Learnt:  # type: ign
     boost = None
     if header["boost_days"] is not None:
         boost = BoostModel(arrays["boost"].tobytes().decode(), int(header["boost_days"]))
-    own = {name: arrays[name] for name in ("weights", "errors", "bands", "naive_ratio", "n_days", "is_positive")}
+    own = {
+        name: arrays[name] for name in ("weights", "errors", "bands", "naive_ratio", "n_days", "is_positive")
+    }
     return Learnt(
         plan=plan,
         step=timedelta(seconds=header["step_s"]),

@@ -17,10 +17,11 @@ class ForecastSettings(Branch):
     country: str | None = Field(
         default=None,
         pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$",
-        description="Whose public holidays count, as ES or ES-CT (ISO 3166); without one, that of the time zone.",
+        description="Whose public holidays count, as ES or ES-CT; otherwise those of the time zone.",
     )
     options: dict[str, JsonValue] = Field(
-        default_factory=dict, description="Further options of that forecaster by name, as its page lists them."
+        default_factory=dict,
+        description="Further options of that forecaster by name, as its page lists them.",
     )
 
     @model_validator(mode="before")

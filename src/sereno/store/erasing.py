@@ -299,7 +299,15 @@ class ErasingSession(ColumnSession):
             )
             if names.mentions().are_in([one.matcher, one.comment])
         ]
-        by_asset = (correction, regime_change, forecast, detection, watch_checkpoint, watch_state, superseded_reading)
+        by_asset = (
+            correction,
+            regime_change,
+            forecast,
+            detection,
+            watch_checkpoint,
+            watch_state,
+            superseded_reading,
+        )
         return [
             (delivery_attempt, delivery_attempt.c.notification_id.in_(told)),
             (notification, notification.c.incident_id.in_(incidents)),

@@ -1,4 +1,4 @@
-"""Forecasts as they were made: kept beside the readings, so that what was said can be held against what was."""
+"""Forecasts as they were made, so that what was said can be held against what was."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ForecastSession(Session):
     """The part of a transaction that keeps forecasts."""
 
     def add_forecasts(self, made: Sequence[tuple[int, Forecast]], *, model_id: str, at: datetime) -> None:
-        """Keep forecasts by the id of their asset; one of the same asset, signal, origin and model is replaced."""
+        """Keep forecasts by the id of their asset; one of the same signal, origin and model is replaced."""
         rows = [
             {
                 "asset_id": asset_id,

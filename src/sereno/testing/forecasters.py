@@ -30,7 +30,13 @@ _WORSE = 1.05
 
 
 def a_metered_history(
-    signal: str, *, n_meters: int = 3, n_days: int = 70, step: timedelta = _HOUR, zone: str = "UTC", seed: int = 0
+    signal: str,
+    *,
+    n_meters: int = 3,
+    n_days: int = 70,
+    step: timedelta = _HOUR,
+    zone: str = "UTC",
+    seed: int = 0,
 ) -> list[Window]:
     """Meters of different size with a day, a week and noise; none of their values is missing."""
     time = _START + np.arange(n_days * (_DAY // step)) * np.timedelta64(step)
@@ -39,7 +45,7 @@ def a_metered_history(
     for meter in range(n_meters):
         rng = np.random.default_rng([seed, meter])
         shape = 2.0 + np.sin(2 * np.pi * (day - 0.3)) + 0.3 * np.sin(4 * np.pi * day + meter)
-        shape *= np.where(day // 1 % 7 < 5, 1.0, 0.7)  # noqa: PLR2004 - days of work
+        shape *= np.where(day // 1 % 7 < 5, 1.0, 0.7)
         noise = np.cumsum(rng.normal(size=len(day))) / np.sqrt(np.arange(1, len(day) + 1)) * 0.02
         values = 10.0 ** (meter % 3) * np.maximum(shape * (1 + noise + 0.03 * rng.normal(size=len(day))), 0.0)
         key = AssetKey("Site", f"Meter {meter}")
@@ -177,7 +183,12 @@ def _check_gaps(
     """Gaps are forecast over; a window without values says so; flagged values count as gaps."""
     first = past[0]
     column, n_day = first.signals.index(forecaster.signal), _per_day(first)
-    for gap in (slice(-3 * n_day, None), slice(-9 * n_day, -n_day), slice(None, -1), slice(None, -20 * n_day)):
+    for gap in (
+        slice(-3 * n_day, None),
+        slice(-9 * n_day, -n_day),
+        slice(None, -1),
+        slice(None, -20 * n_day),
+    ):
         values = first.values.copy()
         values[gap, column] = np.nan
         made = trained.forecast(replace(first, values=values), origin, _DAY)
@@ -199,7 +210,9 @@ def _check_state(
     state = trained.dump()
     read = type(forecaster)(forecaster.signal).load(state)  # type: ignore[call-arg]
     _demand(read.dump() == state, "what `load` reads is not what `dump` wrote")
-    same = _digest(read.forecast_many(past, origin, _DAY)) == _digest(trained.forecast_many(past, origin, _DAY))
+    same = _digest(read.forecast_many(past, origin, _DAY)) == _digest(
+        trained.forecast_many(past, origin, _DAY)
+    )
     _demand(same, "loaded, it forecasts otherwise")
     _demand(trained.dump() == state, "forecasting changes the trained forecaster")
 
@@ -246,7 +259,9 @@ def _tell_digest() -> None:
 
 
 def _digest(made: Sequence[Forecast]) -> str:
-    return _sha(b"".join(str(one.asset).encode() + one.quantiles.tobytes() + one.tier.encode() for one in made))
+    return _sha(
+        b"".join(str(one.asset).encode() + one.quantiles.tobytes() + one.tier.encode() for one in made)
+    )
 
 
 def _sha(data: bytes) -> str:
