@@ -171,15 +171,21 @@ class TrainedPool:
         quantiles = np.where(never[:, None, None], np.maximum(quantiles, 0.0), quantiles)
         return np.sort(quantiles, axis=2), tiers
 
+    @property
+    def _grown(self) -> np.ndarray:
+        """Rows of the meters with a model of their own; of all where none has one."""
+        grown: np.ndarray = np.flatnonzero(self.learnt.n_days >= _OWN_DAYS)
+        return grown if len(grown) else np.arange(len(self.learnt.keys))
+
     def _weights(self, rows: np.ndarray) -> FloatArray:
-        """Of each meter; a meter of few days says with the fleet's model what its own would have said."""
+        """Of each meter; one of few days has the fleet's, and the fleet's model in place of its own."""
         learnt = self.learnt
-        fleet = np.median(learnt.weights, axis=0)
+        fleet = learnt.weights[self._grown].mean(axis=0)
         fleet = fleet / np.maximum(fleet.sum(axis=1, keepdims=True), 1e-9)
-        weights: FloatArray = np.where((rows >= 0)[:, None, None], learnt.weights[rows], fleet[None])
+        young = (rows < 0) | (learnt.n_days[rows] < _OWN_DAYS)
+        weights: FloatArray = np.where(young[:, None, None], fleet[None], learnt.weights[rows])
         if OWN in learnt.members:
             own, pooled = learnt.members.index(OWN), learnt.members.index(POOLED)
-            young = (rows < 0) | (learnt.n_days[rows] < _OWN_DAYS)
             weights[young, :, pooled] += weights[young, :, own]
             weights[young, :, own] = 0.0
         return weights
@@ -211,8 +217,9 @@ class TrainedPool:
         part = slot * min(ORIGINS_PER_DAY, self.learnt.per_day) // self.learnt.per_day
         steps = np.minimum(np.arange(n_steps), bands.shape[2] - 1)
         table = bands[:, part][:, steps]
-        fleet = np.nanmedian(table, axis=0) if np.isfinite(table).any() else table[0]
-        is_known = (rows >= 0) & np.isfinite(table[rows]).all(axis=(1, 2))
+        grown = table[self._grown]
+        fleet = np.nanmedian(grown, axis=0) if np.isfinite(grown).any() else grown[0]
+        is_known = (rows >= 0) & (self.learnt.n_days[rows] >= _OWN_DAYS) & np.isfinite(table[rows]).all(axis=(1, 2))
         found: FloatArray = np.where(is_known[:, None, None], table[rows], fleet[None])
         return found
 
