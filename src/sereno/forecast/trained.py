@@ -219,7 +219,9 @@ class TrainedPool:
         table = bands[:, part][:, steps]
         grown = table[self._grown]
         fleet = np.nanmedian(grown, axis=0) if np.isfinite(grown).any() else grown[0]
-        is_known = (rows >= 0) & (self.learnt.n_days[rows] >= _OWN_DAYS) & np.isfinite(table[rows]).all(axis=(1, 2))
+        is_known = (
+            (rows >= 0) & (self.learnt.n_days[rows] >= _OWN_DAYS) & np.isfinite(table[rows]).all(axis=(1, 2))
+        )
         found: FloatArray = np.where(is_known[:, None, None], table[rows], fleet[None])
         return found
 
