@@ -105,7 +105,7 @@ def test_the_command_shows_figures_band_and_tier(workspace: Workspace) -> None:
     runner, folder = CliRunner(), str(workspace.folder)
 
     plain = runner.invoke(app, ["--workspace", folder, "forecast", "--asset", "Meter 0"])
-    whole = runner.invoke(app, ["--workspace", folder, "forecast", "--horizon", "6h", "--json"])
+    whole = runner.invoke(app, ["--workspace", folder, "--json", "forecast", "--horizon", "6h"])
 
     assert plain.exit_code == 0, plain.output
     assert "Meter 0" in plain.output
