@@ -241,6 +241,34 @@ def segment(
 
 
 @app.command()
+def forecast(
+    context: typer.Context,
+    horizon: Annotated[str, typer.Option(help="How far ahead, as 1h, 24h or 7d.")] = "24h",
+    origin: Annotated[
+        str | None, typer.Option(help="From when; the end of the last reading without it.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
+    asset: Annotated[str | None, typer.Option(help="Only this asset, as Asset or Site/Asset.")] = None,
+    signal: Annotated[str | None, typer.Option(help="What to forecast; the first signal without it.")] = None,
+    forecaster: Annotated[
+        str | None, typer.Option(help="ridge, seasonal_naive, boost or mixed; that of settings without it.")
+    ] = None,
+) -> None:
+    """Forecast the stored meters with bands, and keep what was said."""
+    from sereno.cli.forecasting import run_forecast
+
+    run_forecast(
+        context.obj,
+        horizon=horizon,
+        origin=origin,
+        profile=profile,
+        asset=asset,
+        signal=signal,
+        forecaster=forecaster,
+    )
+
+
+@app.command()
 def score(
     context: typer.Context,
     file: Annotated[

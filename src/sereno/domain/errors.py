@@ -7,7 +7,7 @@
     │   ├── AddressRefused, SecretReferenceRefused
     │   ├── InvalidQuery, RequestMalformed, RequestRefused, PathUnknown, MethodRefused
     │   ├── TooManyJobs, JobOver
-    │   └── KeyReused, AddressTaken, RoleNeedsServer, NotYet
+    │   └── KeyReused, AddressTaken, RoleNeedsServer, NotYet, SplitRefused
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
     │   ├── MissingColumns, MappingMisfit, NoReadings
@@ -19,6 +19,7 @@
     │   └── HostUnknown, TooManyRequests, RequestTooLarge, RequestTooDeep, HeadersTooLarge
     ├── SettingsError         sereno.yaml, profiles or environment         exit 4
     │   ├── DetectorUnknown, DetectorOptionUnknown, DetectorMisconfigured
+    │   ├── ForecasterUnknown, ForecasterMisconfigured
     │   ├── SenderUnknown, SenderOptionUnknown, SenderMisconfigured
     │   └── SourceUnknown, SourceOptionUnknown, SourceMisconfigured
     ├── StoreError            database, disk, lease, version               exit 5
@@ -33,6 +34,7 @@
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
         ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing
+        └── NothingToForecast, StepUnsupported
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
 fill it. The Spanish sentence lives in the catalogue under the same code.
@@ -49,6 +51,7 @@ __all__ = [
     "BackupMisfit",
     "BackupNewer",
     "BudgetTooSmall",
+    "Busy",
     "CorruptFile",
     "DataError",
     "DetectorMisconfigured",
@@ -58,32 +61,30 @@ __all__ = [
     "EmptyFile",
     "EngineRunning",
     "ExtraMissing",
-    "ForecastMissing",
-    "IncidentChanged",
-    "InternalFault",
-    "InvalidQuery",
-    "JobBroken",
-    "JobOver",
-    "MethodRefused",
-    "PathUnknown",
-    "RequestMalformed",
-    "RequestRefused",
-    "TooManyJobs",
     "Fact",
     "FileMissing",
     "FileTooLarge",
     "FileUnreadable",
+    "ForecastMissing",
+    "ForecasterMisconfigured",
+    "ForecasterUnknown",
     "HeadersTooLarge",
     "HistoryTooShort",
     "HostUnknown",
+    "IncidentChanged",
+    "InternalFault",
     "InvalidCorrection",
+    "InvalidQuery",
     "InvalidRecord",
     "InvalidSilence",
+    "JobBroken",
+    "JobOver",
     "LeaseLost",
     "LeaseTaken",
     "LinkInvalid",
     "LoginFailed",
     "MappingMisfit",
+    "MethodRefused",
     "MissingColumns",
     "ModelCorrupt",
     "ModelError",
@@ -92,10 +93,15 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "NothingToForecast",
     "OrganizationExists",
     "OrganizationNameInvalid",
     "PasswordRefused",
+    "PathUnknown",
+    "PdfUnavailable",
     "ReasonMissing",
+    "RequestMalformed",
+    "RequestRefused",
     "RequestTooDeep",
     "RequestTooLarge",
     "SecretReferenceRefused",
@@ -109,11 +115,14 @@ __all__ = [
     "SourceOptionUnknown",
     "SourceUnknown",
     "SourceUnreachable",
+    "SplitRefused",
+    "StepUnsupported",
     "StoreError",
     "StoreNewer",
     "StoreOlder",
     "StoreUnreachable",
     "SystemRefused",
+    "TooManyJobs",
     "TooManyRequests",
     "UnknownAsset",
     "UnknownSignal",
@@ -123,8 +132,6 @@ __all__ = [
     "UserExists",
     "WorkspaceNotEmpty",
     "WriteNotConfirmed",
-    "Busy",
-    "PdfUnavailable",
 ]
 
 
@@ -630,6 +637,20 @@ class DetectorMisconfigured(SettingsError):
     template = "{where}: the detector '{name}' cannot be used so: {detail}."
 
 
+class ForecasterUnknown(SettingsError):
+    """There is no forecaster of that name here."""
+
+    code = "forecaster.unknown"
+    template = "There is no forecaster '{name}'. Known here: {known}."
+
+
+class ForecasterMisconfigured(SettingsError):
+    """A forecaster cannot be built from the options given."""
+
+    code = "forecaster.misconfigured"
+    template = "The forecaster '{name}' cannot be used: {detail}. Correct its options."
+
+
 class SenderUnknown(SettingsError):
     """A receiver has a kind that is not there."""
 
@@ -877,6 +898,37 @@ class ForecastMissing(ModelError):
 
     code = "forecast.missing"
     template = "There is no forecast of {asset}. Forecasts come with a version that has a forecaster."
+
+
+class NothingToForecast(ModelError):
+    """A window without any value to forecast from."""
+
+    code = "forecast.nothing"
+    template = (
+        "{signal} of {asset} cannot be forecast at {origin}: it has no sound value before. "
+        "Ingest readings, or ask for a later origin."
+    )
+
+
+class SplitRefused(UsageError):
+    """A split that lets a model see what it is tested on."""
+
+    code = "forecast.split"
+    template = (
+        "A {found} split of a time series is refused: neighbouring rows are nearly equal, so rows "
+        "of the test stand in the training and the error comes out several times too small. Use a rolling "
+        "origin: each forecast is made from what was available then."
+    )
+
+
+class StepUnsupported(ModelError):
+    """Meters that cannot be forecast together."""
+
+    code = "forecast.step"
+    template = (
+        "Meters are forecast together when they have one step that parts a day evenly: found {found}. "
+        "Choose assets of one step, from one minute to one day."
+    )
 
 
 class HistoryTooShort(ModelError):

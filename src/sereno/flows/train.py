@@ -28,7 +28,7 @@ from sereno.prepare.quality import QualityRules, longest_repeats
 from sereno.prepare.registers import read_registers
 from sereno.prepare.repeats import FEW_REPEATS, REPEAT_MARGIN
 
-__all__ = ["CALM_SCORE", "TrainingPlan", "train_profile"]
+__all__ = ["CALM_SCORE", "TrainingPlan", "sound_window", "train_profile"]
 
 _FOLDS = 3
 """Blocks of history that are each scored by a detector that did not learn from them."""
@@ -103,6 +103,11 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
         segments=plan.segments,
         segment_of=plan.segment_of,
     )
+
+
+def sound_window(window: Window, profile: Profile) -> Window:
+    """The window without the cells that are bad: what behaviour is learnt and forecast from."""
+    return _without_bad(window, profile, _natural_repeats(window))
 
 
 def _layout(window: Window) -> Layout:

@@ -61,6 +61,12 @@ from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.feedback import WouldChange, apply_verdict, would_change
+from sereno.flows.forecasting import (
+    LONGEST_HORIZON,
+    ForecastReport,
+    ForecastRequest,
+    forecast_workspace,
+)
 from sereno.flows.health import WAITED_FOR, Health, health_of, told_since
 from sereno.flows.incident_lists import IncidentBook, IncidentQuery
 from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
@@ -333,6 +339,39 @@ class Workspace:
         self._models.forget()
         self._records.forget()
         return cards
+
+    def forecast(
+        self,
+        *,
+        horizon: timedelta = timedelta(days=1),
+        origin: datetime | None = None,
+        profile: str | None = None,
+        asset: str | None = None,
+        signal: str | None = None,
+        forecaster: str | None = None,
+    ) -> ForecastReport:
+        """Forecast stored meters with bands, and keep what was said; what is needed is learnt.
+
+        Args:
+            horizon: Up to seven days.
+            origin: From when; nothing later is used. After the last reading when None.
+            asset: Only this one, as `Asset` or `Site/Asset`; all of its kind learn together nevertheless.
+            signal: What to forecast; the first that each asset has when None.
+            forecaster: Its name, instead of the one in settings.
+
+        Raises:
+            UsageError: The horizon is not between a moment and seven days.
+            NoReadings, UnknownSignal: There is nothing of that name.
+            HistoryTooShort: No asset has readings of two days.
+            ForecasterUnknown, ExtraMissing: See `forecaster`.
+        """
+        if not timedelta(0) < horizon <= LONGEST_HORIZON:
+            raise UsageError(
+                detail=f"A forecast reaches from a moment to 7 days ahead (found {horizon})",
+                command="forecast",
+            )
+        wanted = ForecastRequest(horizon, origin, profile, asset, signal, forecaster)
+        return forecast_workspace(self._setup, self._store, wanted)
 
     def segment(
         self, *, profile: str | None = None, before: datetime | None = None, is_refit: bool = True

@@ -8,6 +8,7 @@ from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, Outli
 from sereno.settings.access import ServiceSettings
 from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSettings, RouteSettings
 from sereno.settings.branch import Branch, Duration
+from sereno.settings.forecasting import ForecastSettings
 from sereno.settings.keeping import LoggingSettings, PrivacySettings, RetentionSettings, StatusSettings
 from sereno.settings.mappings import MappingSettings
 from sereno.settings.patterns import PatternSettings
@@ -292,6 +293,9 @@ class Settings(Branch):
     )
     recalibration: RecalibrationSettings = Field(
         default_factory=RecalibrationSettings, description="When thresholds are found anew."
+    )
+    forecast: ForecastSettings = Field(
+        default_factory=ForecastSettings, description="How meters are forecast."
     )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")

@@ -46,6 +46,7 @@ from sereno.store.schema import (
     detection,
     erasure,
     file_ledger,
+    forecast,
     inbox,
     incident,
     incident_event,
@@ -330,7 +331,15 @@ class ErasingSession(ColumnSession):
             )
             if names.mentions().are_in([one.matcher, one.comment])
         ]
-        by_asset = (correction, regime_change, detection, watch_checkpoint, watch_state, superseded_reading)
+        by_asset = (
+            correction,
+            regime_change,
+            forecast,
+            detection,
+            watch_checkpoint,
+            watch_state,
+            superseded_reading,
+        )
         return [
             (delivery_attempt, delivery_attempt.c.notification_id.in_(told)),
             (notification, notification.c.incident_id.in_(incidents)),

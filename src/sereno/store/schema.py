@@ -33,6 +33,7 @@ __all__ = [
     "detection",
     "erasure",
     "file_ledger",
+    "forecast",
     "inbox",
     "incident",
     "incident_event",
@@ -300,6 +301,23 @@ regime_change = Table(
     Column("before", Double, nullable=False),
     Column("after", Double, nullable=False),
     PrimaryKeyConstraint("asset_id", "at", "signal"),
+)
+
+forecast = Table(
+    "forecast",
+    metadata,
+    _asset(),
+    _text("signal"),
+    Column("origin", Instant, nullable=False),
+    _text("model"),
+    _text("model_id"),
+    Column("cut_off", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("step_s", Double, nullable=False),
+    _text("tier"),
+    Column("steps", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("asset_id", "signal", "origin", "model"),
 )
 
 incident = Table(

@@ -9,6 +9,7 @@ from sereno.store.schema import (
     correction,
     delivery_attempt,
     detection,
+    forecast,
     incident,
     incident_event,
     notification,
@@ -55,7 +56,15 @@ class SimulatedSession(ColumnSession):
         self._connection.execute(delete(delivery_attempt).where(delivery_attempt.c.notification_id.in_(told)))
         self._connection.execute(delete(notification).where(notification.c.incident_id.in_(incidents)))
         self._connection.execute(delete(incident_event).where(incident_event.c.incident_id.in_(incidents)))
-        for about in (incident, detection, regime_change, watch_state, watch_checkpoint, correction):
+        for about in (
+            incident,
+            detection,
+            regime_change,
+            forecast,
+            watch_state,
+            watch_checkpoint,
+            correction,
+        ):
             self._connection.execute(delete(about).where(about.c.asset_id.in_(assets)))
         return n_rows
 

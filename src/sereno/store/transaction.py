@@ -7,6 +7,7 @@ from sereno.store.audit import AuditSession
 from sereno.store.changes import ChangeSession
 from sereno.store.corrections import CorrectionSession
 from sereno.store.erasing import ErasingSession
+from sereno.store.forecasts import ForecastSession
 from sereno.store.inbox import InboxSession
 from sereno.store.incidents import IncidentSession
 from sereno.store.jobs import JobSession
@@ -40,6 +41,7 @@ class Transaction(
     LedgerSession,
     WatchSession,
     RegimeSession,
+    ForecastSession,
     IncidentSession,
     OutboxSession,
     TimerSession,

@@ -1,0 +1,233 @@
+"""Forecasts of stored meters: what is needed is learnt, and what is said is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sereno.contracts import Forecaster, TrainedForecaster
+from sereno.domain.archive import ArchiveError, digest_of
+from sereno.domain.calendar import DAY, step_end
+from sereno.domain.errors import HistoryTooShort, NoReadings, NothingToForecast, UnknownSignal
+from sereno.domain.forecasts import Forecast
+from sereno.domain.readings import Window
+from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import from_numpy
+from sereno.flows.assets import whole_window
+from sereno.flows.build import MODELS_FOLDER, Setup
+from sereno.flows.train import sound_window
+from sereno.forecast.registry import build_forecaster
+from sereno.store import Store, StoredAsset
+
+__all__ = ["LONGEST_HORIZON", "ForecastRequest", "ForecastReport", "forecast_workspace"]
+
+LONGEST_HORIZON = 7 * DAY
+_SUFFIX = ".forecaster"
+_SPARE_DAYS = 1
+"""Days ahead that are learnt beyond the horizon: for readings that come late."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastRequest:
+    """What to forecast.
+
+    Attributes:
+        horizon: Up to seven days.
+        origin: When from; after the last reading of each group of assets when None.
+        asset: Only the one of this name, or `Site/Asset`.
+        signal: Of the assets that have it; otherwise the first of their profile that they have.
+        forecaster: Its name; that of the settings when None.
+    """
+
+    horizon: timedelta
+    origin: datetime | None = None
+    profile: str | None = None
+    asset: str | None = None
+    signal: str | None = None
+    forecaster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastReport:
+    """What was forecast.
+
+    Attributes:
+        learnt: What became of each model: `learnt`, `days added` or `known`, by its name.
+        left_out: Why assets have no forecast, by asset.
+    """
+
+    forecasts: Sequence[Forecast]
+    units: Mapping[AssetKey, str]
+    learnt: Mapping[str, str]
+    left_out: Mapping[AssetKey, str]
+
+    def to_json(self) -> dict[str, object]:
+        """For `forecast --json`."""
+        return {
+            "forecasts": [one.to_json() | {"unit": self.units[one.asset]} for one in self.forecasts],
+            "models": dict(self.learnt),
+            "left_out": {str(key): reason for key, reason in self.left_out.items()},
+        }
+
+
+def forecast_workspace(setup: Setup, store: Store, wanted: ForecastRequest) -> ForecastReport:
+    """Forecast the assets of a workspace; those that learn together are of one profile, signal and step.
+
+    Raises:
+        NoReadings: Nothing is stored, or nothing of that name.
+        UnknownSignal: No asset has the signal.
+        HistoryTooShort: No asset has readings of two days.
+    """
+    groups, left_out = _groups(setup, store, wanted)
+    forecasts: list[Forecast] = []
+    units: dict[AssetKey, str] = {}
+    learnt: dict[str, str] = {}
+    problem: HistoryTooShort | None = None
+    for group in groups:
+        try:
+            trained, path, how = _trained(setup, group, wanted)
+        except HistoryTooShort as error:
+            problem = error
+            left_out |= dict.fromkeys(group.ids, error.code)
+            continue
+        learnt[path.stem] = how
+        made = _forecast(group, trained, wanted)
+        left_out |= {key: NothingToForecast.code for key in group.asked if key not in {m.asset for m in made}}
+        with store.begin() as tx:
+            said = [(group.ids[one.asset], one) for one in made]
+            tx.add_forecasts(said, model_id=digest_of(path.read_bytes()), at=setup.clock())
+        forecasts += made
+        units |= {one.asset: setup.profiles[group.profile].signal(group.signal).unit for one in made}
+    if not forecasts and problem is not None:
+        raise problem
+    return ForecastReport(forecasts, units, learnt, left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Assets that learn together."""
+
+    profile: str
+    signal: str
+    step: timedelta
+    windows: Sequence[Window]
+    ids: Mapping[AssetKey, int]
+    asked: frozenset[AssetKey]
+
+
+def _groups(setup: Setup, store: Store, wanted: ForecastRequest) -> tuple[list[_Group], dict[AssetKey, str]]:
+    with store.read() as tx:
+        assets = tx.assets(wanted.profile)
+    asked = frozenset(one.key for one in assets if _is_meant(one, wanted.asset))
+    if not asked:
+        detail = "nothing has been ingested yet" if not assets else f"no asset is called '{wanted.asset}'"
+        raise NoReadings(file=str(setup.folder), detail=detail)
+    grouped: dict[tuple[str, str, timedelta], list[tuple[StoredAsset, Window]]] = {}
+    left_out: dict[AssetKey, str] = {}
+    n_with_signal = 0
+    for asset in assets:
+        profile = setup.profiles[asset.profile]
+        window = _window(store, asset, profile)
+        signal = _signal(profile, window, wanted.signal)
+        if signal is None:
+            continue
+        n_with_signal += 1
+        if window.step is None or DAY % window.step:
+            left_out[asset.key] = "forecast.step"
+            continue
+        grouped.setdefault((asset.profile, signal, window.step), []).append((asset, window))
+    if not n_with_signal:
+        raise UnknownSignal(
+            asset=wanted.asset or str(setup.folder),
+            signal=wanted.signal or "",
+            known=_known_signals(setup, assets),
+        )
+    groups = [
+        _Group(
+            *key,
+            windows=[window for _, window in members],
+            ids={asset.key: asset.id for asset, _ in members},
+            asked=asked & {asset.key for asset, _ in members},
+        )
+        for key, members in sorted(grouped.items())
+    ]
+    return [one for one in groups if one.asked], {key: why for key, why in left_out.items() if key in asked}
+
+
+def _known_signals(setup: Setup, assets: Sequence[StoredAsset]) -> str:
+    names = {name for asset in assets for name in setup.profiles[asset.profile].signal_names}
+    return ", ".join(sorted(names))
+
+
+def _is_meant(asset: StoredAsset, name: str | None) -> bool:
+    return name is None or name in (asset.key.asset, f"{asset.key.site}/{asset.key.asset}", str(asset.key))
+
+
+def _window(store: Store, asset: StoredAsset, profile: Profile) -> Window:
+    with store.read() as tx:
+        window = whole_window(tx, asset)
+    return sound_window(window, profile) if len(window) and window.signals else window
+
+
+def _signal(profile: Profile, window: Window, name: str | None) -> str | None:
+    """The signal to forecast; the first of the profile that the window has."""
+    if name is not None:
+        return name if name in window.signals else None
+    ordered = [*(one for one in profile.signal_names if one in window.signals), *window.signals]
+    return ordered[0] if ordered else None
+
+
+def _trained(setup: Setup, group: _Group, wanted: ForecastRequest) -> tuple[TrainedForecaster, Path, str]:
+    """What forecasts a group, from its file where there is one: refitted with the days since, else learnt."""
+    settings = setup.settings.forecast
+    kind = wanted.forecaster or settings.kind
+    days_ahead = -(-wanted.horizon // DAY) + _SPARE_DAYS
+    forecaster = build_forecaster(
+        kind,
+        group.signal,
+        settings.options if kind == settings.kind else {},
+        common={"days_ahead": int(days_ahead), "country": settings.country or ""},
+    )
+    name = (
+        f"forecast-{group.profile}-{group.signal}-{group.step.total_seconds():g}s-{kind}-{int(days_ahead)}d"
+    )
+    path = setup.folder / MODELS_FOLDER / f"{name}{_SUFFIX}"
+    history = [_until(window, wanted.origin) for window in group.windows]
+    before = _loaded(forecaster, path)
+    if before is None or not all(before.knows(window.asset) for window in history if len(window)):
+        trained, how = forecaster.fit(history), "learnt"
+    else:
+        trained = before.refit(history)
+        how = "known" if trained.dump() == before.dump() else "days added"
+    if how != "known":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        partial.write_bytes(trained.dump())
+        partial.replace(path)
+    return trained, path, how
+
+
+def _loaded(forecaster: Forecaster, path: Path) -> TrainedForecaster | None:
+    """What the file holds; None where there is none, or it cannot be used and is learnt anew."""
+    try:
+        return forecaster.load(path.read_bytes())
+    except (FileNotFoundError, ArchiveError):
+        return None
+
+
+def _until(window: Window, origin: datetime | None) -> Window:
+    """The rows that were over at an origin."""
+    if origin is None or not len(window):
+        return window
+    stop = len(window)
+    while stop and from_numpy(step_end(window.time[stop - 1], window.step, window.zone)) > origin:
+        stop -= 1
+    return window.rows(0, stop)
+
+
+def _forecast(group: _Group, trained: TrainedForecaster, wanted: ForecastRequest) -> list[Forecast]:
+    windows = [one for one in group.windows if one.asset in group.asked and len(one)]
+    ends = [from_numpy(step_end(one.time[-1], one.step, one.zone)) for one in windows]
+    if not ends:
+        return []
+    return trained.forecast_many(windows, wanted.origin or max(ends), wanted.horizon)

@@ -1,0 +1,79 @@
+"""Bands from errors that were really made: rolling conformal, by meter, time of the origin, step ahead."""
+
+import numpy as np
+import numpy.typing as npt
+
+from sereno.domain.readings import FloatArray
+from sereno.forecast.features import Single
+
+__all__ = ["CALIBRATION_DAYS", "ORIGINS_PER_DAY", "band_table", "origins_of_days", "sizes"]
+
+CALIBRATION_DAYS = 28
+ORIGINS_PER_DAY = 6
+"""Times of day at which errors are kept; a forecast has the band of the last of them."""
+_BESIDE_HOURS = 1.0
+_WEEK_DAYS = 7
+_TINY = 1e-12
+
+
+def origins_of_days(first_day: int, last_day: int, per_day: int) -> npt.NDArray[np.int64]:
+    """Slots of the origins of the days [first_day, last_day), in order, `ORIGINS_PER_DAY` each."""
+    n_origins = min(ORIGINS_PER_DAY, per_day)
+    slots = np.arange(n_origins) * per_day // n_origins
+    origins: npt.NDArray[np.int64] = (np.arange(first_day, last_day)[:, None] * per_day + slots).ravel()
+    return origins
+
+
+def sizes(values: FloatArray, origins: np.ndarray, per_day: int) -> FloatArray:
+    """Mean absolute value over the week before each origin, shape (meters, origins); NaN without any."""
+    known = ~np.isnan(values)
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    counts = np.zeros_like(sums)
+    np.cumsum(np.where(known, np.abs(values), 0.0), axis=1, out=sums[:, 1:])
+    np.cumsum(known, axis=1, out=counts[:, 1:])
+    high = np.minimum(origins, values.shape[1])
+    low = np.maximum(high - _WEEK_DAYS * per_day, 0)
+    count = counts[:, high] - counts[:, low]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        size: FloatArray = np.where(count > 0, (sums[:, high] - sums[:, low]) / count, np.nan)
+    return np.maximum(size, _TINY)
+
+
+def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Single:
+    """Quantiles of errors with those of the steps up to an hour beside.
+
+    Args:
+        errors: What was less what was said, in sizes of the meter, shape (meters, days, origins, steps).
+
+    Returns:
+        Shape (meters, origins, steps, levels); NaN where nothing is known.
+    """
+    radius = round(_BESIDE_HOURS * per_day / 24.0)
+    n_meters, n_days, n_origins, n_steps = errors.shape
+    padded = np.full((n_meters, n_days, n_origins, n_steps + 2 * radius), np.nan, dtype=np.float32)
+    padded[..., radius : radius + n_steps] = errors
+    found = np.full((n_meters, n_origins, n_steps, len(levels)), np.nan, dtype=np.float32)
+    for meter in range(n_meters):
+        around = np.lib.stride_tricks.sliding_window_view(padded[meter], 2 * radius + 1, axis=-1)
+        pool = np.sort(
+            np.ascontiguousarray(around.transpose(1, 2, 0, 3)).reshape(n_origins, n_steps, -1), axis=-1
+        )
+        count = np.count_nonzero(~np.isnan(pool), axis=-1)
+        for column, level in enumerate(levels):
+            rank = np.round(_outward(level, n_days) * (count - 1))
+            place = np.clip(rank.astype(np.int64), 0, np.maximum(count - 1, 0))
+            found[meter, ..., column] = np.take_along_axis(pool, place[..., None], axis=-1)[..., 0]
+    return found
+
+
+def _outward(level: float, n_days: int) -> float:
+    """The rank, 0 to 1, that a level has in so many days: conformal, with the errors of a day as one draw.
+
+    Source:
+        Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005: of n draws the k-th has the
+            level
+        k / (n + 1); between two draws we interpolate.
+    """
+    if level > 0.5:
+        return 1.0 - _outward(1.0 - level, n_days)
+    return max(0.0, (level * (n_days + 1) - 0.5) / n_days) if level < 0.5 else level

@@ -1,0 +1,146 @@
+"""What the last hours were beside the first stage's opinion, and what that says of the hours to come."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sereno.domain.readings import FloatArray
+from sereno.forecast.features import Single
+
+__all__ = ["Following", "Recent", "learn_following", "part_of"]
+
+_GROUPS = 12
+"""Parts of the day that origins are learnt in, each with the parts beside it."""
+_HOURS = (0.0, 0.5, 1.0, 3.0, 6.0, 24.0)
+"""Spans of the last steps whose mean is told apart [h]; 0 is the last step alone."""
+_DAY_HOURS = 24.0
+_SHRINKAGE_ROWS = 10.0
+_EPSILON = 1e-9
+
+
+def spans(per_day: int) -> list[int]:
+    """Numbers of last steps whose mean is told."""
+    return sorted({max(1, round(hours * per_day / _DAY_HOURS)) for hours in _HOURS})
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Means of the last steps before origins, shape (meters, origins, spans); 0 where nothing is known."""
+
+    means: FloatArray
+
+    @classmethod
+    def of(cls, left: FloatArray, per_day: int, origins: np.ndarray) -> "Recent":
+        """Means of a series (meters, slots) before slots of it."""
+        known = ~np.isnan(left)
+        sums = np.zeros((len(left), left.shape[1] + 1))
+        counts = np.zeros_like(sums)
+        np.cumsum(np.where(known, left, 0.0), axis=1, out=sums[:, 1:])
+        np.cumsum(known, axis=1, out=counts[:, 1:])
+        columns = []
+        for span in spans(per_day):
+            low = np.maximum(origins - span, 0)
+            total = sums[:, origins] - sums[:, low]
+            columns.append(total / np.maximum(counts[:, origins] - counts[:, low], 1.0))
+        return cls(np.stack(columns, axis=-1))
+
+
+def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray, FloatArray]:
+    """Sums of products per meter and part of the day.
+
+    Args:
+        series: What was left over by days ahead, whole days, shape (meters, slots) each.
+
+    Returns:
+        Of the means among each other, shape (meters, parts, spans, spans), and with what followed, shape
+        (meters, parts, spans, steps).
+    """
+    n_meters, n_slots = series[0].shape
+    n_ahead, n_days = len(series), n_slots // per_day
+    groups, n_spans = min(_GROUPS, per_day), len(spans(per_day))
+    gram = np.zeros((n_meters, groups, n_spans, n_spans))
+    cross = np.zeros((n_meters, groups, n_spans, n_ahead * per_day))
+    n_rows = n_days - n_ahead - 1
+    if n_rows < 1:
+        return gram, cross
+    filled = [np.where(np.isnan(one), 0.0, one).astype(np.float32) for one in series]
+    every = Recent.of(series[0], per_day, np.arange(per_day, (n_rows + 1) * per_day)).means.astype(np.float32)
+    every = every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1)
+    for slot in range(per_day):
+        group = int(part_of(np.array([slot]), per_day)[0])
+        means = every[:, slot]
+        gram[:, group] += np.matmul(means, means.swapaxes(1, 2))
+        for ahead, left in enumerate(filled):
+            begin = slot + per_day * (ahead + 1)
+            later = left[:, begin : begin + n_rows * per_day].reshape(n_meters, n_rows, per_day)
+            cross[:, group, :, ahead * per_day : (ahead + 1) * per_day] += np.matmul(means, later)
+    return gram, cross
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What was learnt.
+
+    Attributes:
+        own: Shape (meters, parts, spans, steps); one row where it is that of the fleet.
+        pooled: Shape (parts, spans, steps).
+        gram, cross: The sums that it comes from; see `learn_following`.
+    """
+
+    own: Single
+    pooled: Single
+    gram: FloatArray
+    cross: FloatArray
+
+    @classmethod
+    def of(cls, gram: FloatArray, cross: FloatArray, *, is_pooled: bool) -> "Following":
+        """Solved, each part of the day with those beside it."""
+        wide, wide_cross = _with_beside(gram), _with_beside(cross)
+        size = np.einsum("mgii->m", gram)
+        weight = np.where(size > _EPSILON, 1.0 / np.maximum(size, _EPSILON), 0.0)
+        weight = weight / max(weight.max(initial=0.0), _EPSILON)
+        fleet = np.einsum("m,mgij->gij", weight, wide)
+        n_spans = gram.shape[-1]
+        diagonal = np.einsum("gii->gi", fleet) / 100.0 + _EPSILON
+        penalty = np.zeros_like(fleet)
+        penalty[:, np.arange(n_spans), np.arange(n_spans)] = diagonal
+        pooled = np.linalg.solve(fleet + penalty, np.einsum("m,mgij->gij", weight, wide_cross))
+        own = pooled[None]
+        if not is_pooled and len(gram) > 1:
+            held = np.einsum("mgii->mgi", wide)[..., None] / 30.0 + _EPSILON
+            eye = np.eye(n_spans)
+            own = np.linalg.solve(wide + held * eye, wide_cross + held * pooled)
+        return cls(own.astype(np.float32), pooled.astype(np.float32), gram, cross)
+
+    def correct(self, recent: Recent, parts: np.ndarray, rows: np.ndarray, n_steps: int) -> FloatArray:
+        """What to add to the first stage, shape (meters, origins, steps); 0 beyond what was learnt.
+
+        Args:
+            parts: Part of the day of each origin; see `part_of`.
+            rows: See `RidgeModel.predict`.
+        """
+        n_learnt = min(n_steps, self.pooled.shape[-1])
+        added = np.zeros((len(rows), len(parts), n_steps))
+        is_known = (rows >= 0) & (len(self.own) > 1)
+        for part in np.unique(parts):
+            chosen = np.flatnonzero(parts == part)
+            means = recent.means[:, chosen].astype(np.float32)
+            coefficients = np.broadcast_to(
+                self.pooled[part, :, :n_learnt], (len(rows), *self.pooled[part, :, :n_learnt].shape)
+            ).copy()
+            coefficients[is_known] = self.own[rows[is_known], part, :, :n_learnt]
+            added[:, chosen, :n_learnt] = np.matmul(means, coefficients)
+        return added
+
+
+def part_of(slots: np.ndarray, per_day: int) -> np.ndarray:
+    """Part of the day of slots of the day."""
+    return slots * min(_GROUPS, per_day) // per_day
+
+
+def _with_beside(sums: FloatArray) -> FloatArray:
+    """Sums of each part of the day joined with those of the parts before and after it."""
+    if sums.shape[1] < _GROUPS:
+        return sums
+    joined: FloatArray = sums + np.roll(sums, 1, axis=1) + np.roll(sums, -1, axis=1)
+    return joined

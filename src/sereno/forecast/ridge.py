@@ -1,0 +1,283 @@
+"""Hierarchical ridge: a linear model per meter, day ahead and time of day, drawn towards that of the fleet.
+
+First, each value from the days before (`features`); then what the last hours were beside that, for the
+hours to
+come (`following`). Both are sums of products per day, so that a day is learnt by adding its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sereno.domain.readings import FloatArray
+from sereno.forecast.features import LOOKBACK_DAYS, Single, design
+from sereno.forecast.following import Following, Recent, learn_following, part_of
+from sereno.forecast.panel import Panel
+
+__all__ = [
+    "FOLLOWING_DAYS",
+    "OWN",
+    "POOLED",
+    "VARIANTS",
+    "RidgeModel",
+    "RidgeOptions",
+    "Sums",
+    "blocks",
+    "learn_model",
+    "learn_sums",
+]
+
+OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK = "own", "pooled", "as_yesterday", "as_last_week"
+VARIANTS = (OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK)
+"""The last two repeat a day, and are corrected by the last hours as the others are."""
+_REPEATS = {AS_YESTERDAY: 0, AS_LAST_WEEK: 2}
+"""Feature that each of them repeats."""
+_BLOCK = 100
+"""Meters at a time: bounds the memory, changes nothing."""
+_NEIGHBOUR_HOURS = 0.5
+_HOURLY = 24
+_EPSILON = 1e-6
+FOLLOWING_DAYS = 120
+"""Last days from which the hours that follow others are learnt: many origins each, few coefficients."""
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeOptions:
+    """How strongly it is held back.
+
+    Attributes:
+        shrinkage: Days of the fleet's opinion that a meter's own model begins with.
+        damping: Days of "as the week before" that the fleet's model begins with.
+        days_ahead: Days ahead that are learnt, a model each.
+    """
+
+    shrinkage: float
+    damping: float
+    days_ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums of products of features and targets, per meter, day ahead and slot of the day.
+
+    Attributes:
+        products: Shape (days ahead, meters, slots of a day, features + 1, features + 1); the target is last.
+        n_rows: Days that taught, shape (days ahead, meters, slots of a day).
+    """
+
+    products: FloatArray
+    n_rows: FloatArray
+
+    def plus(self, other: "Sums", sign: float = 1.0) -> "Sums":
+        """With the days of others, or without them."""
+        return Sums(self.products + sign * other.products, self.n_rows + sign * other.n_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeModel:
+    """What was learnt.
+
+    Attributes:
+        own: Shape (days ahead, meters, slots of a day, features).
+        pooled: Of the fleet, shape (days ahead, slots of a day, features).
+        following: What the last hours say of the next ones, by variant.
+    """
+
+    own: Single
+    pooled: Single
+    following: Mapping[str, Following]
+
+    @property
+    def days_ahead(self) -> int:
+        """Days ahead that were learnt."""
+        return len(self.own)
+
+    def predict(
+        self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
+    ) -> dict[str, FloatArray]:
+        """Values at the steps after each origin, by variant, shape (meters, origins, steps).
+
+        Args:
+            rows: Row of each meter of the panel in the model; -1 for one that it never saw, which has the
+                fleet's model as its own.
+            origins: Slots of the panel, counted from its first; only values before them are used.
+
+        Returns:
+            NaN where the days referred to hold nothing, or beyond the days that were learnt.
+        """
+        parts = [
+            self._predict(panel.meters(block), rows[block], origins, n_steps) for block in blocks(len(rows))
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.following}
+
+    def _predict(
+        self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
+    ) -> dict[str, FloatArray]:
+        per_day = panel.per_day
+        found = {name: np.full((len(rows), len(origins), n_steps), np.nan) for name in self.following}
+        first = (int(origins.min()) // per_day - 1) * per_day
+        corrections: dict[str, FloatArray] = {}
+        for days in range(1, min(self.days_ahead, -(-n_steps // per_day)) + 1):
+            steps = np.arange((days - 1) * per_day, min(days * per_day, n_steps))
+            start = first if days == 1 else int(origins.min()) // per_day * per_day
+            stop = -(-(int(origins.max()) + int(steps[-1]) + 1) // per_day) * per_day
+            made = self.deviations(panel, rows, days, max(start, 0), stop)
+            targets = origins[:, None] + steps - max(start, 0)
+            for name in self.following:
+                said = made.said[name]
+                if days == 1:
+                    recent = Recent.of(made.left_over(panel, name), per_day, origins - max(start, 0))
+                    following = self.following[name]
+                    parts = part_of(origins % per_day, per_day)
+                    corrections[name] = following.correct(recent, parts, rows, n_steps)
+                deviation = said[:, targets] + corrections[name][:, :, steps]
+                found[name][:, :, steps] = made.profile[:, targets] + made.scale[:, targets] * deviation
+        return found
+
+    def learn_following(
+        self, panel: Panel, first_day: int, last_day: int, kept: float = 0.0
+    ) -> dict[str, Following]:
+        """What the last hours say of the next ones, by the local days [first_day, last_day) of the panel.
+
+        Args:
+            kept: Share of what it knew already that stays.
+        """
+        per_day = panel.per_day
+        learnt: dict[str, list[tuple[FloatArray, FloatArray]]] = {name: [] for name in VARIANTS}
+        for block in blocks(len(panel.values)):
+            some, rows = panel.meters(block), np.arange(len(panel.values))[block]
+            made = [
+                self.deviations(some, rows, days, first_day * per_day, last_day * per_day)
+                for days in _ahead(self.days_ahead)
+            ]
+            for name, parts in learnt.items():
+                parts.append(learn_following([one.left_over(some, name) for one in made], per_day))
+        found = {}
+        for name, parts in learnt.items():
+            gram, cross = (np.concatenate([one[place] for one in parts]) for place in (0, 1))
+            if kept:
+                gram = gram + kept * self.following[name].gram
+                cross = cross + kept * self.following[name].cross
+            found[name] = Following.of(gram, cross, is_pooled=name != OWN)
+        return found
+
+    def deviations(self, panel: Panel, rows: np.ndarray, days: int, start: int, stop: int) -> "Deviations":
+        """What the first stage says of the slots [start, stop), whole days."""
+        made = design(panel, days, start, stop)
+        shape = (len(rows), -1, panel.per_day)
+        own = np.where((rows >= 0)[:, None, None], self.own[days - 1][rows], self.pooled[days - 1][None])
+        said = {}
+        for name, coefficients in ((OWN, own), (POOLED, self.pooled[days - 1][None])):
+            total = np.zeros((len(rows), (stop - start) // panel.per_day, panel.per_day), dtype=np.float32)
+            for place, feature in enumerate(made.features):
+                total += feature.reshape(shape) * coefficients[:, None, :, place]
+            said[name] = np.where(made.known, total.reshape(len(rows), -1), np.nan)
+        for name, column in _REPEATS.items():
+            said[name] = np.where(made.known, made.features[column], np.nan)
+        return Deviations(start, said, made.profile, made.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """What the first stage said from slot `start` on, in mean sizes, by variant, (meters, slots)."""
+
+    start: int
+    said: Mapping[str, FloatArray]
+    profile: FloatArray
+    scale: FloatArray
+
+    def left_over(self, panel: Panel, name: str) -> FloatArray:
+        """What was so beside it, in mean sizes, shape (meters, slots); NaN where unknown."""
+        values = panel.values[:, self.start : self.start + self.profile.shape[1]]
+        left: FloatArray = (values - self.profile) / self.scale - self.said[name]
+        return np.clip(left, -1.0, 1.0)
+
+
+def blocks(n_meters: int) -> Iterator[slice]:
+    """Slices of at most `_BLOCK` meters."""
+    for start in range(0, max(n_meters, 1), _BLOCK):
+        yield slice(start, min(start + _BLOCK, n_meters))
+
+
+def learn_sums(panel: Panel, days_ahead: int, first_day: int, last_day: int) -> Sums:
+    """Sums over the local days [first_day, last_day), counted from the panel's first."""
+    per_day = panel.per_day
+    parts = []
+    for block in blocks(len(panel.values)):
+        some = panel.meters(block)
+        parts.append(
+            [_sums(some, days, first_day * per_day, last_day * per_day) for days in _ahead(days_ahead)]
+        )
+    products = [np.stack([one[0] for one in part]) for part in parts]
+    counts = [np.stack([one[1] for one in part]) for part in parts]
+    return Sums(np.concatenate(products, axis=1), np.concatenate(counts, axis=1))
+
+
+def _ahead(days_ahead: int) -> range:
+    return range(1, days_ahead + 1)
+
+
+def _sums(panel: Panel, days: int, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+    made = design(panel, days, start, stop)
+    targets = made.targets(panel.values[:, start:stop])
+    use = ~np.isnan(targets)
+    n_features, n_meters, _ = made.features.shape
+    n_days, per_day = (stop - start) // panel.per_day, panel.per_day
+    table = np.empty((n_meters, per_day, n_features + 1, n_days), dtype=np.float32)
+    shape = (n_meters, n_days, per_day)
+    for place, feature in enumerate(made.features):
+        table[:, :, place] = (feature * use).reshape(shape).transpose(0, 2, 1)
+    table[:, :, -1] = np.nan_to_num(targets).reshape(shape).transpose(0, 2, 1)
+    products = np.matmul(table, table.swapaxes(-1, -2)).astype(np.float64)
+    return products, use.reshape(shape).sum(axis=1).astype(np.float64)
+
+
+def solve(sums: Sums, options: RidgeOptions) -> tuple[Single, Single]:
+    """Coefficients of each meter and of the fleet; see `RidgeModel`."""
+    own, pooled = [], []
+    for products, n_rows in zip(sums.products, sums.n_rows, strict=True):
+        one, fleet = _solve(*_with_neighbours(products, n_rows), options)
+        own.append(one)
+        pooled.append(fleet)
+    return np.stack(own), np.stack(pooled)
+
+
+def _with_neighbours(products: FloatArray, n_rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sums joined with those of the slots around, over midnight too; the coefficients then are smooth."""
+    per_day = products.shape[1]
+    radius = round(_NEIGHBOUR_HOURS * per_day / _HOURLY) if per_day > _HOURLY else int(per_day == _HOURLY)
+    if not radius:
+        return products, n_rows
+    joined, counts = products.copy(), n_rows.copy()
+    for shift in range(1, radius + 1):
+        for one in (shift, -shift):
+            joined += np.roll(products, one, axis=1)
+            counts += np.roll(n_rows, one, axis=1)
+    return joined / (2 * radius + 1), counts / (2 * radius + 1)
+
+
+def _solve(products: FloatArray, n_rows: FloatArray, options: RidgeOptions) -> tuple[Single, Single]:
+    squares = products[:, :, -1, -1].sum(axis=1) / np.maximum(n_rows.sum(axis=1), 1.0)
+    weight = np.where(squares > _EPSILON, 1.0 / np.maximum(squares, _EPSILON), 0.0)
+    weight = weight / max(weight.max(initial=0.0), _EPSILON)
+    fleet = np.einsum("m,msij->sij", weight, products)
+    n_fleet = np.maximum(np.einsum("m,ms->s", weight, n_rows), 1.0)
+    n_features = products.shape[-1] - 1
+    gram, right = fleet[:, :-1, :-1], fleet[:, :-1, -1]
+    diagonal = np.einsum("sii->si", gram) / n_fleet[:, None] + _EPSILON
+    penalty = np.zeros_like(gram)
+    penalty[:, np.arange(n_features), np.arange(n_features)] = diagonal
+    pooled = np.linalg.solve(gram + options.damping * penalty, right[..., None])[..., 0]
+    system = products[:, :, :-1, :-1] + options.shrinkage * penalty
+    wanted = products[:, :, :-1, -1] + options.shrinkage * diagonal * pooled
+    own = np.linalg.solve(system, wanted[..., None])[..., 0]
+    return own.astype(np.float32), pooled.astype(np.float32)
+
+
+def learn_model(panel: Panel, sums: Sums, options: RidgeOptions, last_day: int) -> RidgeModel:
+    """The model of sums, with what the days before `last_day` teach of the hours that follow others."""
+    own, pooled = solve(sums, options)
+    model = RidgeModel(own, pooled, {})
+    first_day = max(min(LOOKBACK_DAYS, last_day - 1), last_day - FOLLOWING_DAYS, 0)
+    return replace(model, following=model.learn_following(panel, first_day, last_day))

@@ -1,0 +1,129 @@
+"""Learning the days that came since, without learning the others again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sereno.domain.forecasts import QUANTILES
+from sereno.domain.readings import Window
+from sereno.forecast.bands import band_table, origins_of_days, sizes
+from sereno.forecast.features import LOOKBACK_DAYS, Single
+from sereno.forecast.mixing import mixed
+from sereno.forecast.panel import Panel, build_panel, slots_of
+from sereno.forecast.pool import Learnt, Taught, learn
+from sereno.forecast.ridge import FOLLOWING_DAYS, RidgeModel, Sums, learn_sums, solve
+
+__all__ = ["succeed"]
+
+_MOST_DAYS = 28
+"""After more days than this, members are weighed anew, with everything."""
+
+
+def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
+    """What also knows the complete days of `history` since; learnt anew where days alone cannot be added.
+
+    A day is added by its own sums of products, and the days beyond the memory are taken away by theirs.
+    Weights
+    stay; errors, and the bands with them, move on by what was really said wrongly.
+    """
+    windows = {one.asset: one for one in history if len(one)}
+    until = _complete_until(list(windows.values()), learnt)
+    if until <= learnt.until:
+        return learnt
+    is_same = set(windows) == set(learnt.keys)
+    if not is_same or until - learnt.until > _MOST_DAYS or "" not in learnt.taught.ridges:
+        return learn(history, learnt.plan)
+    ordered = [windows[key] for key in learnt.keys]
+    surplus = max(0, learnt.n_taught + until - learnt.until - learnt.plan.memory_days)
+    added = _panel(ordered, learnt, learnt.until, until)
+    gone = _panel(ordered, learnt, learnt.until - learnt.n_taught, learnt.until - learnt.n_taught + surplus)
+    errors = _moved_on(learnt, added, until)
+    return replace(
+        learnt,
+        until=until,
+        n_taught=learnt.n_taught + until - learnt.until - surplus,
+        taught=_taught(learnt, added, gone, until, surplus),
+        errors=errors,
+        bands=band_table(errors, QUANTILES, learnt.per_day),
+        n_days=learnt.n_days + _new_days(added, learnt, until),
+        is_positive=learnt.is_positive & ~(added.values < 0).any(axis=1),
+    )
+
+
+def _complete_until(windows: Sequence[Window], learnt: Learnt) -> int:
+    """First local day, from 1970-01-01, that is not over in any of the windows."""
+    last = [int(slots_of(one.time[-1:], learnt.step, one.zone)[0]) for one in windows]
+    return (max(last, default=-1) + 1) // learnt.per_day
+
+
+def _panel(windows: Sequence[Window], learnt: Learnt, first: int, last: int) -> Panel:
+    """The days [first, last), with those that their features and errors reach back to."""
+    plan = learnt.plan
+    reach = LOOKBACK_DAYS + 2 * plan.ridge.days_ahead + 2
+    return build_panel(
+        windows,
+        plan.signal,
+        days_ahead=0,
+        country=plan.country,
+        covariates=plan.covariates,
+        span=(first - reach, max(last, first) + plan.ridge.days_ahead - 1),
+    ).until((reach + max(last - first, 0)) * learnt.per_day)
+
+
+def _taught(learnt: Learnt, added: Panel, gone: Panel, until: int, surplus: int) -> Taught:
+    plan, ridges, sums = learnt.plan, {}, {}
+    first, last = learnt.until - added.first_day, until - added.first_day
+    for name, model in learnt.taught.ridges.items():
+        some = added if name else replace(added, covariates={})
+        total = learnt.taught.sums[name].plus(learn_sums(some, plan.ridge.days_ahead, first, last))
+        if surplus:
+            total = _without(total, gone if name else replace(gone, covariates={}), learnt, surplus)
+        sums[name] = total
+        own, pooled = solve(total, plan.ridge)
+        kept = max(0.0, 1.0 - (last - first) / FOLLOWING_DAYS)
+        following = model.learn_following(some, first - model.days_ahead - 1, last, kept)
+        ridges[name] = RidgeModel(own, pooled, following)
+    return Taught(ridges, sums, learnt.taught.boost)
+
+
+def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
+    """Less the oldest days, of which the first were never taught: they had nothing to reach back to."""
+    start = learnt.until - learnt.n_taught - gone.first_day
+    first = start + (LOOKBACK_DAYS if learnt.n_taught < learnt.plan.memory_days else 0)
+    last = start + surplus
+    if last <= first:
+        return total
+    return total.plus(learn_sums(gone, learnt.plan.ridge.days_ahead, first, last), -1.0)
+
+
+def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
+    """The latest errors, with those of forecasts into the new days by what was known before them."""
+    n_new = until - learnt.until
+    per_day, ahead = panel.per_day, learnt.plan.ridge.days_ahead
+    n_steps = ahead * per_day
+    first = learnt.until - panel.first_day - ahead
+    origins = origins_of_days(first, first + n_new + ahead, per_day)
+    rows = np.arange(len(panel.values))
+    said = learnt.taught.predict(panel, rows, origins, n_steps, learnt.members)
+    targets = np.minimum(origins[:, None] + np.arange(n_steps), panel.values.shape[1] - 1)
+    actual = np.where(
+        origins[:, None] + np.arange(n_steps) < panel.values.shape[1], panel.values[:, targets], np.nan
+    )
+    size = sizes(panel.values, origins, per_day)
+    errors = ((actual - mixed(said, learnt.weights, per_day)) / size[:, :, None]).astype(np.float32)
+    errors = errors.reshape(len(rows), n_new + ahead, -1, n_steps)
+    old = learnt.errors
+    n_kept = min(ahead, old.shape[1])
+    joined = np.concatenate([old[:, :, :, :], np.full_like(errors[:, :n_new], np.nan)], axis=1)
+    recent = joined[:, -(n_new + n_kept) :]
+    recent = np.where(np.isnan(recent), errors[:, -(n_new + n_kept) :], recent)
+    joined[:, -(n_new + n_kept) :] = recent
+    return np.ascontiguousarray(joined[:, -old.shape[1] :])
+
+
+def _new_days(panel: Panel, learnt: Learnt, until: int) -> np.ndarray:
+    first, last = learnt.until - panel.first_day, until - panel.first_day
+    known = ~np.isnan(panel.values[:, first * panel.per_day : last * panel.per_day])
+    days: np.ndarray = known.sum(axis=1) / panel.per_day
+    return days

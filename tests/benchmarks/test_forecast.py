@@ -1,0 +1,59 @@
+"""The benchmarks of forecasts: on a city and a fleet made up here."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks import fleet, forecast
+
+N_DAYS = 70
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "tetuan").mkdir()
+    rng = np.random.default_rng(0)
+    steps = np.arange(N_DAYS * 144)
+    start = np.datetime64("2017-01-01T00:00", "m")
+    stamps = [one.item().strftime("%-m/%-d/%y %-H:%M") for one in start + steps * 10]
+    day = 2 + np.sin(2 * np.pi * steps / 144) + 0.3 * (steps // 144 % 7 < 5)
+    columns = {"Date": stamps}
+    columns |= {name: rng.normal(20, 3, len(steps)) for name in forecast.WEATHER}
+    for number, zone in enumerate(forecast.ZONES, start=1):
+        columns[zone] = 10_000 * number * day * (1 + 0.02 * rng.normal(size=len(steps)))
+    pl.DataFrame(columns).write_csv(folder / "tetuan" / "city.csv")
+    return folder
+
+
+def test_forecast_says_errors_beside_the_naive_and_bands(city, capsys):
+    forecast.main(["--data", str(city), "--json", "--quick", "--train-until", "2017-03-05"])
+
+    document = json.loads(capsys.readouterr().out)
+
+    assert document["test_until"].startswith("2017-03-08")
+    for task in ("day_ahead", "one_hour"):
+        assert document[task]["sereno"]["mase"] < document[task]["day_naive"]["mase"]
+        assert set(document[task]) >= {"sereno", "day_naive", "week_naive", *forecast._PEERS}
+    assert len(document["bands"]["coverage_by_hour"]) == 24
+    assert document["goals"]["worst_zone_to_day_naive"]["met"]
+
+
+def test_the_cut_of_the_first_system(city, capsys):
+    forecast.main(["--data", str(city), "--json", "--quick", "--seed-cut"])
+
+    document = json.loads(capsys.readouterr().out)
+
+    assert not document["full_year"]
+    assert document["sereno_day_ahead"]["rmse"] < document["same_time_last_week"]["rmse"]
+
+
+def test_fleet_says_cost_and_error(capsys):
+    fleet.main(["--json", "--rows", "8"])
+
+    document = json.loads(capsys.readouterr().out)
+
+    assert {"fit_cpu_s", "predict_ms", "refit_cpu_s", "peak_gb", "mase", "peer"} <= set(document)
+    assert document["mase"] < document["naive_mase"]
