@@ -183,10 +183,10 @@ def test_regimes_corrections_and_notifications_are_lists(looking: httpx.Client) 
     assert items(looking, "/notifications", status="dead") == []
 
 
-def test_forecasts_are_not_there_yet(looking: httpx.Client) -> None:
+def test_forecast_that_nobody_made_is_missing(looking: httpx.Client) -> None:
     answer = looking.get(f"{V1}/forecasts", params={"asset_id": 1}, headers={"Accept-Language": "es"})
 
-    assert (answer.status_code, answer.json()["code"]) == (503, "forecast.missing")
+    assert (answer.status_code, answer.json()["code"]) == (404, "forecast.missing")
     assert "pronóstico" in answer.json()["detail"]
 
 

@@ -15,6 +15,7 @@ from sereno.domain.errors import HistoryTooShort, NoReadings, UnknownSignal, Usa
 from sereno.domain.readings import Readings, Window
 from sereno.flows.workspace import Workspace
 from sereno.testing.forecasters import a_metered_history
+from tests.api.serving import served
 from tests.support.builders import a_workspace
 
 DAY = timedelta(days=1)
@@ -50,6 +51,18 @@ def test_a_day_is_forecast_and_kept(workspace: Workspace) -> None:
     with workspace.store.read() as tx:
         kept = [tx.forecasts(asset.id)[0].forecast for asset in tx.assets()]
     assert [one.to_json() for one in kept] == [one.to_json() for one in report.forecasts]
+
+
+def test_last_forecast_is_what_the_api_answers(workspace: Workspace, tmp_path: Path) -> None:
+    report = workspace.forecast()
+    workspace.close()
+    with served(tmp_path / "w") as client:
+        answers = [client.get("/api/v1/forecasts", params={"asset_id": one}) for one in (1, 2)]
+        other = client.get("/api/v1/forecasts", params={"asset_id": 1, "signal": "temperature"})
+
+    said = {answer.json()["asset"]: answer.json() for answer in answers}
+    assert said == {one.asset.asset: one.to_json() for one in report.forecasts}
+    assert (other.status_code, other.json()["code"]) == (404, "forecast.missing")
 
 
 def test_what_is_known_is_not_learnt_again_and_days_are_added(workspace: Workspace) -> None:

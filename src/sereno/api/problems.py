@@ -67,7 +67,7 @@ _STATUS: tuple[tuple[type[SerenoError], HTTPStatus], ...] = (
     (Busy, HTTPStatus.SERVICE_UNAVAILABLE),
     (NotYet, HTTPStatus.SERVICE_UNAVAILABLE),
     (ModelMissing, HTTPStatus.SERVICE_UNAVAILABLE),
-    (ForecastMissing, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ForecastMissing, HTTPStatus.NOT_FOUND),
     (DiskFull, HTTPStatus.INSUFFICIENT_STORAGE),
     (StoreUnreachable, HTTPStatus.SERVICE_UNAVAILABLE),
     (EngineRunning, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -897,7 +897,7 @@ class ForecastMissing(ModelError):
     """Nothing has been forecast."""
 
     code = "forecast.missing"
-    template = "There is no forecast of {asset}. Forecasts come with a version that has a forecaster."
+    template = "There is no forecast of {asset}. Make one: `sereno forecast`."
 
 
 class NothingToForecast(ModelError):

@@ -16,6 +16,7 @@ from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
 from sereno.domain.errors import (
     FileMissing,
+    ForecastMissing,
     ModelError,
     ModelMissing,
     NotFound,
@@ -130,6 +131,7 @@ from sereno.store import (
     StoredDetection,
     Transaction,
 )
+from sereno.store.forecasts import StoredForecast
 from sereno.store.scrubbing import scrub
 
 __all__ = ["Workspace"]
@@ -372,6 +374,20 @@ class Workspace:
             )
         wanted = ForecastRequest(horizon, origin, profile, asset, signal, forecaster)
         return forecast_workspace(self._setup, self._store, wanted)
+
+    def last_forecast(self, asset_id: int, *, signal: str | None = None) -> StoredForecast:
+        """The newest forecast that was kept of an asset.
+
+        Raises:
+            NotFound: There is no such asset.
+            ForecastMissing: It has none, of that signal.
+        """
+        about = self.asset(asset_id).asset.key
+        with self._store.read() as tx:
+            found = tx.forecasts(asset_id, signal=signal, limit=1)
+        if not found:
+            raise ForecastMissing(asset=str(about))
+        return found[0]
 
     def segment(
         self, *, profile: str | None = None, before: datetime | None = None, is_refit: bool = True

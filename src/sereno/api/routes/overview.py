@@ -12,7 +12,6 @@ from sereno.api.documents import IssueDocument, Time
 from sereno.api.parameters import AssetId, Days, Limit, Name
 from sereno.api.problems import problems
 from sereno.domain.documents import without_nan
-from sereno.domain.errors import ForecastMissing
 from sereno.flows.listing import issue_json, issue_place
 
 __all__ = ["router"]
@@ -97,17 +96,39 @@ def list_issues(
     )
 
 
-class ForecastDocument(BaseModel):
-    """Quantiles by steps ahead."""
+class ForecastStep(BaseModel):
+    """One step: the quantiles of its value, in the unit of the signal."""
 
-    asset_id: int
-    origin: Time
-    quantiles: list[float]
-    time: list[Time]
-    values: list[list[float | None]]
+    time: Time
+    p05: float | None
+    p10: float | None
+    p25: float | None
+    p50: float | None
+    p75: float | None
+    p90: float | None
+    p95: float | None
+
+
+class ForecastDocument(BaseModel):
+    """What a signal will be; as one of `sereno forecast --json`."""
+
+    site: str
+    asset: str
+    signal: str
+    origin: Time = Field(description="When it was made: nothing later was used.")
+    cut_off: Time = Field(description="End of the last value that was used.")
+    step_s: float
+    tier: str = Field(description="What it rests on: hierarchical, pooled, seasonal_naive or constant.")
+    model: str
+    steps: list[ForecastStep]
 
 
 @router.get("/forecasts", responses=problems(404), response_model=ForecastDocument)
-def show_forecast(call: ViewerCall, asset_id: AssetId) -> Response:
-    """What an asset is expected to do; 503 as long as there is no forecaster."""
-    raise ForecastMissing(asset=str(call.workspace.asset(asset_id).asset.key))
+def show_forecast(
+    call: ViewerCall,
+    asset_id: AssetId,
+    signal: Annotated[Name | None, Query(description="The one with the newest forecast without it.")] = None,
+) -> ForecastDocument:
+    """The newest forecast of an asset, as `sereno forecast` kept it."""
+    kept = call.workspace.last_forecast(asset_id, signal=signal)
+    return ForecastDocument.model_validate(kept.forecast.to_json())
