@@ -15,7 +15,7 @@ import pytest
 from sereno.domain.time import system_clock
 from sereno.flows.workspace import Workspace
 from tests.flows.hooks import a_hook
-from tests.journeys.telling import declare_receivers, is_done, notify_on, notify_once, open_many
+from tests.journeys.telling import declare_receivers, is_done, notify_later, notify_on, notify_once, open_many
 from tests.journeys.worlds import write_rows
 from tests.notify.servers import Got, Reply, hang, http_receiver, raw_server
 from tests.support.builders import HOUR, a_roof, with_cells
@@ -98,7 +98,7 @@ def _kill_repeatedly(folder: Path, url: str, *, seed: int, n_rounds: int, n_inci
                 ends = list(pool.map(lambda how: killed_after(*how), _ways(chance, workspace)))
             n_kills += sum(code == KILLED for code, _ in ends)
             n_midway += not is_done(workspace)
-        code, _ = killed_after(None, notify_once, workspace)
+        code, _ = killed_after(None, notify_later, workspace)
         done = is_done(workspace)
 
     assert (code, done, n_kills) == (0, True, 2 * n_rounds)

@@ -17,6 +17,7 @@ from sereno.domain.adjustments import Adjustment
 from sereno.domain.audit import Act, Bringer
 from sereno.domain.changes import ChangeKind
 from sereno.domain.corrections import Correction, CorrectionKind
+from sereno.domain.forecasts import QUANTILES, Forecast, Tier
 from sereno.domain.incidents import EventKind
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.jobs import Job, JobState
@@ -150,6 +151,11 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         (item,) = tx.waiting_items("planta", limit=1)
         job = Job("w" * 16, "train", {"text": SECRET}, SECRET, f"{SECRET}:1:1", NOW, NOW)
         tx.add_job(job)
+        levels = np.full((1, len(QUANTILES)), FIGURE)
+        told = Forecast(
+            ROOF, "generation", NOW, NOW, HOUR, batch.time[:1], QUANTILES, levels, Tier.POOLED, SECRET
+        )
+        tx.add_forecasts([(mine, told)], model_id=SECRET, at=NOW)
         tx.keep_answer(AnsweredRequest("q", SECRET, {"text": SECRET}), at=NOW)
         tx.add_metric(1, 1, FIGURE, SECRET, START)
         tx.retain({"metrics": NOW}, {}, at=NOW, actor=SECRET)
@@ -271,6 +277,9 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "request_key": "r",
         "check": "behaviour",
         "bringer": Bringer("eva", "api", "x"),
+        "made": [(mine, replace(told, model="x", origin=START))],
+        "add_forecasts.model_id": "x",
+        "signal": "generation",
         "n_records": 1,
         "n_stored": 1,
         "source": "planta",

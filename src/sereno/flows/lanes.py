@@ -49,7 +49,7 @@ LOST = "lost"
 """Code of what was given up because whoever sent it ended each time."""
 MOST_LOST = 8
 """Times in a row that whoever sends a message ends without an answer; then it is given up."""
-_QUICKLY_AGAIN = 2
+_QUICKLY_AGAIN = 4
 """Times that it is tried again at once after that; further ones wait, so that others are told meanwhile."""
 LEASE = timedelta(minutes=11)
 """Time in which a notification is sent or its lease is lost; longer than any sender may take."""
