@@ -16,10 +16,10 @@ import pytest
 
 from sereno.flows.service import Service
 from tests.api.serving import key_for, listening
-from tests.journeys.test_serving import a_port, a_record, is_ready, serving
+from tests.journeys.test_serving import a_record, is_ready, serving
 from tests.journeys.worlds import declare
 from tests.support.postgres import fresh_database
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 from tests.support.relay import relayed
 from tests.support.stores import count, sqlite_address
 
@@ -46,7 +46,7 @@ class Away:
 @contextmanager
 def a_service(workspace: Path, address: str, **env: str) -> Iterator[Away]:
     """The service of a workspace with one reading, so that all tables are there."""
-    port = a_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with serving(workspace, port, **env):
         wait_until(lambda: is_ready(url), timeout=PATIENCE_S)

@@ -65,7 +65,8 @@ def test_killed_watch_leaves_the_store_of_an_undisturbed_one_many_times(
 def test_killed_watch_command_goes_on_where_it_was(undisturbed: Undisturbed, tmp_path: Path) -> None:
     workspace, inbox = tmp_path / "w", tmp_path / "inbox"
     shutil.copytree(undisturbed.start, workspace)
-    _drop(undisturbed.files, inbox, first=0)
+    *early, late = undisturbed.files
+    _drop(early, inbox, first=0)
     address = sqlite_address(workspace)
     n_before, n_wanted = count(address, "file_ledger"), len(undisturbed.store["file_ledger"])
     first = start_sereno("watch", inbox, "--interval", 0.1, workspace=workspace)
@@ -74,6 +75,7 @@ def test_killed_watch_command_goes_on_where_it_was(undisturbed: Undisturbed, tmp
     first.kill()
     first.communicate()
     n_halfway = count(address, "file_ledger")
+    _drop([late], inbox, first=len(early))
     second = start_sereno("watch", inbox, "--interval", 0.1, workspace=workspace)
     wait_until(lambda: count(address, "file_ledger") == n_wanted)
     second.terminate()

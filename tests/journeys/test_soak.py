@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.journeys.test_serving import a_port, is_ready, serving
+from tests.journeys.test_serving import is_ready, serving
 from tests.journeys.worlds import declare
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -168,7 +168,7 @@ def _median(values: list[int]) -> float:
 
 def _soak(workspace: Path, seconds: float) -> tuple[Load, Watch, list[object]]:
     """The load against a service of its own; what is stored at the end is read behind its back."""
-    port = a_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     load = Load(url, seconds, RATE)
     with serving(workspace, port, SERENO__SERVICE__LIMITS__KEY_RATE="100000") as process:
