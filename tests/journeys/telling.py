@@ -59,9 +59,13 @@ def notify_once(folder: Path) -> None:
 
 
 def notify_later(folder: Path) -> None:
-    """The same when the longest wait of a message is over whose senders kept dying."""
-    with Workspace.open(folder, clock=lambda: system_clock() + timedelta(hours=1)) as workspace:
-        workspace.deliver_due()
+    """The same, and again when the wait is over of messages whose senders kept dying.
+
+    The wait begins when somebody finds that the last sender has died.
+    """
+    for later in (timedelta(0), timedelta(hours=1)):
+        with Workspace.open(folder, clock=lambda later=later: system_clock() + later) as workspace:
+            workspace.deliver_due()
 
 
 def is_done(folder: Path) -> bool:
