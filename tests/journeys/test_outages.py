@@ -54,9 +54,10 @@ class Shaky:
 
     def hear(self, got: Got) -> Reply:
         self.n_asked += 1
-        if self.is_back.wait(5) and self.reply.status == 200:
+        reply = self.reply  # whoever was left hanging is never told that it was taken
+        if self.is_back.wait(5) and reply.status == 200:
             self.taken.append(got.headers["webhook-id"])
-        return self.reply
+        return reply
 
     @contextmanager
     def up(self) -> Iterator[None]:
