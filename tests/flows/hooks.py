@@ -70,7 +70,7 @@ def a_hook(*script: int | Reply, always: int = 200) -> Iterator[Hook]:
 
 def hook_settings(url: str, **changes: object) -> dict[str, object]:
     """A receiver that posts there."""
-    options = {"url": url, "allow_private": True, "total_timeout": "1s"}
+    options = {"url": url, "allow_private": True, "total_timeout": "20s"}
     return {"kind": "webhook", "language": "en", "self_test": None, "options": options, **changes}
 
 
