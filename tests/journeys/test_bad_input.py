@@ -245,6 +245,18 @@ def test_unknown_zone_of_the_command_line_is_refused(workspace: Path, tmp_path: 
     assert count(sqlite_address(workspace), "file_ledger") == 0
 
 
+def test_unknown_zone_of_the_command_line_is_not_kept(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "Planta_1.csv", WINDOW)
+    workspace = tmp_path / "new"
+
+    refused = sereno("ingest", path, "--timezone", "+01:00", workspace=workspace)
+    done = sereno("ingest", path, "--timezone", "Etc/GMT-1", workspace=workspace)
+
+    assert (refused.code, done.code) == (2, 0)
+    assert "Etc/GMT-1" in refused.err
+    assert "Etc/GMT-1" in (workspace / "sereno.yaml").read_text("utf-8")
+
+
 @pytest.mark.parametrize("command", ["check", "ingest"])
 def test_unknown_profile_of_the_command_line_is_refused(
     workspace: Path, tmp_path: Path, command: str

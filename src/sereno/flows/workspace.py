@@ -117,6 +117,7 @@ from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
 from sereno.ingest import Batch, inspect_file, read_batches
 from sereno.ingest.identity import site_from_file_name
+from sereno.ingest.inspection import refuse_unknown_zone
 from sereno.report.process_report import AssetReport
 from sereno.settings.reading import save_setting
 from sereno.settings.tree import Settings
@@ -302,6 +303,7 @@ class Workspace:
     def keep_timezone(self, zone: str) -> None:
         """Write the zone that naive times are read in into the settings, where none is there."""
         if self.settings.timezone is None:
+            refuse_unknown_zone(zone)
             save_setting(self.folder, "timezone", zone)
             self._setup = open_setup(self.folder, clock=self._setup.clock, language=self._setup.language)
 

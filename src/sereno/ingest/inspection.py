@@ -34,7 +34,7 @@ from sereno.ingest.table import (
     text_tables,
 )
 
-__all__ = ["inspect_file", "layout_issues"]
+__all__ = ["inspect_file", "layout_issues", "refuse_unknown_zone"]
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def inspect_file(path: Path, profiles: Mapping[str, Profile], options: ReadOptio
         raise UsageError(
             detail=f"there is no profile '{options.profile}', there are {known}", command="check"
         )
-    _refuse_unknown_zone(options.timezone)
+    refuse_unknown_zone(options.timezone)
     opened = open_container(path, options)
     if opened is None:
         whole = HeldTable(path.name, "", path, "text", path.name)
@@ -255,11 +255,19 @@ def _is_reading(cells: Sequence[str]) -> bool:
     return any(time_shape(c) == "date" for c in cells) and any(looks_numeric(c) for c in cells)
 
 
-def _refuse_unknown_zone(name: str) -> None:
+def refuse_unknown_zone(name: str) -> None:
+    """Refuse what is no IANA time zone.
+
+    Raises:
+        UsageError: It is none.
+    """
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(detail=f"there is no time zone '{name}'", command="check") from error
+        detail = (
+            f"there is no time zone '{name}', only such as Europe/Madrid or, an hour ahead of UTC, Etc/GMT-1"
+        )
+        raise UsageError(detail=detail, command="check") from error
 
 
 def _gather(source: SourceFile, dialect: Dialect, layout: Layout, mapped: Mapped | None) -> "Evidence":
