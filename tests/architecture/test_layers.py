@@ -10,6 +10,7 @@ from tests.architecture import repository
 DOORS = {"cli", "api", "console", "compat", "sklearn"}
 STAGES = {
     "detect",
+    "drift",
     "evaluate",
     "forecast",
     "incidents",

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import fleet, forecast
+from benchmarks import drift, fleet, forecast
 
-N_DAYS = 70
+N_DAYS = 25 * 7
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +57,15 @@ def test_fleet_says_cost_and_error(capsys):
 
     assert {"fit_cpu_s", "predict_ms", "refit_cpu_s", "peak_gb", "mase", "peer"} <= set(document)
     assert document["mase"] < document["naive_mase"]
+
+
+def test_drift_says_false_alarms_delays_and_scenarios(city, capsys):
+    drift.main(["--data", str(city), "--json", "--quick"])
+
+    document = json.loads(capsys.readouterr().out)
+
+    assert document["false_alarms_per_meter_year"] < 4
+    assert set(document["detect_weeks"]) == {"t_plus_5", "t_plus_2", "humidity_plus_10", "load_plus_10"}
+    assert document["detect_weeks"]["load_plus_10"] == 1
+    assert document["imputed"]["weeks_seen_share"] == 1
+    assert set(document["scenarios"]) >= {"temperature_shift", "seasonal_drift", "missing_features"}

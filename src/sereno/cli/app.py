@@ -269,6 +269,38 @@ def forecast(
 
 
 @app.command()
+def drift(
+    context: typer.Context,
+    weeks: Annotated[int, typer.Option(help="The last whole weeks to judge.", min=1)] = 4,
+    profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
+    asset: Annotated[str | None, typer.Option(help="Only this asset, as Asset or Site/Asset.")] = None,
+    signal: Annotated[str | None, typer.Option(help="What is forecast; the first signal without it.")] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Put this drift into those weeks, and see whether it is seen: temperature_shift, "
+            "seasonal_drift, missing_features, load_increase or all."
+        ),
+    ] = None,
+    fail_on: Annotated[
+        Literal["LOW", "MEDIUM", "HIGH"] | None, typer.Option(help="Exit 1 from this level on.")
+    ] = None,
+) -> None:
+    """Tell whether data, inputs, behaviour or forecasts are no longer what was learnt."""
+    from sereno.cli.drifting import run_drift
+
+    run_drift(
+        context.obj,
+        weeks=weeks,
+        profile=profile,
+        asset=asset,
+        signal=signal,
+        scenarios=scenario or (),
+        fail_on=fail_on,
+    )
+
+
+@app.command()
 def score(
     context: typer.Context,
     file: Annotated[

@@ -19,7 +19,14 @@ from sereno.flows.train import sound_window
 from sereno.forecast.registry import build_forecaster
 from sereno.store import Store, StoredAsset
 
-__all__ = ["LONGEST_HORIZON", "ForecastRequest", "ForecastReport", "forecast_workspace"]
+__all__ = [
+    "LONGEST_HORIZON",
+    "ForecastReport",
+    "ForecastRequest",
+    "MeterGroup",
+    "forecast_workspace",
+    "meter_groups",
+]
 
 LONGEST_HORIZON = 7 * DAY
 _SUFFIX = ".forecaster"
@@ -78,7 +85,7 @@ def forecast_workspace(setup: Setup, store: Store, wanted: ForecastRequest) -> F
         UnknownSignal: No asset has the signal.
         HistoryTooShort: No asset has readings of two days.
     """
-    groups, left_out = _groups(setup, store, wanted)
+    groups, left_out = meter_groups(setup, store, wanted)
     forecasts: list[Forecast] = []
     units: dict[AssetKey, str] = {}
     learnt: dict[str, str] = {}
@@ -104,7 +111,7 @@ def forecast_workspace(setup: Setup, store: Store, wanted: ForecastRequest) -> F
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class MeterGroup:
     """Assets that learn together."""
 
     profile: str
@@ -115,7 +122,15 @@ class _Group:
     asked: frozenset[AssetKey]
 
 
-def _groups(setup: Setup, store: Store, wanted: ForecastRequest) -> tuple[list[_Group], dict[AssetKey, str]]:
+def meter_groups(
+    setup: Setup, store: Store, wanted: ForecastRequest
+) -> tuple[list[MeterGroup], dict[AssetKey, str]]:
+    """The assets that learn together, and why others are left out, a code by asset.
+
+    Raises:
+        NoReadings: Nothing is stored, or nothing of that name.
+        UnknownSignal: No asset has the signal.
+    """
     with store.read() as tx:
         assets = tx.assets(wanted.profile)
     asked = frozenset(one.key for one in assets if _is_meant(one, wanted.asset))
@@ -143,7 +158,7 @@ def _groups(setup: Setup, store: Store, wanted: ForecastRequest) -> tuple[list[_
             known=_known_signals(setup, assets),
         )
     groups = [
-        _Group(
+        MeterGroup(
             *key,
             windows=[window for _, window in members],
             ids={asset.key: asset.id for asset, _ in members},
@@ -177,7 +192,7 @@ def _signal(profile: Profile, window: Window, name: str | None) -> str | None:
     return ordered[0] if ordered else None
 
 
-def _trained(setup: Setup, group: _Group, wanted: ForecastRequest) -> tuple[TrainedForecaster, Path, str]:
+def _trained(setup: Setup, group: MeterGroup, wanted: ForecastRequest) -> tuple[TrainedForecaster, Path, str]:
     """What forecasts a group, from its file where there is one: refitted with the days since, else learnt."""
     settings = setup.settings.forecast
     kind = wanted.forecaster or settings.kind
@@ -225,7 +240,7 @@ def _until(window: Window, origin: datetime | None) -> Window:
     return window.rows(0, stop)
 
 
-def _forecast(group: _Group, trained: TrainedForecaster, wanted: ForecastRequest) -> list[Forecast]:
+def _forecast(group: MeterGroup, trained: TrainedForecaster, wanted: ForecastRequest) -> list[Forecast]:
     windows = [one for one in group.windows if one.asset in group.asked and len(one)]
     ends = [from_numpy(step_end(one.time[-1], one.step, one.zone)) for one in windows]
     if not ends:

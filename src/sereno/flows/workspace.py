@@ -57,6 +57,7 @@ from sereno.flows.corrections import (
 from sereno.flows.delivering import DeliveryReport, Notifier
 from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
+from sereno.flows.drifting import DriftReport, DriftRequest, drift_workspace, write_drift
 from sereno.flows.engines import engine_at_work, leased, refuse_engines
 from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
@@ -376,6 +377,16 @@ class Workspace:
             )
         wanted = ForecastRequest(horizon, origin, profile, asset, signal, forecaster)
         return forecast_workspace(self._setup, self._store, wanted)
+
+    def drift(self, wanted: DriftRequest | None = None) -> DriftReport:
+        """Whether the last weeks are still what was learnt; writes `drift_analysis.json` and its figures.
+
+        Raises:
+            NoReadings, UnknownSignal: There is nothing of that name.
+        """
+        report = drift_workspace(self._setup, self._store, wanted or DriftRequest())
+        write_drift(report, self.output_folder, self.language)
+        return report
 
     def last_forecast(self, asset_id: int, *, signal: str | None = None) -> StoredForecast:
         """The newest forecast that was kept of an asset.

@@ -1,6 +1,6 @@
 """Backtests by rolling origin: each forecast from what was available then, errors by hours ahead."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import to_numpy
 
-__all__ = ["AssetFigures", "Backtest", "Dated", "backtest", "dated", "known_at"]
+__all__ = ["AssetFigures", "Backtest", "Dated", "backtest", "dated", "known_at", "rolled"]
 
 _ROLLING = "rolling"
 _HOUR = np.timedelta64(1, "h")
@@ -106,21 +106,32 @@ def backtest(forecaster: Forecaster, history: Sequence[Dated], plan: Backtest) -
     Raises:
         SplitRefused: The split is not by rolling origin.
     """
+    signal = forecaster.signal
+    scales = {one.window.asset: _scale(one, plan.start, signal) for one in history}
+    made: dict[AssetKey, list[Forecast]] = {one.window.asset: [] for one in history}
+    for forecasts in rolled(forecaster, history, plan):
+        for one in forecasts:
+            made[one.asset].append(one)
+    return [_figures(one, made[one.window.asset], scales[one.window.asset], signal) for one in history]
+
+
+def rolled(forecaster: Forecaster, history: Sequence[Dated], plan: Backtest) -> Iterator[Sequence[Forecast]]:
+    """The forecasts of each origin, in order, each from what was available then.
+
+    Raises:
+        SplitRefused: The split is not by rolling origin.
+    """
     if plan.split != _ROLLING:
         raise SplitRefused(found=plan.split)
     signal = forecaster.signal
     trained = forecaster.fit(_known(history, plan.start, signal))
-    scales = {one.window.asset: _scale(one, plan.start, signal) for one in history}
-    made: dict[AssetKey, list[Forecast]] = {one.window.asset: [] for one in history}
     origin, refitted = plan.start, plan.start
     while origin + plan.horizon <= plan.end:
         known = _known(history, origin, signal, since=trained.lookback)
         if plan.refit_every is not None and origin - refitted >= plan.refit_every:
             trained, refitted = _refit(trained, history, origin, signal), origin
-        for one in trained.forecast_many(known, origin, plan.horizon):
-            made[one.asset].append(one)
+        yield trained.forecast_many(known, origin, plan.horizon)
         origin += plan.every
-    return [_figures(one, made[one.window.asset], scales[one.window.asset], signal) for one in history]
 
 
 def _refit(

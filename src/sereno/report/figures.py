@@ -15,6 +15,9 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 """Told apart by people who do not see all colours (Okabe and Ito 2008)."""
 _SHAPES = ("circle", "square", "diamond", "triangle")
 _SIZE = 5.0
+_SMALL = 11
+_LETTER = 0.6
+"""Width of a letter over its size, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,18 @@ def line_figure(
         path = " ".join(f"{frame.x(a):.1f},{frame.y(b):.1f}" for a, b in known)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [_mark(frame.x(a), frame.y(b), number, f"{name}: {b:.4g}") for a, b in known]
-        if len(series) > 1:
-            parts.append(_text(_WIDTH - _RIGHT, _TOP + 16 * (number + 1), name, anchor="end", fill=colour))
+    parts += _legend(list(series)) if len(series) > 1 else []
     return _document(title, parts)
+
+
+def _legend(names: Sequence[str]) -> list[str]:
+    """Names of the lines above the frame, from the right."""
+    right, parts = float(_WIDTH - _RIGHT), []
+    for number, name in reversed(list(enumerate(names))):
+        colour = _COLOURS[number % len(_COLOURS)]
+        parts.append(_text(right, _TOP - 5, name, anchor="end", fill=colour, size=_SMALL))
+        right -= _SMALL * _LETTER * (len(name) + 2)
+    return parts
 
 
 def point_figure(title: str, axes: tuple[str, str], points: Points, *, label_up_to: int = 40) -> str:

@@ -1,0 +1,82 @@
+"""What is usual for a week of the year: the weeks nearest to it in season, and a line through them."""
+
+import numpy as np
+import numpy.typing as npt
+
+from sereno.domain.readings import FloatArray
+
+__all__ = ["Pool", "anomaly", "nearest"]
+
+IntArray = npt.NDArray[np.int64]
+_YEAR_WEEKS = 365.2425 / 7
+_LEAST = 3
+"""Weeks that a line through a season needs."""
+
+
+class Pool:
+    """Weeks that others are compared with.
+
+    A week may be compared with weeks on both sides of it in the season, or, while there is less than a year,
+    only with earlier ones. A replay is made as a new week is: with the same gap before it where there are
+    only earlier ones.
+
+    Attributes:
+        weeks: Their numbers, ascending.
+    """
+
+    def __init__(self, weeks: IntArray) -> None:
+        self.weeks = weeks
+
+    def gap(self, week: int, count: int) -> int:
+        """Weeks since the last one of the pool where the nearest in season are all earlier, otherwise 0."""
+        near, offsets = nearest(week, self.weeks, count)
+        is_recent = len(near) > 0 and bool((offsets < 0).all()) and week > int(self.weeks.max())
+        return week - int(self.weeks.max()) if is_recent else 0
+
+    def replays(self, gap: int, count: int) -> list[tuple[int, IntArray]]:
+        """Weeks of the pool, and what each is compared with in a replay.
+
+        One at the edge of the pool has its season on one side only, and says nothing of weeks that have it
+        on both.
+        """
+        found = []
+        for week in self.weeks.tolist():
+            others = self.weeks[self.weeks <= week - gap if gap else self.weeks != week]
+            _, offsets = nearest(week, others, count)
+            if gap or (len(offsets) and offsets.min() < 0.0 < offsets.max()):
+                found.append((week, others))
+        return found
+
+
+def nearest(week: int, weeks: IntArray, count: int) -> tuple[IntArray, FloatArray]:
+    """The weeks nearest in season, the later ones first among equals, and how far off each is [weeks].
+
+    Example:
+        >>> nearest(60, np.array([2, 7, 8, 30]), 2)
+        (array([8, 7]), array([ 0.17750...,  -0.8224...]))
+    """
+    apart = (weeks - week).astype(float)
+    offsets = apart - np.round(apart / _YEAR_WEEKS) * _YEAR_WEEKS
+    order = np.lexsort((-weeks, np.abs(offsets)))[:count]
+    return weeks[order], offsets[order]
+
+
+def anomaly(value: FloatArray, week: int, values: FloatArray, weeks: IntArray, count: int) -> FloatArray:
+    """A week's values less those of a line through the nearest weeks, shape (columns,); NaN without three.
+
+    Args:
+        value: Of the week, shape (columns,).
+        values: Of `weeks`, shape (weeks, columns).
+    """
+    found = np.full(len(value), np.nan)
+    for column in range(len(value)):
+        known = ~np.isnan(values[:, column])
+        near, offsets = nearest(week, weeks[known], count)
+        if len(near) >= _LEAST:
+            rows = np.searchsorted(weeks, near)
+            centre = offsets - offsets.mean()
+            spread = float(centre @ centre)
+            y = values[rows, column]
+            slope = float(centre @ y) / spread if spread else 0.0
+            found[column] = value[column] - (y.mean() - slope * offsets.mean())
+    return found
