@@ -50,6 +50,7 @@ MORE = (
     ("timeline", "/console/timeline"),
     ("quality", "/console/quality"),
     ("models", "/console/models"),
+    ("jobs", "/console/jobs"),
     ("health", "/console/health"),
     ("cost", "/console/cost"),
     ("reports", "/console/reports"),

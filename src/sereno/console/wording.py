@@ -79,6 +79,12 @@ class Wording:
             return f"{round(length / timedelta(hours=1))} h"
         return f"{self.count(round(length / timedelta(days=1)))} d"
 
+    def short_span(self, length: timedelta) -> str:
+        """How long work took: seconds below a minute."""
+        if length < _MINUTE:
+            return f"{self.number(length / timedelta(seconds=1))} s"
+        return self.short(length)
+
     def span(self, length: timedelta, step: timedelta | None = None) -> str:
         """A span in its largest sensible unit."""
         return span(length, self.language, step=step)

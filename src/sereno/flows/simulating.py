@@ -1,17 +1,35 @@
 """Simulated readings in a workspace: added, bounded and reset without touching real ones."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.errors import UsageError
 from sereno.flows.workspace import Workspace
-from sereno.simulate import World, process_trial, simulate_world, write_trial, write_world
+from sereno.simulate import (
+    World,
+    process_trial,
+    recipe_of,
+    simulate_world,
+    write_trial,
+    write_world,
+)
 
-__all__ = ["SimulationPlan", "SimulationResult", "add_simulation", "reset_simulation", "write_simulation"]
+__all__ = [
+    "SimulationPlan",
+    "SimulationResult",
+    "add_simulation",
+    "is_simulated_plant",
+    "plan_until_now",
+    "plant_name",
+    "reset_plant",
+    "reset_simulation",
+    "write_simulation",
+]
 
 _DEFAULT_DAYS = 90
 _RATIO_BOUNDS = (0.02, 0.12)
@@ -111,6 +129,52 @@ def reset_simulation(workspace: Workspace) -> int:
     """Delete simulated readings and what was judged of them, nothing else; returns how many rows."""
     with workspace.store.begin() as tx:
         return tx.reset_simulated()
+
+
+def plant_name(workspace: Workspace) -> str:
+    """What somebody has to write who wants to reset a plant: its organization, or the name of its folder."""
+    is_alone = workspace.organization == DEFAULT_ORGANIZATION
+    return workspace.folder.resolve().name if is_alone else workspace.organization
+
+
+def is_simulated_plant(workspace: Workspace) -> bool:
+    """Whether simulated readings may be added to a plant: it has some, or nothing at all."""
+    with workspace.store.read() as tx:
+        assets = tx.assets()
+    return not assets or any(one.is_simulated for one in assets)
+
+
+def plan_until_now(workspace: Workspace, plan: SimulationPlan, now: datetime) -> SimulationPlan:
+    """The plan with no more rows than there is time for between what is simulated already and now.
+
+    Raises:
+        UsageError: The plant measures something real, or what is simulated reaches until now.
+    """
+    if not is_simulated_plant(workspace):
+        detail = "this plant has measured readings, and simulated ones would stand among them"
+        raise UsageError(detail=detail, command="simulate")
+    recipe = recipe_of(plan.profile)
+    start = _last_simulated(workspace, plan.profile)
+    if plan.rows is None or start is None:
+        return plan
+    n_assets = plan.assets or recipe.n_assets
+    fitting = max((now - start) // recipe.step, 0) * n_assets
+    if fitting < n_assets:
+        detail = "the simulated readings reach until now: reset them, or wait for time to pass"
+        raise UsageError(detail=detail, command="simulate")
+    return replace(plan, rows=min(plan.rows, fitting))
+
+
+def reset_plant(workspace: Workspace, name: str) -> int:
+    """Delete simulated readings for who has written the name of the plant; returns how many rows.
+
+    Raises:
+        UsageError: It is the name of another plant.
+    """
+    if name.strip() != plant_name(workspace):
+        detail = f"'{name}' is not the name of this plant, '{plant_name(workspace)}': nothing was deleted"
+        raise UsageError(detail=detail, command="simulate")
+    return reset_simulation(workspace)
 
 
 def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[int, World]:
