@@ -795,9 +795,7 @@ class Workspace:
     def last_reading_at(self) -> datetime | None:
         """The latest instant that any asset has a reading of."""
         with self._store.read() as tx:
-            spans = [tx.span(asset.id) for asset in tx.assets()]
-        ends = [span[1] for span in spans if span is not None]
-        return max(ends, default=None)
+            return max(tx.last_readings().values(), default=None)
 
     @property
     def export_plan(self) -> ExportPlan:
