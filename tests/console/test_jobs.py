@@ -11,10 +11,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from sereno.domain.access import Role
+from sereno.domain.errors import UsageError
 from sereno.domain.jobs import Job, JobState
 from sereno.domain.readings import Readings
 from sereno.flows.keys import add_key
 from sereno.flows.service import Service
+from sereno.flows.simulating import SimulationPlan, plan_until_now
 from sereno.flows.workspace import Workspace
 from sereno.simulate import simulate_world
 from tests.console.browsing import Look, looked_at
@@ -165,3 +167,18 @@ def test_work_in_hand_can_be_ended_without_a_script(own: tuple[str, Service], br
 )
 def test_what_no_form_of_ours_offers_is_refused(client: httpx.Client, form: dict[str, str]) -> None:
     assert client.post("/console/jobs", data=form).status_code == 422
+
+
+def test_what_is_simulated_goes_on_with_its_assets_at_its_step_until_now(own: tuple[str, Service]) -> None:
+    workspace = own[1].workspace("default")
+    later = NOW + timedelta(hours=5, minutes=20)
+    plan = SimulationPlan("gas", rows=10_000)
+    with workspace.store.read() as tx:
+        known = [one for one in tx.assets("gas") if one.is_simulated]
+        ends = max(span[1] for one in known if (span := tx.span(one.id)))
+    found = plan_until_now(workspace, plan, later)
+
+    assert (found.assets, found.step) == (len(known), timedelta(hours=1))
+    assert found.rows == len(known) * ((later - ends) // timedelta(hours=1) - 1)
+    with pytest.raises(UsageError, match="until now"):
+        plan_until_now(workspace, plan, ends)

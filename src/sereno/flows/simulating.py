@@ -48,6 +48,7 @@ class SimulationPlan:
         seed: Of everything random, the share of abnormal rows included; drawn when absent. Given back within
             the same hour it makes the same world; later, the same faults on the calendar of then.
         variables: Process lines only: how many of temperature, pressure and flow rate.
+        step: Distance between rows; the profile's habit without one.
         max_rows: Simulated rows of the profile that stay stored; the oldest are deleted.
     """
 
@@ -57,6 +58,7 @@ class SimulationPlan:
     assets: int | None = None
     seed: int | None = None
     variables: int | None = None
+    step: timedelta | None = None
     max_rows: int | None = None
 
     @property
@@ -145,7 +147,7 @@ def is_simulated_plant(workspace: Workspace) -> bool:
 
 
 def plan_until_now(workspace: Workspace, plan: SimulationPlan, now: datetime) -> SimulationPlan:
-    """The plan with no more rows than there is time for between what is simulated already and now.
+    """The plan for what is simulated already to go on: its assets, at its step, and not beyond now.
 
     Raises:
         UsageError: The plant measures something real, or what is simulated reaches until now.
@@ -154,15 +156,17 @@ def plan_until_now(workspace: Workspace, plan: SimulationPlan, now: datetime) ->
         detail = "this plant has measured readings, and simulated ones would stand among them"
         raise UsageError(detail=detail, command="simulate")
     recipe = recipe_of(plan.profile)
+    with workspace.store.read() as tx:
+        known = [one for one in tx.assets(plan.profile) if one.is_simulated]
     start = _last_simulated(workspace, plan.profile)
     if plan.rows is None or start is None:
         return plan
-    n_assets = plan.assets or recipe.n_assets
-    fitting = max((now - start) // recipe.step, 0) * n_assets
-    if fitting < n_assets:
+    step = next((one.step for one in known if one.step is not None), recipe.step)
+    fitting = max((now - start) // step, 0) * len(known)
+    if fitting < len(known):
         detail = "the simulated readings reach until now: reset them, or wait for time to pass"
         raise UsageError(detail=detail, command="simulate")
-    return replace(plan, rows=min(plan.rows, fitting))
+    return replace(plan, rows=min(plan.rows, fitting), assets=len(known), step=step)
 
 
 def reset_plant(workspace: Workspace, name: str) -> int:
@@ -192,6 +196,7 @@ def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[
         rows=plan.rows,
         assets=plan.assets,
         fault_ratio=ratio,
+        step=plan.step,
         zone=_ZONE,
         variables=plan.variables or _VARIABLES,
     )
