@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import numpy as np
@@ -40,6 +40,21 @@ REPEATS, QUICK_REPEATS = 15, 3
 LISTENERS, LISTENED_S = 100, 10.0
 QUICK_LISTENERS, QUICK_LISTENED_S = 20, 3.0
 CHROMIUM = "/usr/bin/chromium"
+SCREENS = {
+    "assets": "/console/assets",
+    "patterns": f"/console/patterns?site={quote(BIG.site)}&range=30d",
+    "patterns_year": f"/console/patterns?site={quote(BIG.site)}&range=365d",
+    "timeline": "/console/timeline?range=30d",
+    "quality": "/console/quality?range=30d",
+    "models": "/console/models",
+    "jobs": "/console/jobs",
+    "health": "/console/health?range=30d",
+    "cost": "/console/cost?range=30d",
+    "reports": "/console/reports?range=30d",
+    "settings": "/console/settings",
+    "wizard": "/console/wizard",
+}
+"""Screens whose time and own weight (what the others have loaded already left out) are told by name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,9 +105,26 @@ def _measured(client: httpx.Client, address: str, pid: int, *, is_quick: bool) -
         "incidents_ms": asked("/console/incidents"),
         "incident_ms": asked(f"/console/incidents/{incident}"),
         "site_ms": asked(f"/console/sites/{BIG.site}", range="365d"),
+        **_screens(client, repeats),
         "sse_listeners": float(listeners),
         "sse_cpu_percent": _sse_cpu_percent(address, pid, listeners, seconds),
         "dash_first_load_kb": None,
+    }
+
+
+def _screens(client: httpx.Client, repeats: int) -> dict[str, float | None]:
+    """Time and weight of each screen, the worst last."""
+    times: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    for name, path in SCREENS.items():
+        tell(name)
+        times[name] = _median_ms(lambda path=path: client.get(path).raise_for_status(), max(3, repeats // 3))
+        weights[name] = round(len(_raw(client, path)) / 1_000, 1)
+    return {
+        **{f"{name}_ms": one for name, one in times.items()},
+        **{f"{name}_kb": one for name, one in weights.items()},
+        "slowest_screen_ms": max(times.values()),
+        "heaviest_screen_kb": max(weights.values()),
     }
 
 

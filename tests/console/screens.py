@@ -20,6 +20,7 @@ SCREENS = {
     "site-long": f"/console/sites/{quote(LONG.site)}",
     "patterns": f"/console/patterns?site={quote(LEAKING.site)}&range=30d",
     "models": "/console/models",
+    "jobs": "/console/jobs",
     "timeline": "/console/timeline?range=30d",
     "quality": "/console/quality?range=30d",
     "health": "/console/health?range=30d",

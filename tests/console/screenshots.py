@@ -1,6 +1,6 @@
 """Pictures of every screen in every look: `python -m tests.console.screenshots FOLDER [--workspace FOLDER]`.
 
-Without a workspace of its own a small simulated world is built.
+Without a workspace of its own a small simulated world is built, and the README's pictures are taken, too.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sereno.domain.time import system_clock
 from tests.console.browsing import a_browser, looked_at
+from tests.console.readme_pictures import PICTURES, take_readme_pictures
 from tests.console.screens import LOOKS, SCREENS, address_of
 from tests.console.serving import console_server
 from tests.console.world import NOW, build_world
@@ -27,6 +28,7 @@ def main() -> None:
         workspace = given.workspace or Path(place, "world")
         if given.workspace is None:
             build_world(workspace)
+            take_readme_pictures(PICTURES)
         _take(given.folder, workspace, is_still=given.workspace is None)
 
 

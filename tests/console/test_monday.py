@@ -1,10 +1,12 @@
 """Timeline, data quality, models, alarm health and cost: what they show is so, and what they do is done."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
@@ -13,11 +15,14 @@ from sereno.flows.incidents import IncidentView, cost_of
 from sereno.flows.plant import performance_of, plant_of
 from sereno.flows.quality import qualities_of
 from sereno.flows.service import Service
+from sereno.flows.site import comparison_of
 from sereno.flows.timeline import common_causes
 from sereno.flows.workspace import Workspace
+from sereno.simulate import simulate_world
 from tests.console.browsing import looked_at
-from tests.console.world import NOW
+from tests.console.world import FAILED, NOW
 from tests.support.processes import wait_until
+from tests.support.work import database_work
 
 TABLES = ("/console/cost", "/console/quality", "/console/health")
 
@@ -144,3 +149,40 @@ def test_promoting_needs_a_reason_and_leaves_it_in_the_log(own: tuple[str, Servi
     assert done.status_code == 303
     assert workspace.active_models()["gas"] == first != second
     assert back.status_code in {303, 404}
+
+
+def test_change_is_not_told_where_fewer_readings_were_there_before(workspace: Workspace) -> None:
+    with workspace.store.read() as tx:
+        asset = next(one for one in tx.assets("solar") if one.key == FAILED)
+    whole = comparison_of(workspace, asset, start=NOW - timedelta(days=7), end=NOW)
+    before_the_first = comparison_of(workspace, asset, start=NOW - timedelta(days=30), end=NOW)
+
+    assert all(one.change is not None for one in whole.totals if one.before)
+    assert [one.change for one in before_the_first.totals] == [None] * 5
+    assert all(one.before for one in before_the_first.totals)
+
+
+def test_last_reading_is_found_with_as_many_statements_however_many_assets(workspace: Workspace) -> None:
+    with database_work() as few:
+        workspace.last_reading_at()
+    world = simulate_world("gas", seed=1, start=NOW - timedelta(days=2), rows=480, assets=20)
+    workspace.add(world.readings, zone="Europe/Madrid", is_simulated=True)
+    with database_work() as many:
+        workspace.last_reading_at()
+
+    assert len(many.statements) == len(few.statements)
+
+
+def test_quality_counts_what_the_rows_say(workspace: Workspace) -> None:
+    with workspace.store.read() as tx:
+        asset = tx.assets("gas")[0]
+        first, last = tx.span(asset.id) or (NOW, NOW)
+        rows = tx.rows(asset.id, "gas")
+        end = last + timedelta(hours=1)
+        n_rows, values, flags = tx.quality_counts(asset.id, "gas", rows.signals, first, end)
+
+    assert n_rows == len(rows.time)
+    for place, name in enumerate(rows.signals):
+        assert values[name] == int(np.isfinite(rows.values[:, place]).sum())
+        told = Counter(int(one) for one in rows.quality[:, place])
+        assert not values[name] or flags[name] == told

@@ -200,7 +200,7 @@ def test_incident_page_says_who_was_told_and_how_it_went(client: httpx.Client) -
 
     assert "guardia" in text
     assert "received" in text
-    assert "1 attempts, answer written" in text
+    assert "attempts: 1, answer written" in text
 
 
 def test_screens_work_without_readings_and_without_a_model(world: Path, tmp_path: Path) -> None:

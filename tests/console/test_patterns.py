@@ -12,7 +12,7 @@ from sereno.flows.patterns import patterns_of
 from sereno.flows.service import Service
 from sereno.flows.workspace import Workspace
 from tests.console.browsing import looked_at
-from tests.console.world import LEAKING, NOW
+from tests.console.world import FAILED, LEAKING, NOW
 
 ABOUT = {"site": LEAKING.site, "asset": LEAKING.asset, "profile": "gas", "range": "30d"}
 
@@ -69,3 +69,28 @@ def test_segment_is_shown_once_segments_are_known(own: tuple[str, Service]) -> N
     assert found is not None
     assert found.rows
     assert not found.missing
+
+
+def test_scatter_matrix_shows_each_pair_and_tells_what_is_abnormal(client: httpx.Client) -> None:
+    about = {"site": FAILED.site, "range": "30d", "figure": "scatter"}
+    rows = client.get("/console/patterns.json", params=about).json()
+    drawn = client.get("/console/patterns.svg", params=about).text
+    judged = [row["Judgement"] for row in rows]
+
+    assert drawn.count('class="frame"') == 5 + 4 + 3 + 2 + 1
+    assert drawn.count('class="cloud"') == 10
+    assert drawn.count('class="bar"') == 5
+    assert 0 < judged.count("judged abnormal (larger)") <= 200
+    assert 0 < judged.count("normal") <= 500
+    assert len(drawn) < 150_000
+
+
+def test_segments_have_names_that_people_read(own: tuple[str, Service]) -> None:
+    own[1].workspace("default").segment(profile="gas")
+    with httpx.Client(base_url=own[0], headers={"accept-language": "es"}) as asking:
+        fleet, assets = asking.get("/console/").text, asking.get("/console/assets").text
+        narrowed = asking.get("/console/assets.json", params={"segment": "gas 0"}).json()
+
+    assert '<option value="gas 0" >Cliente de gas, grupo 1</option>' in fleet
+    assert "<td>Cliente de gas, grupo 1</td>" in assets
+    assert {row["profile"] for row in narrowed} == {"gas"}

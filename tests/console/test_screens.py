@@ -146,3 +146,41 @@ def test_language_and_theme_are_remembered(looking: str, browser: Browser) -> No
         assert page.url == f"{looking}/console/incidents?range=30d"
         assert page.locator("html").get_attribute("lang") == "en"
         assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_picture_drawn_by_the_server_is_downloaded_as_png_of_its_size(
+    looking: str, browser: Browser, workspace: Workspace
+) -> None:
+    with looked_at(browser, looking) as watched:
+        watched.open(looking + address_of("timeline", workspace))
+        watched.page.locator(".downloads summary").last.click()
+        with watched.page.expect_download() as download:
+            watched.page.locator("[data-svg]").click()
+        content = download.value.path().read_bytes()
+
+    assert download.value.suggested_filename == "sereno-timeline.png"
+    assert content.startswith(b"\x89PNG")
+    assert int.from_bytes(content[16:20]) == 2 * 960
+    assert watched.complaints == []
+
+
+def test_bar_of_the_timeline_leads_to_its_incident_by_mouse_and_by_key(
+    looking: str, browser: Browser, workspace: Workspace
+) -> None:
+    with looked_at(browser, looking) as watched:
+        watched.open(looking + address_of("timeline", workspace))
+        page = watched.page
+        bar = page.locator(".lanes-plot a").first
+        wanted = bar.get_attribute("href")
+        told = bar.get_attribute("aria-label") or ""
+        bar.locator("rect").first.click()
+        by_mouse = page.url
+        page.go_back()
+        page.keyboard.press("j")
+        focused = page.evaluate("document.activeElement.getAttribute('href')")
+        downloaded = page.request.get(f"{looking}/console/timeline.svg?range=30d").text()
+
+    assert by_mouse == f"{looking}{wanted}"
+    assert focused == wanted
+    assert told.startswith(("crítica:", "alta:", "media:", "baja:"))
+    assert "<a " not in downloaded

@@ -112,6 +112,37 @@ def test_who_acknowledges_is_who_signed_in_and_a_viewer_can_only_look(
     }
 
 
+def test_file_is_sent_without_a_script_and_only_from_a_page_of_the_session(
+    world: Path, browser: Browser, tmp_path: Path
+) -> None:
+    export = tmp_path / "Planta.csv"
+    export.write_text(
+        "Fecha;Generación [kWh]\n" + "".join(f"01.05.2025 {h:02}:00;{h},5\n" for h in range(24))
+    )
+    sent = {"file": ("a.csv", b"x")}
+    with _served(copied(world, tmp_path / "world")) as (address, process):
+        with looked_at(browser, address) as watched:
+            _choose(watched.page, _first_link(process), "ana")
+            cookies = watched.page.context.cookies()
+        with looked_at(browser, address, Look(has_script=False)) as watched:
+            page = watched.page
+            page.context.add_cookies([{**one} for one in cookies])  # type: ignore[typeddict-item]
+            page.goto(f"{address}/console/wizard")
+            confirmed = page.locator("form.drop").get_attribute("action") or ""
+            page.locator("input[type=file]").set_input_files(export)
+            page.locator("form.drop button").click()
+            understood = page.locator(".verdict").count()
+        with httpx.Client(base_url=address, cookies={one["name"]: one["value"] for one in cookies}) as client:
+            refused = client.post("/console/wizard", files=sent).status_code
+            elsewhere = client.post(confirmed.replace("/wizard", "/jobs"), files=sent).status_code
+            by_another = client.post(
+                confirmed, files=sent, headers={"sec-fetch-site": "cross-site"}
+            ).status_code
+
+    assert understood == 1
+    assert (refused, elsewhere, by_another) == (403, 403, 403)
+
+
 @pytest.mark.parametrize(
     "look", [Look(), Look(width=390, language="en", theme="dark")], ids=["desk, es, light", "phone, en, dark"]
 )

@@ -16,11 +16,12 @@ from sereno.domain.access import DEFAULT_ORGANIZATION, Principal, Role
 from sereno.domain.audit import Act, Door, redacted, set_act
 from sereno.domain.errors import NotAuthenticated, NotPermitted, WriteNotConfirmed
 from sereno.flows.access import LOCAL, Gate, LoggedIn, from_address
-from sereno.flows.secrets import confirmation_of, digest, fits
+from sereno.flows.secrets import confirmation_of, digest, fits, upload_token_of
 
 __all__ = [
     "CONFIRMATION_HEADER",
     "SESSION_COOKIE",
+    "UPLOAD_FIELD",
     "Requirement",
     "check_confirmed",
     "check_same_origin",
@@ -32,6 +33,7 @@ __all__ = [
 SESSION_COOKIE = "sereno_session"
 CONFIRMATION_HEADER = "x-csrf-token"
 FORM_FIELD = "csrf_token"
+UPLOAD_FIELD = "upload_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_NOTED_BODY = 64 * 1024
 """Bytes of a body that the log of what was done repeats."""
@@ -150,8 +152,16 @@ def check_confirmed(request: Request, inside: LoggedIn, said: str | None = None)
         return
     check_same_origin(request)
     given = request.headers.get(CONFIRMATION_HEADER, "") if said is None else said
-    if not fits(given, digest(confirmation_of(inside.token))):
+    confirmation = confirmation_of(inside.token)
+    if not fits(given, digest(confirmation)) and not _is_upload(request, confirmation):
         raise WriteNotConfirmed(detail=f"{CONFIRMATION_HEADER} is missing or of another session")
+
+
+def _is_upload(request: Request, confirmation: str) -> bool:
+    """Whether a page of ours sends a file: its form is confirmed in the address, for a file is read last."""
+    given = request.query_params.get(UPLOAD_FIELD, "")
+    is_file = request.headers.get("content-type", "").startswith("multipart/form-data")
+    return is_file and fits(given, digest(upload_token_of(confirmation, request.url.path)))
 
 
 def check_same_origin(request: Request) -> None:

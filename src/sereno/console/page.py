@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sereno.api.context import Call
 from sereno.api.problems import language_of
+from sereno.api.security import UPLOAD_FIELD
 from sereno.console.assets import asset_url
 from sereno.console.ranges import PRESETS, DateRange
 from sereno.console.wording import Wording
@@ -27,6 +28,7 @@ from sereno.domain.access import Role
 from sereno.domain.errors import DataError, NotFound, SerenoError, UnknownAsset, UsageError
 from sereno.flows.overview import ModelState, model_state
 from sereno.flows.pulse import pulse_of
+from sereno.flows.secrets import upload_token_of
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import LANGUAGES, error_sentence
 
@@ -50,6 +52,7 @@ MORE = (
     ("timeline", "/console/timeline"),
     ("quality", "/console/quality"),
     ("models", "/console/models"),
+    ("jobs", "/console/jobs"),
     ("health", "/console/health"),
     ("cost", "/console/cost"),
     ("reports", "/console/reports"),
@@ -176,6 +179,11 @@ class Page:
             **{name: value for name, value in query.items() if value not in ("", None, ())},
         }
         return quote(path) + (f"?{urlencode(kept, doseq=True)}" if kept else "")
+
+    def upload_url(self, path: str) -> str:
+        """The address of a form with a file, with what confirms it where no script does."""
+        confirmation = csrf_of(self.request)
+        return path if not confirmation else f"{path}?{UPLOAD_FIELD}={upload_token_of(confirmation, path)}"
 
     def with_query(self, **changes: object) -> str:
         """The address of this page with parts of its query changed; None takes one away."""

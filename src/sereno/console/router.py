@@ -11,6 +11,7 @@ from sereno.console.screens import (
     health,
     incident,
     incidents,
+    jobs,
     live,
     models,
     patterns,
@@ -28,7 +29,7 @@ __all__ = ["mount_static", "router"]
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 _BAD_NIGHT = (fleet, incidents, incident, asset_list, site, patterns, series)
-_MONDAY = (timeline, quality, models, health, cost, reports, wizard, settings)
+_MONDAY = (timeline, quality, models, jobs, health, cost, reports, wizard, settings)
 for screen in (*_BAD_NIGHT, *_MONDAY, live, preferences):
     router.include_router(screen.router)
 

@@ -2,11 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from sereno.console.page import USUAL_ROWS, Page
 from sereno.domain.judgement import Severity
 
-__all__ = ["Cell", "Column", "Line", "Table"]
+__all__ = ["Cell", "Column", "Line", "Listed", "Table", "one_page"]
+
+
+class Listed(TypedDict):
+    """A page of a list, as its template names what it holds."""
+
+    found: Sequence[object]
+    shown: Sequence[object]
+    first: int
+    rows_per_page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,12 @@ class Table:
         if self.sort == key:
             return key if self.is_descending else f"-{key}"
         return f"-{key}" if is_number else key
+
+
+def one_page(found: Sequence[object], offset: int, size: int) -> Listed:
+    """The page of a list that holds a row, with what its template has to know."""
+    first = max(0, min(offset, max(len(found) - 1, 0)) // size * size)
+    return {"found": found, "shown": found[first : first + size], "first": first, "rows_per_page": size}
 
 
 def _order(value: object) -> tuple[int, float, str]:

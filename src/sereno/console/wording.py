@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sereno.flows.segment_names import segment_name
 from sereno.i18n.catalogue import has, sentence
 from sereno.i18n.numbers import moment, money, number, quantity, span
 
@@ -78,6 +79,16 @@ class Wording:
         if length < timedelta(days=2):
             return f"{round(length / timedelta(hours=1))} h"
         return f"{self.count(round(length / timedelta(days=1)))} d"
+
+    def short_span(self, length: timedelta) -> str:
+        """How long work took: seconds below a minute."""
+        if length < _MINUTE:
+            return f"{self.number(length / timedelta(seconds=1))} s"
+        return self.short(length)
+
+    def segment(self, name: str) -> str:
+        """What people call a segment."""
+        return segment_name(name, self.language)
 
     def span(self, length: timedelta, step: timedelta | None = None) -> str:
         """A span in its largest sensible unit."""

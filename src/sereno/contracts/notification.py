@@ -51,6 +51,7 @@ class Message:
         html: Body for readers of HTML; its pictures are named `cid:NAME`.
         facts: For machines, JSON-able: the incidents as `incidents list --json` shows them, and more.
         pictures: PNG by name.
+        attachments: Files that go along, by name with its ending.
         only: The one address of the receiver that it is for; empty for all of them.
         without: Addresses of the receiver that are told apart from the others.
     """
@@ -64,6 +65,7 @@ class Message:
     html: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
     only: str = ""
     without: Collection[str] = ()
 

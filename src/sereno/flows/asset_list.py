@@ -11,7 +11,7 @@ from sereno.domain.signals import AssetKey
 from sereno.flows.overview import is_late, segments_of, views_of
 from sereno.flows.workspace import Workspace
 
-__all__ = ["AssetFilter", "AssetRow", "listed_assets"]
+__all__ = ["AssetFilter", "AssetRow", "listed_assets", "narrowed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,11 @@ def listed_assets(workspace: Workspace, wanted: AssetFilter) -> list[AssetRow]:
         )
         for one in assets
     ]
+    return narrowed(rows, wanted)
+
+
+def narrowed(rows: Sequence[AssetRow], wanted: AssetFilter) -> list[AssetRow]:
+    """Those of the rows that fit, in the order that is asked for."""
     return _ordered([row for row in rows if wanted.fits(row)], wanted.sort)
 
 

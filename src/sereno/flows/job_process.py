@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "main"]
 
 Options = Mapping[str, object]
+_TOLD_EVERY_S = 1.0
 
 
 def main(asked: TextIO, told: TextIO) -> int:
@@ -46,7 +48,8 @@ def _done(request: Mapping[str, object], tell: "Callable[[str, Options], None]")
     assert isinstance(options, dict)
     with Workspace.open(str(request["folder"]), language=str(request["language"])) as workspace:
         tell("progress", {"step": "begun"})
-        return KINDS[str(request["kind"])](workspace, options | {"job": request["job"]})
+        told = _Progress(tell)
+        return KINDS[str(request["kind"])](workspace, options | {"job": request["job"]}, told)
 
 
 def _teller(told: TextIO) -> "Callable[[str, Options], None]":
@@ -63,31 +66,44 @@ def _end_with(asked: TextIO) -> None:
     os._exit(1)
 
 
-def _train(workspace: "Workspace", options: Options) -> Options:
+class _Progress:
+    """Says how many of how many are done, not more often than somebody looks."""
+
+    def __init__(self, tell: "Callable[[str, Options], None]") -> None:
+        self._tell, self._next_at = tell, 0.0
+
+    def __call__(self, n_done: int, n_all: int) -> None:
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + _TOLD_EVERY_S
+            self._tell("progress", {"step": "begun", "done": n_done, "of": n_all})
+
+
+def _train(workspace: "Workspace", options: Options, told: _Progress) -> Options:
     cards = workspace.train(
         profile=_text(options, "profile"),
         detector=_text(options, "detector"),
         budget=_number(options, "budget"),
+        told=told,
     )
     return {"models": [card.to_json() for card in cards]}
 
 
-def _score(workspace: "Workspace", _: Options) -> Options:
-    report = workspace.score()
+def _score(workspace: "Workspace", _: Options, told: _Progress) -> Options:
+    report = workspace.score(told=told)
     return report.to_json() | {"incidents": len(workspace.incidents())}
 
 
-def _recalibrate(workspace: "Workspace", options: Options) -> Options:
+def _recalibrate(workspace: "Workspace", options: Options, _: _Progress) -> Options:
     results = workspace.recalibrate(profile=_text(options, "profile"))
     return {"recalibrations": [one.to_json() for one in results]}
 
 
-def _segment(workspace: "Workspace", options: Options) -> Options:
+def _segment(workspace: "Workspace", options: Options, _: _Progress) -> Options:
     reports = workspace.segment(profile=_text(options, "profile"), is_refit=not options.get("assign"))
     return {"profiles": [report.to_json() for report in reports]}
 
 
-def _report(workspace: "Workspace", options: Options) -> Options:
+def _report(workspace: "Workspace", options: Options, _: _Progress) -> Options:
     path = job_report_path(workspace.folder, str(options["job"]))
     path.parent.mkdir(exist_ok=True)
     found = workspace.report(str(options["asset"]), path)
@@ -95,12 +111,37 @@ def _report(workspace: "Workspace", options: Options) -> Options:
     return {"file": path.name, "asset": found.asset, "model": found.model, **rows}
 
 
-KINDS: Mapping[str, "Callable[[Workspace, Options], Options]"] = {
+def _simulate(workspace: "Workspace", options: Options, _: _Progress) -> Options:
+    from sereno.flows.simulating import SimulationPlan, add_simulation, plan_until_now
+
+    rows, kept = options.get("rows"), options.get("max_rows")
+    wanted = SimulationPlan(
+        str(options["profile"]),
+        rows=None if rows is None else int(str(rows)),
+        max_rows=None if kept is None else int(str(kept)),
+    )
+    now = workspace.now()
+    found = add_simulation(workspace, plan_until_now(workspace, wanted, now), now)
+    facts = {"rows": len(found.world.readings), "ratio": found.ratio, "rows_deleted": found.n_trimmed}
+    return {"profile": wanted.profile, "seed": found.seed, "faults": len(found.world.faults), **facts}
+
+
+def _reset(workspace: "Workspace", options: Options, told: _Progress) -> Options:
+    from sereno.flows.simulating import reset_plant
+
+    n_rows = reset_plant(workspace, str(options["name"]))
+    made = _simulate(workspace, options, told) if options.get("rows") else {"rows": 0}
+    return {"rows_deleted": n_rows, "rows": made["rows"]}
+
+
+KINDS: Mapping[str, "Callable[[Workspace, Options, _Progress], Options]"] = {
     "train": _train,
     "score": _score,
     "recalibrate": _recalibrate,
     "segment": _segment,
     "report": _report,
+    "simulate": _simulate,
+    "reset": _reset,
 }
 """What can be asked for, by name."""
 

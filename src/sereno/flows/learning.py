@@ -1,6 +1,6 @@
 """The models of a workspace: trained, kept on the shelf, taken from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -105,8 +105,12 @@ def train_workspace(
     detector: str | None,
     budget: float | None,
     before: datetime | None,
+    told: Callable[[int, int], None] | None = None,
 ) -> list[ModelCard]:
     """Train each profile that has assets; the new models become active together.
+
+    Args:
+        told: Hears before each profile how many are done, and of how many.
 
     Raises:
         NoReadings: The store is empty, or has nothing of that profile.
@@ -118,7 +122,9 @@ def train_workspace(
     if not by_profile:
         raise NoReadings(file=str(setup.folder), detail="nothing has been ingested yet")
     models, problem = [], None
-    for name, assets in by_profile.items():
+    for n_done, (name, assets) in enumerate(by_profile.items()):
+        if told is not None:
+            told(n_done, len(by_profile))
         plan = _plan(setup, setup.profiles[name], detector, budget)
         try:
             models.append(train_profile(_history(store, assets, before), plan))

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from sereno.domain.readings import Quality
 from sereno.domain.signals import Profile, Signal
 from sereno.domain.time import isoformat
@@ -110,28 +108,29 @@ def quality_of(
     names = signals_of(tx, asset, profiles)
     end = span[1] + (asset.step or timedelta(microseconds=1))
     start = max(end - timedelta(days=days), span[0])
-    time, values = tx.values(asset.id, asset.profile, names, start=start, end=end)
-    _, flags = tx.flags(asset.id, asset.profile, names, start=start, end=end)
-    due = len(time) if asset.step is None else round((end - start) / asset.step)
-    found: list[dict[str, object]] = []
-    for place, name in enumerate(names):
-        n_values = int(np.count_nonzero(~np.isnan(values[:, place])))
-        counts = {
-            flag_names(int(flag))[0]: int(np.count_nonzero(flags[:, place] & int(flag)))
-            for flag in Quality
-            if flag and (flags[:, place] & int(flag)).any()
+    n_rows, values, flags = tx.quality_counts(asset.id, asset.profile, names, start, end)
+    due = n_rows if asset.step is None else max(round((end - start) / asset.step), n_rows)
+    return [
+        {
+            "site": asset.key.site,
+            "asset": asset.key.asset,
+            "signal": name,
+            "from": isoformat(start),
+            "to": isoformat(span[1]),
+            "due": due,
+            "values": values[name],
+            "percent": round(100 * values[name] / max(due, 1), 2),
+            "flags": _by_flag(flags[name]),
         }
-        found.append(
-            {
-                "site": asset.key.site,
-                "asset": asset.key.asset,
-                "signal": name,
-                "from": isoformat(start),
-                "to": isoformat(span[1]),
-                "due": max(due, len(time)),
-                "values": n_values,
-                "percent": round(100 * n_values / max(due, len(time), 1), 2),
-                "flags": counts,
-            }
-        )
+        for name in names
+    ]
+
+
+def _by_flag(sets: Mapping[int, int]) -> dict[str, int]:
+    """How many values have each flag, of how many have each set of them."""
+    found = {}
+    for flag in Quality:
+        count = sum(n for one, n in sets.items() if one & int(flag))
+        if flag and count:
+            found[flag_names(int(flag))[0]] = count
     return found

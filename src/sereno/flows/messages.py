@@ -1,11 +1,13 @@
 """What a notification says, written when it leaves: the incident as it was when the event was recorded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sereno.contracts.notification import Message
 from sereno.domain.incidents import Incident, apply
 from sereno.domain.signals import Profile
+from sereno.flows.attachments import FILES, read_attachments
 from sereno.flows.incidents import up_to_date, view_of
 from sereno.flows.lanes import DIGEST, Lane
 from sereno.flows.models import TrainedModel
@@ -21,7 +23,7 @@ __all__ = ["MessageWriter"]
 
 _PICTURED = frozenset({"smtp"})
 """Kinds of receivers that show pictures."""
-_INTERNAL = frozenset({"seq", "resolved", APART, COPY_OF})
+_INTERNAL = frozenset({"seq", "resolved", APART, COPY_OF, FILES})
 """What the outbox keeps for itself."""
 
 
@@ -32,6 +34,7 @@ class MessageWriter:
     Attributes:
         language: Of receivers that have none of their own.
         model_of: The model that judges a profile, for what a picture shows as expected.
+        folder: Of the workspace, where files that go along lie.
     """
 
     store: Store
@@ -39,6 +42,7 @@ class MessageWriter:
     tariff: Tariff | None
     language: str
     model_of: Callable[[str], TrainedModel | None]
+    folder: Path
 
     def write(self, told: StoredNotification, lane: Lane) -> Message:
         """The message of a notification, in the language of its receiver; the same whenever it is written."""
@@ -59,7 +63,8 @@ class MessageWriter:
             pictures=pictures,
             extra=extra,
         )
-        return for_address(message, told)
+        files = read_attachments(self.folder, told.body)
+        return for_address(replace(message, attachments=files) if files else message, told)
 
     def _incidents(self, tx: Transaction, told: StoredNotification) -> list[Mapping[str, object]]:
         members = [told] if told.event != DIGEST else tx.carried_by(int(str(told.body.get(COPY_OF, told.id))))

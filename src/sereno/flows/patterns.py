@@ -14,6 +14,8 @@ from sereno.domain.arrays import round_values
 from sereno.domain.readings import FloatArray, Quality
 from sereno.domain.signals import Profile, Signal, SignalKind
 from sereno.flows.courses import asset_named
+from sereno.flows.scatter import scatter_plot
+from sereno.flows.segment_names import segment_name
 from sereno.flows.segments import figures_like, load_segmentation
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import has, sentence
@@ -214,7 +216,7 @@ class _Drawing:
         """All that can be said of the signal; what cannot says why."""
         asked: list[Callable[[], Plot]] = [self._carpet, self._week, self._calendar, self._by_hour]
         asked += [self._by_weekday, self._by_month, self._duration, self._histogram]
-        asked += [self._response, self._segment, self._correlation]
+        asked += [self._response, self._segment, self._correlation, self._scatter]
         return [one() for one in asked]
 
     @property
@@ -373,6 +375,11 @@ class _Drawing:
             self._plot("correlation", svg, ["signal", *(f"{one} " for one in names)], rows), is_wide=True
         )
 
+    def _scatter(self) -> Plot:
+        time, values = self._data.rows.time[self.is_shown], self._data.values[self.is_shown]
+        signals = self._data.signals
+        return scatter_plot(self._workspace, self._asset.id, time, values, signals, self._language)
+
     def _response(self) -> Plot:
         place = self._data.temperature
         if place is None:
@@ -418,9 +425,12 @@ class _Drawing:
         cells = [[row.name, row.own, row.usual] for row in rows]
         return replace(
             self._plot("segment", svg, ["feature", "own", "centre"], cells),
-            about=self._say("segment.about_one", segment=name, count=count),
+            about=self._say("segment.about_one", segment=self._segment_name(name), count=count),
             keys=(("own", self._say("key.own")), ("usual", self._say("key.centre"))),
         )
+
+    def _segment_name(self, number: str) -> str:
+        return segment_name(f"{self._asset.profile} {number}", self._language)
 
     def _weekdays(self) -> list[str]:
         return self._say("weekdays").split(" ")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sereno.domain.signals import AssetKey
+from sereno.flows.listing import quality_of
 from sereno.flows.workspace import Workspace
 
 __all__ = ["MOST_ASSETS", "SignalQuality", "qualities_of"]
@@ -72,25 +73,26 @@ def qualities_of(
         if all(word in str(one.key).casefold() for word in words)
     ][:MOST_ASSETS]
     found = []
-    for asset in assets:
-        for row in workspace.quality([asset], days=days):
-            signal = workspace.profiles[asset.profile].signal(str(row["signal"]))
-            if not row["values"] and signal.is_optional:
-                continue
-            flags: Mapping[str, int] = row["flags"]  # type: ignore[assignment]
-            found.append(
-                SignalQuality(
-                    key=asset.key,
-                    profile=asset.profile,
-                    zone=asset.zone,
-                    signal=signal.name,
-                    label=signal.label(language),
-                    due=int(str(row["due"])),
-                    values=int(str(row["values"])),
-                    percent=float(str(row["percent"])),
-                    flags=flags,
-                    until=datetime.fromisoformat(str(row["to"])),
-                )
+    with workspace.store.read() as tx:
+        rows = [(a, row) for a in assets for row in quality_of(tx, a, workspace.profiles, days=days)]
+    for asset, row in rows:
+        signal = workspace.profiles[asset.profile].signal(str(row["signal"]))
+        if not row["values"] and signal.is_optional:
+            continue
+        flags: Mapping[str, int] = row["flags"]  # type: ignore[assignment]
+        found.append(
+            SignalQuality(
+                key=asset.key,
+                profile=asset.profile,
+                zone=asset.zone,
+                signal=signal.name,
+                label=signal.label(language),
+                due=int(str(row["due"])),
+                values=int(str(row["values"])),
+                percent=float(str(row["percent"])),
+                flags=flags,
+                until=datetime.fromisoformat(str(row["to"])),
             )
+        )
     shown = [one for one in found if one.is_bad or not is_only_bad]
     return sorted(shown, key=lambda one: (not one.is_bad, one.percent - one.flagged_percent, str(one.key)))

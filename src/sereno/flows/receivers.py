@@ -120,7 +120,9 @@ def build_notifier(
         store=store,
         lanes=lanes,
         senders=senders,
-        write=MessageWriter(store, setup.incident_profiles, settings.tariff, setup.language, model_of).write,
+        write=MessageWriter(
+            store, setup.incident_profiles, settings.tariff, setup.language, model_of, Path(setup.folder)
+        ).write,
         upkeep=Upkeep(store, lanes, settings.dead_man, rules),
         clock=setup.clock,
         heartbeat=settings.dead_man.heartbeat,

@@ -76,12 +76,18 @@ class Scoring:
         self._shelf = shelf
         self._policy = life_policy(setup)
 
-    def score_all(self) -> ScoreReport:
-        """Every asset, a transaction each."""
+    def score_all(self, told: Callable[[int, int], None] | None = None) -> ScoreReport:
+        """Every asset, a transaction each.
+
+        Args:
+            told: Hears before each asset how many are done, and of how many.
+        """
         report = ScoreReport()
         with self._store.read() as tx:
             assets = tx.assets()
-        for asset in assets:
+        for n_done, asset in enumerate(assets):
+            if told is not None:
+                told(n_done, len(assets))
             with self._store.begin() as tx:
                 tx.lock_assets([asset.id])
                 recorder = self._recorder(tx)

@@ -23,6 +23,7 @@ __all__ = [
     "new_key",
     "new_token",
     "prefix_of",
+    "upload_token_of",
     "verify_password",
 ]
 
@@ -69,6 +70,11 @@ def fits(token: str, known: str) -> bool:
 def confirmation_of(token: str) -> str:
     """What a page of ours shows, and a page of others cannot know, of a session (a CSRF token)."""
     return hmac.new(token.encode("utf-8", "surrogatepass"), b"sereno.write", hashlib.sha256).hexdigest()
+
+
+def upload_token_of(confirmation: str, path: str) -> str:
+    """What the address of a form with a file carries: for that path and session, and nothing else."""
+    return hmac.new(confirmation.encode(), f"sereno.upload {path}".encode(), hashlib.sha256).hexdigest()
 
 
 def hash_password(password: str) -> str:

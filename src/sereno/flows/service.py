@@ -16,6 +16,7 @@ from sereno.domain.errors import NotFound, RoleNeedsServer, SerenoError
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.delivering import Notifier
 from sereno.flows.group_commit import GroupCommit
+from sereno.flows.mailing import keep_mailed
 from sereno.flows.organizations import find_organizations, is_organization, organization_folder
 from sereno.flows.room import RoomLook
 from sereno.flows.sources import run_sources
@@ -217,6 +218,8 @@ class Service:
                 work["sources"] = partial(_run_sources, workspace, notifier)
         if notifier is not None:
             work["notifier"] = notifier.run
+            if workspace.settings.reports:
+                work["reports"] = partial(keep_mailed, workspace)
         return work
 
 

@@ -1,17 +1,35 @@
 """Simulated readings in a workspace: added, bounded and reset without touching real ones."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.errors import UsageError
 from sereno.flows.workspace import Workspace
-from sereno.simulate import World, process_trial, simulate_world, write_trial, write_world
+from sereno.simulate import (
+    World,
+    process_trial,
+    recipe_of,
+    simulate_world,
+    write_trial,
+    write_world,
+)
 
-__all__ = ["SimulationPlan", "SimulationResult", "add_simulation", "reset_simulation", "write_simulation"]
+__all__ = [
+    "SimulationPlan",
+    "SimulationResult",
+    "add_simulation",
+    "is_simulated_plant",
+    "plan_until_now",
+    "plant_name",
+    "reset_plant",
+    "reset_simulation",
+    "write_simulation",
+]
 
 _DEFAULT_DAYS = 90
 _RATIO_BOUNDS = (0.02, 0.12)
@@ -30,6 +48,7 @@ class SimulationPlan:
         seed: Of everything random, the share of abnormal rows included; drawn when absent. Given back within
             the same hour it makes the same world; later, the same faults on the calendar of then.
         variables: Process lines only: how many of temperature, pressure and flow rate.
+        step: Distance between rows; the profile's habit without one.
         max_rows: Simulated rows of the profile that stay stored; the oldest are deleted.
     """
 
@@ -39,6 +58,7 @@ class SimulationPlan:
     assets: int | None = None
     seed: int | None = None
     variables: int | None = None
+    step: timedelta | None = None
     max_rows: int | None = None
 
     @property
@@ -113,6 +133,54 @@ def reset_simulation(workspace: Workspace) -> int:
         return tx.reset_simulated()
 
 
+def plant_name(workspace: Workspace) -> str:
+    """What somebody has to write who wants to reset a plant: its organization, or the name of its folder."""
+    is_alone = workspace.organization == DEFAULT_ORGANIZATION
+    return workspace.folder.resolve().name if is_alone else workspace.organization
+
+
+def is_simulated_plant(workspace: Workspace) -> bool:
+    """Whether simulated readings may be added to a plant: it has some, or nothing at all."""
+    with workspace.store.read() as tx:
+        assets = tx.assets()
+    return not assets or any(one.is_simulated for one in assets)
+
+
+def plan_until_now(workspace: Workspace, plan: SimulationPlan, now: datetime) -> SimulationPlan:
+    """The plan for what is simulated already to go on: its assets, at its step, and not beyond now.
+
+    Raises:
+        UsageError: The plant measures something real, or what is simulated reaches until now.
+    """
+    if not is_simulated_plant(workspace):
+        detail = "this plant has measured readings, and simulated ones would stand among them"
+        raise UsageError(detail=detail, command="simulate")
+    recipe = recipe_of(plan.profile)
+    with workspace.store.read() as tx:
+        known = [one for one in tx.assets(plan.profile) if one.is_simulated]
+    start = _last_simulated(workspace, plan.profile)
+    if plan.rows is None or start is None:
+        return plan
+    step = next((one.step for one in known if one.step is not None), recipe.step)
+    fitting = max((now - start) // step, 0) * len(known)
+    if fitting < len(known):
+        detail = "the simulated readings reach until now: reset them, or wait for time to pass"
+        raise UsageError(detail=detail, command="simulate")
+    return replace(plan, rows=min(plan.rows, fitting), assets=len(known), step=step)
+
+
+def reset_plant(workspace: Workspace, name: str) -> int:
+    """Delete simulated readings for who has written the name of the plant; returns how many rows.
+
+    Raises:
+        UsageError: It is the name of another plant.
+    """
+    if name.strip() != plant_name(workspace):
+        detail = f"'{name}' is not the name of this plant, '{plant_name(workspace)}': nothing was deleted"
+        raise UsageError(detail=detail, command="simulate")
+    return reset_simulation(workspace)
+
+
 def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[int, World]:
     seed = _seed(plan)
     ratio = float(np.random.default_rng(seed).uniform(*_RATIO_BOUNDS))
@@ -128,6 +196,7 @@ def _make(plan: SimulationPlan, now: datetime, start: datetime | None) -> tuple[
         rows=plan.rows,
         assets=plan.assets,
         fault_ratio=ratio,
+        step=plan.step,
         zone=_ZONE,
         variables=plan.variables or _VARIABLES,
     )

@@ -12,22 +12,29 @@ from sereno.store import StoredAsset
 __all__ = ["Comparison", "Total", "comparison_of", "shift_of"]
 
 _WEEK = timedelta(weeks=1)
+_LEAST_SHARE = 0.9
+"""Of the values of a stretch, those that an earlier one must have to be compared with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What a signal that counts added up to; `before` is None where nothing was read then."""
+    """What a signal that counts added up to; `before` is None where nothing was read then.
+
+    Attributes:
+        is_partial: Before, clearly fewer values were read: the two sums say nothing of a change.
+    """
 
     signal: str
     label: Mapping[str, str]
     unit: str
     value: float
     before: float | None
+    is_partial: bool = False
 
     @property
     def change(self) -> float | None:
         """Share by which it is more than before; None where nothing can be said."""
-        return None if not self.before else self.value / self.before - 1.0
+        return None if not self.before or self.is_partial else self.value / self.before - 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,8 @@ def comparison_of(
     with workspace.store.read() as tx:
         now = tx.sums(asset.id, asset.profile, names, start, end)
         before = tx.sums(asset.id, asset.profile, names, start - length, end - length)
+        _, n_now, _ = tx.quality_counts(asset.id, asset.profile, names, start, end)
+        _, n_before, _ = tx.quality_counts(asset.id, asset.profile, names, start - length, end - length)
     totals = [
         Total(
             signal=one.name,
@@ -71,6 +80,7 @@ def comparison_of(
             unit=one.unit,
             value=now[one.name],
             before=before.get(one.name),
+            is_partial=n_before[one.name] < _LEAST_SHARE * n_now[one.name],
         )
         for one in counted
         if one.name in now

@@ -14,6 +14,7 @@ from sereno.domain.errors import LeaseTaken, StoreError
 from sereno.flows.delivering import Notifier, running
 from sereno.flows.feeds import Feed, declared_feeds
 from sereno.flows.inboxes import KEPT_DONE
+from sereno.flows.mailing import keep_mailed
 from sereno.flows.room import RoomLook
 from sereno.flows.silent import SilenceWatch
 from sereno.flows.source_runner import OnFile, SourceRunner
@@ -117,6 +118,7 @@ def _look_after(
                 _prune(workspace, feeds)
             keep_calibrated(workspace)
             keep_retained(workspace, stop)
+            keep_mailed(workspace)
         except StoreError as error:
             if not error.is_retriable:
                 raise

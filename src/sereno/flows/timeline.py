@@ -1,7 +1,7 @@
 """Incidents of many sites on one axis, and what began at many of them at once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,12 +64,19 @@ def common_causes(views: Sequence[IncidentView]) -> list[CommonCause]:
 
 
 def timeline_plot(
-    views: Sequence[IncidentView], *, start: datetime, end: datetime, zone: str, language: str
+    views: Sequence[IncidentView],
+    *,
+    start: datetime,
+    end: datetime,
+    zone: str,
+    language: str,
+    link: Callable[[str], str] = lambda _: "",
 ) -> Plot:
     """A lane per site, those with the worst trouble first.
 
     Args:
         views: Worst first.
+        link: Where the bar of an incident leads, by its id.
     """
     title, about = sentence("timeline.title", language), sentence("timeline.about", language)
     if not views:
@@ -78,7 +85,7 @@ def timeline_plot(
     for view in views:
         by_site[view.incident.asset.site].append(view)
     shown = list(by_site)[:_MOST_SITES]
-    bars = [_bar(lane, view, language) for lane, site in enumerate(shown) for view in by_site[site]]
+    bars = [_bar(lane, view, language, link) for lane, site in enumerate(shown) for view in by_site[site]]
     causes = [one.first_at.timestamp() for one in common_causes(views)]
     lanes = Lanes(
         title, shown, bars, start.timestamp(), end.timestamp(), _ticks(start, end, zone, language), causes
@@ -92,12 +99,12 @@ def timeline_plot(
 _COLUMNS = ("site", "asset", "severity", "problem", "started_at", "ended_at", "sentence")
 
 
-def _bar(lane: int, view: IncidentView, language: str) -> Bar:
+def _bar(lane: int, view: IncidentView, language: str, link: Callable[[str], str]) -> Bar:
     incident = view.incident
     ended = None if incident.ended_at is None else incident.ended_at.timestamp()
     severity = incident.severity.name.lower()
     title = f"{sentence(f'severity.{severity}', language)}: {view.sentence(language)}"
-    return Bar(lane, incident.started_at.timestamp(), ended, severity, title)
+    return Bar(lane, incident.started_at.timestamp(), ended, severity, title, link(incident.id))
 
 
 def _row(view: IncidentView, language: str) -> list[str | None]:

@@ -17,6 +17,7 @@ from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.delivering import running
 from sereno.flows.feeds import WatchedFolder
 from sereno.flows.ingest import FileResult
+from sereno.flows.mailing import keep_mailed
 from sereno.flows.room import RoomLook
 from sereno.flows.workspace import Workspace
 
@@ -130,6 +131,7 @@ def watch_folders(
                 return
             keep_calibrated(workspace)
             keep_retained(workspace, stop)
+            keep_mailed(workspace)
             if is_once and not is_waiting:
                 workspace.deliver_due()
                 return

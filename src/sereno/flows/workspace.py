@@ -324,6 +324,7 @@ class Workspace:
         detector: str | None = None,
         budget: float | None = None,
         before: datetime | None = None,
+        told: Callable[[int, int], None] | None = None,
     ) -> list[ModelCard]:
         """Learn every asset with enough history; one model per profile, which then judges.
 
@@ -332,6 +333,7 @@ class Workspace:
             detector: Name of what learns, instead of the one in settings.
             budget: False episodes per week and asset; one that the history cannot support is then an error.
             before: Learn only from readings before this instant.
+            told: Hears before each profile how many are done, and of how many.
 
         Raises:
             HistoryTooShort: No asset has enough readings.
@@ -339,7 +341,13 @@ class Workspace:
             DetectorUnknown, ExtraMissing: See `detector`.
         """
         cards = train_workspace(
-            self._setup, self._store, profile=profile, detector=detector, budget=budget, before=before
+            self._setup,
+            self._store,
+            profile=profile,
+            detector=detector,
+            budget=budget,
+            before=before,
+            told=told,
         )
         self._models.forget()
         self._records.forget()
@@ -458,10 +466,14 @@ class Workspace:
         """Where results of the whole journey are written."""
         return self.folder / self.settings.run.output
 
-    def score(self) -> ScoreReport:
-        """Judge every stored row that the current model has not judged yet; note how many are abnormal."""
+    def score(self, *, told: Callable[[int, int], None] | None = None) -> ScoreReport:
+        """Judge every stored row that the current model has not judged yet; note how many are abnormal.
+
+        Args:
+            told: Hears before each asset how many are done, and of how many.
+        """
         self._records.forget()
-        report = self._scoring().score_all()
+        report = self._scoring().score_all(told)
         report.status = note_status(self._store, self.settings.status, at=self.now())
         return report
 
@@ -796,9 +808,7 @@ class Workspace:
     def last_reading_at(self) -> datetime | None:
         """The latest instant that any asset has a reading of."""
         with self._store.read() as tx:
-            spans = [tx.span(asset.id) for asset in tx.assets()]
-        ends = [span[1] for span in spans if span is not None]
-        return max(ends, default=None)
+            return max(tx.last_readings().values(), default=None)
 
     @property
     def export_plan(self) -> ExportPlan:

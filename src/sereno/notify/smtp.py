@@ -26,6 +26,12 @@ _MAILBOX = re.compile(r"[^@\s<>\"\x00-\x1f]+@[^@\s<>\"\x00-\x1f]+")
 _NAMED = re.compile(r"(?:([^<>\x00-\x1f]*)<)?([^<>]+?)>?")
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _LIST = "sereno"
+_UNKNOWN = "application/octet-stream"
+_TYPES = {
+    "html": "text/html",
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 _POLICY = SMTP.clone(cte_type="7bit")
 """Old servers take no more than seven bits."""
 
@@ -120,7 +126,7 @@ class SmtpSender(SenderOptions):
 
 
 def mail_of(message: Message, sender: str, to: list[str]) -> EmailMessage:
-    """The mail: text, the same as HTML, and the pictures that the HTML shows.
+    """The mail: text, the same as HTML, the pictures that the HTML shows, and files beside them.
 
     The `Message-ID` follows from the key, so that a mail program shows a repeat once; `Auto-Submitted`
     (RFC 3834) keeps answering machines quiet, `List-Id` (RFC 2919) lets people sort.
@@ -142,6 +148,10 @@ def mail_of(message: Message, sender: str, to: list[str]) -> EmailMessage:
         for name, png in message.pictures.items():
             file = f"{name}.png"
             shown.add_related(png, "image", "png", cid=f"<{name}>", filename=file, disposition="inline")  # type: ignore[union-attr]
+    for name, content in message.attachments.items():
+        main, _, sub = _TYPES.get(name.rpartition(".")[2], _UNKNOWN).partition("/")
+        parameters = {"charset": "utf-8"} if main == "text" else {}
+        mail.add_attachment(content, main, sub, filename=name, params=parameters)
     return mail
 
 

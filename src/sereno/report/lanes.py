@@ -12,6 +12,7 @@ _LEAST_WIDE = 5.0
 LANES_STYLE = """
 .lanes-plot text{font:12px system-ui,sans-serif;fill:#5b6470}
 .lanes-plot .grid{stroke:#dfe3e8}.lanes-plot .common{fill:#a4262c;fill-opacity:.1}
+.lanes-plot .reach{fill-opacity:0}
 .lanes-plot .critical{fill:#b3202a}.lanes-plot .high{fill:#b0500a}
 .lanes-plot .medium{fill:#a08a1c}.lanes-plot .low{fill:#7f97aa}
 """
@@ -21,13 +22,14 @@ _TALL = {"critical": 16, "high": 13, "medium": 10, "low": 7}
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """An interval [s since 1970]; `end` is None while it goes on."""
+    """An interval [s since 1970]; `end` is None while it goes on, `href` is where it leads, if anywhere."""
 
     lane: int
     start: float
     end: float | None
     severity: str
     title: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,19 @@ def draw_lanes(lanes: Lanes) -> str:
         top = _TOP + (bar.lane + 0.5) * _HEIGHT - tall / 2
         shape = f'x="{begin:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{tall}" rx="2"'
         title = f"<title>{escape(bar.title)}</title>"
-        parts.append(f'<rect class="{bar.severity}" {shape}>{title}</rect>')
+        drawn = f'<rect class="{bar.severity}" {shape}>{title}</rect>'
+        parts.append(_linked(bar, drawn, f'x="{begin:.1f}" width="{wide:.1f}"', top + tall / 2))
     said = escape(lanes.title)
+    role = "group" if any(bar.href for bar in lanes.bars) else "img"
     return (
         f'<svg class="lanes-plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {foot + _FOOT}" '
-        f'role="img" aria-label="{said}"><title>{said}</title>{"".join(parts)}</svg>'
+        f'role="{role}" aria-label="{said}"><title>{said}</title>{"".join(parts)}</svg>'
     )
+
+
+def _linked(bar: Bar, drawn: str, across: str, middle: float) -> str:
+    """A bar that leads somewhere, as high as its lane for who points at it."""
+    if not bar.href:
+        return drawn
+    reach = f'<rect class="reach" {across} y="{middle - _HEIGHT / 2:.1f}" height="{_HEIGHT}"/>'
+    return f'<a href="{escape(bar.href)}" aria-label="{escape(bar.title)}" data-row="">{reach}{drawn}</a>'

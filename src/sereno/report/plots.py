@@ -1,5 +1,6 @@
 """One picture with its words and figures: the same on a screen, on paper and in a file."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -7,10 +8,14 @@ from sereno.report.charts import STYLE
 from sereno.report.exports import Cell
 from sereno.report.heat import HEAT_STYLE
 from sereno.report.lanes import LANES_STYLE
+from sereno.report.scatter import SCATTER_STYLE
 
 __all__ = ["PLOT_STYLE", "Plot", "stand_alone_plot"]
 
-PLOT_STYLE = STYLE + HEAT_STYLE + LANES_STYLE
+_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_SCALE = 2.0
+"""Pixels for a unit of a picture: sharp on paper and on dense screens."""
+PLOT_STYLE = STYLE + HEAT_STYLE + LANES_STYLE + SCATTER_STYLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,9 @@ class Plot:
 
 
 def stand_alone_plot(plot: Plot) -> str:
-    """The picture as an SVG file of its own."""
-    cut = plot.svg.index(">") + 1
-    return f"{plot.svg[:cut]}<style>svg{{background:#fff}}{PLOT_STYLE}</style>{plot.svg[cut:]}\n"
+    """The picture as an SVG file of its own, with a size, for programs that need one."""
+    cut = plot.svg.index(">")
+    box = _BOX.search(plot.svg[:cut])
+    size = f' width="{_SCALE * float(box[1]):.0f}" height="{_SCALE * float(box[2]):.0f}"' if box else ""
+    style = f"<style>svg{{background:#fff}}{PLOT_STYLE}</style>"
+    return f"{plot.svg[:cut]}{size}>{style}{plot.svg[cut + 1 :]}\n"

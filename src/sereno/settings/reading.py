@@ -30,6 +30,8 @@ __all__ = [
 SETTINGS_FILE = "sereno.yaml"
 _PREFIX = "SERENO__"
 _RESERVED = ("SERENO__DATA",)
+_WITH_FILES = frozenset({"smtp"})
+"""Kinds of receivers that take files."""
 _WITH_SECRETS = ("store", "receivers", "sources")
 """Branches whose values are never repeated in an error."""
 _REFERENCES = ("env:", "file:")
@@ -318,6 +320,7 @@ def _check_receivers(tree: Settings, origins: Mapping[str, str], path: Path) -> 
     for number, route in enumerate(tree.routes):
         named[f"routes.{number}.to"] = route.to
         named |= {f"routes.{number}.escalate.{n}.to": one.to for n, one in enumerate(route.escalate)}
+    named |= {f"reports.{name}.to": one.to for name, one in tree.reports.items()}
     for key, names in named.items():
         unknown = next((name for name in names if name not in tree.receivers), None)
         if unknown is not None:
@@ -325,6 +328,13 @@ def _check_receivers(tree: Settings, origins: Mapping[str, str], path: Path) -> 
             known = f"Receivers are {', '.join(tree.receivers)}." if tree.receivers else ""
             hint = f"Did you mean '{near[0]}'?" if near else known or "Declare it under `receivers`."
             detail = f"'{key}': there is no receiver '{unknown}'"
+            raise SettingsError(where=origins.get(key, str(path)), detail=detail, hint=hint)
+    for name, one in tree.reports.items():
+        fileless = next((to for to in one.to if tree.receivers[to].kind not in _WITH_FILES), None)
+        if fileless is not None:
+            key = f"reports.{name}.to"
+            detail = f"'{key}': the receiver '{fileless}' is {tree.receivers[fileless].kind}"
+            hint = f"A report needs a receiver that takes files: {', '.join(sorted(_WITH_FILES))}."
             raise SettingsError(where=origins.get(key, str(path)), detail=detail, hint=hint)
 
 

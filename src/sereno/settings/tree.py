@@ -19,6 +19,7 @@ from sereno.settings.pipeline import (
     RunSettings,
     SegmentSettings,
 )
+from sereno.settings.reports import ReportSettings
 from sereno.settings.sources import SourceName, SourceSettings
 
 __all__ = [
@@ -348,6 +349,9 @@ class Settings(Branch):
     )
     routes: list[RouteSettings] = Field(
         default_factory=list, description="Who is told of which incidents; nobody without any."
+    )
+    reports: dict[ReceiverName, ReportSettings] = Field(
+        default_factory=dict, description="Reports that are mailed on a schedule, by name."
     )
     notify_horizon: Duration | None = Field(
         default=None,

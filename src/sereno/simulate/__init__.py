@@ -3,7 +3,7 @@
 from sereno.simulate.demo import demo_worlds
 from sereno.simulate.export import write_trial, write_world
 from sereno.simulate.real import real_slice
-from sereno.simulate.simulator import fault_names, simulate_world
+from sereno.simulate.simulator import fault_names, recipe_of, simulate_world
 from sereno.simulate.trial import Trial, process_trial
 from sereno.simulate.world import Fault, World
 
@@ -15,6 +15,7 @@ __all__ = [
     "fault_names",
     "process_trial",
     "real_slice",
+    "recipe_of",
     "simulate_world",
     "write_trial",
     "write_world",

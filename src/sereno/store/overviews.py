@@ -1,5 +1,6 @@
 """What an overview asks of many assets at once, and a picture of one: few queries, few rows."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -123,6 +124,31 @@ class OverviewSession(ColumnSession, WatchSession):
         wanted = ", ".join(f"SUM({column})" for column in table.values_of(known))
         found = self._connection.exec_driver_sql(*self._ranged(table, asset_id, wanted, start, end)).one()
         return {name: float(value) for name, value in zip(known, found, strict=True) if value is not None}
+
+    def quality_counts(
+        self, asset_id: int, profile: str, signals: Sequence[str], start: datetime, end: datetime
+    ) -> tuple[int, dict[str, int], dict[str, Counter[int]]]:
+        """Rows with start <= time < end; of each signal its values, and how often each set of flags is there.
+
+        Rows are counted where they lie: as many come back as there are different sets of flags.
+        """
+        self._check_asset(asset_id)
+        table = self._reading_table(profile)
+        known = [] if table is None else [name for name in signals if name in table.columns]
+        values, flags = dict.fromkeys(signals, 0), {name: Counter[int]() for name in signals}
+        if table is None or not known:
+            return 0, values, flags
+        groups = ", ".join(table.qualities_of(known))
+        counts = ", ".join(f"COUNT({column})" for column in table.values_of(known))
+        query, bounds = self._ranged(table, asset_id, f"{groups}, COUNT(*), {counts}", start, end)
+        n_all = 0
+        for row in self._connection.exec_driver_sql(f"{query} GROUP BY {groups}", bounds):
+            n_rows = int(row[len(known)])
+            n_all += n_rows
+            for name, flag, count in zip(known, row, row[len(known) + 1 :], strict=False):
+                values[name] += int(count)
+                flags[name][int(flag or 0)] += n_rows
+        return n_all, values, flags
 
     def _extremes(
         self, table: ReadingTable, asset_id: int, signals: Sequence[str], edges: Sequence[int]

@@ -183,9 +183,13 @@ class ReadingSession(ColumnSession):
         table = self._reading_table(profile)
         if table is None:
             return None
-        query = f'SELECT MIN({{ts}}), MAX({{ts}}) FROM "{table.name}" WHERE asset_id = {asset_id:d}'
-        ts = "(extract(epoch FROM ts) * 1000000)::bigint" if self._is_postgres else "ts"
-        first, last = self._connection.exec_driver_sql(query.format(ts=ts)).one()
+        # Each bound by itself is one seek; both in one query are a walk over all rows.
+        ts = "(extract(epoch FROM {bound}(ts)) * 1000000)::bigint" if self._is_postgres else "{bound}(ts)"
+        bounds = ", ".join(
+            f'(SELECT {ts.format(bound=bound)} FROM "{table.name}" WHERE asset_id = {asset_id:d})'
+            for bound in ("MIN", "MAX")
+        )
+        first, last = self._connection.exec_driver_sql(f"SELECT {bounds}").one()
         if first is None:
             return None
         return from_numpy(np.datetime64(first, "us")), from_numpy(np.datetime64(last, "us"))

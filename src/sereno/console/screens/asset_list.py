@@ -6,9 +6,10 @@ from fastapi.responses import Response
 from sereno.api.context import ViewerCall
 from sereno.console.downloads import Download, table_answer
 from sereno.console.page import ConsoleRoute, Page
+from sereno.console.tables import one_page
 from sereno.domain.judgement import Severity
 from sereno.domain.time import isoformat
-from sereno.flows.asset_list import AssetFilter, AssetRow, listed_assets
+from sereno.flows.asset_list import AssetFilter, AssetRow, listed_assets, narrowed
 
 __all__ = ["router"]
 
@@ -25,16 +26,12 @@ def show_assets(request: Request, call: ViewerCall, offset: int = 0) -> Response
     page = Page.of(request, call)
     wanted = page.filled(AssetFilter)
     everything = listed_assets(call.workspace, AssetFilter())
-    found = listed_assets(call.workspace, wanted)
-    first = max(0, min(offset, max(len(found) - 1, 0)) // ROWS_PER_PAGE * ROWS_PER_PAGE)
+    found = narrowed(everything, wanted)
     return page.answer(
         "assets.html",
         wanted=wanted,
         query=page.asked(wanted),
-        found=found,
-        shown=found[first : first + ROWS_PER_PAGE],
-        first=first,
-        rows_per_page=ROWS_PER_PAGE,
+        **one_page(found, offset, ROWS_PER_PAGE),
         profiles=sorted({row.profile for row in everything}),
         segments=sorted({row.segment for row in everything if row.segment}),
         states=STATES,

@@ -6,6 +6,7 @@ from fastapi.responses import Response
 from sereno.api.context import ViewerCall
 from sereno.console.downloads import Download, table_answer
 from sereno.console.page import ConsoleRoute, Page
+from sereno.console.tables import one_page
 from sereno.domain.judgement import IncidentKind, Severity
 from sereno.flows.fleet_list import SORTS, IncidentFilter, listed_incidents
 from sereno.flows.incidents import IncidentView
@@ -26,15 +27,11 @@ def show_incidents(request: Request, call: ViewerCall, offset: int = 0) -> Respo
     page = Page.of(request, call)
     wanted = page.filled(IncidentFilter)
     found = _found(page, wanted)
-    first = max(0, min(offset, max(len(found) - 1, 0)) // ROWS_PER_PAGE * ROWS_PER_PAGE)
     return page.answer(
         "incidents.html",
         wanted=wanted,
         query=page.asked(wanted),
-        found=found,
-        shown=found[first : first + ROWS_PER_PAGE],
-        first=first,
-        rows_per_page=ROWS_PER_PAGE,
+        **one_page(found, offset, ROWS_PER_PAGE),
         severities=tuple(reversed(Severity)),
         states=STATES,
         conditions=CONDITIONS,

@@ -10,18 +10,16 @@ from fastapi.responses import RedirectResponse, Response
 from sereno.api.context import Call, EngineerCall, ViewerCall
 from sereno.console.page import ConsoleRoute, Page
 from sereno.console.plots import plot_file, plot_table
+from sereno.console.screens.jobs import form_of, recent_work
 from sereno.domain.errors import NotFound, UsageError
-from sereno.domain.jobs import Job
 from sereno.domain.judgement import ModelCard
 from sereno.flows.plant import analyses_plot, performance_of, plant_of
 from sereno.flows.plots import Plot
 
-__all__ = ["JOB_KINDS", "form_of", "router"]
+__all__ = ["router"]
 
 router = APIRouter(route_class=ConsoleRoute)
 
-JOB_KINDS = ("train", "score", "recalibrate", "segment")
-_SHOWN_JOBS = 8
 _DONE = ("job", "promote", "rollback")
 
 
@@ -57,7 +55,7 @@ def show_models(request: Request, call: ViewerCall, done: str = "") -> Response:
         analyses=analyses_plot(plant, zone=workspace.zone, language=page.language),
         performance=performance_of(workspace),
         done=page.words.t(f"models.done.{done}") if done in _DONE else "",
-        jobs=_jobs(call),
+        jobs=recent_work(workspace, page.words),
     )
 
 
@@ -75,19 +73,6 @@ def download_analyses(request: Request, call: ViewerCall, kind: str) -> Response
     return plot_file(page, _analyses(page), kind)
 
 
-@router.get("/jobs")
-def show_jobs(request: Request, call: ViewerCall) -> Response:
-    """The work in hand and lately done."""
-    return Page.of(request, call).answer("jobs.html", jobs=_jobs(call))
-
-
-@router.post("/jobs")
-async def begin_job(request: Request, call: EngineerCall) -> Response:
-    """Begin to train, judge, recalibrate or segment."""
-    form = await form_of(request)
-    return await asyncio.to_thread(_begin, request, call, form)
-
-
 @router.post("/models/promote")
 async def promote(request: Request, call: EngineerCall) -> Response:
     """Let another model judge, for a reason."""
@@ -100,21 +85,6 @@ async def roll_back(request: Request, call: EngineerCall) -> Response:
     """Let the model before judge again, for a reason."""
     form = await form_of(request)
     return await asyncio.to_thread(_roll_back, request, call, form)
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The texts of a form."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-
-
-def _begin(request: Request, call: Call, form: Mapping[str, str]) -> Response:
-    kind = form.get("kind", "")
-    if kind not in JOB_KINDS:
-        raise UsageError(detail=f"'{kind}' is none of {', '.join(JOB_KINDS)}", command="console")
-    options = {"profile": form["profile"]} if form.get("profile") else {}
-    key = form.get("request_key") or None
-    call.workspace.jobs.submit(kind, options, author=call.principal.name, request_key=key)
-    return _back(request, call, "job")
 
 
 def _promote(request: Request, call: Call, form: Mapping[str, str]) -> Response:
@@ -140,10 +110,6 @@ def _reason(form: Mapping[str, str]) -> str:
 def _back(request: Request, call: Call, done: str) -> Response:
     page = Page.of(request, call)
     return RedirectResponse(page.url("/console/models", done=done), status_code=303)
-
-
-def _jobs(call: Call) -> list[Job]:
-    return call.workspace.jobs.jobs()[:_SHOWN_JOBS]
 
 
 def _analyses(page: Page) -> Plot:

@@ -4,12 +4,13 @@ import tempfile
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from sereno.api.context import ViewerCall
+from sereno.api.context import EngineerCall, ViewerCall
 from sereno.console.downloads import file_answer
 from sereno.console.page import ConsoleRoute, Page
 from sereno.domain.errors import UsageError
+from sereno.flows.mailing import queue_report, scheduled_reports
 from sereno.flows.papers import (
     PAPER_KINDS,
     PAPER_POLICY,
@@ -33,7 +34,9 @@ _INCIDENTS = 100
 
 
 @router.get("/reports")
-def show_reports(request: Request, call: ViewerCall, about: str = "fleet", subject: str = "") -> Response:
+def show_reports(
+    request: Request, call: ViewerCall, about: str = "fleet", subject: str = "", done: str = ""
+) -> Response:
     """What a report can be about, and as what it leaves."""
     page = Page.of(request, call)
     views = call.workspace.incidents(since=page.range.start)[:_INCIDENTS]
@@ -44,7 +47,16 @@ def show_reports(request: Request, call: ViewerCall, about: str = "fleet", subje
         sites=sorted({one.key.site for one in call.workspace.assets()}),
         incidents=views,
         can_print=can_print(),
+        scheduled=scheduled_reports(call.workspace),
+        done=done == "sent",
     )
+
+
+@router.post("/reports/{name}/send")
+def send_report(request: Request, call: EngineerCall, name: str) -> Response:
+    """Mail a scheduled report now, about its last period."""
+    queue_report(call.workspace, name)
+    return RedirectResponse(Page.of(request, call).url("/console/reports", done="sent"), status_code=303)
 
 
 @router.get("/reports/{about}.{kind}")

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from sereno.api.context import Call, EngineerCall, OperatorCall, ViewerCall
 from sereno.console.page import ConsoleRoute, Page
-from sereno.console.screens.models import form_of
+from sereno.console.screens.jobs import form_of
 from sereno.contracts.notification import Outcome
 from sereno.domain.access import Role
 from sereno.domain.errors import SerenoError, UsageError

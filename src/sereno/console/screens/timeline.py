@@ -1,5 +1,7 @@
 """Incidents of all sites on one axis, with what began at many of them at once."""
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -30,7 +32,7 @@ def show_timeline(request: Request, call: ViewerCall) -> Response:
     fields = _fields(page)
     return page.answer(
         "timeline.html",
-        plot=_plot(page, views),
+        plot=_plot(page, views, link=lambda name: page.url(f"/console/incidents/{name}")),
         causes=causes,
         names=[_names(one, page.language) for one in causes],
         fields=fields,
@@ -59,9 +61,9 @@ def _drawn(page: Page) -> Plot:
     return plot
 
 
-def _plot(page: Page, views: list[IncidentView]) -> Plot:
+def _plot(page: Page, views: list[IncidentView], link: Callable[[str], str] = lambda _: "") -> Plot:
     zone, span = page.workspace.zone, page.range
-    return timeline_plot(views, start=span.start, end=span.end, zone=zone, language=page.language)
+    return timeline_plot(views, start=span.start, end=span.end, zone=zone, language=page.language, link=link)
 
 
 def _views(page: Page) -> list[IncidentView]:

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from sereno.api.context import Call, EngineerCall, ViewerCall
 from sereno.console.page import ConsoleRoute, Page
-from sereno.console.screens.models import form_of
+from sereno.console.screens.jobs import form_of, recent_work
 from sereno.domain.errors import UsageError
 from sereno.flows.uploads import forget_upload, held_upload, hold_upload
 
@@ -78,7 +78,7 @@ def show_done(request: Request, call: ViewerCall, readings: int = 0, name: str =
         "wizard_done.html",
         readings=max(readings, 0),
         name=name,
-        jobs=workspace.jobs.jobs()[:_FIRST],
+        jobs=recent_work(workspace, page.words),
         incidents=workspace.incidents()[:_FIRST],
     )
 

@@ -103,4 +103,25 @@
       if (table) box.querySelector(".wide").replaceChildren(...table.childNodes);
     });
   }, true);
+
+  // A picture that the server draws, as PNG ------------------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-svg]");
+    if (!button) return;
+    const image = new Image();
+    image.addEventListener("load", () => {
+      const sheet = document.createElement("canvas");
+      sheet.width = image.naturalWidth;
+      sheet.height = image.naturalHeight;
+      sheet.getContext("2d").drawImage(image, 0, 0);
+      sheet.toBlob((blob) => {
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(blob);
+        link.download = button.dataset.name;
+        link.click();
+        URL.revokeObjectURL(link.href);
+      });
+    });
+    image.src = button.dataset.svg;
+  });
 }());
