@@ -104,7 +104,7 @@ class _Judged:
     state: WatchState
     checkpoints: Sequence[WatchState]
     recent: WatchState | None
-    """A state from which few rows lead to the last one: what others read at its instant mostly comes after it."""
+    """A state few rows before the last one: what others read at its instant mostly comes after it."""
     changes: Sequence[RegimeChange]
     found_flags: Sequence[FoundFlags]
     flags: Mapping[str, int]
