@@ -27,7 +27,7 @@ _KILLED_BY = 128
 _BACKLOG = 2048
 _GARBAGE = 20_000
 """New objects after which garbage is looked for: the work of a few requests."""
-_TURN_S = 0.001
+_TURN_S = 0.0005
 """How long a thread computes while others wait [s]."""
 _GRACE_S = 60
 """How long requests that were taken may go on after the signal [s]."""

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from sereno.detect.baseline import Baseline, fit_shape
+from sereno.domain.arrays import known_or_zero
 from sereno.domain.calendar import local_time
 from sereno.domain.judgement import RegimeChange, Scores
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
@@ -121,7 +122,7 @@ class Reference:
         moved = values.copy()
         for column, name in enumerate(signals):
             if name in self.fast:
-                by = sign * np.nan_to_num(self.fast[name])
+                by = sign * known_or_zero(self.fast[name])
                 moved[:, column] = (
                     values[:, column] * np.exp(by) if self.is_ratio[name] else values[:, column] + by
                 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    RowMapping,
     Select,
     Text,
     and_,
@@ -75,6 +76,8 @@ class IncidentSession(Session):
         """Asset of each incident that is still to be written."""
         self._changed: dict[str, None] = {}
         self._log: list[dict[str, object]] = []
+        self._known: dict[tuple[str, int], Incident] = {}
+        """Those that were read, by id and number of their events: these say it all."""
 
     def open_incident(
         self,
@@ -169,7 +172,7 @@ class IncidentSession(Session):
         unknown = sorted(set(incident_ids) - set(self._incidents))
         query = _lock_query(waits=waits, is_postgres=self._is_postgres)
         for row in self._connection.execute(query, self._of_mine(unknown)).mappings() if unknown else ():
-            self._held(incident_of(dict(row)))
+            self._held(self._made_of(row))
         return {name: self._incidents[name] for name in incident_ids if name in self._incidents}
 
     def lock_causes(self, causes: Collection[str]) -> None:
@@ -251,7 +254,7 @@ class IncidentSession(Session):
         found: dict[int, list[Incident]] = {one: [] for one in since}
         which = {"mine": self._organization_id} | since_parameters(since, is_postgres=self._is_postgres)
         for row in self._connection.execute(query, which).mappings() if since else ():
-            found[row["asset_id"]].append(incident_of(dict(row)))
+            found[row["asset_id"]].append(self._made_of(row))
         return found
 
     def count_active(self) -> dict[int, int]:
@@ -306,6 +309,13 @@ class IncidentSession(Session):
             for row in self._connection.execute(query).mappings():
                 found.setdefault(row["incident_id"], []).append(event_of(dict(row)))
         return found
+
+    def _made_of(self, row: RowMapping) -> Incident:
+        """The incident of a row; not made anew where this transaction has read it and it has not changed."""
+        place = (row["id"], row["n_events"])
+        if place not in self._known:
+            self._known[place] = incident_of(dict(row))
+        return self._known[place]
 
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""
