@@ -30,7 +30,7 @@ _AGE = "age"
 _TICK = timedelta(microseconds=1)
 _CHECKPOINT_ROWS = 1_000
 """Rows between two states to which a late reading can go back."""
-_FEW_ROWS = 8
+_FEW_ROWS = 5
 """Rows that are judged again as fast as one."""
 _RECENT_KEPT = 3
 """Batches that what other assets tell can come later without many rows being judged again."""
