@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
+from sereno.detect.peering import Peering
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey
+from sereno.flows.judge import judge_window
 from sereno.flows.taking import Submission
 from sereno.flows.workspace import Workspace
 from tests.flows.hooks import Site, a_hook, hook_settings, workspace_with
@@ -17,7 +19,7 @@ from tests.flows.test_fleet import a_fleet
 from tests.flows.test_taking import FIRST, HEADERS, LAST, a_record, judged_by
 from tests.support.builders import a_workspace
 from tests.support.stores import sqlite_address
-from tests.support.work import calls_made, database_work
+from tests.support.work import calls_made, calls_of, database_work
 
 FEW, MANY = 3, 60
 DAYS_OF_HISTORY, MINUTE = 12, timedelta(minutes=1)
@@ -65,6 +67,34 @@ def test_fleet_with_peers_and_a_model_is_judged_with_few_statements(tmp_path: Pa
             workspace.take([Submission([a_record(window, row)]) for window in fleet])
 
     assert len(work.statements) <= 45 * (LAST - FIRST)
+
+
+def test_record_that_comes_alone_to_a_fleet_is_asked_and_judged_for_itself(tmp_path: Path) -> None:
+    fleet = a_fleet()
+    with judged_by(tmp_path, fleet) as workspace:
+        for row in range(FIRST, LAST - 1):
+            workspace.take([Submission([a_record(window, row)]) for window in fleet])
+        n_judged: list[int] = []
+
+        with database_work() as work:
+            for window in fleet:
+                one = [Submission([a_record(window, LAST - 1)])]
+                n_judged.append(calls_of(judge_window, lambda one=one: workspace.take(one)))
+
+    assert len(work.statements) <= 35 * len(fleet)
+    assert n_judged == [1] * len(fleet)
+
+
+def test_rows_of_a_group_are_judged_in_one_window_and_peers_are_looked_at_once(tmp_path: Path) -> None:
+    fleet = a_fleet()
+    records = [Submission([a_record(window, row)]) for row in range(FIRST, FIRST + 5) for window in fleet]
+    with judged_by(tmp_path / "judged", fleet) as workspace:
+        n_judged = calls_of(judge_window, lambda: workspace.take(records))
+    with judged_by(tmp_path / "moved", fleet) as workspace:
+        n_moved = calls_of(Peering.movement, lambda: workspace.take(records))
+
+    assert n_judged == len(fleet)
+    assert 0 < n_moved <= len(fleet)
 
 
 def alerts(n_clients: int, number: int) -> Readings:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 from sqlalchemy import Engine, Pool, event
 
-__all__ = ["DatabaseWork", "bytes_moved", "calls_made", "database_work"]
+__all__ = ["DatabaseWork", "bytes_moved", "calls_made", "calls_of", "database_work"]
 
 _IO = Path("/proc/self/io")
 _STEPS = 100
@@ -21,6 +22,13 @@ def calls_made(action: Callable[[], object]) -> int:
     profile = cProfile.Profile()
     profile.runcall(action)
     return sum(entry.callcount for entry in profile.getstats())
+
+
+def calls_of(function: FunctionType, action: Callable[[], object]) -> int:
+    """How often an action calls one function, in its own thread."""
+    profile = cProfile.Profile()
+    profile.runcall(action)
+    return sum(entry.callcount for entry in profile.getstats() if entry.code is function.__code__)
 
 
 def bytes_moved(action: Callable[[], object]) -> int:

@@ -87,6 +87,8 @@ def _refuse_unknown(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
+    if not request.scope["query_string"]:
+        return
     flat = get_flat_params(route.dependant)
     known = {one.alias for one in flat if isinstance(one.field_info, QueryParameter)}
     for name in request.query_params:

@@ -29,7 +29,8 @@ class DayRule:
         n_figures: Figures kept of a day, the comparison among them.
         measure: Figures of a day from its known readings.
         compare: One more figure, from the days of a signal up to that day, shape (days, figures + 1).
-        judge: Excess over the limit, NaN where unknown, and figures of what is seen, `n_seen` of them.
+        judge: Excess over the limit, NaN where unknown.
+        see: Figures of what is seen, `n_seen` of them.
         release: Excess below which it is over.
     """
 
@@ -38,7 +39,8 @@ class DayRule:
     n_figures: int
     measure: Callable[[FloatArray], Sequence[float]]
     compare: Callable[[FloatArray], float]
-    judge: Callable[[FloatArray], tuple[float, Sequence[float]]]
+    judge: Callable[[FloatArray], float]
+    see: Callable[[FloatArray], Sequence[float]]
     n_seen: int
     release: float
 
@@ -49,7 +51,7 @@ class Followed:
 
     Attributes:
         excess: Over the limit, NaN where unknown, shape (rows, columns).
-        seen: Figures of what is seen, shape (rows, columns, figures).
+        seen: Figures of what is seen, 0 before there is news, shape (rows, columns, figures).
         memory: For the next window.
         is_news: Whether there is something to tell, or an episode is under way.
     """
@@ -105,14 +107,18 @@ def follow_days(rule: DayRule, window: Window, columns: Sequence[int], memory: M
     excess, seen = np.full(values.shape, np.nan), np.zeros((*values.shape, rule.n_seen))
     step = window.step or _DAY
     least, is_complete = WHOLE_SHARE * (_DAY / step), step >= _DAY
+    is_news = f"episode/{rule.check}" in memory.arrays
     for start, stop in pairwise(cuts):
         here = slice(max(start - len(before), 0), max(stop - len(before), 0))
         day = float(rows[start, 0])
         if is_complete:
             known, last = _with_day(rule, known, rows[start:stop, 1:], int(day - last) - 1, least), day
         if len(known):
-            for column in range(n_columns):
-                excess[here, column], seen[here, column] = rule.judge(known[:, column])
+            said = [rule.judge(known[:, column]) for column in range(n_columns)]
+            excess[here] = said
+            is_news = is_news or any(one >= 1.0 for one in said)
+            if is_news:
+                seen[here] = [rule.see(known[:, column]) for column in range(n_columns)]
         if stop < len(rows) and not is_complete:
             known, last = _with_day(rule, known, rows[start:stop, 1:], int(day - last) - 1, least), day
     pending = rows[len(rows) if is_complete else cuts[-2] :]

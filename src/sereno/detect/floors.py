@@ -7,10 +7,12 @@ the year before. Nothing is trained: the year lies in the memory and goes on.
 """
 
 from datetime import timedelta
+from math import isnan
 
 import numpy as np
 
 from sereno.detect.days import DayRule, follow_days
+from sereno.domain.arrays import median, quantile
 from sereno.domain.judgement import Evidence, Memory
 from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile, Signal, SignalKind
@@ -68,7 +70,7 @@ def _is_flow(signal: Signal) -> bool:
 
 
 def _measure(read: FloatArray) -> tuple[float, float]:
-    return float(np.quantile(read, QUIET_QUANTILE)), float(read.mean())
+    return quantile(read, QUIET_QUANTILE), float(read.mean())
 
 
 def _rise(days: FloatArray) -> float:
@@ -80,20 +82,25 @@ def _rise(days: FloatArray) -> float:
     mean = float(past[:, _MEAN].mean())
     if mean <= 0:
         return float("nan")
-    return float(np.median(recent[:, _QUIET]) - np.median(past[:, _QUIET])) / mean
+    return (median(recent[:, _QUIET]) - median(past[:, _QUIET])) / mean
 
 
-def _judge(days: FloatArray) -> tuple[float, tuple[float]]:
-    """The last rise over its limit, NaN where unknown, and the rise itself in the signal's unit."""
+def _judge(days: FloatArray) -> float:
+    """The last rise over its limit, NaN where unknown."""
     rises = days[:, _RISE]
     natural = rises[:-LATEST_DAYS]
     natural = natural[~np.isnan(natural)]
-    if len(natural) < LEAST_RISES or np.isnan(rises[-1]):
-        return float("nan"), (0.0,)
-    limit = max(LEAST_RISE, MARGIN * float(np.quantile(natural, RARE_QUANTILE)))
+    if len(natural) < LEAST_RISES or isnan(rises[-1]):
+        return float("nan")
+    limit = max(LEAST_RISE, MARGIN * quantile(natural, RARE_QUANTILE))
+    return min(max(float(rises[-1]) / limit, 0.0), _WORST)
+
+
+def _see(days: FloatArray) -> tuple[float]:
+    """The rise itself in the signal's unit; 0 where it is unknown."""
+    rise = float(days[-1, _RISE])
     past = days[-SHORT_DAYS - LONG_DAYS : -SHORT_DAYS, _MEAN]
-    lift = rises[-1] * float(past[~np.isnan(past)].mean())
-    return min(max(rises[-1] / limit, 0.0), _WORST), (lift,)
+    return (0.0 if isnan(rise) else rise * float(past[~np.isnan(past)].mean()),)
 
 
-_RULE = DayRule(LEAK, YEAR_DAYS + LATEST_DAYS, 3, _measure, _rise, _judge, n_seen=1, release=0.7)
+_RULE = DayRule(LEAK, YEAR_DAYS + LATEST_DAYS, 3, _measure, _rise, _judge, _see, n_seen=1, release=0.7)

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from sereno.detect.baseline import Baseline, fit_shape
+from sereno.domain.arrays import known_or_zero
 from sereno.domain.calendar import local_time
 from sereno.domain.judgement import RegimeChange, Scores
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
@@ -53,6 +54,9 @@ _CLIP = 4.0
 """Daily means further out, in their own spreads, count as that far."""
 _DAY_US = 86_400_000_000
 _MAD = 1.4826
+
+Common = tuple[np.ndarray, np.ndarray]
+"""Rows of one series and of another that are of the same instants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Reference:
         moved = values.copy()
         for column, name in enumerate(signals):
             if name in self.fast:
-                by = sign * np.nan_to_num(self.fast[name])
+                by = sign * known_or_zero(self.fast[name])
                 moved[:, column] = (
                     values[:, column] * np.exp(by) if self.is_ratio[name] else values[:, column] + by
                 )
@@ -180,28 +184,42 @@ class Peering:
             own.setdefault(key, {})[name] = tie
         return own
 
-    def reference(self, asset: AssetKey, time: TimeArray, others: Mapping[AssetKey, Window]) -> Reference:
+    def movement(self, window: Window) -> Mapping[str, FloatArray]:
+        """How much more than usual an asset shows, by signal, shape (rows,); nothing of a stranger."""
+        shape = self.shapes.get(window.asset)
+        return {} if shape is None else shape.movement(window)
+
+    def reference(
+        self,
+        asset: AssetKey,
+        time: TimeArray,
+        others: Mapping[AssetKey, Window],
+        moved: Mapping[AssetKey, Mapping[str, FloatArray]] | None = None,
+    ) -> Reference:
         """What the peers of an asset say at its instants.
 
         Args:
             time: Instants of the asset's rows, ascending, shape (rows,).
             others: Readings of its peers at the same instants.
+            moved: Their `movement`, where it is known already.
         """
         ties = self._own_ties.get(asset, {})
         if not ties or not len(time):
             return NO_REFERENCE
-        moved = {
-            key: self.shapes[key].movement(window) for key, window in others.items() if key in self.shapes
-        }
+        if moved is None:
+            moved = {key: self.movement(window) for key, window in others.items()}
+        common = {key: _common_rows(time, window.time) for key, window in others.items()}
         own = self.shapes[asset]
         fast, slow = {}, {}
         for name, tie in ties.items():
-            parts = [(others[key].time, moved[key][name]) for key in tie.peers if name in moved.get(key, ())]
+            asked = [key for key in tie.peers if name in moved.get(key, ())]
+            middle, counts = _middle_and_counts(len(time), [(common[key], moved[key][name]) for key in asked])
             if tie.fast:
-                fast[name] = np.clip(tie.fast * _at(time, parts, LEAST_ROBUST), -_LARGEST, _LARGEST)
+                shown = np.where(counts >= LEAST_ROBUST, middle, np.nan)
+                fast[name] = np.clip(tie.fast * shown, -_LARGEST, _LARGEST)
             if tie.slow:
                 least = min(LEAST_ROBUST, len(tie.peers))
-                slow[name] = tie.slow * _at(time, parts, least)
+                slow[name] = tie.slow * np.where(counts >= least, middle, np.nan)
         is_ratio = {name: bool(own.baseline.knee[own.signals.index(name)] > 0) for name in ties}
         leads = frozenset(name for name in fast if ties[name].is_lead)
         paired = frozenset(name for name in slow if len(ties[name].peers) < LEAST_ROBUST)
@@ -485,23 +503,45 @@ def _daily(time: TimeArray, moved: FloatArray, days: np.ndarray) -> FloatArray:
 
 def _at(time: TimeArray, parts: Sequence[tuple[TimeArray, FloatArray]], least: int) -> FloatArray:
     """Median of the others at the same instants, shape (rows,); NaN where fewer than `least` are known."""
-    columns = []
-    for other, moved in parts:
-        column = np.full(len(time), np.nan)
-        _, here, there = np.intersect1d(time, other, assume_unique=True, return_indices=True)
-        column[here] = moved[there]
-        columns.append(column)
-    return _median(columns, len(time), least)
+    placed = [(_common_rows(time, other), moved) for other, moved in parts]
+    middle, counts = _middle_and_counts(len(time), placed)
+    return np.where(counts >= least, middle, np.nan)
+
+
+def _common_rows(time: TimeArray, other: TimeArray) -> Common:
+    """The rows of two ascending series that are of the same instants."""
+    if not len(other):
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+    there = np.minimum(np.searchsorted(other, time), len(other) - 1)
+    here = np.flatnonzero(other[there] == time)
+    return here, there[here]
+
+
+def _middle_and_counts(
+    n_rows: int, parts: Sequence[tuple[Common, FloatArray]]
+) -> tuple[FloatArray, np.ndarray]:
+    """Median over the known ones of each row, and how many they are, shape (rows,) each."""
+    table = np.full((n_rows, len(parts)), np.nan)
+    for column, ((here, there), moved) in enumerate(parts):
+        table[here, column] = moved[there]
+    return _median_of(table)
 
 
 def _median(columns: Sequence[FloatArray] | FloatArray, n_rows: int, least: int) -> FloatArray:
     """Median over the known ones of each row; NaN where fewer than `least` are known."""
-    if not len(columns):
-        return np.full(n_rows, np.nan)
-    table = np.sort(np.column_stack(list(columns)), axis=1)  # NaN last
-    counts = (~np.isnan(table)).sum(axis=1)
-    rows = np.arange(n_rows)
-    low, high = np.maximum(counts - 1, 0) // 2, counts // 2
-    high = np.minimum(high, table.shape[1] - 1)
-    middle = (table[rows, low] + table[rows, np.where(counts > 0, high, 0)]) / 2
+    table = np.column_stack(list(columns)) if len(columns) else np.empty((n_rows, 0))
+    middle, counts = _median_of(table)
     return np.where(counts >= least, middle, np.nan)
+
+
+def _median_of(table: FloatArray) -> tuple[FloatArray, np.ndarray]:
+    """Median over the known ones of each row, NaN without any, and how many they are, shape (rows,) each."""
+    n_rows, n_columns = table.shape
+    counts = n_columns - np.isnan(table).sum(axis=1)
+    if not n_columns:
+        return np.full(n_rows, np.nan), counts
+    ranked = np.sort(table, axis=1)  # NaN last
+    rows = np.arange(n_rows)
+    low, high = np.maximum(counts - 1, 0) // 2, np.minimum(counts // 2, n_columns - 1)
+    middle: FloatArray = (ranked[rows, low] + ranked[rows, high]) / 2
+    return middle, counts

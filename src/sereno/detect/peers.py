@@ -15,6 +15,7 @@ import numpy as np
 from sereno.detect.baseline import Baseline, fit_shape
 from sereno.detect.peering import Peering, Reference, learn_peering
 from sereno.domain.archive import pack, unpack
+from sereno.domain.arrays import known_or_zero
 from sereno.domain.calendar import local_time
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
@@ -222,7 +223,7 @@ class TrainedPeers:
         limits = np.where(np.isfinite(level.limits), level.limits, np.nan)
         is_gain = np.array([self.profile.signal(name).is_gain for name in level.signals])
         excess = np.where(is_gain & (drifts > 0), 0.0, np.abs(drifts)) / limits[:, None, :]
-        worst = np.nan_to_num(excess).max(axis=0)
+        worst = known_or_zero(excess).max(axis=0)
         known: BoolArray = np.any(~np.isnan(excess), axis=(0, 2))
         score = np.where(known, worst.max(axis=1), np.nan)
         squared = worst**2
@@ -259,8 +260,8 @@ class TrainedPeers:
             is_ratio = self.profile.signal(name).is_ratio_scaled
             scores.expected[:, column] = values * np.exp(-moved) if is_ratio else values - moved
         known = ~np.isnan(excess)
-        score = np.where(known.any(axis=1), np.nan_to_num(excess).max(axis=1), np.nan)
-        shares = np.nan_to_num(excess) ** 2
+        score = np.where(known.any(axis=1), known_or_zero(excess).max(axis=1), np.nan)
+        shares = known_or_zero(excess) ** 2
         shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
         return replace(scores, values=score, contributions=shares), Memory(arrays)
 
@@ -349,7 +350,7 @@ def _drifts(
             alone, _, state[n_signals + s] = _follow(gaps[:, s], state[n_signals + s], limits, per_day)
             has_moved = alone * np.sign(drifts[:, :, s]) >= OWN_SHARE * np.abs(drifts[:, :, s])
             drifts[:, :, s] = np.where(np.isnan(drifts[:, :, s]) | has_moved, drifts[:, :, s], 0.0)
-    return drifts, left, past + np.nan_to_num(common), Memory({_STATE: state})
+    return drifts, left, past + known_or_zero(common), Memory({_STATE: state})
 
 
 def _follow(

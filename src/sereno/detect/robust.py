@@ -20,6 +20,7 @@ from sereno.detect.forest import Forest, fit_forest
 from sereno.detect.pca import Components, fit_components, sum_in_order
 from sereno.detect.precedent import are_habitual, beyond_precedent
 from sereno.domain.archive import pack, unpack
+from sereno.domain.arrays import some
 from sereno.domain.calendar import local_time
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
@@ -174,6 +175,7 @@ class TrainedRobust:
     votes: Mapping[tuple[str, ...], FleetVote]
     newcomers: frozenset[AssetKey] = frozenset()
     _fleet: dict[tuple[str, ...], AssetModel] = field(default_factory=dict, compare=False, repr=False)
+    _gain: dict[tuple[str, ...], BoolArray] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def lookback(self) -> timedelta:
@@ -228,8 +230,7 @@ class TrainedRobust:
             residuals.deviations, window.time, window.step, is_habitual, memory or Memory()
         )
         is_unknown = np.isnan(deviations)
-        deviations = self._unwelcome(model, np.where(is_unknown, 0.0, deviations))
-        clipped, parts, leftover = model.weigh(deviations)
+        deviations, clipped, parts, leftover = self._weighed(model, np.where(is_unknown, 0.0, deviations))
         leftover[is_unknown] = 0.0  # what was not read is not guilty
         deviations = np.abs(deviations)
         score = np.maximum.reduce(parts, axis=1)
@@ -250,19 +251,28 @@ class TrainedRobust:
         )
         return Scores(window.time, score, shares, expected, telling), after
 
-    def _unwelcome(self, model: AssetModel, deviations: FloatArray) -> FloatArray:
-        """The deviations, without more of a gain that is not vital where a row is less strange without it.
+    def _weighed(self, model: AssetModel, deviations: FloatArray) -> tuple[FloatArray, ...]:
+        """The deviations and what `AssetModel.weigh` makes of them.
 
-        A house at rest exports more, and that is no news.
+        They go without more of a gain that is not vital where a row is less strange without it: a house at
+        rest exports more, and that is no news.
         """
-        known = map(self.profile.signal, model.signals)
-        is_gain = np.array([signal.is_gain and not signal.is_vital for signal in known])
-        is_welcome = is_gain & (deviations > 0)
-        if not is_welcome.any():
-            return deviations
-        without = np.where(is_welcome, 0.0, deviations)
-        strangeness, milder = (np.maximum.reduce(model.weigh(d)[1], axis=1) for d in (deviations, without))
-        return np.where((milder < strangeness)[:, None], without, deviations)
+        is_welcome = self._gains(model.signals) & (deviations > 0)
+        if not some(is_welcome):
+            return deviations, *model.weigh(deviations)
+        n_rows = len(deviations)
+        both = np.concatenate((deviations, np.where(is_welcome, 0.0, deviations)))
+        clipped, parts, leftover = model.weigh(both)
+        strangeness = np.maximum.reduce(parts, axis=1)
+        chosen = np.arange(n_rows) + n_rows * (strangeness[n_rows:] < strangeness[:n_rows])
+        return both[chosen], clipped[chosen], parts[chosen], leftover[chosen]
+
+    def _gains(self, signals: tuple[str, ...]) -> BoolArray:
+        """Signals of which more is welcome, and which are not vital, shape (signals,)."""
+        if signals not in self._gain:
+            known = map(self.profile.signal, signals)
+            self._gain[signals] = np.array([one.is_gain and not one.is_vital for one in known], dtype=bool)
+        return self._gain[signals]
 
     def _fleet_model(self, window: Window) -> AssetModel:
         """An asset as wide as the fleet: its centre is the fleet's, its spread that between members too."""

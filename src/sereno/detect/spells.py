@@ -10,12 +10,15 @@ season of the year before. Nothing is trained: the year lies in the memory and g
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from math import isnan
 
 import numpy as np
 
 from sereno.detect.days import DayRule, follow_days
+from sereno.domain.arrays import median, quantile
 from sereno.domain.judgement import Evidence, Memory
-from sereno.domain.readings import FloatArray, Window
+from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import Profile, Signal, SignalKind
 
 __all__ = ["CAPACITY", "EXCESS", "score_spells"]
@@ -61,25 +64,37 @@ class _Spell:
     def rule(self) -> DayRule:
         """How its days are kept and judged."""
         n_kept = YEAR_DAYS + SEASON_DAYS
-        return DayRule(self.check, n_kept, 2, _measure, self.shift, self.judge, n_seen=2, release=0.7)
+        return DayRule(
+            self.check, n_kept, 2, _measure, self.shift, self.judge, self.see, n_seen=2, release=0.7
+        )
 
     def shift(self, days: FloatArray) -> float:
         """Logarithm of how far all of the last days are beyond nearly all before; NaN where unknown."""
         outermost, past = self._outermost(days), self._past(days)
-        if np.isnan(outermost) or not past > 0:
+        if isnan(outermost) or not past > 0:
             return float("nan")
         shift = float(np.log(max(outermost, 1e-9 * past) / past))
         return min(-shift if self.is_low else shift, MOST_SHIFT)
 
-    def judge(self, days: FloatArray) -> tuple[float, tuple[float, float]]:
-        """The last shift over its limit, NaN where unknown; the logarithm of usual over seen, and the day."""
+    def judge(self, days: FloatArray) -> float:
+        """The last shift over its limit, NaN where unknown."""
         shift = float(days[-1, _SHIFT])
+        if isnan(shift):
+            return shift
         natural, least = self._natural(days[:, _SHIFT])
-        if len(natural) < LEAST_SHIFTS or np.isnan(shift):
-            return float("nan"), (0.0, 0.0)
-        limit = max(least, MARGIN * float(np.quantile(natural, RARE_QUANTILE)))
-        usual = shift if self.is_low else -self._rise(days)
-        return min(max(shift / limit, 0.0), _WORST), (usual, self._outermost(days))
+        if len(natural) < LEAST_SHIFTS:
+            return float("nan")
+        if shift <= 0.0:  # whatever the limit is
+            return 0.0
+        limit = max(least, MARGIN * quantile(natural, RARE_QUANTILE))
+        return min(shift / limit, _WORST)
+
+    def see(self, days: FloatArray) -> tuple[float, float]:
+        """The logarithm of usual over seen, and the day; 0 of days of which nothing is known."""
+        shift = float(days[-1, _SHIFT])
+        if isnan(shift):
+            return 0.0, 0.0
+        return shift if self.is_low else -self._rise(days), self._outermost(days)
 
     def _outermost(self, days: FloatArray) -> float:
         """The best of the last days where they are low, the least where they are high."""
@@ -90,29 +105,35 @@ class _Spell:
 
     def _past(self, days: FloatArray) -> float:
         past = self._known(days[-self.n_days - LONG_DAYS : -self.n_days])
-        return float(np.quantile(past, NEARLY_ALL)) if len(past) >= KNOWN_SHARE * LONG_DAYS else float("nan")
+        return quantile(past, NEARLY_ALL) if len(past) >= KNOWN_SHARE * LONG_DAYS else float("nan")
 
     def _rise(self, days: FloatArray) -> float:
         """Logarithm of a usual day of the spell over one before it."""
         recent, past = (
-            float(np.median(self._known(part)))
+            median(self._known(part))
             for part in (days[-self.n_days :], days[-self.n_days - LONG_DAYS : -self.n_days])
         )
         return min(float(np.log(max(recent, 1e-9 * past) / past)), MOST_SHIFT) if past > 0 else 0.0
 
     def _natural(self, shifts: FloatArray) -> tuple[FloatArray, float]:
         """Shifts of this season and of that a year ago, otherwise all so far; and the least that is told."""
-        ago = np.arange(len(shifts) - 1, -1, -1)
-        is_natural = (ago >= LATEST_DAYS) & ~np.isnan(shifts)
-        is_seen = is_natural & (np.abs(ago - YEAR_DAYS) <= SEASON_DAYS)
-        if is_seen.sum() >= LEAST_SHIFTS:
-            return shifts[is_seen | (is_natural & (ago <= SEASON_DAYS))], self.least
+        is_old, is_last_year, is_recent = _seasons(len(shifts))
+        is_natural = is_old & ~np.isnan(shifts)
+        if np.count_nonzero(is_natural & is_last_year) >= LEAST_SHIFTS:
+            return shifts[is_natural & (is_last_year | is_recent)], self.least
         return shifts[is_natural], self.unseen
 
     @staticmethod
     def _known(days: FloatArray) -> FloatArray:
         means = days[:, _MEAN]
         return means[~np.isnan(means)]
+
+
+@lru_cache(maxsize=2 * (YEAR_DAYS + SEASON_DAYS))
+def _seasons(n_days: int) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Which of so many days are not of the latest, of this season a year ago, and of this season."""
+    ago = np.arange(n_days - 1, -1, -1)
+    return ago >= LATEST_DAYS, np.abs(ago - YEAR_DAYS) <= SEASON_DAYS, ago <= SEASON_DAYS
 
 
 def _is_plant(signal: Signal) -> bool:

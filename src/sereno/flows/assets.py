@@ -90,21 +90,20 @@ def standings_of(
     """
     states = tx.watch_states([asset.id for asset in assets], JUDGE)
     known = {asset.id: one for asset in assets if (one := _going_on(states.get(asset.id), asset, model))}
-    rows = _rows_after(tx, assets, known)
     late: dict[int, datetime] = {}
-    for asset in assets:
-        state = known.get(asset.id)
-        own = rows.get(asset.id)
-        if state is None or own is None or _has_other_step(tx, asset, own, _last_ts(state)):
-            known.pop(asset.id, None)
-            continue
-        first = _first(touched.get(asset.id), state)
+    for asset_id, state in known.items():
+        first = _first(touched.get(asset_id), state)
         if first is not None and first <= _last_ts(state):
-            late[asset.id] = first
+            late[asset_id] = first
     kept = tx.checkpoints_before(late, (JUDGE, RECENT))
     back = {asset.id: one for asset in assets if (one := _going_on(kept.get(asset.id), asset, model))}
-    rows |= _rows_after(tx, [asset for asset in assets if asset.id in late], back)
-    current = known | {one: back.get(one) for one in late}
+    current = {one: back.get(one) if one in late else state for one, state in known.items()}
+    going = {one: state for one, state in current.items() if state is not None}
+    rows = _rows_after(tx, assets, going)
+    for asset in assets:
+        own = rows.get(asset.id)
+        if own is not None and _has_other_step(tx, asset, own, _last_ts(known[asset.id])):
+            current[asset.id] = None
     return [
         _standing(tx, asset, model, current.get(asset.id), rows.get(asset.id), is_next=asset.id not in late)
         for asset in assets
@@ -199,9 +198,10 @@ def _has_other_step(tx: Transaction, asset: StoredAsset, rows: StoredRows, last_
     Looks at a bounded stretch before the last judged row, and only when the newest interval contradicts.
 
     Args:
-        rows: From the last judged one on.
+        rows: From the last judged one on, or from before it.
     """
-    intervals = np.diff(rows.time)
+    known = np.searchsorted(rows.time, to_numpy(last_at))
+    intervals = np.diff(rows.time[known:])
     intervals = intervals[intervals > np.timedelta64(0, "us")]
     if not len(intervals):
         return False

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from sereno.detect.peering import NO_REFERENCE, Reference
-from sereno.domain.readings import Quality, TimeArray, Window
+from sereno.domain.readings import FloatArray, Quality, TimeArray, Window
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.models import TrainedModel
@@ -32,14 +32,23 @@ class Neighbours:
             (one.profile, one.key): one for one in known
         }
         self._windows: dict[int, tuple[datetime, Window]] = {}
+        self._moved: dict[tuple[str, AssetKey, datetime], Mapping[str, FloatArray]] = {}
+        """Movement of what is read from an instant on: many ask the same peer."""
 
     def reference(self, asset: StoredAsset, model: TrainedModel | None, time: TimeArray) -> Reference:
         """What the peers of an asset show at its instants; nothing without a model or peers."""
         peers = frozenset() if model is None else model.peers.peering.peers_of(asset.key)
         if model is None or not peers or not len(time):
             return NO_REFERENCE
-        others = self._windows_of(self._stored(asset.profile, peers), from_numpy(time[0]))
-        return model.peers.peering.reference(asset.key, time, others)
+        start, peering = from_numpy(time[0]), model.peers.peering
+        others = self._windows_of(self._stored(asset.profile, peers), start)
+        moved: dict[AssetKey, Mapping[str, FloatArray]] = {}
+        for key, window in others.items():
+            place = (asset.profile, key, start)
+            if place not in self._moved:
+                self._moved[place] = peering.movement(window)
+            moved[key] = self._moved[place]
+        return peering.reference(asset.key, time, others, moved)
 
     def _stored(self, profile: str, keys: frozenset[AssetKey]) -> list[StoredAsset]:
         unknown = [key for key in keys if (profile, key) not in self._assets]

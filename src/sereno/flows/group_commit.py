@@ -25,6 +25,8 @@ _REFRESH_S = 2.0
 """How old what is known of the models may be [s]."""
 _PUT_OFF_S = 1.0
 """How long judging what peers told late may wait while there is other work [s]."""
+_QUIET_S = 0.02
+"""No work for so long is a pause [s]: then what was put off is in nobody's way."""
 _AGAIN_AT_ONCE = 2
 """Assets that are judged again in a transaction: what waits meanwhile waits for so long."""
 _IDLE_S = 0.25
@@ -79,6 +81,8 @@ class GroupCommit:
         self._n_records = 0
         self._changed = threading.Condition()
         self._is_closing = False
+        self._is_quiet = True
+        """Whether there was nothing to do when it was looked last."""
         self._has_asked = True
         """Whether assets may have been put off: also those that another process left."""
         self._asked_at = self._refreshed_at = time.monotonic()
@@ -137,13 +141,14 @@ class GroupCommit:
                 self._do(group)
             elif self._is_closing:
                 return
+            self._is_quiet = not group
             self._look_after()
 
     def _next_group(self) -> list[_Waiting]:
         """What goes into the next transaction; empty when there was nothing for a while, or the end."""
         with self._changed:
             if not self._queue and not self._is_closing:
-                self._changed.wait(0.0 if self._has_asked else _IDLE_S)
+                self._changed.wait(self._patience())
             group: list[_Waiting] = []
             n_records = 0
             while self._queue:
@@ -211,6 +216,12 @@ class GroupCommit:
         if n_put_off and not self._has_asked:
             self._has_asked, self._asked_at = True, time.monotonic()
 
+    def _patience(self) -> float:
+        """How long to wait for work before something else is done [s]."""
+        if not self._has_asked:
+            return _IDLE_S
+        return 0.0 if self._is_quiet else _QUIET_S
+
     def _look_after(self) -> None:
         """What is done beside: peers that were put off, and models that somebody replaced."""
         now = time.monotonic()
@@ -218,7 +229,7 @@ class GroupCommit:
             if now - self._refreshed_at >= _REFRESH_S:
                 self._refreshed_at = now
                 self._workspace.refresh_models()
-            if self._has_asked and (not self._queue or now - self._asked_at >= _PUT_OFF_S):
+            if self._has_asked and (self._is_quiet or now - self._asked_at >= _PUT_OFF_S):
                 n_judged = self._workspace.judge_asked(limit=_AGAIN_AT_ONCE)
                 self.figures.n_judged_again += n_judged
                 self._has_asked = n_judged > 0

@@ -95,7 +95,8 @@ class RecordPath:
         readings = batch.readings
         if known:
             readings = readings.take(_without(readings, known))
-        known |= dict(zip(_places(readings), self._judge(readings), strict=True))
+        if len(readings):
+            known |= dict(zip(_places(readings), self._judge(readings), strict=True))
         return [None if place is None else known[place] for place in batch.places]
 
     def describe(self, row: RowJudgement) -> str:

@@ -30,6 +30,8 @@ _AGE = "age"
 _TICK = timedelta(microseconds=1)
 _CHECKPOINT_ROWS = 1_000
 """Rows between two states to which a late reading can go back."""
+_FEW_ROWS = 5
+"""Rows that are judged again as fast as one."""
 _RECENT_KEPT = 3
 """Batches that what other assets tell can come later without many rows being judged again."""
 
@@ -102,7 +104,7 @@ class _Judged:
     state: WatchState
     checkpoints: Sequence[WatchState]
     recent: WatchState | None
-    """The state before the last row: what others read at its instant mostly comes after it."""
+    """A state few rows before the last one: what others read at its instant mostly comes after it."""
     changes: Sequence[RegimeChange]
     found_flags: Sequence[FoundFlags]
     flags: Mapping[str, int]
@@ -184,7 +186,7 @@ class _Beside:
 
 
 def _recent(standing: Standing, chunks: Sequence[_Chunk], model_id: str) -> WatchState | None:
-    """The state before the last row."""
+    """A state at most `_FEW_ROWS` before the last row."""
     if len(chunks) > 1:
         return standing.state(chunks[-2].memory, chunks[-2].last_at, model_id)
     return None if standing.before is None else replace(standing.before, again_from=None)
@@ -229,8 +231,8 @@ def _judge_in_chunks(
     while start < len(window):
         age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
         stop = min(start + _CHECKPOINT_ROWS - age, len(window))
-        if beside.is_with_others and start < len(window) - 1 == stop - 1:
-            stop -= 1  # `_recent` is the state before the last row
+        if beside.is_with_others and start + _FEW_ROWS < len(window) == stop:
+            stop -= 1  # `_recent` is the state before the last row; of few it may be that before them all
         part = window.rows(start, stop)
         judgement = judge_window(
             part,

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from sereno.domain.errors import NotFound
 from sereno.domain.signals import SOURCE_PROFILE, AssetKey
@@ -12,6 +13,7 @@ from sereno.store.column_types import MICROSECOND, clean_text
 from sereno.store.records import StoredAsset
 from sereno.store.schema import asset, incident, site, watch_state
 from sereno.store.session import Session
+from sereno.store.together import among, listed
 
 __all__ = ["AssetSession"]
 
@@ -54,16 +56,15 @@ class AssetSession(Session):
             with_sources: What readings come from, too: it may have incidents, but no readings.
             ids: Only these.
         """
-        query = self._assets()
+        given: dict[str, object] = {"mine": self._organization_id}
         if profile is not None:
-            query = query.where(asset.c.profile == profile)
-        elif not with_sources:
-            query = query.where(asset.c.profile != SOURCE_PROFILE)
+            given["profile"] = profile
         if sites is not None and len(sites) <= MAX_NAMES_IN_QUERY:
-            query = query.where(site.c.name.in_([clean_text(name) for name in sites]))
+            given["sites"] = listed([clean_text(name) for name in sites], is_postgres=self._is_postgres)
         if ids is not None:
-            query = query.where(asset.c.id.in_(list(ids)))
-        found = [_stored_asset(row) for row in self._connection.execute(query)]
+            given["ids"] = listed(ids, is_postgres=self._is_postgres)
+        query = _assets_query(frozenset(given), with_sources=with_sources, is_postgres=self._is_postgres)
+        found = [_stored_asset(row) for row in self._connection.execute(query, given)]
         self._own_assets.update(one.id for one in found)
         self._asset_keys |= {one.id: one.key for one in found}
         return sorted(found, key=lambda one: (one.profile, one.key))
@@ -114,22 +115,12 @@ class AssetSession(Session):
         self._connection.execute(update(asset).where(asset.c.id == asset_id).values(step_us=step_us))
 
     def _assets(self) -> Select[Any]:
-        return (
-            select(asset.c.id, site.c.name, asset.c.name, asset.c.profile, site.c.zone, asset.c.step_us)
-            .add_columns(asset.c.is_simulated)
-            .join_from(asset, site, asset.c.site_id == site.c.id)
-            .where(asset.c.organization_id == self._organization_id)
-        )
+        return _ASSETS.where(asset.c.organization_id == self._organization_id)
 
     def _asset_ids(self, profile: str, sites: Sequence[str]) -> dict[AssetKey, int]:
-        query = (
-            select(site.c.name, asset.c.name, asset.c.id)
-            .join_from(asset, site, asset.c.site_id == site.c.id)
-            .where(asset.c.organization_id == self._organization_id, asset.c.profile == profile)
-        )
-        if len(sites) <= MAX_NAMES_IN_QUERY:
-            query = query.where(site.c.name.in_(sites))
-        return {AssetKey(where, what): asset_id for where, what, asset_id in self._connection.execute(query)}
+        found = self.assets(profile, sites=sites)
+        self._origins |= {one.id: one.is_simulated for one in found}
+        return {one.key: one.id for one in found}
 
     def _create_assets(self, keys: Sequence[AssetKey], profile: str, zone: str) -> None:
         mine = {"organization_id": self._organization_id}
@@ -141,6 +132,26 @@ class AssetSession(Session):
         self._insert_missing(
             asset, [mine | {"site_id": where, "name": what, "profile": profile} for where, what in rows]
         )
+
+
+_ASSETS = select(
+    asset.c.id, site.c.name, asset.c.name, asset.c.profile, site.c.zone, asset.c.step_us, asset.c.is_simulated
+).join_from(asset, site, asset.c.site_id == site.c.id)
+
+
+@cache
+def _assets_query(asked: frozenset[str], *, with_sources: bool, is_postgres: bool) -> Select[Any]:
+    """The question of `assets`; kept, because to build it takes longer than to ask it."""
+    query = _ASSETS.where(asset.c.organization_id == bindparam("mine"))
+    if "profile" in asked:
+        query = query.where(asset.c.profile == bindparam("profile"))
+    elif not with_sources:
+        query = query.where(asset.c.profile != SOURCE_PROFILE)
+    if "sites" in asked:
+        query = query.where(among("site.name", "sites", is_postgres=is_postgres))
+    if "ids" in asked:
+        query = query.where(among("asset.id", "ids", is_postgres=is_postgres))
+    return query
 
 
 def _clean(key: AssetKey) -> AssetKey:

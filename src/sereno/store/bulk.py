@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from sereno.domain.arrays import known_or_zero
 from sereno.domain.time import EPOCH
 from sereno.store.column_types import MICROSECOND
 from sereno.store.columns import ReadingTable
@@ -314,5 +315,5 @@ def _as_rows(chunk: Sequence[Sequence[object]], n_signals: int) -> AssetRows:
         revision=cells[:, 1].astype(np.int64),
         simulated=cells[:, 2].astype(np.bool_),
         values=cells[:, 3:first_quality],
-        quality=np.nan_to_num(cells[:, first_quality:]).astype(np.int32),
+        quality=known_or_zero(cells[:, first_quality:]).astype(np.int32),
     )

@@ -65,6 +65,10 @@ class StrictJson(TypeDecorator[object]):
         return cast("TypeEngine[object]", dialect.type_descriptor(kind(none_as_null=True)))
 
 
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_NUL = "\\u0000"
+
+
 def to_microseconds(instant: datetime) -> int:
     """Microseconds since 1970 of an aware instant."""
     return (instant - EPOCH) // MICROSECOND
@@ -78,7 +82,11 @@ def clean_text(text: str) -> str:
 
 def dump_json(value: object) -> str:
     """Compact strict JSON; NaN and infinities become null."""
-    return json.dumps(_clean(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = _JSON.encode(value)
+    except (TypeError, ValueError):  # a mapping that is no dictionary, or what is no number
+        return _JSON.encode(_clean(value))
+    return text if _NUL not in text and clean_text(text) == text else _JSON.encode(_clean(value))
 
 
 def _clean(value: object) -> object:

@@ -73,20 +73,13 @@ class ColumnSession(Session):
         return self._known_tables[profile]
 
     def _find_reading_table(self, profile: str) -> ReadingTable | None:
-        mine = reading_table.c.organization_id == self._organization_id
-        query = select(reading_table.c.table_name).where(mine, reading_table.c.profile == profile)
-        name = self._connection.execute(query).scalar()
-        if name is None:
+        which = {"mine": self._organization_id, "of_profile": profile}
+        rows = self._connection.execute(_COLUMNS, which).all()
+        if not rows:
             return None
-        columns = (
-            select(signal_column.c.signal, signal_column.c.column_name, signal_column.c.unit)
-            .where(signal_column.c.organization_id == self._organization_id)
-            .where(signal_column.c.profile == profile)
-            .order_by(signal_column.c.position)
-        )
-        rows = self._connection.execute(columns).all()
-        units = {signal: unit for signal, _, unit in rows if unit is not None}
-        return ReadingTable(name, {signal: column for signal, column, _ in rows}, units)
+        columns = {signal: column for _, signal, column, _ in rows if signal is not None}
+        units = {signal: unit for _, signal, _, unit in rows if unit is not None}
+        return ReadingTable(rows[0][0], columns, units)
 
     def _reading_tables(self) -> dict[str, ReadingTable]:
         query = select(reading_table.c.profile).order_by(reading_table.c.profile)
@@ -178,6 +171,27 @@ class ColumnSession(Session):
         flag = "simulated BOOLEAN NOT NULL"
         body = ", ".join([*fixed, flag, *added, "PRIMARY KEY (asset_id, ts)"])
         return [f'CREATE TABLE "{name}" ({body}) {rowid}']
+
+
+_COLUMNS = (
+    select(
+        reading_table.c.table_name,
+        signal_column.c.signal,
+        signal_column.c.column_name,
+        signal_column.c.unit,
+    )
+    .outerjoin_from(
+        reading_table,
+        signal_column,
+        (signal_column.c.organization_id == reading_table.c.organization_id)
+        & (signal_column.c.profile == reading_table.c.profile),
+    )
+    .where(
+        reading_table.c.organization_id == bindparam("mine"),
+        reading_table.c.profile == bindparam("of_profile"),
+    )
+    .order_by(signal_column.c.position)
+)
 
 
 def _slug(name: str) -> str:

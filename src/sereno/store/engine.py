@@ -114,7 +114,9 @@ def _use_wal(cursor: sqlite3.Cursor) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     is_read_only = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql(f"PRAGMA query_only={int(is_read_only)}")
+    if connection.info.get(READ_ONLY, False) != is_read_only:
+        connection.exec_driver_sql(f"PRAGMA query_only={int(is_read_only)}")
+        connection.info[READ_ONLY] = is_read_only
     connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
 
 

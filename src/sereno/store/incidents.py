@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    RowMapping,
     Select,
     Text,
     and_,
@@ -29,7 +30,7 @@ from sereno.store.codec import event_columns, event_of, incident_columns, incide
 from sereno.store.records import Recorded
 from sereno.store.schema import IS_ACTIVE, asset, incident, incident_event, site
 from sereno.store.session import Session
-from sereno.store.together import since_parameters, unindexed, wanted_since
+from sereno.store.together import among, since_parameters, unindexed, wanted_since
 
 __all__ = ["IncidentSession"]
 
@@ -75,6 +76,8 @@ class IncidentSession(Session):
         """Asset of each incident that is still to be written."""
         self._changed: dict[str, None] = {}
         self._log: list[dict[str, object]] = []
+        self._known: dict[tuple[str, int], Incident] = {}
+        """Those that were read, by id and number of their events: these say it all."""
 
     def open_incident(
         self,
@@ -167,12 +170,9 @@ class IncidentSession(Session):
             waits: Whether to wait for other writers; otherwise what they have is left out.
         """
         unknown = sorted(set(incident_ids) - set(self._incidents))
-        mine = select(incident).where(unindexed(incident.c.organization_id) == self._organization_id)
-        for start in range(0, len(unknown), MAX_IDS_IN_QUERY):
-            some = mine.where(incident.c.id.in_(unknown[start : start + MAX_IDS_IN_QUERY]))
-            query = some.order_by(incident.c.id).with_for_update(skip_locked=not waits)
-            for row in self._connection.execute(query).mappings():
-                self._held(incident_of(dict(row)))
+        query = _lock_query(waits=waits, is_postgres=self._is_postgres)
+        for row in self._connection.execute(query, self._of_mine(unknown)).mappings() if unknown else ():
+            self._held(self._made_of(row))
         return {name: self._incidents[name] for name in incident_ids if name in self._incidents}
 
     def lock_causes(self, causes: Collection[str]) -> None:
@@ -213,12 +213,10 @@ class IncidentSession(Session):
 
     def has_incidents(self, incident_ids: Sequence[str]) -> set[str]:
         """Those of some ids that an incident has exactly, withdrawn or not."""
-        query = select(incident.c.id).where(unindexed(incident.c.organization_id) == self._organization_id)
-        found = set[str]()
-        for start in range(0, len(incident_ids), MAX_IDS_IN_QUERY):
-            some = incident.c.id.in_(incident_ids[start : start + MAX_IDS_IN_QUERY])
-            found |= set(self._connection.execute(query.where(some)).scalars())
-        return found
+        if not incident_ids:
+            return set()
+        query = _KNOWN[self._is_postgres]
+        return set(self._connection.execute(query, self._of_mine(incident_ids)).scalars())
 
     def incidents(
         self,
@@ -242,15 +240,10 @@ class IncidentSession(Session):
 
     def active_incidents(self, asset_ids: Collection[int]) -> dict[int, list[str]]:
         """Ids of the active incidents of each of these assets, by start; none that was withdrawn."""
-        table, ids = incident.c, sorted(asset_ids)
-        found: dict[int, list[str]] = {one: [] for one in ids}
-        mine = unindexed(incident.c.organization_id) == self._organization_id
-        shown = select(table.asset_id, table.id).where(mine, table.is_withdrawn.is_(False), IS_ACTIVE)
-        query = shown.order_by(table.started_at, table.id)
-        for start in range(0, len(ids), MAX_IDS_IN_QUERY):
-            some = query.where(table.asset_id.in_(ids[start : start + MAX_IDS_IN_QUERY]))
-            for asset_id, incident_id in self._connection.execute(some):
-                found[asset_id].append(incident_id)
+        found: dict[int, list[str]] = {one: [] for one in sorted(asset_ids)}
+        query = _ACTIVE[self._is_postgres]
+        for asset_id, incident_id in self._connection.execute(query, self._of_mine(found)):
+            found[asset_id].append(incident_id)
         return found
 
     def incidents_since(
@@ -261,7 +254,7 @@ class IncidentSession(Session):
         found: dict[int, list[Incident]] = {one: [] for one in since}
         which = {"mine": self._organization_id} | since_parameters(since, is_postgres=self._is_postgres)
         for row in self._connection.execute(query, which).mappings() if since else ():
-            found[row["asset_id"]].append(incident_of(dict(row)))
+            found[row["asset_id"]].append(self._made_of(row))
         return found
 
     def count_active(self) -> dict[int, int]:
@@ -317,6 +310,13 @@ class IncidentSession(Session):
                 found.setdefault(row["incident_id"], []).append(event_of(dict(row)))
         return found
 
+    def _made_of(self, row: RowMapping) -> Incident:
+        """The incident of a row; not made anew where this transaction has read it and it has not changed."""
+        place = (row["id"], row["n_events"])
+        if place not in self._known:
+            self._known[place] = incident_of(dict(row))
+        return self._known[place]
+
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""
         if incident_id in self._incidents:
@@ -347,6 +347,22 @@ class IncidentSession(Session):
         self.recorded.append(Recorded(before, after, event))
 
 
+_own = unindexed(incident.c.organization_id) == bindparam("mine")
+_KNOWN = tuple(
+    select(incident.c.id).where(_own, among("incident.id", "ids", is_postgres=is_postgres))
+    for is_postgres in (False, True)
+)
+_ACTIVE = tuple(
+    select(incident.c.asset_id, incident.c.id)
+    .where(
+        _own,
+        incident.c.is_withdrawn.is_(False),
+        IS_ACTIVE,
+        among("incident.asset_id", "ids", is_postgres=is_postgres),
+    )
+    .order_by(incident.c.started_at, incident.c.id)
+    for is_postgres in (False, True)
+)
 _UPDATE = update(incident).where(incident.c.id == bindparam("of_incident"))
 _INSERT_EVENT = insert(incident_event)
 _LOCKED = (
@@ -354,6 +370,13 @@ _LOCKED = (
     .where(incident.c.organization_id == bindparam("mine"), incident.c.id == bindparam("incident_id"))
     .with_for_update()
 )
+
+
+@cache
+def _lock_query(*, waits: bool, is_postgres: bool) -> Select[Any]:
+    """The question of `lock_incidents`."""
+    mine = select(incident).where(_own, among("incident.id", "ids", is_postgres=is_postgres))
+    return mine.order_by(incident.c.id).with_for_update(skip_locked=not waits)
 
 
 @cache

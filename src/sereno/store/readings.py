@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from sereno.domain.arrays import micros_of
 from sereno.domain.changes import ChangeKind
@@ -19,10 +19,9 @@ from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, w
 from sereno.store.records import Appended, FoundFlags, StoredRows
 from sereno.store.schema import asset
 from sereno.store.superseding import keep_superseded
+from sereno.store.together import among
 
 __all__ = ["ReadingSession"]
-
-MAX_IDS_IN_QUERY = 1000
 
 MAX_ROWS_AT_ONCE = 20_000
 """Rows of a batch that are compared with what is stored at a time."""
@@ -214,16 +213,15 @@ class ReadingSession(ColumnSession):
         Returns:
             Those that only a simulator has written so far.
         """
-        query = select(asset.c.id, asset.c.is_simulated).with_for_update(key_share=True).order_by(asset.c.id)
-        mine = query.where(asset.c.organization_id == self._organization_id)
-        known: dict[int, bool] = {}
-        for start in range(0, len(asset_ids), MAX_IDS_IN_QUERY):
-            chunk = sorted(asset_ids)[start : start + MAX_IDS_IN_QUERY]
-            known |= dict(self._connection.execute(mine.where(asset.c.id.in_(chunk))).all())
+        known = self._origins
+        unlocked = asset_ids if self._is_postgres else [one for one in asset_ids if one not in known]
+        if unlocked:
+            locked = _LOCKED[self._is_postgres]
+            known |= dict(self._connection.execute(locked, self._of_mine(sorted(unlocked))).all())
         self._own_assets.update(known)
         for asset_id in asset_ids:
             self._check_asset(asset_id)
-        return {asset_id for asset_id, is_simulated in known.items() if is_simulated}
+        return {asset_id for asset_id in asset_ids if known[asset_id]}
 
     def _note_origin(self, asset_id: int, *, is_simulated: bool) -> None:
         """An asset counts as simulated while nothing but a simulator has given it a value."""
@@ -231,6 +229,7 @@ class ReadingSession(ColumnSession):
             return
         change = update(asset).where(asset.c.id == asset_id).values(is_simulated=is_simulated)
         self._connection.execute(change)
+        self._origins[asset_id] = is_simulated
 
     def _write(self, table: ReadingTable, signals: Sequence[str], merged: Mapping[int, Merged]) -> None:
         new = [(asset_id, one.new) for asset_id, one in merged.items() if len(one.new)]
@@ -239,6 +238,15 @@ class ReadingSession(ColumnSession):
         touched = [(asset_id, one.touched) for asset_id, one in merged.items() if len(one.touched)]
         if touched:
             upsert_rows(self._connection, TableRows.collect(table, signals, touched, with_all_quality=True))
+
+
+_LOCKED = tuple(
+    select(asset.c.id, asset.c.is_simulated)
+    .with_for_update(key_share=True)
+    .order_by(asset.c.id)
+    .where(asset.c.organization_id == bindparam("mine"), among("asset.id", "ids", is_postgres=is_postgres))
+    for is_postgres in (False, True)
+)
 
 
 def _parts_of(

@@ -1,10 +1,10 @@
 """What every topic of a transaction stands on: the connection and whose data it sees."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sereno.domain.changes import ChangeKind
@@ -13,7 +13,7 @@ from sereno.domain.incidents import Incident
 from sereno.domain.signals import AssetKey
 from sereno.store import schema
 from sereno.store.records import Recorded
-from sereno.store.together import unindexed
+from sereno.store.together import among, listed, unindexed
 
 __all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
 
@@ -60,6 +60,8 @@ class Session:
         self._organization_id = organization_id
         self._store = store
         self._own_assets: set[int] = set()
+        self._origins: dict[int, bool] = {}
+        """Whether only a simulator has written an asset, of those that were looked up."""
         self._asset_keys: dict[int, AssetKey] = {}
         self.recorded: list[Recorded] = []
         self.noted: dict[tuple[ChangeKind, str], dict[str, object]] = {}
@@ -102,24 +104,26 @@ class Session:
 
     def _check_assets(self, asset_ids: Iterable[int]) -> None:
         """Refuse assets of which one is not of this organization."""
-        unknown = sorted(set(asset_ids) - self._own_assets)
-        table = schema.asset.c
-        query = select(table.id).where(table.organization_id == self._organization_id)
-        for start in range(0, len(unknown), MAX_IDS_IN_QUERY):
-            some = unknown[start : start + MAX_IDS_IN_QUERY]
-            self._own_assets.update(self._connection.execute(query.where(table.id.in_(some))).scalars())
-        for asset_id in unknown:
+        unknown = set(asset_ids) - self._own_assets
+        if not unknown:
+            return
+        query = _OWN_ASSETS[self._is_postgres]
+        self._own_assets.update(self._connection.execute(query, self._of_mine(unknown)).scalars())
+        for asset_id in sorted(unknown):
             if asset_id not in self._own_assets:
                 raise NotFound(what="asset", id=asset_id, hint="")
+
+    def _of_mine(self, ids: Collection[int] | Collection[str], **others: object) -> dict[str, object]:
+        """Parameters: the organization as `mine`, and a list as `ids`."""
+        return {"mine": self._organization_id, "ids": listed(ids, is_postgres=self._is_postgres), **others}
 
     def _check_incidents(self, *incident_ids: str) -> None:
         """Refuse incidents that are not of this organization."""
         unknown = set(incident_ids) - set(self._incidents)
         if not unknown:
             return
-        table = schema.incident.c
-        query = select(table.id).where(unindexed(table.organization_id) == self._organization_id)
-        found = set(self._connection.execute(query.where(table.id.in_(unknown))).scalars())
+        query = _OWN_INCIDENTS[self._is_postgres]
+        found = set(self._connection.execute(query, self._of_mine(unknown)).scalars())
         for incident_id in unknown:
             if incident_id not in found:
                 raise NotFound(what="incident", id=incident_id, hint="")
@@ -144,6 +148,23 @@ class Session:
 
     def _failure(self, detail: str) -> StoreError:
         return StoreError(store=self._store, detail=detail)
+
+
+# Kept, because to build a statement takes longer than to run it: of SQLite, and of PostgreSQL.
+_OWN_ASSETS = tuple(
+    select(schema.asset.c.id).where(
+        schema.asset.c.organization_id == bindparam("mine"),
+        among("asset.id", "ids", is_postgres=is_postgres),
+    )
+    for is_postgres in (False, True)
+)
+_OWN_INCIDENTS = tuple(
+    select(schema.incident.c.id).where(
+        unindexed(schema.incident.c.organization_id) == bindparam("mine"),
+        among("incident.id", "ids", is_postgres=is_postgres),
+    )
+    for is_postgres in (False, True)
+)
 
 
 @lru_cache(maxsize=64)

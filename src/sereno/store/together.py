@@ -4,15 +4,15 @@ The question has the same text however many assets there are, so databases and d
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
 
-from sqlalchemy import CTE, Column, ColumnElement, Integer, text
+from sqlalchemy import CTE, Column, ColumnElement, Integer, TextClause, text
 
 from sereno.store.column_types import Instant, to_microseconds
 
-__all__ = ["ALWAYS", "since_parameters", "unindexed", "wanted_since"]
+__all__ = ["ALWAYS", "among", "listed", "since_parameters", "unindexed", "wanted_since"]
 
 ALWAYS = datetime(2, 1, 1, tzinfo=UTC)
 """Before all that is stored, and far enough from the end of the calendar for every time zone."""
@@ -32,6 +32,22 @@ def unindexed(column: Column[int]) -> ColumnElement[int]:
     up a few by their ids.
     """
     return column + 0
+
+
+@cache
+def among(column: str, name: str, *, is_postgres: bool) -> TextClause:
+    """The condition that a column, with the name of its table, is one of a list: the parameter `name`.
+
+    The text is the same however long the list is, so nobody has to read it again.
+    """
+    if not is_postgres:
+        return text(f"{column} IN (SELECT value FROM json_each(:{name}))")
+    return text(f"{column} = ANY(:{name})")
+
+
+def listed(values: Collection[int] | Collection[str], *, is_postgres: bool) -> object:
+    """A list as the parameter of `among`."""
+    return list(values) if is_postgres else json.dumps(list(values))
 
 
 @cache

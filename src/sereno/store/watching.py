@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, func, literal, select, union_all, update
+from sqlalchemy import Select, bindparam, case, delete, func, select, union_all, update
 
 from sereno.domain.changes import ChangeKind
 from sereno.domain.judgement import Detection
@@ -14,7 +14,7 @@ from sereno.store.codec import detection_columns, detection_of
 from sereno.store.records import StoredDetection, WatchState
 from sereno.store.schema import asset, detection, site, watch_checkpoint, watch_state
 from sereno.store.session import Session, Upsert, upsert_of
-from sereno.store.together import ALWAYS, since_parameters, wanted_since
+from sereno.store.together import ALWAYS, among, listed, since_parameters, wanted_since
 
 __all__ = ["WatchSession"]
 
@@ -58,17 +58,11 @@ class WatchSession(Session):
         Returns:
             How many assets were judged as far.
         """
-        mine = select(asset.c.id).where(asset.c.organization_id == self._organization_id)
-        state, n_asked = watch_state.c, 0
+        n_asked = 0
         for instant in sorted(set(first.values())):
             ids = sorted(one for one, at in first.items() if at == instant)
-            given = literal(instant, state.again_from.type)
-            asked = case((state.again_from < given, state.again_from), else_=given)
-            change = update(watch_state).where(state.detector == detector, state.last_ts >= instant)
-            for start in range(0, len(ids), MAX_IDS_IN_QUERY):
-                some = state.asset_id.in_(ids[start : start + MAX_IDS_IN_QUERY])
-                of_some = change.where(some, state.asset_id.in_(mine)).values(again_from=asked)
-                n_asked += self._connection.execute(of_some).rowcount
+            given = self._of_mine(ids, of_detector=detector, instant=instant)
+            n_asked += self._connection.execute(_ASK_AGAIN[self._is_postgres], given).rowcount
         return n_asked
 
     def asked_again(self, detector: str, *, limit: int) -> list[int]:
@@ -94,11 +88,11 @@ class WatchSession(Session):
         given = since_parameters(instants, is_postgres=self._is_postgres)
         query = _checkpoints_before(is_postgres=self._is_postgres)
         found: dict[int, WatchState] = {}
-        for detector in detectors if instants else ():
-            for asset_id, *rest in self._connection.execute(query, given | {"detector": detector}):
-                one, known = WatchState(*rest), found.get(asset_id)
-                if known is None or _last_ts(one) > _last_ts(known):
-                    found[asset_id] = one
+        which = given | {"detectors": listed(detectors, is_postgres=self._is_postgres)}
+        for asset_id, *rest in self._connection.execute(query, which) if instants else ():
+            one, known = WatchState(*rest), found.get(asset_id)
+            if known is None or _last_ts(one) > _last_ts(known):
+                found[asset_id] = one
         return found
 
     def save_checkpoints(self, asset_id: int, detector: str, states: Sequence[WatchState]) -> None:
@@ -231,6 +225,19 @@ _DROP_CHECKPOINTS = delete(watch_checkpoint).where(
 _DROP_STATES = delete(watch_state).where(
     watch_state.c.asset_id == bindparam("asset_id"), watch_state.c.detector == bindparam("detector")
 )
+_again_from = watch_state.c.again_from
+_asked = bindparam("instant", type_=_again_from.type)
+_ASK_AGAIN = tuple(
+    update(watch_state)
+    .where(
+        watch_state.c.detector == bindparam("of_detector"),
+        watch_state.c.last_ts >= _asked,
+        among("watch_state.asset_id", "ids", is_postgres=is_postgres),
+        watch_state.c.asset_id.in_(select(asset.c.id).where(asset.c.organization_id == bindparam("mine"))),
+    )
+    .values(again_from=case((_again_from < _asked, _again_from), else_=_asked))
+    for is_postgres in (False, True)
+)
 _IDENTITY = ("asset_id", "check", "started_at")
 _MINE = ("organization_id", "asset_id")
 
@@ -246,16 +253,18 @@ def _checkpoints_before(*, is_postgres: bool) -> Select[Any]:
         select(func.max(other.last_ts, type_=other.last_ts.type))
         .where(
             other.asset_id == wanted.c.asset_id,
-            other.detector == bindparam("detector"),
+            other.detector == table.detector,
             other.last_ts < wanted.c.since,
         )
-        .correlate(wanted)
+        .correlate(wanted, watch_checkpoint)
         .scalar_subquery()
     )
     return (
         select(table.asset_id, table.last_ts, table.memory, table.model)
         .join_from(wanted, watch_checkpoint, table.asset_id == wanted.c.asset_id)
-        .where(table.detector == bindparam("detector"), table.last_ts == newest)
+        .where(
+            among("watch_checkpoint.detector", "detectors", is_postgres=is_postgres), table.last_ts == newest
+        )
     )
 
 
