@@ -82,6 +82,7 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
+from sereno.flows.predicting import Prediction, Predictor
 from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain, retain_in_batches
 from sereno.flows.recalibration import (
     Recalibration,
@@ -154,6 +155,7 @@ class Workspace:
         self._store = store
         self._models = ModelShelf(setup, store)
         self._records = RecordPath(setup, store, self._models)
+        self._predictor = Predictor(setup, store)
         self._book = IncidentBook(store, setup.profiles, lambda: self.settings.tariff)
         self._names = NameBook(setup, store)
         self._changes = ChangeFeed(store)
@@ -388,6 +390,16 @@ class Workspace:
         if not found:
             raise ForecastMissing(asset=str(about))
         return found[0]
+
+    def predict(
+        self, instant: datetime, weather: Mapping[str, float], *, site: str | None = None
+    ) -> Prediction:
+        """The loads of a site at any instant, from the forecaster that was last learnt; see `Predictor`."""
+        return self._predictor.predict(instant, weather, site=site)
+
+    def forecaster_path(self) -> Path | None:
+        """The forecaster that `predict` answers from; None without one that can be used."""
+        return self._predictor.path()
 
     def segment(
         self, *, profile: str | None = None, before: datetime | None = None, is_refit: bool = True
