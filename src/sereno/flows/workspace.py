@@ -70,7 +70,7 @@ from sereno.flows.forecasting import (
 )
 from sereno.flows.health import WAITED_FOR, Health, health_of, told_since
 from sereno.flows.incident_lists import IncidentBook, IncidentQuery
-from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
+from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.intake import Intake
 from sereno.flows.jobs import JobRunner
@@ -133,6 +133,7 @@ from sereno.store import (
     Transaction,
 )
 from sereno.store.forecasts import StoredForecast
+from sereno.store.incident_pages import Order
 from sereno.store.scrubbing import scrub
 
 __all__ = ["Workspace"]
@@ -156,7 +157,7 @@ class Workspace:
         self._models = ModelShelf(setup, store)
         self._records = RecordPath(setup, store, self._models)
         self._predictor = Predictor(setup, store)
-        self._book = IncidentBook(store, setup.profiles, lambda: self.settings.tariff)
+        self._book = IncidentBook(store, setup.incident_profiles, lambda: self.settings.tariff)
         self._names = NameBook(setup, store)
         self._changes = ChangeFeed(store)
         self._jobs = JobRunner(
@@ -1370,9 +1371,16 @@ class Workspace:
         """An abnormal row in one sentence; empty for a normal one."""
         return self._records.describe(row)
 
-    def find_incidents(self, query: IncidentQuery) -> list[IncidentView]:
-        """The incidents that fit, in the order that was asked for; read anew only after something changed."""
-        return self._book.find(query, self.now())
+    def find_incidents(
+        self,
+        query: IncidentQuery,
+        *,
+        after: Sequence[object] | None = None,
+        limit: int | None = None,
+        shown: Callable[[str], str] = str,
+    ) -> list[IncidentView]:
+        """The incidents that fit, in the order that was asked for; see `IncidentBook.find`."""
+        return self._book.find(query, self.now(), after=after, limit=limit, shown=shown)
 
     def assets(self, *, site: str | None = None, profile: str | None = None) -> list[StoredAsset]:
         """The assets of a site, of a profile, or all, sorted by profile, site and asset."""
