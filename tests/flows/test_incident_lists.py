@@ -112,7 +112,7 @@ def everything(store: Store, query: IncidentQuery, tariff: Tariff | None = PRICE
     with store.read() as tx:
         views = find_incidents(tx, PROFILES, tariff)
     return sorted(
-        (view for view in views if fits(query, view, NOW, str)), key=lambda view: rank(view, query.order)
+        (view for view in views if fits(query, view, NOW)), key=lambda view: rank(view, query.order)
     )
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from sereno.domain.incidents import Incident
+from sereno.domain.masking import is_in
 from sereno.domain.ranking import Lost, lost_of
 from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.exports import Cell, TableFormat, write_table
@@ -23,12 +24,8 @@ _CHUNK = 200
 """Incidents that are read at once where the database cannot say which of them fit."""
 
 
-def fits(query: IncidentQuery, view: IncidentView, now: datetime, shown: Callable[[str], str]) -> bool:
-    """Whether an incident is one of those that are asked for.
-
-    Args:
-        shown: A text as who asks may read it: what is hidden from them is not found either.
-    """
+def fits(query: IncidentQuery, view: IncidentView, now: datetime) -> bool:
+    """Whether an incident is one of those that are asked for."""
     incident = view.incident
     is_within = (query.since is None or incident.ended_at is None or incident.ended_at >= query.since) and (
         query.until is None or incident.started_at < query.until
@@ -48,7 +45,7 @@ def fits(query: IncidentQuery, view: IncidentView, now: datetime, shown: Callabl
     }
     if any(getattr(query, name) not in (None, value) for name, value in facts.items()):
         return False
-    return query.text is None or query.text.casefold() in shown(_words(view)).casefold()
+    return query.text is None or is_in(query.text, _words(view))
 
 
 def rank(view: IncidentView, order: Order) -> list[object]:
@@ -110,23 +107,21 @@ class IncidentBook:
         *,
         after: Sequence[object] | None = None,
         limit: int | None = None,
-        shown: Callable[[str], str] = str,
     ) -> list[IncidentView]:
         """Those that fit, in the order that was asked for.
 
         Args:
             after: Place in the list after which the page begins, as `rank` gives it.
             limit: Most that a page holds; all when None.
-            shown: See `fits`.
         """
         with self._store.read() as tx:
             going_on = [
                 view
                 for view in self._current(tx)
-                if fits(query, view, now, shown) and (after is None or rank(view, query.order) > list(after))
+                if fits(query, view, now) and (after is None or rank(view, query.order) > list(after))
             ]
             going_on.sort(key=lambda view: rank(view, query.order))
-            over = self._over(tx, query, now, after, limit, shown)
+            over = self._over(tx, query, now, after, limit)
             merged = heapq.merge(going_on, over, key=lambda view: rank(view, query.order))
             return self._explained(tx, list(islice(merged, limit)))
 
@@ -146,7 +141,6 @@ class IncidentBook:
         now: datetime,
         after: Sequence[object] | None,
         limit: int | None,
-        shown: Callable[[str], str],
     ) -> Iterator[IncidentView]:
         """What is over and fits, in order, read in portions as it is taken."""
         if query.condition == "active":
@@ -158,7 +152,7 @@ class IncidentBook:
         while True:
             found = tx.cleared_incidents(query, now=now, prices=prices, after=after, limit=portion)
             views = self._views(tx, found)
-            yield from (view for view in views if fits(query, view, now, shown))
+            yield from (view for view in views if fits(query, view, now))
             if len(found) < portion:
                 return
             after = rank(views[-1], query.order)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sereno.domain.masking import has_words
 from sereno.domain.signals import AssetKey
 from sereno.flows.workspace import Workspace
 
@@ -65,12 +66,9 @@ def qualities_of(
     Args:
         text: Words that all stand in the name of the asset.
     """
-    words = text.casefold().split()
-    assets = [
-        one
-        for one in workspace.assets(profile=profile or None)
-        if all(word in str(one.key).casefold() for word in words)
-    ][:MOST_ASSETS]
+    assets = [one for one in workspace.assets(profile=profile or None) if has_words(text, str(one.key))][
+        :MOST_ASSETS
+    ]
     found = []
     for asset in assets:
         for row in workspace.quality([asset], days=days):

@@ -479,6 +479,10 @@ class Workspace:
         """
         return self._records.judge_records(records, units)
 
+    def judge_each(self, records: Sequence[Mapping[str, object]]) -> tuple[list[RowJudgement | None], Batch]:
+        """As `score_records`, with None for what cannot be used; and what was understood of the records."""
+        return self._records.judge_each(records)
+
     def add_records(
         self, records: Sequence[Mapping[str, object]], *, units: Mapping[str, str] | None = None
     ) -> list[RowJudgement | None]:
@@ -1377,10 +1381,9 @@ class Workspace:
         *,
         after: Sequence[object] | None = None,
         limit: int | None = None,
-        shown: Callable[[str], str] = str,
     ) -> list[IncidentView]:
         """The incidents that fit, in the order that was asked for; see `IncidentBook.find`."""
-        return self._book.find(query, self.now(), after=after, limit=limit, shown=shown)
+        return self._book.find(query, self.now(), after=after, limit=limit)
 
     def assets(self, *, site: str | None = None, profile: str | None = None) -> list[StoredAsset]:
         """The assets of a site, of a profile, or all, sorted by profile, site and asset."""

@@ -17,9 +17,11 @@ from sereno.api.bodies import JSON, read_body, records_in
 from sereno.api.context import LoopbackCall
 from sereno.api.problems import language_of
 from sereno.api.routes.readings import PROBLEMS
+from sereno.api.verdicts import why_lost
 from sereno.api.waiting import turn_of
 from sereno.domain.errors import InvalidRecord, ModelError
 from sereno.domain.guide import guide_score
+from sereno.domain.issues import QuarantinedRow
 from sereno.domain.time import isoformat
 from sereno.domain.version import VERSION
 from sereno.flows.condition import resident_bytes
@@ -116,8 +118,10 @@ async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
     receipt = await turn_of(call.service.intake(call.principal.organization).submit(submission))
     row = receipt.rows[0]
     if row is None:
-        reason = receipt.quarantined[0].reason if receipt.quarantined else "read.broken_row"
-        raise InvalidRecord(detail=f"it has no usable time or value ({reason})")
+        lost = receipt.quarantined[0] if receipt.quarantined else QuarantinedRow(1, "read.broken_row", "")
+        raise InvalidRecord(
+            detail=f"it has no usable time or value ({why_lost(lost, receipt.issues, language_of(request))})"
+        )
     figures: PredictionFigures = request.app.state.predictions
     figures.add(time.perf_counter() - began, call.workspace.now())
     score = guide_score(row.score / row.threshold)
