@@ -17,7 +17,7 @@ from tests.support.builders import MADRID, a_roof, a_workspace, readings_of, wri
 NUMBER, PERSON = "ES0021000000000001AB", "Casa Peñín"
 HIDDEN = (NUMBER, NUMBER[2:14], PERSON, "Peñín")
 SETTINGS = """\
-privacy: {names: ["Casa *"]}
+privacy: {names: ["Casa*"]}
 exports: {pseudonyms: true}
 logging: {level: info, file: logs/sereno.log}
 receivers: {guardia: {kind: files, options: {folder: told}}}
