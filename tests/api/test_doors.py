@@ -7,15 +7,6 @@ import pytest
 from tests.api.serving import served
 from tests.api.test_readings import a_record, stored_rows
 
-WEATHER = {
-    "Temperature": 21.5,
-    "Humidity": 60.0,
-    "WindSpeed": 2.5,
-    "GeneralDiffuseFlows": 120.0,
-    "DiffuseFlows": 90.0,
-    "Timestamp": "2017-06-01T12:00:00",
-}
-
 
 def test_procesar_stores_and_answers_with_the_fields_of_the_first_system(tmp_path: Path) -> None:
     record = {
@@ -55,15 +46,6 @@ def test_procesar_wants_one_record_with_a_time(tmp_path: Path, body: object) -> 
 
     assert answer.status_code == 422
     assert answer.json()["code"] in {"record.invalid", "request.unreadable"}
-
-
-def test_predict_is_refused_until_there_are_forecasts(tmp_path: Path) -> None:
-    with served(tmp_path) as client:
-        answer = client.post("/predict", json=WEATHER)
-        wrong = client.post("/predict", json=WEATHER | {"Humidity": 130})
-
-    assert (answer.status_code, answer.json()["code"]) == (503, "request.not_yet")
-    assert wrong.status_code == 422
 
 
 def test_root_is_json_for_programs_and_a_page_for_people(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Who may not see supply-point numbers and personal names gets pseudonyms, whichever route they ask."""
 
 import base64
+import html
 import io
 import json
 import re
@@ -10,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.dependencies.utils import get_flat_params
 
 from sereno.api.app import create_app
 from sereno.console import mount_static
@@ -32,7 +34,18 @@ V1 = "/api/v1"
 NUMBER = "ES0021000000000001AB"
 SPACED = "ES 0031 4054 1234 5678 YZ"
 PERSON = "Casa Peñín & Díaz"
-HIDDEN = (NUMBER, SPACED, SPACED.replace(" ", ""), PERSON, "Peñín", "Peñ", r"Pe\u00f1", "Pe%C3%B1")
+HIDDEN = (
+    NUMBER,
+    SPACED,
+    SPACED.replace(" ", ""),
+    NUMBER[2:13],
+    "4054 1234",
+    PERSON,
+    "Peñín",
+    "Peñ",
+    r"Pe\u00f1",
+    "Pe%C3%B1",
+)
 SETTINGS = """\
 tariff: {currency: EUR, prices: {kWh: 0.2}}
 privacy: {names: ["Casa *"]}
@@ -243,6 +256,60 @@ def test_what_is_written_by_pseudonym_is_of_the_site(asked: Asked) -> None:
 
     assert made.json()["matcher"]["site"] == pseudonym
     assert PERSON in [one["matcher"].get("site") for one in seen if one["id"] == made.json()["id"]]
+
+
+def _searches(client: httpx.Client, app: FastAPI) -> list[str]:
+    """Every address that can be searched by a text, out of the routes and of the forms of the pages."""
+    found = []
+    for route in routes_of(app):
+        if requirement_of(route) is None or "GET" not in route.methods or "{" in route.path:
+            continue
+        named = any(one.name == "text" for one in get_flat_params(route.dependant))
+        page = None if named else _look(client, route.path)
+        if named or (page is not None and page.is_stream_consumed and 'name="text"' in page.text):
+            found.append(route.path)
+    return sorted(set(found))
+
+
+def _found_by(client: httpx.Client, address: str, text: str) -> str:
+    """What a search gives, without what repeats the question, or differs from answer to answer."""
+    days = {"from": "2024-01-01", "to": "2025-01-01"} if address.startswith("/console") else {}
+    answer = client.get(address, params={"text": text, **days})
+    assert answer.status_code == 200, address
+    ways = {text, quote(text), quote_plus(text), html.escape(text), text.casefold()}
+    ways |= {quote(one) for one in ways}  # an address in an address, to come back to
+    said = answer.text
+    for way in sorted(ways, key=len, reverse=True):
+        said = said.replace(way, "")
+    return re.sub(r'nonce="[^"]*"|csrf[^>]*>|p-[0-9a-f]{12}', "", said)
+
+
+def test_no_search_tells_of_what_is_hidden_part_by_part(asked: Asked) -> None:
+    app = create_app(asked.service)
+    _with_console(app)
+    searches = _searches(asked.sees, app)
+    assert {f"{V1}/incidents", "/console/incidents", "/console/quality"} <= set(searches)
+    guessed, n_found = [], 0
+
+    for address in searches:
+        for part in (NUMBER[:14], SPACED[8:17], PERSON[:9], PERSON[-4:]):
+            nothing = "~" * len(part)
+            if _found_by(asked.masked, address, part) != _found_by(asked.masked, address, nothing):
+                guessed.append((address, part))
+            n_found += _found_by(asked.sees, address, part) != _found_by(asked.sees, address, nothing)
+
+    assert guessed == []
+    assert n_found >= 3 * len(searches)
+
+
+def test_a_search_by_pseudonym_finds(asked: Asked) -> None:
+    for name in (NUMBER, PERSON):
+        pseudonym = asked.workspace.pseudonyms().of(name)
+
+        found = asked.masked.get(f"{V1}/incidents", params={"text": pseudonym}).json()["items"]
+
+        assert found
+        assert {one["site"] for one in found} == {pseudonym}
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer srn_nobody"}], ids=["no key", "wrong key"])

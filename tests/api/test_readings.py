@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,41 @@ def test_verdicts_say_what_is_thought_of_each_record(tmp_path: Path) -> None:
     good, unusable, bad = answer.json()["verdicts"]
     assert (good["is_abnormal"], unusable, bad["kind"]) == (False, None, "physics")
     assert [row["is_abnormal"] for row in judged.json()["judged"]] == [False, True]
+
+
+def of_tomorrow() -> dict[str, object]:
+    """A record whose day has not come, wherever the clock of its writer stands."""
+    day = datetime.now(UTC) + timedelta(days=3)
+    return a_record(1) | {"Fecha": f"{day:%d.%m.%Y}"}
+
+
+def test_records_of_the_future_are_quarantined_and_the_others_judged(tmp_path: Path) -> None:
+    broken, dateless = a_record(2, **{EXPORT: 900.0}), a_record(3, Fecha="nunca")
+
+    with served(tmp_path) as client:
+        answer = client.post("/api/v1/score", json=[of_tomorrow(), a_record(1), dateless, broken])
+        stored = post(client, [of_tomorrow(), a_record(1)], params={"verdicts": "true"})
+
+    said = answer.json()
+    assert (answer.status_code, said["rows"], said["abnormal"]) == (200, 2, 1)
+    assert [(one["line"], one["reason"]) for one in said["quarantined"]] == [
+        (1, "quality.future"),
+        (3, "read.broken_row"),
+    ]
+    assert [one["code"] for one in said["issues"] if "future" in one["message"]] == ["quality.future"]
+    assert [one["reason"] for one in stored.json()["quarantined"]] == ["quality.future"]
+    assert [one is None for one in stored.json()["verdicts"]] == [True, False]
+    assert stored_rows(tmp_path) == 1
+
+
+@pytest.mark.parametrize("path", ["/api/v1/score", "/procesar"])
+def test_a_record_of_the_future_alone_is_refused_with_a_reason(tmp_path: Path, path: str) -> None:
+    with served(tmp_path) as client:
+        answer = client.post(path, json=of_tomorrow(), headers={"Accept-Language": "es"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "record.invalid")
+    assert "en el futuro" in answer.json()["detail"]
+    assert stored_rows(tmp_path) == 0
 
 
 def test_judging_alone_stores_nothing(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ EVENT_STREAM = "text/event-stream"
 WORKS = f"POST {V1}/jobs"
 """Begins processes: what it has begun is ended at once."""
 
-NOT_YET = {"forecast.missing", "model.missing", "request.not_yet"}
+NOT_YET = {"forecast.missing", "forecaster.missing", "model.missing"}
 """Codes of the 503 that say what is not there yet."""
 
 

@@ -30,6 +30,16 @@ def test_a_number_is_found_wherever_it_stands(number: str, around: str) -> None:
     assert MASK.text(around.format(number)) == around.format(NAMES.of(plain))
 
 
+@pytest.mark.parametrize("length", range(14, 25))
+@pytest.mark.parametrize("around", ["Total {}", "'{}'", "&#39;43: Total {}&#39;", '"\\n{}…"'])
+def test_a_number_that_was_cut_short_is_hidden_too(length: int, around: str) -> None:
+    cut = "ES 0031 4054 1234 5678 YZ"[:length].rstrip()
+    expected = re.escape(around).replace(r"\{\}", "p-[0-9a-f]{12}")
+
+    assert re.fullmatch(expected, MASK.text(around.format(cut)))
+    assert NAMES.text(f"Total {cut}") == f"Total {NAMES.of(cut)}"
+
+
 @pytest.mark.parametrize("text", ["ES0021", "IES0021 0000", "2024-01-01T00:00:00Z", "0021000000000001"])
 def test_what_is_no_number_stays(text: str) -> None:
     assert MASK.text(text) == text

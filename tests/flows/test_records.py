@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -231,3 +232,16 @@ def test_file_is_judged_without_being_stored(
 def test_record_of_text_alone_is_refused(judged_daily: Workspace) -> None:
     with pytest.raises(InvalidRecord):
         judged_daily.score_records([{"Fecha": "15.01.2025", "Generación total": "mucho"}])
+
+
+def test_records_of_the_future_are_neither_judged_nor_stored(
+    judged_daily: Workspace, daily_windows: list[Window]
+) -> None:
+    record = _record(daily_windows[0], 240)
+    late = record | {"Fecha": f"{judged_daily.now() + timedelta(days=3):%d.%m.%Y}"}
+
+    (nothing,) = judged_daily.add_records([late], units=UNITS)
+
+    assert nothing is None
+    with pytest.raises(InvalidRecord, match=r"quality\.future"):
+        judged_daily.score_records([record, late], units=UNITS)

@@ -1,9 +1,7 @@
 """Promise: a bad day is answered with problems that say what to do, and nothing is half-written."""
 
 import json
-import shutil
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from sereno.flows.service import Service
 from tests.api.serving import key_for, listening
 from tests.journeys.test_serving import a_record, is_ready, serving
 from tests.journeys.worlds import declare
+from tests.support.disks import fill_disk, small_disk
 from tests.support.postgres import fresh_database
 from tests.support.processes import free_port, wait_until
 from tests.support.relay import relayed
@@ -78,23 +77,14 @@ def problem_of(answer: httpx.Response, status: int) -> dict[str, Any]:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no small disk can be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", DISK_BYTES) as folder:
+        yield folder
 
 
 def fill(disk: Path) -> Path:
     """Leave almost no room on a disk."""
     ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        for _ in range((shutil.disk_usage(disk).free - LEFT_BYTES) // 4096):
-            file.write(b"x" * 4096)
+    fill_disk(ballast, leave=LEFT_BYTES)
     return ballast
 
 

@@ -13,6 +13,7 @@ from sereno.flows import room
 from sereno.flows.room import RoomLook
 from sereno.flows.workspace import Workspace
 from tests.journeys.worlds import declare, roofs, write_months
+from tests.support.disks import fill_disk, small_disk
 from tests.support.processes import environment, sereno, start_sereno, wait_until
 from tests.support.stores import count, differences, dump, sqlite_address
 
@@ -23,23 +24,8 @@ LEFT_BYTES = 120_000
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no small disk can be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def _fill(ballast: Path) -> None:
-    """Leave only a little room on the disk."""
-    size = shutil.disk_usage(ballast.parent).free - LEFT_BYTES
-    with ballast.open("wb") as file:
-        for _ in range(size // 4096):
-            file.write(b"x" * 4096)
+    with small_disk(tmp_path / "disk", DISK_BYTES) as folder:
+        yield folder
 
 
 def test_full_disk_is_waited_for_and_nothing_is_lost(disk: Path, tmp_path: Path) -> None:
@@ -53,7 +39,7 @@ def test_full_disk_is_waited_for_and_nothing_is_lost(disk: Path, tmp_path: Path)
         opened.ingest(*files, judge=True)
     n_before = count(sqlite_address(workspace), "file_ledger")
     (tmp_path / "inbox").mkdir()
-    _fill(disk / "ballast")
+    fill_disk(disk / "ballast", leave=LEFT_BYTES)
     watch = start_sereno("watch", tmp_path / "inbox", "--interval", 0.1, workspace=workspace)
     try:
         assert watch.stderr is not None
@@ -82,7 +68,7 @@ def test_command_on_a_full_disk_says_so_and_can_be_repeated(disk: Path, tmp_path
     with Workspace.open(workspace) as opened:
         opened.ingest(files[0])
     before = dump(sqlite_address(workspace))
-    _fill(disk / "ballast")
+    fill_disk(disk / "ballast", leave=LEFT_BYTES)
 
     refused = sereno("ingest", files[1], "--json", workspace=workspace)
 
@@ -97,7 +83,7 @@ def test_backup_on_a_full_disk_leaves_no_archive(disk: Path, tmp_path: Path) -> 
     workspace = declare(tmp_path / "w")
     with Workspace.open(workspace) as opened:
         opened.ingest(*write_months(tmp_path / "files", roofs(months=1, sites=2)))
-    _fill(disk / "ballast")
+    fill_disk(disk / "ballast", leave=LEFT_BYTES)
 
     refused = sereno("backup", disk / "b.tar.gz", "--json", workspace=workspace)
 

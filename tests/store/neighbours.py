@@ -34,6 +34,7 @@ from sereno.store import (
     Transaction,
     WatchState,
 )
+from sereno.store.incident_pages import IncidentQuery, Prices
 from sereno.store.leases import Lease
 from sereno.store.listing import DetectionQuery, NotificationQuery
 from sereno.store.requests import AnsweredRequest
@@ -102,6 +103,11 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         detection = tx.save_detection(mine, found)
         tx.open_incident("a" * 16, "g", mine, an_event())
         tx.append_event("a" * 16, an_event(EventKind.COMMENTED, actor=SECRET, facts={"text": SECRET}))
+        over = replace(an_event(), detection=replace(found, check="over", ended_at=NOW))
+        tx.open_incident("b" * 16, "over", mine, over)
+        tx.append_event("b" * 16, replace(over, kind=EventKind.CLEARED))
+        explained = an_event(EventKind.INHIBITED, facts={"parent": "a" * 16})
+        tx.append_event("b" * 16, explained)
         state = WatchState(START, SECRET.encode(), "m")
         tx.save_watch_state(mine, "behaviour", state)
         tx.save_checkpoints(mine, "behaviour", [state])
@@ -293,6 +299,9 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "change_job.values": {"state": "cancelled"},
         "job_id": job.id,
         "query": DetectionQuery(),
+        "cleared_incidents.query": IncidentQuery(),
+        "cleared_incidents.after": None,
+        "prices": Prices(),
         "find_notifications.query": NotificationQuery(),
         "edges": [round(one.timestamp() * 1e6) for one in (START, NOW)],
         "answered.key": "q",
@@ -319,6 +328,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "causes": [found.cause],
     }
     values["children_of.parent"] = _incident(store)
+    values["earlier_incidents.one"] = values["explained_by.one"] = values["children_of.parent"]
     values.pop("parent")
     return Things(values)
 

@@ -22,6 +22,7 @@ from sereno.api.routes import (
     login,
     models,
     overview,
+    predict,
     readings,
     receivers,
     scoring,
@@ -71,6 +72,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(health.router)
     if service.role.answers:
         app.include_router(doors.router)
+        app.include_router(predict.router)
         app.include_router(login.router)
         v1 = APIRouter(prefix="/api/v1", dependencies=[KnownParameters])
         for router in _V1:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, cast
 from urllib.parse import unquote
 
@@ -15,8 +16,10 @@ from sereno.api.origin import is_local, is_same_origin
 from sereno.domain.access import DEFAULT_ORGANIZATION, Principal, Role
 from sereno.domain.audit import Act, Door, redacted, set_act
 from sereno.domain.errors import NotAuthenticated, NotPermitted, WriteNotConfirmed
+from sereno.domain.masking import Mask, set_reader
 from sereno.flows.access import LOCAL, Gate, LoggedIn, from_address
 from sereno.flows.secrets import confirmation_of, digest, fits, upload_token_of
+from sereno.flows.service import Service
 
 __all__ = [
     "CONFIRMATION_HEADER",
@@ -82,6 +85,7 @@ class Requirement:
         key = bearer.credentials if bearer is not None else header
         principal = from_address(await self._principal(request, key, cookie), request.state.address)
         request.state.principal = principal
+        set_reader(None if principal.sees_personal else partial(_mask_of, request, principal))
         if not principal.role.may(self.role):
             raise NotPermitted(
                 name=principal.name,
@@ -114,6 +118,11 @@ class Requirement:
         if self.is_open_locally and gate.settings.open_on_loopback and is_local(request.scope):
             return Principal(DEFAULT_ORGANIZATION, "loopback", self.role)
         raise NotAuthenticated
+
+
+def _mask_of(request: Request, principal: Principal) -> Mask:
+    service = cast("Service", request.app.state.service)
+    return service.workspace(principal.organization).mask()
 
 
 def key_in(request: Request) -> str | None:

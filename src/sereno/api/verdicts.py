@@ -1,11 +1,15 @@
 """What was thought of a record, as documents."""
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, Field
 
+from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.flows.records import RowJudgement
 from sereno.flows.workspace import Workspace
+from sereno.i18n.catalogue import issue_sentence
 
-__all__ = ["VerdictDocument", "verdict_document"]
+__all__ = ["VerdictDocument", "verdict_document", "why_lost"]
 
 
 class VerdictDocument(BaseModel):
@@ -30,3 +34,9 @@ class VerdictDocument(BaseModel):
 def verdict_document(row: RowJudgement, workspace: Workspace) -> VerdictDocument:
     """The document of a judgement."""
     return VerdictDocument.model_validate(row.to_json(workspace.describe(row)))
+
+
+def why_lost(row: QuarantinedRow, issues: Sequence[DataIssue], language: str) -> str:
+    """Why a record is in quarantine: in a sentence where there is one, otherwise by code and content."""
+    told = next((one for one in issues if one.code == row.reason), None)
+    return f"{row.reason}: {row.text}" if told is None else issue_sentence(told, language)

@@ -11,7 +11,7 @@ from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
 from sereno.cli.models import models_app, show_recalibrations
 from sereno.cli.notifications import notifications_app
-from sereno.cli.output import Request, say, show_json, tell_progress
+from sereno.cli.output import Request, say, set_request, show_json, tell_progress
 from sereno.cli.privacy import privacy_app
 from sereno.cli.receivers import receivers_app
 from sereno.cli.settings import config_app
@@ -100,7 +100,7 @@ def common(
         from sereno.flows.organizations import organization_folder
 
         folder = organization_folder(workspace, organization)
-    context.obj = Request(folder, as_json, lang, quiet, workspace)
+    context.obj = set_request(Request(folder, as_json, lang, quiet, workspace))
     act = current_act()
     if act is not None:
         act.action = str(context.invoked_subcommand)

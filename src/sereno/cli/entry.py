@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except cast("type[BadParameter]", BadParameter.__base__) as error:  # all that the parser refuses
         return _explain_usage(error, given)
-    except Exception as error:
+    except Exception as error:  # the outermost door: a person is told in a sentence, and gets an exit code
         if "--debug" in given:
             raise
         return _explain(error, given)

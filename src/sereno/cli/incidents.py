@@ -47,15 +47,15 @@ def list_incidents(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
 ) -> None:
     """All incidents."""
+    from sereno.flows.incident_lists import IncidentQuery
     from sereno.flows.workspace import Workspace
     from sereno.i18n.catalogue import sentence
 
     request: Request = context.obj
+    query = IncidentQuery(order=sort, condition="active" if active else None, visibility=quiet)
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        views = workspace.incidents(order=sort)
+        views = workspace.find_incidents(query, limit=limit)
         now, language = workspace.now(), workspace.language
-    views = [view for view in views if not active or view.incident.ended_at is None]
-    views = [view for view in views if quiet in {None, view.incident.visibility(now)}][:limit]
     if request.as_json:
         show_json([view.to_json(now) for view in views])
         return

@@ -3,12 +3,13 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-__all__ = ["Request", "say", "show_json", "show_table", "tell_progress"]
+__all__ = ["Request", "say", "set_request", "show_json", "show_table", "tell_progress"]
 
 _GAP = "  "
 
@@ -29,9 +30,49 @@ class Request:
     root: Path = Path()
 
 
-def show_json(document: object) -> None:
-    """The one document of a `--json` call; NaN and infinity never reach it."""
-    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
+_REQUEST: ContextVar[Request | None] = ContextVar("request", default=None)
+
+
+def set_request(request: Request) -> Request:
+    """Let what is shown from here on be shown as this call asks."""
+    _REQUEST.set(request)
+    return request
+
+
+def show_json(document: object, *, tells_names: bool = False) -> None:
+    """The one document of a `--json` call; NaN and infinity never reach it.
+
+    Who may run a command on a workspace may read its database, so nobody is kept from names here. But where
+    `exports.pseudonyms` says that names do not leave, they leave in no document either.
+
+    Args:
+        tells_names: What the document is for: which name a pseudonym stands for.
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
+    typer.echo(text if tells_names else _leaving(text))
+
+
+def _leaving(text: str) -> str:
+    request = _REQUEST.get()
+    if request is None or not _is_masked(request.workspace):
+        return text
+    from sereno.flows.workspace import Workspace
+
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        return workspace.mask().text(text)
+
+
+def _is_masked(folder: Path) -> bool:
+    """Whether a workspace that is there lets no names out; a broken one is told of by what it breaks."""
+    from sereno.domain.errors import SettingsError
+    from sereno.settings.reading import load_settings
+
+    if not folder.is_dir():
+        return False
+    try:
+        return load_settings(folder).tree.exports.pseudonyms
+    except SettingsError:
+        return False
 
 
 def say(text: str) -> None:

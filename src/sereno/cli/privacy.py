@@ -34,7 +34,7 @@ def list_sites(context: typer.Context) -> None:
         names = workspace.pseudonyms()
         rows = [{"site": site, "shown_as": names.name(site)} for site in workspace.sites()]
     if request.as_json:
-        show_json(rows)
+        show_json(rows, tells_names=True)
     else:
         show_table(rows, ["shown_as", "site"])
 

@@ -34,7 +34,7 @@
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
         ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing
-        └── NothingToForecast, StepUnsupported
+        └── ForecasterMissing, NothingToForecast, StepUnsupported
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
 fill it. The Spanish sentence lives in the catalogue under the same code.
@@ -66,6 +66,7 @@ __all__ = [
     "FileTooLarge",
     "FileUnreadable",
     "ForecastMissing",
+    "ForecasterMissing",
     "ForecasterMisconfigured",
     "ForecasterUnknown",
     "HeadersTooLarge",
@@ -435,13 +436,6 @@ class RoleNeedsServer(UsageError):
         "The role '{role}' needs a store that several processes share, and that of {workspace} is embedded. "
         "Name a PostgreSQL address under `store.url`, or serve with --role all."
     )
-
-
-class NotYet(UsageError):
-    """A door that is there before what it leads to."""
-
-    code = "request.not_yet"
-    template = "{feature} is not part of this version. {hint}"
 
 
 class Busy(SerenoError):
@@ -890,6 +884,16 @@ class ModelCorrupt(ModelError):
     template = (
         "'{file}' is not a sereno model or was altered: {detail}. Train again with `sereno train`; a pickle "
         "is never loaded."
+    )
+
+
+class ForecasterMissing(ModelError):
+    """No forecaster of loads has been learnt."""
+
+    code = "forecaster.missing"
+    template = (
+        "There is no trained forecaster of loads in {workspace}. Ingest readings of power or energy and "
+        "learn one with `sereno forecast --profile load`."
     )
 
 

@@ -4,9 +4,12 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import cache
+from itertools import chain
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Mask", "MaskedStream"]
+__all__ = ["Mask", "MaskedStream", "has_words", "is_in", "set_reader"]
 
 _APART = r"(?:[ +_-]|%(?:25)?20|&nbsp;|\\u00a0|\u00a0)?"
 """What may stand between the groups of a number, as spaces are written in addresses and pages."""
@@ -17,16 +20,53 @@ _NUMBER = re.compile(rf"{_IBERIAN}|{_ITALIAN}", re.IGNORECASE)
 """A supply-point number wherever it stands: what comes before it may be part of `\n`, `%20` or `&gt;`."""
 
 _APARTS = re.compile(_APART)
-_BEGIN = re.compile(
-    r"(?:(?<![^\W_])|(?<=\\[bfnrt])|(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2})|(?<=\\u[0-9a-f]{4}))(?=[^\s<>{},])"
-)
+_FIRST = r"(?:(?<![^\W_])|(?<=\\[bfnrt])|(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2})|(?<=\\u[0-9a-f]{4}))"
+_BEGIN = re.compile(rf"{_FIRST}(?=[^\s<>{{}},])")
 """Where a name may begin."""
+
+_CUT_SHORT = re.compile(
+    rf"{_FIRST}(?:(?:ES|PT)(?:{_APART}\d{{4}}){{2}}(?:{_APART}\d){{1,8}}(?:{_APART}[A-Z])?"
+    rf"|IT{_APART}\d{{3}}{_APART}E{_APART}\d{{3,7}})(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+"""The beginning of such a number, as where a text was shortened."""
 
 _CONTEXT = 6
 """Characters before a place that say whether a name may begin there."""
 
 _KEY = 3
 _LONGEST_NUMBER = 160
+
+
+_READER: ContextVar[Callable[[], "Mask"] | None] = ContextVar("reader", default=None)
+
+
+def set_reader(mask: Callable[[], "Mask"] | None) -> None:
+    """Let what is searched from here on be what somebody may read.
+
+    Args:
+        mask: Gives what hides the names from them, asked once at most; None for who may see all.
+    """
+    _READER.set(None if mask is None else cache(mask))
+
+
+def is_in(text: str, said: str) -> bool:
+    """Whether a text stands in what is said, as who asks reads it; upper and lower case alike.
+
+    What is hidden is not found by a part of it, so nobody learns a number digit by digit. Its pseudonym is.
+    """
+    return _as_read(text).casefold() in _as_read(said).casefold()
+
+
+def has_words(text: str, said: str) -> bool:
+    """As `is_in`, of every word of a text; a text without words is in everything."""
+    words, read = _as_read(text).casefold().split(), _as_read(said).casefold()
+    return all(word in read for word in words)
+
+
+def _as_read(text: str) -> str:
+    mask = _READER.get()
+    return text if mask is None else mask().text(text)
 
 
 class Mask:
@@ -65,7 +105,7 @@ class Mask:
                 until = end
 
     def _numbers(self, text: str) -> Iterator[tuple[int, int, str]]:
-        for found in _NUMBER.finditer(text):
+        for found in chain(_NUMBER.finditer(text), _CUT_SHORT.finditer(text)):
             yield found.start(), found.end(), self._of_number(_APARTS.sub("", found[0]).upper())
 
     def _names(self, text: str) -> Iterator[tuple[int, int, str]]:

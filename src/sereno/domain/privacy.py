@@ -17,6 +17,12 @@ POD (IT, distributor, E, 8 digits).
 
 Source: Resolución de 19 de noviembre de 2009 (BOE-A-2009-18984), annex: structure of the CUPS.
 """
+_CUT_SHORT = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?:ES|PT)(?:[ -]?\d{4}){2}(?:[ -]?\d){1,8}(?:[ -]?[A-Z])?"
+    r"|IT[ -]?\d{3}[ -]?E[ -]?\d{3,7})(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+"""The beginning of such a number, as where a text was shortened: with what is the client's own."""
 _PREFIX = "p-"
 _DIGITS = 12
 """Of a keyed digest: two of 100,000 names share one in 1 of 50,000 organizations."""
@@ -74,7 +80,8 @@ class Pseudonyms:
             return self.of(text)
         if self._inside is not None:
             text = self._inside.sub(lambda found: self.of(found[0]), text)
-        return SUPPLY_POINT.sub(lambda found: self.of(found[0]), text)
+        text = SUPPLY_POINT.sub(lambda found: self.of(found[0]), text)
+        return _CUT_SHORT.sub(lambda found: self.of(found[0]), text)
 
     def document(self, value: object) -> object:
         """A JSON document without personal names, in its keys neither."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sereno.domain.incidents import HumanState
 from sereno.domain.judgement import Severity
+from sereno.domain.masking import has_words
 from sereno.domain.signals import AssetKey
 from sereno.flows.overview import is_late, segments_of, views_of
 from sereno.flows.workspace import Workspace
@@ -56,7 +57,7 @@ class AssetFilter:
         """Whether an asset is wanted."""
         states = {"late": row.is_late, "unlearnt": not row.model, "abnormal": bool(row.by_severity)}
         return (
-            all(word in str(row.key).casefold() for word in self.text.casefold().split())
+            has_words(self.text, str(row.key))
             and self.profile in ("", row.profile)
             and self.segment in ("", row.segment)
             and states.get(self.state, True)

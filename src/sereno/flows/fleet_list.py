@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sereno.domain.incidents import Condition
+from sereno.domain.masking import has_words
 from sereno.flows.incidents import IncidentView, worst_first
 from sereno.flows.overview import views_of
 from sereno.flows.workspace import Workspace
@@ -52,11 +53,10 @@ class IncidentFilter:
         )
 
     def _says(self, view: IncidentView, language: str) -> bool:
-        words = self.text.casefold().split()
-        if not words:
+        if not self.text.strip():
             return True
         said = f"{view.incident.asset} {view.incident.id} {view.incident.owner} {view.sentence(language)}"
-        return all(word in said.casefold() for word in words)
+        return has_words(self.text, said)
 
 
 def listed_incidents(

@@ -1,77 +1,62 @@
 """Which incidents a list shows and in which order, and where each stands in it."""
 
+import heapq
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
-from sereno.domain.signals import Profile
+from sereno.domain.incidents import Incident
+from sereno.domain.masking import is_in
+from sereno.domain.ranking import Lost, lost_of
+from sereno.domain.signals import AssetKey, Profile
 from sereno.flows.exports import Cell, TableFormat, write_table
-from sereno.flows.incidents import IncidentView, Order, cost_of, find_incidents
+from sereno.flows.incidents import IncidentView, place_of, price_of, up_to_date
 from sereno.settings.tree import Tariff
-from sereno.store import Store
+from sereno.store import Store, StoredAsset, Transaction
+from sereno.store.incident_pages import IncidentQuery, Order, Prices
 
-__all__ = ["IncidentBook", "IncidentQuery", "rank", "write_incidents"]
+__all__ = ["IncidentBook", "IncidentQuery", "fits", "rank", "write_incidents"]
+
+_CHUNK = 200
+"""Incidents that are read at once where the database cannot say which of them fit."""
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentQuery:
-    """Which incidents; what is None fits all.
-
-    Attributes:
-        severity: This or worse, 1 to 4.
-        since, until: Only those that lasted beyond `since` and began before `until`, in the time of the data.
-        text: In the sentence, the names, the cause or the owner, upper and lower case alike.
-    """
-
-    order: Order = "worst"
-    state: str | None = None
-    condition: str | None = None
-    severity: int | None = None
-    kind: str | None = None
-    cause: str | None = None
-    problem: str | None = None
-    site: str | None = None
-    asset: str | None = None
-    owner: str | None = None
-    visibility: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    text: str | None = None
-
-    def fits(self, view: IncidentView, now: datetime) -> bool:
-        """Whether an incident is one of these."""
-        incident = view.incident
-        is_within = (self.since is None or incident.ended_at is None or incident.ended_at >= self.since) and (
-            self.until is None or incident.started_at < self.until
-        )
-        if not is_within or (self.severity is not None and incident.severity < self.severity):
-            return False
-        facts = {
-            "state": incident.state.value,
-            "condition": incident.condition.value,
-            "kind": incident.kind.value,
-            "cause": incident.worst.cause,
-            "problem": view.problem,
-            "site": incident.asset.site,
-            "asset": incident.asset.asset,
-            "owner": incident.owner,
-            "visibility": incident.visibility(now),
-        }
-        if any(getattr(self, name) not in (None, value) for name, value in facts.items()):
-            return False
-        return self.text is None or self.text.casefold() in _words(view)
+def fits(query: IncidentQuery, view: IncidentView, now: datetime) -> bool:
+    """Whether an incident is one of those that are asked for."""
+    incident = view.incident
+    is_within = (query.since is None or incident.ended_at is None or incident.ended_at >= query.since) and (
+        query.until is None or incident.started_at < query.until
+    )
+    if not is_within or (query.severity is not None and incident.severity < query.severity):
+        return False
+    facts = {
+        "state": incident.state.value,
+        "condition": incident.condition.value,
+        "kind": incident.kind.value,
+        "cause": incident.worst.cause,
+        "problem": view.problem,
+        "site": incident.asset.site,
+        "asset": incident.asset.asset,
+        "owner": incident.owner,
+        "visibility": incident.visibility(now),
+    }
+    if any(getattr(query, name) not in (None, value) for name, value in facts.items()):
+        return False
+    return query.text is None or is_in(query.text, _words(view))
 
 
 def rank(view: IncidentView, order: Order) -> list[object]:
     """Where an incident stands in a list, as values that JSON can hold; smaller comes first."""
     incident = view.incident
-    cost = cost_of(incident, view.tariff)
+    lost = lost_of(incident) or Lost(0.0, "")
+    price = price_of(lost, view.tariff) or 0.0
     worst: list[object] = [
         -int(incident.severity),
         int(incident.condition.value == "cleared"),
-        -(cost[0] if cost else 0.0),
+        -(lost.amount * price),
         -sum(one.n_rows for one in incident.evidence),
         incident.started_at.timestamp(),
         incident.id,
@@ -79,7 +64,7 @@ def rank(view: IncidentView, order: Order) -> list[object]:
     if order == "newest":
         return [-incident.started_at.timestamp(), incident.id]
     if order == "cost":
-        return [-(view.cost_per_day or 0.0), *worst]
+        return [-(lost.amount / view.days_lasted * price), *worst]
     return worst
 
 
@@ -101,7 +86,11 @@ def _cell(value: object) -> Cell:
 
 
 class IncidentBook:
-    """The incidents of an organization as they stood after the last change; safe to share between threads."""
+    """The incidents of an organization, a page at a time; safe to share between threads.
+
+    What goes on is kept as it stood after the last change: its evidence grows with every batch. What is over
+    is asked of the database, which filters, sorts and cuts.
+    """
 
     def __init__(
         self, store: Store, profiles: Mapping[str, Profile], tariff: Callable[[], Tariff | None]
@@ -109,23 +98,93 @@ class IncidentBook:
         self._store, self._profiles, self._tariff = store, profiles, tariff
         self._lock = threading.Lock()
         self._read_at = -1
-        self._views: Sequence[IncidentView] = ()
+        self._active: Sequence[IncidentView] = ()
 
-    def find(self, query: IncidentQuery, now: datetime) -> list[IncidentView]:
-        """Those that fit, in the order that was asked for."""
-        found = [view for view in self._current() if query.fits(view, now)]
-        return sorted(found, key=lambda view: rank(view, query.order))
+    def find(
+        self,
+        query: IncidentQuery,
+        now: datetime,
+        *,
+        after: Sequence[object] | None = None,
+        limit: int | None = None,
+    ) -> list[IncidentView]:
+        """Those that fit, in the order that was asked for.
 
-    def _current(self) -> Sequence[IncidentView]:
-        with self._lock, self._store.read() as tx:
+        Args:
+            after: Place in the list after which the page begins, as `rank` gives it.
+            limit: Most that a page holds; all when None.
+        """
+        with self._store.read() as tx:
+            going_on = [
+                view
+                for view in self._current(tx)
+                if fits(query, view, now) and (after is None or rank(view, query.order) > list(after))
+            ]
+            going_on.sort(key=lambda view: rank(view, query.order))
+            over = self._over(tx, query, now, after, limit)
+            merged = heapq.merge(going_on, over, key=lambda view: rank(view, query.order))
+            return self._explained(tx, list(islice(merged, limit)))
+
+    def _current(self, tx: Transaction) -> Sequence[IncidentView]:
+        """What goes on."""
+        with self._lock:
             last = tx.last_change()
             if last != self._read_at:
-                self._views = find_incidents(tx, self._profiles, self._tariff())
+                self._active = self._views(tx, tx.incidents(is_active=True))
                 self._read_at = last
-            return self._views
+            return self._active
+
+    def _over(
+        self,
+        tx: Transaction,
+        query: IncidentQuery,
+        now: datetime,
+        after: Sequence[object] | None,
+        limit: int | None,
+    ) -> Iterator[IncidentView]:
+        """What is over and fits, in order, read in portions as it is taken."""
+        if query.condition == "active":
+            return
+        is_asked_of_people = query.problem is not None or query.text is not None
+        portion = _CHUNK if limit is None or is_asked_of_people else min(limit, _CHUNK)
+        tariff = self._tariff()
+        prices = Prices() if tariff is None else Prices(tariff.prices, tariff.export_price)
+        while True:
+            found = tx.cleared_incidents(query, now=now, prices=prices, after=after, limit=portion)
+            views = self._views(tx, found)
+            yield from (view for view in views if fits(query, view, now))
+            if len(found) < portion:
+                return
+            after = rank(views[-1], query.order)
+
+    def _views(self, tx: Transaction, incidents: Sequence[Incident]) -> list[IncidentView]:
+        """Incidents with the place that they are of, those that go on with their evidence as it is now."""
+        assets = self._assets(tx, incidents)
+        ids = {key: asset.id for key, asset in assets.items()}
+        places = {key: place_of(asset, self._profiles) for key, asset in assets.items()}
+        tariff = self._tariff()
+        return [IncidentView(up_to_date(tx, one, ids), places[one.asset], tariff) for one in incidents]
+
+    def _explained(self, tx: Transaction, views: Sequence[IncidentView]) -> list[IncidentView]:
+        """The same with what came before of their kind, and what they explain."""
+        incidents = [view.incident for view in views]
+        assets = self._assets(tx, incidents)
+        return [
+            replace(
+                view,
+                similar=tx.earlier_incidents(view.incident, assets[view.incident.asset].id),
+                children=tx.explained_by(view.incident),
+            )
+            for view in views
+        ]
+
+    @staticmethod
+    def _assets(tx: Transaction, incidents: Sequence[Incident]) -> dict[AssetKey, StoredAsset]:
+        sites = {one.asset.site for one in incidents}
+        return {one.key: one for one in tx.assets(sites=sites, with_sources=True)} if sites else {}
 
 
 def _words(view: IncidentView) -> str:
     incident = view.incident
     parts = (incident.id, str(incident.asset), incident.worst.cause, view.problem, incident.owner)
-    return " ".join([*parts, view.sentence("en"), view.sentence("es")]).casefold()
+    return "\n".join([*parts, view.sentence("en"), view.sentence("es")])

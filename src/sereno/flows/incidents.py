@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Literal
 
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
-from sereno.domain.judgement import Detection, IncidentKind, Severity
+from sereno.domain.judgement import Detection, Severity
 from sereno.domain.outlook import Outlook
+from sereno.domain.ranking import Lost, days_lasted, lost_of, trouble_of
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 from sereno.flows.models import TrainedModel
@@ -19,6 +19,7 @@ from sereno.report.problems import problem_of
 from sereno.report.sentences import Place, band_edge, describe_incident, recommend
 from sereno.settings.tree import Tariff
 from sereno.store import StoredAsset, Transaction
+from sereno.store.incident_pages import REMEMBERED, Earlier, Order
 
 __all__ = [
     "IncidentView",
@@ -26,21 +27,17 @@ __all__ = [
     "cost_of",
     "find_incidents",
     "human_event",
+    "place_of",
+    "price_of",
     "summarise",
     "up_to_date",
     "view_of",
     "worst_first",
 ]
 
-Order = Literal["worst", "newest", "cost"]
-
-_LOSS_WHEN_LOW = frozenset({"generation", "self_consumption", "export"})
-"""Signals that cost money when they are low; all others cost money when they are high."""
 _RECENT = timedelta(days=30)
-_AT_ONCE, _DAY = timedelta(0), timedelta(days=1)
-_SHOWN, _REMEMBERED = 3, 50
-_LOST_FLOW = "physics.night_flow"
-"""The one cause of physics that is about the plant: what flows is really lost."""
+_AT_ONCE = timedelta(0)
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,8 @@ class IncidentView:
     """An incident with what is needed to explain it.
 
     Attributes:
-        similar: Earlier incidents of the same asset with the same problem of the same signal, newest first.
+        similar: Earlier incidents of the same asset with the same cause on the same signal in the same
+            direction, newest first.
         outlook: Where it is heading, where that is clear; worked out for one incident at a time.
         children: Ids of the incidents that it explains and speaks for.
     """
@@ -56,7 +54,7 @@ class IncidentView:
     incident: Incident
     place: Place
     tariff: Tariff | None
-    similar: tuple[Incident, ...] = ()
+    similar: Sequence[Incident | Earlier] = ()
     outlook: Outlook | None = None
     children: tuple[str, ...] = ()
 
@@ -69,11 +67,14 @@ class IncidentView:
     def cost_per_day(self) -> float | None:
         """What it costs on a day on average, in the currency of its cost; None without a price."""
         cost = cost_of(self.incident, self.tariff)
-        if cost is None:
-            return None
+        return None if cost is None else round(cost[0] / self.days_lasted, 2)
+
+    @property
+    def days_lasted(self) -> float:
+        """Days that its cost is spread over."""
         last = max(d.last_at for d in self.incident.leading)
         until = self.incident.ended_at or last + (self.place.step or _AT_ONCE)
-        return round(cost[0] / max((until - self.incident.started_at) / _DAY, 1.0), 2)
+        return days_lasted(until - self.incident.started_at)
 
     @property
     def recurrence(self) -> str:
@@ -199,13 +200,13 @@ def find_incidents(
         order: Or the newest first, or what costs most a day.
     """
     assets = tx.assets(with_sources=True)
-    places = {asset.key: _place(asset, profiles) for asset in assets}
+    places = {asset.key: place_of(asset, profiles) for asset in assets}
     ids = {asset.key: asset.id for asset in assets}
     everything = tx.incidents()
     found = [up_to_date(tx, incident, ids) for incident in everything]
     if since is not None:
         found = [i for i in found if i.ended_at is None or i.ended_at >= since]
-    alike, children = _similar(everything, places), _children(everything)
+    alike, children = _similar(everything), _children(everything)
     views = [
         IncidentView(
             incident,
@@ -239,9 +240,8 @@ def view_of(
     asset = next(
         one for one in tx.assets(sites=[incident.asset.site], with_sources=True) if one.key == incident.asset
     )
-    place = _place(asset, profiles)
-    before = tx.latest_incidents(asset.id, until=incident.started_at, limit=_REMEMBERED + 1)
-    similar = _similar(before, {asset.key: place}).get(incident.id, ())
+    place = place_of(asset, profiles)
+    similar = tx.earlier_incidents(incident, asset.id)
     current = up_to_date(tx, incident, {asset.key: asset.id})
     outlook = outlook_of(tx, asset, place.profile, model_of, current)
     return IncidentView(current, place, tariff, similar, outlook, tx.children_of(incident, asset.id))
@@ -256,17 +256,13 @@ def _children(incidents: Iterable[Incident]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _similar(
-    incidents: Iterable[Incident], places: Mapping[AssetKey, Place]
-) -> dict[str, tuple[Incident, ...]]:
+def _similar(incidents: Iterable[Incident]) -> dict[str, tuple[Incident, ...]]:
     """The last earlier incidents of the same trouble, newest first, by the id of the later one."""
-    groups: dict[tuple[AssetKey, str, str], list[Incident]] = {}
+    groups: dict[tuple[AssetKey, str], list[Incident]] = {}
     found = {}
     for incident in sorted(incidents, key=lambda one: (one.started_at, one.id)):
-        worst = incident.worst
-        trouble = (incident.asset, problem_of(worst, places[incident.asset].profile), worst.signals[0])
-        before = groups.setdefault(trouble, [])
-        found[incident.id] = tuple(reversed(before[-_REMEMBERED:]))
+        before = groups.setdefault((incident.asset, trouble_of(incident)), [])
+        found[incident.id] = tuple(reversed(before[-REMEMBERED:]))
         before.append(incident)
     return found
 
@@ -290,23 +286,21 @@ def worst_first(views: Sequence[IncidentView]) -> list[IncidentView]:
 
 
 def cost_of(incident: Incident, tariff: Tariff | None) -> tuple[float, str] | None:
-    """Money lost over the incident, and its currency; None without a price for its unit.
+    """Money lost over the incident, and its currency; None without a price for its unit."""
+    lost = lost_of(incident)
+    price = None if lost is None else price_of(lost, tariff)
+    if lost is None or tariff is None or price is None:
+        return None
+    return round(lost.amount * price, 2), tariff.currency
 
-    Only behaviour and flow that never rests cost money: a meter that is wrong has an impact on the books, not
-    on the plant. What was saved or gained is no loss and counts as zero.
-    """
-    worst = incident.worst
-    is_loss = incident.kind is IncidentKind.BEHAVIOUR or worst.cause == _LOST_FLOW
-    if tariff is None or not isfinite(incident.impact) or not is_loss:
+
+def price_of(lost: Lost, tariff: Tariff | None) -> float | None:
+    """What a unit of what was lost costs."""
+    if tariff is None:
         return None
-    signal = worst.signals[0]
-    price = tariff.prices.get(worst.impact_unit)
-    if signal == "export" and tariff.export_price is not None:
-        price = tariff.export_price
-    if price is None:
-        return None
-    lost = -incident.impact if signal in _LOSS_WHEN_LOW else incident.impact
-    return round(max(lost, 0.0) * price, 2), tariff.currency
+    if lost.is_export and tariff.export_price is not None:
+        return tariff.export_price
+    return tariff.prices.get(lost.unit)
 
 
 def summarise(views: Sequence[IncidentView], *, days: int, until: datetime) -> dict[str, object]:
@@ -345,7 +339,8 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _place(asset: StoredAsset, profiles: Mapping[str, Profile]) -> Place:
+def place_of(asset: StoredAsset, profiles: Mapping[str, Profile]) -> Place:
+    """What sentences have to know of an asset."""
     return Place(profiles[asset.profile], asset.zone, asset.step)
 
 

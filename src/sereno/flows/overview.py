@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sereno.domain.incidents import HumanState, Incident
 from sereno.domain.judgement import Detection, Severity
+from sereno.domain.masking import has_words
 from sereno.domain.signals import AssetKey
 from sereno.flows.incidents import IncidentView
 from sereno.flows.segments import load_segmentation
@@ -196,9 +197,8 @@ class FleetFilter:
         return replace(fleet, rows=rows)
 
     def _fits(self, row: SiteRow) -> bool:
-        words = self.text.casefold().split()
         return (
-            all(word in row.site.casefold() for word in words)
+            has_words(self.text, row.site)
             and (not self.profile or self.profile in row.profiles)
             and (not self.segment or self.segment in row.segments)
             and (

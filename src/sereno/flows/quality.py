@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sereno.domain.masking import has_words
 from sereno.domain.signals import AssetKey
 from sereno.flows.listing import quality_of
 from sereno.flows.workspace import Workspace
@@ -66,12 +67,9 @@ def qualities_of(
     Args:
         text: Words that all stand in the name of the asset.
     """
-    words = text.casefold().split()
-    assets = [
-        one
-        for one in workspace.assets(profile=profile or None)
-        if all(word in str(one.key).casefold() for word in words)
-    ][:MOST_ASSETS]
+    assets = [one for one in workspace.assets(profile=profile or None) if has_words(text, str(one.key))][
+        :MOST_ASSETS
+    ]
     found = []
     with workspace.store.read() as tx:
         rows = [(a, row) for a in assets for row in quality_of(tx, a, workspace.profiles, days=days)]

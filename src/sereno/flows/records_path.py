@@ -10,6 +10,7 @@ from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.flows.build import FileHints, Setup, read_options
+from sereno.flows.future import without_future
 from sereno.flows.learning import ModelShelf
 from sereno.flows.models import TrainedModel
 from sereno.flows.records import (
@@ -27,6 +28,8 @@ from sereno.store import Store
 
 __all__ = ["RecordPath", "RowPlace", "stored_judgements"]
 
+_RECORDS = "records"
+"""What data issues of records name that came alone."""
 RowPlace = tuple[AssetKey, np.datetime64]
 """Asset and UTC instant of a row."""
 
@@ -69,19 +72,37 @@ class RecordPath:
         Raises:
             InvalidRecord: A record has no usable time or value.
         """
-        batch = self.read(records, units)
+        judged, batch = self.judge_each(records, units)
         if None in batch.places:
             bad = batch.quarantine[0]
             raise InvalidRecord(detail=f"{bad.reason}: {bad.text}")
+        return [row for row in judged if row is not None]
+
+    def judge_each(
+        self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None = None
+    ) -> tuple[list[RowJudgement | None], Batch]:
+        """Every record, in order, None for one that is in quarantine; and what was understood of them.
+
+        Raises:
+            InvalidRecord: A record has a time, but no value.
+        """
+        batch = self.read(records, units)
         empty = np.isnan(batch.readings.values).all(axis=1)
         if empty.any():
             instant = from_numpy(batch.readings.time[empty][0])
             raise InvalidRecord(detail=f"it holds no number at {isoformat(instant)}")
-        return [row for row in self.in_order(batch) if row is not None]
+        return self.in_order(batch), batch
 
     def read(self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None) -> Batch:
-        """The readings of records; those that cannot be read have no place in the batch."""
-        return rows_from_records(records, self._setup.profiles, read_options(self._setup), units=units)
+        """The readings of records; those that cannot be read, or are of the future, have no place."""
+        options = read_options(self._setup)
+        return without_future(
+            rows_from_records(records, self._setup.profiles, options, units=units),
+            records,
+            now=self._setup.clock(),
+            is_zone_assumed=options.is_timezone_assumed,
+            where=_RECORDS,
+        )
 
     def in_order(
         self, batch: Batch, judged: Mapping[RowPlace, RowJudgement] | None = None

@@ -71,7 +71,7 @@ from sereno.flows.forecasting import (
 )
 from sereno.flows.health import WAITED_FOR, Health, health_of, told_since
 from sereno.flows.incident_lists import IncidentBook, IncidentQuery
-from sereno.flows.incidents import IncidentView, Order, find_incidents, human_event, summarise, view_of
+from sereno.flows.incidents import IncidentView, find_incidents, human_event, summarise, view_of
 from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, expand_paths, ingest_file
 from sereno.flows.intake import Intake
 from sereno.flows.jobs import JobRunner
@@ -83,6 +83,7 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
+from sereno.flows.predicting import Prediction, Predictor
 from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain, retain_in_batches
 from sereno.flows.recalibration import (
     Recalibration,
@@ -134,6 +135,7 @@ from sereno.store import (
     Transaction,
 )
 from sereno.store.forecasts import StoredForecast
+from sereno.store.incident_pages import Order
 from sereno.store.scrubbing import scrub
 
 __all__ = ["Workspace"]
@@ -156,7 +158,8 @@ class Workspace:
         self._store = store
         self._models = ModelShelf(setup, store)
         self._records = RecordPath(setup, store, self._models)
-        self._book = IncidentBook(store, setup.profiles, lambda: self.settings.tariff)
+        self._predictor = Predictor(setup, store)
+        self._book = IncidentBook(store, setup.incident_profiles, lambda: self.settings.tariff)
         self._names = NameBook(setup, store)
         self._changes = ChangeFeed(store)
         self._jobs = JobRunner(
@@ -410,6 +413,16 @@ class Workspace:
             raise ForecastMissing(asset=str(about))
         return found[0]
 
+    def predict(
+        self, instant: datetime, weather: Mapping[str, float], *, site: str | None = None
+    ) -> Prediction:
+        """The loads of a site at any instant, from the forecaster that was last learnt; see `Predictor`."""
+        return self._predictor.predict(instant, weather, site=site)
+
+    def forecaster_path(self) -> Path | None:
+        """The forecaster that `predict` answers from; None without one that can be used."""
+        return self._predictor.path()
+
     def segment(
         self, *, profile: str | None = None, before: datetime | None = None, is_refit: bool = True
     ) -> list[SegmentReport]:
@@ -490,6 +503,10 @@ class Workspace:
             units: Unit of a column by its name, where the name does not say it.
         """
         return self._records.judge_records(records, units)
+
+    def judge_each(self, records: Sequence[Mapping[str, object]]) -> tuple[list[RowJudgement | None], Batch]:
+        """As `score_records`, with None for what cannot be used; and what was understood of the records."""
+        return self._records.judge_each(records)
 
     def add_records(
         self, records: Sequence[Mapping[str, object]], *, units: Mapping[str, str] | None = None
@@ -1381,9 +1398,15 @@ class Workspace:
         """An abnormal row in one sentence; empty for a normal one."""
         return self._records.describe(row)
 
-    def find_incidents(self, query: IncidentQuery) -> list[IncidentView]:
-        """The incidents that fit, in the order that was asked for; read anew only after something changed."""
-        return self._book.find(query, self.now())
+    def find_incidents(
+        self,
+        query: IncidentQuery,
+        *,
+        after: Sequence[object] | None = None,
+        limit: int | None = None,
+    ) -> list[IncidentView]:
+        """The incidents that fit, in the order that was asked for; see `IncidentBook.find`."""
+        return self._book.find(query, self.now(), after=after, limit=limit)
 
     def assets(self, *, site: str | None = None, profile: str | None = None) -> list[StoredAsset]:
         """The assets of a site, of a profile, or all, sorted by profile, site and asset."""

@@ -8,9 +8,11 @@ from typing import cast
 
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import Calibration, Detection, IncidentKind, ModelCard, Severity
+from sereno.domain.ranking import Lost, days_lasted, lost_of, trouble_of
 from sereno.domain.signals import AssetKey
 
 __all__ = [
+    "EXPORTED",
     "Document",
     "card_document",
     "card_of",
@@ -19,14 +21,18 @@ __all__ = [
     "detection_of",
     "event_columns",
     "event_of",
+    "evidence_of",
     "incident_columns",
     "incident_of",
     "none_if_nan",
+    "ranking_columns",
 ]
 
 Document = Mapping[str, object]
 
 INSTANTS = ("started_at", "ended_at", "last_at", "peak_at")
+EXPORTED = "export:"
+"""Before the unit of what was not sold: it has another price."""
 FIGURES = ("score", "threshold", "observed", "expected", "impact")
 
 
@@ -111,7 +117,26 @@ def incident_columns(incident: Incident) -> dict[str, object]:
         "silences": dict(incident.silences),
         "inhibitors": list(incident.inhibitors),
         "is_chattering": incident.is_chattering,
+        **ranking_columns(incident),
     }
+
+
+def ranking_columns(incident: Incident) -> dict[str, object]:
+    """The columns of table `incident` that lists are sorted and grouped by."""
+    lost = lost_of(incident) or Lost(0.0, "")
+    until = incident.ended_at or max(one.last_at for one in incident.leading)
+    return {
+        "n_rows": sum(one.n_rows for one in incident.evidence),
+        "lost": lost.amount,
+        "lost_per_day": lost.amount / days_lasted(until - incident.started_at),
+        "lost_unit": f"{EXPORTED}{lost.unit}" if lost.is_export else lost.unit,
+        "trouble": trouble_of(incident),
+    }
+
+
+def evidence_of(documents: object) -> tuple[Detection, ...]:
+    """What column `evidence` holds."""
+    return tuple(_detection_of_document(one) for one in cast("list[Document]", documents))
 
 
 def incident_of(row: Document) -> Incident:
@@ -123,7 +148,7 @@ def incident_of(row: Document) -> Incident:
         id=cast("str", row["id"]),
         group_key=cast("str", row["group_key"]),
         opened_at=cast("datetime", row["opened_at"]),
-        evidence=tuple(_detection_of_document(one) for one in cast("list[Document]", row["evidence"])),
+        evidence=evidence_of(row["evidence"]),
         condition=Condition(cast("str", row["condition"])),
         state=HumanState(cast("str", row["state"])),
         verdict=None if verdict is None else Verdict(verdict),

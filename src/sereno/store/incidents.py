@@ -263,15 +263,6 @@ class IncidentSession(Session):
         query = select(incident.c.severity, func.count()).where(*mine, incident.c.is_withdrawn.is_(False))
         return dict(self._connection.execute(query.group_by(incident.c.severity)).all())
 
-    def latest_incidents(self, asset_id: int, *, until: datetime, limit: int) -> list[Incident]:
-        """The last incidents of an asset that began up to an instant of the data, by start."""
-        table = incident.c
-        mine = (table.organization_id == self._organization_id, table.is_withdrawn.is_(False))
-        query = select(incident).where(*mine, table.asset_id == asset_id, table.started_at <= until)
-        newest = query.order_by(table.started_at.desc(), table.id.desc()).limit(limit)
-        found = self._connection.execute(newest).mappings()
-        return [incident_of(dict(row)) for row in reversed(found.all())]
-
     def children_of(self, parent: Incident, asset_id: int) -> tuple[str, ...]:
         """Ids of the incidents that one explains, by start: of its asset, and of its cause elsewhere."""
         table = incident.c

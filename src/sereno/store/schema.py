@@ -21,6 +21,8 @@ from sereno.store.column_types import CleanText, Instant, StrictJson
 
 __all__ = [
     "IS_ACTIVE",
+    "IS_CLEARED",
+    "IS_INHIBITED",
     "adjustment",
     "api_key",
     "asset",
@@ -348,6 +350,12 @@ incident = Table(
     Column("silences", StrictJson, nullable=False, server_default=text("'{}'")),
     Column("inhibitors", StrictJson, nullable=False, server_default=text("'[]'")),
     Column("is_chattering", Boolean, nullable=False, server_default=text("false")),
+    Column("n_rows", Integer, nullable=False, server_default=text("0")),
+    Column("lost", Double, nullable=False, server_default=text("0")),
+    Column("lost_per_day", Double, nullable=False, server_default=text("0")),
+    Column("lost_unit", CleanText, nullable=False, server_default=text("''")),
+    Column("trouble", CleanText, nullable=False, server_default=text("''")),
+    Index("incident_of_trouble", "asset_id", "trouble", "started_at"),
     Index("incident_of_asset", "asset_id", "started_at"),
     Index("incident_of_group", "organization_id", "group_key"),
     Index("incident_of_cause", "organization_id", "cause", "started_at"),
@@ -364,6 +372,19 @@ Index(
     postgresql_where=IS_ACTIVE,
 )
 Index("active_incident_of_asset", incident.c.asset_id, sqlite_where=IS_ACTIVE, postgresql_where=IS_ACTIVE)
+
+IS_CLEARED = incident.c.condition == text("'cleared'")
+IS_INHIBITED = text("inhibitors <> '[]'")
+for _name, _columns, _where in (
+    ("cleared_by_start", (incident.c.started_at.desc(), incident.c.id), IS_CLEARED),
+    (
+        "cleared_by_severity",
+        (incident.c.severity.desc(), incident.c.n_rows.desc(), incident.c.started_at, incident.c.id),
+        IS_CLEARED,
+    ),
+    ("incident_inhibited", (incident.c.started_at,), IS_INHIBITED),
+):
+    Index(_name, incident.c.organization_id, *_columns, sqlite_where=_where, postgresql_where=_where)
 
 incident_event = Table(
     "incident_event",

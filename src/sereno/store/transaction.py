@@ -9,6 +9,7 @@ from sereno.store.corrections import CorrectionSession
 from sereno.store.erasing import ErasingSession
 from sereno.store.forecasts import ForecastSession
 from sereno.store.inbox import InboxSession
+from sereno.store.incident_pages import IncidentPageSession
 from sereno.store.incidents import IncidentSession
 from sereno.store.jobs import JobSession
 from sereno.store.leases import LeaseSession
@@ -42,6 +43,7 @@ class Transaction(
     WatchSession,
     RegimeSession,
     ForecastSession,
+    IncidentPageSession,
     IncidentSession,
     OutboxSession,
     TimerSession,

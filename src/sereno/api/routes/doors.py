@@ -6,25 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isnan
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime
+from pydantic import BaseModel, ConfigDict, Field
 
 from sereno.api.bodies import JSON, read_body, records_in
 from sereno.api.context import LoopbackCall
-from sereno.api.problems import PROBLEM, Problem, language_of
+from sereno.api.problems import language_of
 from sereno.api.routes.readings import PROBLEMS
+from sereno.api.verdicts import why_lost
 from sereno.api.waiting import turn_of
-from sereno.domain.errors import InvalidRecord, ModelError, NotYet
+from sereno.domain.errors import InvalidRecord, ModelError
 from sereno.domain.guide import guide_score
+from sereno.domain.issues import QuarantinedRow
 from sereno.domain.time import isoformat
 from sereno.domain.version import VERSION
 from sereno.flows.condition import resident_bytes
 from sereno.flows.service import DEFAULT_ORGANIZATION, Service
 from sereno.flows.taking import Submission
+from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
 
 __all__ = ["PredictionFigures", "router"]
@@ -38,7 +41,7 @@ _KEPT = 1_000
 
 @dataclass(slots=True)
 class PredictionFigures:
-    """When the last records were judged at these doors, and how long it took."""
+    """When these doors last judged or predicted, and how long it took."""
 
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     last_at: datetime | None = None
@@ -59,39 +62,18 @@ class ProcesarDocument(BaseModel):
     alerta_generada: bool = Field(description="Whether the record is evidence of an incident.")
 
 
-class PredictRequest(BaseModel):
-    """Weather at an instant."""
-
-    model_config = ConfigDict(populate_by_name=True, extra="forbid")
-
-    temperature: float = Field(alias="Temperature", ge=-60, le=60, description="Of the air [°C].")
-    humidity: float = Field(alias="Humidity", ge=0, le=100, description="Relative [%].")
-    wind_speed: float = Field(alias="WindSpeed", ge=0, le=120, description="[m/s].")
-    general_diffuse_flows: float = Field(alias="GeneralDiffuseFlows", ge=0, le=2000, description="[W/m²].")
-    diffuse_flows: float = Field(alias="DiffuseFlows", ge=0, le=2000, description="[W/m²].")
-    timestamp: Annotated[AwareDatetime | NaiveDatetime, Field(alias="Timestamp", description="ISO 8601.")]
-
-
-class PredictionDocument(BaseModel):
-    """A forecast of the load of zone 2."""
-
-    predicted_power_consumption_zone2: float
-    model_version: str
-    prediction_timestamp: str
-    input_features: dict[str, float]
-
-
 class HealthDocument(BaseModel):
     """How the service is doing, in the words of the first systems."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     status: str = Field(description="healthy, or degraded without a model.")
-    model_loaded: bool
-    model_path: str | None
+    model_loaded: bool = Field(description="Whether a detector or a forecaster can be used.")
+    model_path: str | None = Field(description="Of the detector, otherwise of the forecaster.")
+    forecaster_path: str | None = Field(description="Of what `POST /predict` answers from.")
     version: str
     timestamp: str
-    prediction_latency_ms: float | None = Field(description="Median of the last 1,000 records.")
+    prediction_latency_ms: float | None = Field(description="Median of the last 1,000.")
     memory_mb: float | None
     last_prediction: str | None
 
@@ -136,8 +118,10 @@ async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
     receipt = await turn_of(call.service.intake(call.principal.organization).submit(submission))
     row = receipt.rows[0]
     if row is None:
-        reason = receipt.quarantined[0].reason if receipt.quarantined else "read.broken_row"
-        raise InvalidRecord(detail=f"it has no usable time or value ({reason})")
+        lost = receipt.quarantined[0] if receipt.quarantined else QuarantinedRow(1, "read.broken_row", "")
+        raise InvalidRecord(
+            detail=f"it has no usable time or value ({why_lost(lost, receipt.issues, language_of(request))})"
+        )
     figures: PredictionFigures = request.app.state.predictions
     figures.add(time.perf_counter() - began, call.workspace.now())
     score = guide_score(row.score / row.threshold)
@@ -146,30 +130,20 @@ async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
     )
 
 
-@router.post(
-    "/predict",
-    responses={
-        503: {"model": Problem, "description": "There are no forecasts yet.", "content": {PROBLEM: {}}}
-    },
-    summary="Forecast the load",
-)
-async def predict(wanted: PredictRequest, call: LoopbackCall) -> PredictionDocument:  # noqa: ARG001
-    """Forecast the load at an instant; forecasting is not part of this version."""
-    raise NotYet(feature="Forecasting", hint="")
-
-
 @router.get("/health", summary="How it is doing")
 async def health(request: Request) -> HealthDocument:
     """How the service is doing, in the words of the first systems."""
     service: Service = request.app.state.service
     figures: PredictionFigures = request.app.state.predictions
-    path = await run_in_threadpool(_model_path, service)
+    model, forecaster = await run_in_threadpool(_paths, service)
+    path = model or forecaster
     memory = resident_bytes()
     latency = sorted(figures.seconds)
     return HealthDocument(
         status="healthy" if path else "degraded",
         model_loaded=path is not None,
         model_path=path,
+        forecaster_path=forecaster,
         version=VERSION,
         timestamp=isoformat(service.workspace(DEFAULT_ORGANIZATION).now()),
         prediction_latency_ms=round(latency[len(latency) // 2] * _MS, 3) if latency else None,
@@ -217,9 +191,14 @@ def _is_for_people(request: Request) -> bool:
     return JSON not in accepted or accepted.index("text/html") < accepted.index(JSON)
 
 
-def _model_path(service: Service) -> str | None:
-    """Where the model that judges lies; None without one that can be used."""
+def _paths(service: Service) -> tuple[str | None, str | None]:
+    """Where the models that judge and that forecast lie; None without one that can be used."""
     workspace = service.workspace(DEFAULT_ORGANIZATION)
+    forecaster = workspace.forecaster_path()
+    return _model_path(workspace), None if forecaster is None else f"models/{forecaster.name}"
+
+
+def _model_path(workspace: Workspace) -> str | None:
     for profile in workspace.profiles:
         try:
             model = workspace.model_of(profile)

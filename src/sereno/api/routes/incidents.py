@@ -1,5 +1,6 @@
 """Incidents: what happened, worst first, with evidence, log and proof."""
 
+from math import isfinite
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -33,6 +34,8 @@ IncidentId = Annotated[
     Path(min_length=6, max_length=64, description="Its id, or the first six characters or more."),
 ]
 MAX_SIMILAR = 50
+_MOST = 1e10
+"""Beyond the seconds from 1970 to any instant here, and any money."""
 _RANKS = {"worst": (int, int, float, int, float, str), "newest": (float, str)}
 _KINDS = {**_RANKS, "cost": (float, *_RANKS["worst"])}
 
@@ -90,11 +93,9 @@ def list_incidents(  # noqa: PLR0913, PLR0917 - one parameter per filter
 
     def page() -> Response:
         now = call.workspace.now()
-        found = call.workspace.find_incidents(query)
-        rest = found if after is None else [view for view in found if rank(view, sort) > after]
         return page_answer(
             request,
-            rest[: limit + 1],
+            call.workspace.find_incidents(query, after=after, limit=limit + 1),
             limit=limit,
             key=lambda view: [sort, *rank(view, sort)],
             document=lambda view: view.to_json(now),
@@ -186,6 +187,8 @@ def _after(cursor: str | None, sort: str) -> list[object] | None:
         return None
     if found[0] != sort:
         raise InvalidQuery(where="query.cursor", detail=f"it is of a list sorted by {found[0]}")
+    if not all(isfinite(one) and abs(one) < _MOST for one in found if isinstance(one, float)):
+        raise InvalidQuery(where="query.cursor", detail="it is none of this list: begin again without one")
     return found[1:]
 
 

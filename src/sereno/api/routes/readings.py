@@ -21,7 +21,14 @@ from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import issue_sentence
 
-__all__ = ["PROBLEMS", "router"]
+__all__ = [
+    "PROBLEMS",
+    "IssueDocument",
+    "QuarantinedDocument",
+    "issue_document",
+    "quarantined_document",
+    "router",
+]
 
 router = APIRouter(tags=["readings"])
 
@@ -180,18 +187,20 @@ def _document(
         new=receipt.n_new,
         changed=receipt.n_changed,
         duplicates=receipt.n_known,
-        quarantined=[_quarantined(row) for row in receipt.quarantined],
-        issues=[_issue(one, language) for one in receipt.issues],
+        quarantined=[quarantined_document(row) for row in receipt.quarantined],
+        issues=[issue_document(one, language) for one in receipt.issues],
         verdicts=rows if with_verdicts and not receipt.is_repeat else None,
         repeated=receipt.is_repeat,
     )
 
 
-def _quarantined(row: QuarantinedRow) -> QuarantinedDocument:
+def quarantined_document(row: QuarantinedRow) -> QuarantinedDocument:
+    """The document of a record that could not be used."""
     return QuarantinedDocument(line=row.line, reason=row.reason, text=row.text)
 
 
-def _issue(one: DataIssue, language: str) -> IssueDocument:
+def issue_document(one: DataIssue, language: str) -> IssueDocument:
+    """The document of a data issue."""
     return IssueDocument(
         code=one.code, where=one.where, count=one.count, message=issue_sentence(one, language)
     )

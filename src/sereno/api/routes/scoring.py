@@ -8,9 +8,17 @@ from pydantic import BaseModel, Field
 
 from sereno.api.bodies import JSON, NDJSON, read_body, records_in
 from sereno.api.context import ViewerCall
-from sereno.api.routes.readings import PROBLEMS
-from sereno.api.verdicts import VerdictDocument, verdict_document
+from sereno.api.problems import language_of
+from sereno.api.routes.readings import (
+    PROBLEMS,
+    IssueDocument,
+    QuarantinedDocument,
+    issue_document,
+    quarantined_document,
+)
+from sereno.api.verdicts import VerdictDocument, verdict_document, why_lost
 from sereno.domain.errors import InvalidRecord
+from sereno.domain.issues import QuarantinedRow
 
 __all__ = ["router"]
 
@@ -34,9 +42,13 @@ _BODY: dict[str, Any] = {
 class ScoreDocument(BaseModel):
     """What is thought of records, in their order."""
 
-    rows: int
+    rows: int = Field(description="Records that were judged.")
     abnormal: int = Field(description="How many are abnormal.")
     judged: list[VerdictDocument]
+    quarantined: list[QuarantinedDocument] = Field(
+        description="Records that were not judged: without a usable time or value, or of the future."
+    )
+    issues: list[IssueDocument]
 
 
 @router.post("/score", responses=PROBLEMS, openapi_extra=_BODY, summary="Judge records")
@@ -47,6 +59,16 @@ async def score_records(request: Request, call: ViewerCall) -> ScoreDocument:
         first = records.broken[0]
         raise InvalidRecord(detail=f"line {first.line} is no flat record: {first.text[:100]}")
     workspace = call.workspace
-    rows = await run_in_threadpool(workspace.score_records, records.found)
-    judged = [verdict_document(row, workspace) for row in rows]
-    return ScoreDocument(rows=len(rows), abnormal=sum(one.is_abnormal for one in judged), judged=judged)
+    judged, batch = await run_in_threadpool(workspace.judge_each, records.found)
+    rows = [row for row in judged if row is not None]
+    lost = [QuarantinedRow(records.lines[row.line - 1], row.reason, row.text) for row in batch.quarantine]
+    lost.sort(key=lambda row: row.line)
+    if not rows and lost:
+        raise InvalidRecord(detail=why_lost(lost[0], batch.issues, language_of(request)))
+    return ScoreDocument(
+        rows=len(rows),
+        abnormal=sum(row.is_abnormal for row in rows),
+        judged=[verdict_document(row, workspace) for row in rows],
+        quarantined=[quarantined_document(row) for row in lost],
+        issues=[issue_document(one, language_of(request)) for one in batch.issues],
+    )
