@@ -8,6 +8,7 @@ from sereno.cli.output import Request, say, show_json, show_table
 
 if TYPE_CHECKING:
     from sereno.domain.judgement import ModelCard
+    from sereno.domain.registry import ForecasterCard
     from sereno.flows.recalibration import Recalibration
 
 __all__ = ["models_app", "show_recalibrations"]
@@ -145,7 +146,7 @@ def show_recalibrations(request: Request, results: "list[Recalibration]", langua
         )
 
 
-def _show_judge(request: Request, card: "ModelCard", language: str) -> None:
+def _show_judge(request: Request, card: "ModelCard | ForecasterCard", language: str) -> None:
     from sereno.i18n.catalogue import sentence
 
     if request.as_json:

@@ -33,7 +33,7 @@
     ├── SourceUnreachable     what readings come from does not answer      exit 5
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
-        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing
+        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing, PromotionRefused
         └── NothingToForecast, StepUnsupported
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
@@ -65,6 +65,7 @@ __all__ = [
     "FileMissing",
     "FileTooLarge",
     "FileUnreadable",
+    "ForcingNeedsReason",
     "ForecastMissing",
     "ForecasterMisconfigured",
     "ForecasterUnknown",
@@ -99,6 +100,7 @@ __all__ = [
     "PasswordRefused",
     "PathUnknown",
     "PdfUnavailable",
+    "PromotionRefused",
     "ReasonMissing",
     "RequestMalformed",
     "RequestRefused",
@@ -891,6 +893,24 @@ class ModelCorrupt(ModelError):
         "'{file}' is not a sereno model or was altered: {detail}. Train again with `sereno train`; a pickle "
         "is never loaded."
     )
+
+
+class PromotionRefused(ModelError):
+    """A version that was not better on days that neither it nor the champion had seen."""
+
+    code = "model.promotion_refused"
+    template = (
+        "{model} does not replace {champion}: on {days} days that neither has seen it is {opinion} "
+        "(difference of loss {difference}, 95 % between {low} and {high}; below 0 is better). Nothing was "
+        "changed. Wait for more days, train another, or insist with --force --reason."
+    )
+
+
+class ForcingNeedsReason(UsageError):
+    """Who promotes a version that was not compared says why."""
+
+    code = "model.force_needs_reason"
+    template = "Forcing {model} needs a reason. Say why with --reason; nothing was changed."
 
 
 class ForecastMissing(ModelError):

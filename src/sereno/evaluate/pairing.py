@@ -12,6 +12,8 @@ __all__ = ["CONFIDENCE", "MIN_DAYS", "Pairing", "pair_days"]
 CONFIDENCE = 0.95
 MIN_DAYS = 7
 """Fewer days hold no whole week, and their bootstrap interval is too narrow."""
+_NORMAL = 1.96
+"""Quantile of the normal distribution for `CONFIDENCE`."""
 _RESAMPLES = 4_000
 _SEED = 0
 
@@ -41,7 +43,8 @@ def pair_days(champion: FloatArray, challenger: FloatArray) -> Pairing:
 
     Source:
         Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics
-        17(3), 1989 (blocks); the percentile interval is widened by sqrt(n / (n - 1)) for few days.
+        17(3), 1989 (blocks). The percentile interval is too narrow for few days: it is widened as Student's t
+        is wider than the normal, Abramowitz and Stegun, 26.7.5, and by sqrt(n / (n - 1)).
     """
     differences = challenger - champion
     differences = differences[np.isfinite(differences)]
@@ -53,7 +56,8 @@ def pair_days(champion: FloatArray, challenger: FloatArray) -> Pairing:
     means = differences[draws].mean(axis=1)
     tail = (1.0 - CONFIDENCE) / 2.0
     spread = np.quantile(means, (tail, 1.0 - tail)) - mean
-    low, high = (mean + spread * np.sqrt(n_days / (n_days - 1))).tolist()
+    few = (1.0 + (_NORMAL**2 + 1.0) / (4.0 * (n_days - 1))) * np.sqrt(n_days / (n_days - 1))
+    low, high = (mean + spread * few).tolist()
     return Pairing(_opinion(low, high), mean, low, high, n_days)
 
 

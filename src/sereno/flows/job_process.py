@@ -82,6 +82,10 @@ def _recalibrate(workspace: "Workspace", options: Options) -> Options:
     return {"recalibrations": [one.to_json() for one in results]}
 
 
+def _retrain(workspace: "Workspace", options: Options) -> Options:
+    return {"steps": [one.to_json() for one in workspace.retrain(is_asked=bool(options.get("asked")))]}
+
+
 def _segment(workspace: "Workspace", options: Options) -> Options:
     reports = workspace.segment(profile=_text(options, "profile"), is_refit=not options.get("assign"))
     return {"profiles": [report.to_json() for report in reports]}
@@ -99,6 +103,7 @@ KINDS: Mapping[str, "Callable[[Workspace, Options], Options]"] = {
     "train": _train,
     "score": _score,
     "recalibrate": _recalibrate,
+    "retrain": _retrain,
     "segment": _segment,
     "report": _report,
 }

@@ -60,18 +60,22 @@ class ModelSession(Session):
     def models(self, profile: str | None = None) -> list[StoredModel]:
         """The models of one profile or of all, newest first."""
         where = [] if profile is None else [model.c.profile == profile]
-        return [StoredModel(card_of(card), *rest) for card, *rest in self._cards(DETECTOR, *where)]
+        return [StoredModel(card_of(card), *rest) for card, rest in self._cards(DETECTOR, *where)]
 
     def active_model(self, profile: str) -> StoredModel | None:
         """The model that judges assets of a profile; None before one was activated."""
         found = self._cards(DETECTOR, model.c.profile == profile, model.c.is_active)
-        return next((StoredModel(card_of(card), *rest) for card, *rest in found), None)
+        return next((StoredModel(card_of(card), *rest) for card, rest in found), None)
 
     def forecasters(self, profile: str | None = None) -> list[StoredForecaster]:
         """The forecasters of one group or of all, newest first."""
         where = [] if profile is None else [model.c.profile == profile]
         found = self._cards(FORECASTER, *where)
-        return [StoredForecaster(forecaster_of(card), *rest) for card, *rest in found]
+        return [StoredForecaster(forecaster_of(card), *rest) for card, rest in found]
+
+    def versions(self, profile: str | None = None) -> list[StoredModel | StoredForecaster]:
+        """Every version of one profile or group, or of all: detectors, then forecasters."""
+        return [*self.models(profile), *self.forecasters(profile)]
 
     def activate_model(self, model_id: str, *, actor: str = "", reason: str = "") -> None:
         """Let a model judge, instead of the one that judged its profile before.
@@ -151,8 +155,8 @@ class ModelSession(Session):
             )
         )
 
-    def _cards(self, family: str, *where: ColumnElement[bool]) -> list[tuple[Document, str, bool]]:
+    def _cards(self, family: str, *where: ColumnElement[bool]) -> list[tuple[Document, tuple[str, bool]]]:
         mine = (model.c.organization_id == self._organization_id, model.c.family == family)
         query = select(model.c.card, model.c.path, model.c.is_active).where(*mine, *where)
         found = self._connection.execute(query.order_by(model.c.trained_at.desc(), model.c.id.desc()))
-        return [(card, path, is_active) for card, path, is_active in found]
+        return [(card, (path, is_active)) for card, path, is_active in found]
