@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sereno.domain.archive import pack, unpack
-from sereno.domain.calendar import local_time, step_end
+from sereno.domain.calendar import local_time
 from sereno.domain.forecasts import QUANTILES, Forecast, Tier
 from sereno.domain.judgement import Calibration, Memory, Scores
 from sereno.domain.readings import FloatArray, TimeArray, Window
@@ -138,5 +138,3 @@ def calibrated_in_sample(calibration: Calibration, seen: FloatArray) -> Calibrat
 def last_seen(window: Window) -> datetime:
     """Start of the last row."""
     return from_numpy(window.time[-1])
-
-

@@ -120,7 +120,7 @@ class Retrainer:
             tried = [one.at for one in own if one.event is RegistryEvent.COMPARED]
             is_over = now - max(begun) >= settings.shadow
             return is_over and (not tried or now - max(tried) >= _COMPARED_EVERY)
-        learning = (RegistryEvent.LEARNT, RegistryEvent.POSTPONED)
+        learning = (RegistryEvent.LEARNT, RegistryEvent.POSTPONED, RegistryEvent.REJECTED)
         tried = [one.at for one in entries if one.event in learning]
         waits = (
             _COMPARED_EVERY if entries and entries[-1].event is RegistryEvent.POSTPONED else settings.every

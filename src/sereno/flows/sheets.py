@@ -11,7 +11,7 @@ from sereno.flows.standings import last_comparison, states_of
 from sereno.flows.succession import model_history
 from sereno.store import StoredForecaster, StoredModel, Transaction
 
-__all__ = ["shadow_of", "sheet_of", "version_lines"]
+__all__ = ["seed_of", "shadow_of", "sheet_of", "version_lines"]
 
 _LEARNT = (RegistryEvent.LEARNT,)
 
@@ -56,7 +56,7 @@ def sheet_of(tx: Transaction, stored: StoredModel | StoredForecaster) -> dict[st
             "until": isoformat(card.until) if isinstance(card, ForecasterCard) else None,
             "code_version": card.code_version,
             "settings": dict(card.settings),
-            "seed": _seed(card.settings),
+            "seed": seed_of(card.settings),
             "digest": card.digest,
             "path": stored.path,
             "learnt_at": isoformat(card.trained_at),
@@ -91,7 +91,8 @@ def _family(stored: StoredModel | StoredForecaster) -> str:
     return "detector" if isinstance(stored, StoredModel) else "forecaster"
 
 
-def _seed(settings: Mapping[str, object]) -> object:
+def seed_of(settings: Mapping[str, object]) -> object:
+    """The seed of a training, from its settings; None of what draws nothing."""
     options = settings.get("options")
     said = settings.get("seed")
     return said if said is not None or not isinstance(options, Mapping) else options.get("seed")

@@ -107,6 +107,7 @@ from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.regimes import RegimeView, find_regimes
 from sereno.flows.reporting import build_report, write_report
+from sereno.flows.reproducing import Reproduction, reproduce
 from sereno.flows.results import ResultReport, export_results
 from sereno.flows.retraining import Retrainer, RetrainStep, learn_forecaster, look_after_models
 from sereno.flows.score import AssetOutcome
@@ -1086,6 +1087,15 @@ class Workspace:
         if champion is None:
             raise NotFound(what="model", id=group, hint="")
         return learn_forecaster(self.registrar, champion.card)
+
+    def reproduce(self, version: str | None = None) -> list[Reproduction]:
+        """Do a training, or that of every champion, again in two fresh processes, and write a report.
+
+        Raises:
+            NotFound: There is no such version.
+            ModelMissing: Nothing has been trained.
+        """
+        return reproduce(self._setup, self._store, version)
 
     def retrain(self, *, is_asked: bool = False) -> list[RetrainStep]:
         """The next step of learning anew for each profile and group that it is time for.

@@ -28,7 +28,7 @@ class RetrainSettings(Branch):
         default=0.2,
         ge=0,
         le=1,
-        description="Largest share of the new values that may be missing or bad; beyond it nothing is learnt.",
+        description="Largest share of the new values that may be missing or bad; beyond that, no training.",
     )
 
 
