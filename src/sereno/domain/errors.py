@@ -60,6 +60,7 @@ __all__ = [
     "DiskFull",
     "EmptyFile",
     "EngineRunning",
+    "ExportTargetTaken",
     "ExtraMissing",
     "Fact",
     "FileMissing",
@@ -911,6 +912,13 @@ class ForcingNeedsReason(UsageError):
 
     code = "model.force_needs_reason"
     template = "Forcing {model} needs a reason. Say why with --reason; nothing was changed."
+
+
+class ExportTargetTaken(UsageError):
+    """A folder to export to that holds something already."""
+
+    code = "export.target_taken"
+    template = "'{folder}' is not empty. Name another folder, or empty it; nothing was written."
 
 
 class ForecastMissing(ModelError):

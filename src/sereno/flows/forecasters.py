@@ -14,6 +14,7 @@ from sereno.domain.registry import ForecasterCard
 from sereno.domain.time import from_numpy
 from sereno.domain.version import VERSION
 from sereno.flows.build import MODELS_FOLDER, Setup
+from sereno.flows.mlflow_export import log_training
 from sereno.flows.models import write_whole
 from sereno.flows.train import fingerprint_of
 from sereno.forecast.registry import build_forecaster
@@ -134,6 +135,7 @@ class ForecasterShelf:
             is_champion = not is_candidate or champion is None
             if is_champion:
                 tx.activate_model(card.id, reason=reason)
+        log_training(self._setup, card, self._setup.folder / path)
         return StoredForecaster(card, path.as_posix(), is_champion), trained
 
     def current_path(self, card: ForecasterCard) -> Path:

@@ -17,6 +17,7 @@ from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup, calibration_rule, chosen_detector
 from sereno.flows.losses import write_losses
+from sereno.flows.mlflow_export import log_training
 from sereno.flows.models import TrainedModel, artefact_of, load_model, write_whole
 from sereno.flows.segments import load_segmentation
 from sereno.flows.train import TrainingPlan, train_profile
@@ -198,4 +199,5 @@ def shelve(setup: Setup, store: Store, model: TrainedModel, *, is_candidate: boo
         tx.save_model(card, path.as_posix())
         if not is_candidate or judges is None:
             tx.activate_model(card.id)
+    log_training(setup, card, setup.folder / path)
     return card

@@ -80,6 +80,7 @@ from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.life import LifePolicy
 from sereno.flows.listing import AssetView, asset_view, quality_of
 from sereno.flows.logs import logging_to
+from sereno.flows.mlflow_export import export_mlflow
 from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
@@ -1096,6 +1097,18 @@ class Workspace:
             ModelMissing: Nothing has been trained.
         """
         return reproduce(self._setup, self._store, version)
+
+    def export_mlflow(self, version: str, folder: str | Path) -> Path:
+        """Write a version as a pyfunc that MLflow loads.
+
+        Raises:
+            NotFound: There is no such version, or several begin so.
+            ExportTargetTaken: There is something in the folder.
+            ExtraMissing: MLflow is not installed.
+        """
+        with self._store.read() as tx:
+            stored = find_version(tx, version)
+        return export_mlflow(self._setup, stored, Path(folder))
 
     def retrain(self, *, is_asked: bool = False) -> list[RetrainStep]:
         """The next step of learning anew for each profile and group that it is time for.
