@@ -144,3 +144,27 @@ def test_promoting_needs_a_reason_and_leaves_it_in_the_log(own: tuple[str, Servi
     assert done.status_code == 303
     assert workspace.active_models()["gas"] == first != second
     assert back.status_code in {303, 404}
+
+
+def test_a_version_has_a_card_and_takes_over_only_when_better_or_forced(own: tuple[str, Service]) -> None:
+    address, workspace = own[0], own[1].workspace("default")
+    first = workspace.active_models()["gas"]
+    candidate = workspace.train(profile="gas", detector="ewma", is_candidate=True)[0].id
+    card = f"/console/models/version/{candidate}"
+    with httpx.Client(base_url=address, timeout=60) as client:
+        listed = client.get("/console/models").text
+        compared = client.post("/console/models/compare", data={"model": candidate})
+        refused = client.post("/console/models/promote", data={"model": candidate, "reason": "newer"})
+        before = workspace.active_models()["gas"]
+        shadowed = client.post("/console/models/shadow", data={"model": candidate, "reason": "see"})
+        shown = client.get(card).text
+        forced = client.post(
+            "/console/models/promote", data={"model": candidate, "reason": "prueba", "force": "yes"}
+        )
+
+    assert card in listed
+    assert compared.headers["location"].startswith(card)
+    assert (refused.status_code, before) == (409, first)
+    assert shadowed.status_code == forced.status_code == 303
+    assert workspace.model_card(candidate).fingerprint[:16] in shown
+    assert workspace.active_models()["gas"] == candidate

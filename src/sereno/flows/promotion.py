@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sereno.domain.errors import ForcingNeedsReason, PromotionRefused
+from sereno.domain.errors import ForcingNeedsReason, PromotionRefused, UsageError
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
 from sereno.domain.registry import (
@@ -133,10 +133,14 @@ class Registrar:
         """Let a version judge or forecast beside the champion from now on, without anybody being told.
 
         Raises:
-            NotFound: There is no such version, or it is the champion.
+            NotFound: There is no such version.
+            UsageError: It is the champion.
         """
         with self.store.begin() as tx:
-            card = find_version(tx, version).card
+            found = find_version(tx, version)
+            card = found.card
+            if found.is_active:
+                raise UsageError(detail=f"{card.id} is the champion", command="models shadow")
             entry = RegistryEntry(
                 card.profile, card.id, RegistryEvent.SHADOW, self.setup.clock(), actor, reason
             )
