@@ -92,7 +92,7 @@ def test_candidate_is_compared_refused_and_forced(copied: Path) -> None:
 
     assert "so few days" in compared.out
     assert (refused.code, unsaid.code) == (5, 2)
-    assert "on 0 days that neither has seen" in refused.err
+    assert "0 whole days that neither has seen" in refused.err
     assert forced.document["id"] == candidate
     assert states == {first: "retired", candidate: "champion"}
 

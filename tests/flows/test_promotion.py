@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sereno.domain.errors import ForcingNeedsReason, NotFound, PromotionRefused
+from sereno.domain.errors import ForcingNeedsReason, NotFound, PromotionRefused, PromotionTooEarly
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import Window
 from sereno.domain.registry import Opinion
 from sereno.domain.signals import AssetKey
 from sereno.evaluate.pairing import MIN_DAYS, pair_days
 from sereno.flows.forecast_trials import compare_forecasters
+from sereno.flows.learning import shelve
 from sereno.flows.models import TrainedModel
 from sereno.flows.trials import alarm_rows, compare_detectors
 from sereno.flows.workspace import Workspace
@@ -180,11 +181,11 @@ def test_a_candidate_waits_and_is_refused_without_unseen_days(workspace: Workspa
     before = workspace.active_models()
     candidate = workspace.train(detector="robust", is_candidate=True)[0]
 
-    with pytest.raises(PromotionRefused) as refused:
+    with pytest.raises(PromotionTooEarly) as refused:
         workspace.promote_model(candidate.id)
 
     assert workspace.active_models() == before
-    assert (refused.value.facts["opinion"], refused.value.facts["days"]) == ("too_few_days", 0)
+    assert (refused.value.facts["days"], refused.value.facts["wanted"]) == (0, MIN_DAYS)
     assert workspace.model_sheet(candidate.id)["state"] == "candidate"
 
 
@@ -213,6 +214,30 @@ def test_the_verdict_is_kept_on_the_card(workspace: Workspace) -> None:
     assert sheet["comparison"] == found.to_json()
     assert sheet["state"] == ("rejected" if found.opinion is not Opinion.BETTER else "candidate")
     assert sheet["lineage"]["fingerprint"] == candidate.fingerprint  # type: ignore[index]
+
+
+def test_what_is_worse_is_refused_and_stays_rejected(workspace: Workspace) -> None:
+    at = lines()[0].time[24 * DAYS_LEARNT].item().astimezone()
+    deaf = workspace.train(budget=0.3, is_candidate=True, before=at)[0]
+    model = workspace.registrar.shelf
+    with workspace.store.read() as tx:
+        (stored,) = [one for one in tx.models() if one.card.id == deaf.id]
+    learnt_deaf = model.version(stored)
+    raised = {name: replace(one, threshold=1e9) for name, one in learnt_deaf.calibrations.items()}
+    card = replace(learnt_deaf.card, id="process-deaf", calibration=next(iter(raised.values())))
+    shelve(
+        workspace.setup,
+        workspace.store,
+        replace(learnt_deaf, card=card, calibrations=raised),
+        is_candidate=True,
+    )
+
+    with pytest.raises(PromotionRefused) as refused:
+        workspace.promote_model("process-deaf", reason="quiet")
+
+    assert refused.value.facts["days"] == DAYS_NEW
+    assert refused.value.facts["low"] > 0  # type: ignore[operator]
+    assert workspace.model_sheet("process-deaf")["state"] == "rejected"
 
 
 def test_what_is_better_is_promoted(tmp_path: Path) -> None:

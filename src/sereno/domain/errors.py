@@ -102,6 +102,7 @@ __all__ = [
     "PathUnknown",
     "PdfUnavailable",
     "PromotionRefused",
+    "PromotionTooEarly",
     "ReasonMissing",
     "RequestMalformed",
     "RequestRefused",
@@ -901,9 +902,19 @@ class PromotionRefused(ModelError):
 
     code = "model.promotion_refused"
     template = (
-        "{model} does not replace {champion}: on {days} days that neither has seen it is {opinion} "
+        "{model} does not replace {champion}: on {days} days that neither has seen it is not better "
         "(difference of loss {difference}, 95 % between {low} and {high}; below 0 is better). Nothing was "
-        "changed. Wait for more days, train another, or insist with --force --reason."
+        "changed. Train another, or insist with --force --reason."
+    )
+
+
+class PromotionTooEarly(PromotionRefused):
+    """A version of which nobody can tell yet whether it is better."""
+
+    code = "model.promotion_too_early"
+    template = (
+        "{model} does not replace {champion}: there are {days} whole days that neither has seen, and a "
+        "comparison needs {wanted}. Nothing was changed. Wait for them, or insist with --force --reason."
     )
 
 

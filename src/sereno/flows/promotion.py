@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sereno.domain.errors import ForcingNeedsReason, PromotionRefused, UsageError
+from sereno.domain.errors import ForcingNeedsReason, PromotionRefused, PromotionTooEarly, UsageError
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
 from sereno.domain.registry import (
@@ -13,6 +13,7 @@ from sereno.domain.registry import (
     RegistryEntry,
     RegistryEvent,
 )
+from sereno.evaluate.pairing import MIN_DAYS
 from sereno.flows.assets import whole_window
 from sereno.flows.build import Setup
 from sereno.flows.forecast_trials import compare_forecasters
@@ -57,7 +58,8 @@ class Registrar:
 
         Raises:
             NotFound: There is no such version.
-            PromotionRefused: It is not better, or that cannot be told yet; nothing was changed.
+            PromotionRefused: It is not better; nothing was changed.
+            PromotionTooEarly: That cannot be told yet; nothing was changed.
             ForcingNeedsReason: It is forced without a reason.
         """
         if is_forced and not reason.strip():
@@ -69,15 +71,7 @@ class Registrar:
         has_champion = ModelState.CHAMPION in states.values()
         comparison = None if known or is_forced or not has_champion else self.compare(version, actor=actor)
         if comparison is not None and comparison.opinion is not Opinion.BETTER:
-            raise PromotionRefused(
-                model=found.card.id,
-                champion=comparison.champion,
-                opinion=comparison.opinion.value,
-                days=comparison.n_days,
-                difference=_rounded(comparison.difference),
-                low=_rounded(comparison.low),
-                high=_rounded(comparison.high),
-            )
+            raise _refusal(comparison)
         with self.store.begin() as tx:
             tx.activate_model(found.card.id, actor=actor, reason=reason)
         return Promotion(found.card, comparison)
@@ -171,6 +165,18 @@ class Registrar:
                 if window.step == group.step and group.signal in window.signals and len(window):
                     windows.append(sound_window(window, profile))
         return windows
+
+
+def _refusal(found: Comparison) -> PromotionRefused:
+    about: dict[str, str | float] = {
+        "model": found.challenger,
+        "champion": found.champion,
+        "days": found.n_days,
+    }
+    if found.opinion is Opinion.TOO_FEW_DAYS:
+        return PromotionTooEarly(**about, wanted=MIN_DAYS)
+    figures = {name: _rounded(getattr(found, name)) for name in ("difference", "low", "high")}
+    return PromotionRefused(**about, **figures)
 
 
 def _rounded(figure: float) -> float:
