@@ -303,6 +303,28 @@ def test_forecasts_are_bit_for_bit_the_same_after_a_rollback(tmp_path: Path) -> 
         assert states == {first: "champion", second: "retired"}
 
 
+def test_an_erased_site_is_in_no_forecaster(tmp_path: Path) -> None:
+    one, other = a_metered_history("power", n_meters=2, n_days=45)
+    gone = replace(one, asset=AssetKey("Molino Azul", "Contador 7"))
+    with a_workspace(tmp_path / "w") as workspace:
+        workspace.add(readings_of(gone, other), zone="UTC")
+        workspace.forecast()
+        group = str(workspace.versions()[0]["profile"])
+        candidate = workspace.learn_forecaster(group)
+        assert _files_with(workspace.folder / "models", "Molino Azul")
+
+        workspace.erase_site("Molino Azul", actor="ana", reason="asked")
+
+        assert _files_with(workspace.folder / "models", "Molino Azul") == []
+        assert "Molino" not in str([workspace.model_sheet(str(v["id"])) for v in workspace.versions()])
+        assert {one.asset for one in workspace.forecast().forecasts} == {other.asset}
+        workspace.registrar.compare(candidate.id)
+
+
+def _files_with(folder: Path, name: str) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and name.encode() in path.read_bytes()]
+
+
 def other_forecaster(workspace: Workspace) -> str:
     """A candidate with other options, forced to forecast."""
     (workspace.folder / "sereno.yaml").write_text(

@@ -20,7 +20,7 @@ from sereno.flows.train import fingerprint_of
 from sereno.forecast.registry import build_forecaster
 from sereno.store import Store, StoredForecaster
 
-__all__ = ["ForecasterGroup", "ForecasterShelf", "days_ahead_of"]
+__all__ = ["ForecasterGroup", "ForecasterShelf", "drop_current_forecasters"]
 
 _CURRENT, _LEARNT = ".forecaster", ".learnt"
 _GONE = "the file is gone"
@@ -87,11 +87,6 @@ class ForecasterGroup:
         )
 
 
-def days_ahead_of(card: ForecasterCard) -> int:
-    """Days ahead that a version was taught."""
-    return int(str(card.settings["days_ahead"]))
-
-
 class ForecasterShelf:
     """The versions of a workspace's forecasters."""
 
@@ -143,10 +138,11 @@ class ForecasterShelf:
         return self._setup.folder / MODELS_FOLDER / f"{card.id}{_CURRENT}"
 
     def current(self, stored: StoredForecaster) -> TrainedForecaster | None:
-        """A version with the days that it has learnt since; None where that cannot be used."""
+        """A version with the days that it has learnt since, or as it was learnt; None where it is damaged."""
+        path = self.current_path(stored.card)
         try:
-            return self._loader(stored).load(self.current_path(stored.card).read_bytes())
-        except (FileNotFoundError, ArchiveError):
+            return self._loader(stored).load(path.read_bytes()) if path.is_file() else self.as_learnt(stored)
+        except (ArchiveError, ModelCorrupt):
             return None
 
     def as_learnt(self, stored: StoredForecaster) -> TrainedForecaster:
@@ -202,3 +198,9 @@ class ForecasterShelf:
             metrics={"assets": float(len(filled)), "rows": float(sum(map(len, filled)))},
             code_version=VERSION,
         )
+
+
+def drop_current_forecasters(folder: Path) -> None:
+    """Let go of what versions have learnt since training; they learn it again when they are asked."""
+    for path in (folder / MODELS_FOLDER).glob(f"*{_CURRENT}"):
+        path.unlink(missing_ok=True)
