@@ -15,7 +15,8 @@ from tests.support.builders import a_workspace, readings_of
 SMALL = {"n_days": 20, "n_assets": 1}
 
 
-@pytest.mark.parametrize("detector", ["pca", pytest.param("forest", marks=pytest.mark.slow)])
+@pytest.mark.slow  # the command's own test does it for one detector
+@pytest.mark.parametrize("detector", ["pca", "forest"])
 def test_a_detector_is_learnt_again_bit_for_bit(tmp_path: Path, detector: str) -> None:
     settings = f"detector: {{kind: {detector}, trees: 20, seed: 7}}\n"
     with learnt(tmp_path / "w", lines(**SMALL), days=18, settings=settings) as workspace:
@@ -42,6 +43,7 @@ def test_a_forecaster_is_learnt_again_bit_for_bit(tmp_path: Path) -> None:
     assert found.runs[0]["metrics"]["r2"] > 0.9  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_readings_that_changed_are_told(tmp_path: Path) -> None:
     windows = lines(**SMALL)
     with learnt(tmp_path / "w", windows, days=18) as workspace:

@@ -217,3 +217,15 @@ def test_what_is_due_is_told_from_clocks_alone(plant: Plant) -> None:
         assert Retrainer(workspace.registrar).due() == []
     with plant.on_day(40) as workspace:
         assert Retrainer(workspace.registrar).due() == ["process"]
+
+
+def test_an_engine_with_nothing_to_learn_looks_after_nothing(tmp_path: Path) -> None:
+    plant = Plant(tmp_path / "w", lines(n_days=LEARNT), "detector: {kind: pca}\n")
+    with plant.on_day(LEARNT, since=0) as workspace:
+        workspace.train()
+        assert not workspace.is_look_at_models_due
+        candidate = workspace.train(detector="robust", is_candidate=True)[0]
+        workspace.registrar.send_to_shadow(candidate.id)
+        assert not workspace.is_look_at_models_due, "looked a moment ago"
+    with plant.on_day(LEARNT + 1) as workspace:
+        assert workspace.is_look_at_models_due

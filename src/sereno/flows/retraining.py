@@ -25,13 +25,19 @@ from sereno.flows.forecasters import ForecasterGroup, ForecasterShelf
 from sereno.flows.jobs import JobRunner
 from sereno.flows.learning import shelve, training_history, training_plan
 from sereno.flows.promotion import Registrar
-from sereno.flows.shadowing import forget_shadow, judge_shadows
+from sereno.flows.shadowing import forget_shadow, judge_shadows, shadow_detectors
 from sereno.flows.standings import shadows_of
 from sereno.flows.train import train_profile
 from sereno.prepare.checks import NO_REPEATS, check_window
 from sereno.store import StoredForecaster, StoredModel, Transaction
 
-__all__ = ["RetrainStep", "Retrainer", "learn_forecaster", "look_after_models"]
+__all__ = [
+    "RetrainStep",
+    "Retrainer",
+    "has_models_to_look_after",
+    "learn_forecaster",
+    "look_after_models",
+]
 
 log = logging.getLogger(__name__)
 
@@ -236,6 +242,14 @@ def learn_forecaster(registrar: Registrar, champion: ForecasterCard) -> Forecast
         raise HistoryTooShort(found="nothing", needed="readings of two days")
     shelf = ForecasterShelf(registrar.setup, registrar.store)
     return shelf.learn(wanted, windows, is_candidate=True)[0].card
+
+
+def has_models_to_look_after(registrar: Registrar) -> bool:
+    """Whether models are to be learnt anew at all, or a detector judges in the shadow."""
+    if registrar.setup.settings.retrain.every is not None:
+        return True
+    with registrar.store.read() as tx:
+        return bool(shadow_detectors(tx))
 
 
 def look_after_models(registrar: Registrar, jobs: JobRunner) -> None:

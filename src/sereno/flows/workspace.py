@@ -110,7 +110,13 @@ from sereno.flows.regimes import RegimeView, find_regimes
 from sereno.flows.reporting import build_report, write_report
 from sereno.flows.reproducing import Reproduction, reproduce
 from sereno.flows.results import ResultReport, export_results
-from sereno.flows.retraining import Retrainer, RetrainStep, learn_forecaster, look_after_models
+from sereno.flows.retraining import (
+    Retrainer,
+    RetrainStep,
+    has_models_to_look_after,
+    learn_forecaster,
+    look_after_models,
+)
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
@@ -1129,10 +1135,11 @@ class Workspace:
 
     @property
     def is_look_at_models_due(self) -> bool:
-        """Whether nobody here has looked after the models for a while."""
-        is_due = self._looked_at is None or self.now() - self._looked_at >= _LOOKED_EVERY
-        self._looked_at = self.now() if is_due else self._looked_at
-        return is_due
+        """Whether there is something to look after, and nobody here has done so for a while."""
+        if self._looked_at is not None and self.now() - self._looked_at < _LOOKED_EVERY:
+            return False
+        self._looked_at = self.now()
+        return has_models_to_look_after(self.registrar)
 
     def recalibrate(self, *, profile: str | None = None) -> list[Recalibration]:
         """Find thresholds anew on the rows since training, and replace those that pass the comparison.

@@ -20,7 +20,7 @@ __all__ = ["JOB_KINDS", "form_of", "router"]
 
 router = APIRouter(route_class=ConsoleRoute)
 
-JOB_KINDS = ("train", "score", "recalibrate", "segment")
+JOB_KINDS = ("train", "score", "retrain", "recalibrate", "segment")
 _SHOWN_JOBS = 8
 _DONE = ("job", "promote", "rollback", "compare", "shadow")
 
@@ -95,7 +95,7 @@ def show_jobs(request: Request, call: ViewerCall) -> Response:
 
 @router.post("/jobs")
 async def begin_job(request: Request, call: EngineerCall) -> Response:
-    """Begin to train, judge, recalibrate or segment."""
+    """Begin to train, judge, learn anew, recalibrate or segment."""
     form = await form_of(request)
     return await asyncio.to_thread(_begin, request, call, form)
 
@@ -137,7 +137,9 @@ def _begin(request: Request, call: Call, form: Mapping[str, str]) -> Response:
     kind = form.get("kind", "")
     if kind not in JOB_KINDS:
         raise UsageError(detail=f"'{kind}' is none of {', '.join(JOB_KINDS)}", command="console")
-    options = {"profile": form["profile"]} if form.get("profile") else {}
+    options: dict[str, object] = {"profile": form["profile"]} if form.get("profile") else {}
+    if kind == "retrain":
+        options = {"asked": True}
     key = form.get("request_key") or None
     call.workspace.jobs.submit(kind, options, author=call.principal.name, request_key=key)
     return _back(request, call, "job")
