@@ -73,3 +73,53 @@ def test_workspace_without_models_says_so(tmp_path: Path) -> None:
 
     assert done.code == 0
     assert "No model has been trained yet" in done.out
+
+
+def test_candidate_is_compared_refused_and_forced(copied: Path) -> None:
+    first = sereno("models", "--json", workspace=copied).document[0]["id"]
+    learnt = sereno("train", "--candidate", "--detector", "ewma", "--json", workspace=copied).document
+    candidate = learnt["models"][0]["id"]
+
+    compared = sereno("models", "compare", candidate, "--lang", "en", workspace=copied)
+    refused = sereno("models", "promote", candidate, "--lang", "en", workspace=copied)
+    unsaid = sereno("models", "promote", candidate, "--force", workspace=copied)
+    forced = sereno(
+        "models", "promote", candidate, "--force", "--reason", "trial", "--json", workspace=copied
+    )
+    states = {
+        one["id"]: one["state"] for one in sereno("models", "versions", "--json", workspace=copied).document
+    }
+
+    assert "so few days" in compared.out
+    assert (refused.code, unsaid.code) == (5, 2)
+    assert "0 whole days that neither has seen" in refused.err
+    assert forced.document["id"] == candidate
+    assert states == {first: "retired", candidate: "champion"}
+
+
+def test_card_shows_lineage_figures_and_state(judged: Path) -> None:
+    name = sereno("models", "list", "--json", workspace=judged).document[0]["id"]
+
+    sheet = sereno("models", "show", name, "--json", workspace=judged).document
+    text = sereno("models", "show", name, "--lang", "es", workspace=judged).out
+
+    assert sheet["state"] == "champion"
+    assert {"fingerprint", "settings", "seed", "code_version", "digest", "learnt_by"} <= set(sheet["lineage"])
+    assert {"requested", "promised", "realised"} <= set(sheet["figures"])
+    assert "vigente" in text
+    assert sheet["lineage"]["fingerprint"] in text
+
+
+def test_training_done_again_says_so_with_its_exit_code(copied: Path) -> None:
+    done = sereno("reproduce", "--lang", "en", workspace=copied)
+
+    assert done.code == 0, done.err
+    assert "reproducible, bit for bit" in done.out
+    assert (copied / "reports" / "reproducibility.json").is_file()
+
+
+def test_retraining_says_what_stands_against_it(copied: Path) -> None:
+    done = sereno("models", "retrain", "--lang", "en", workspace=copied)
+
+    assert done.code == 0
+    assert "too few new days" in done.out

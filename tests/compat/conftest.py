@@ -24,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         list(workspace.ingest(source))
         card = workspace.train()[0]
         workspace.score()
-    shutil.copy(folder / "models" / f"{card.id}.sereno", folder / MODEL)
+    shutil.copy(folder / "models" / f"{card.digest}.sereno", folder / MODEL)
     return folder
 
 

@@ -186,3 +186,42 @@ def test_quality_counts_what_the_rows_say(workspace: Workspace) -> None:
         assert values[name] == int(np.isfinite(rows.values[:, place]).sum())
         told = Counter(int(one) for one in rows.quality[:, place])
         assert not values[name] or flags[name] == told
+
+
+def test_a_version_has_a_card_and_takes_over_only_when_better_or_forced(own: tuple[str, Service]) -> None:
+    address, workspace = own[0], own[1].workspace("default")
+    first = workspace.active_models()["gas"]
+    candidate = workspace.train(profile="gas", detector="ewma", is_candidate=True)[0].id
+    card = f"/console/models/version/{candidate}"
+    with httpx.Client(base_url=address, timeout=60) as client:
+        listed = client.get("/console/models").text
+        compared = client.post("/console/models/compare", data={"model": candidate})
+        refused = client.post("/console/models/promote", data={"model": candidate, "reason": "newer"})
+        before = workspace.active_models()["gas"]
+        shadowed = client.post("/console/models/shadow", data={"model": candidate, "reason": "see"})
+        shown = client.get(card).text
+        forced = client.post(
+            "/console/models/promote", data={"model": candidate, "reason": "prueba", "force": "yes"}
+        )
+
+    assert card in listed
+    assert compared.headers["location"].startswith(card)
+    assert (refused.status_code, before) == (409, first)
+    assert shadowed.status_code == forced.status_code == 303
+    assert workspace.model_card(candidate).fingerprint[:16] in shown
+    assert workspace.active_models()["gas"] == candidate
+
+
+def test_learning_anew_is_a_job_that_shows_what_it_did(own: tuple[str, Service]) -> None:
+    address, workspace = own[0], own[1].workspace("default")
+    with httpx.Client(base_url=address, timeout=60) as client:
+        begun = client.post("/console/jobs", data={"kind": "retrain"})
+        wait_until(lambda: workspace.jobs.jobs()[0].state.is_over)
+        listed = client.get("/console/jobs", params={"lang": "en"}).text
+
+    (job,) = workspace.jobs.jobs()
+    assert begun.status_code == 303
+    assert (job.kind, job.state) == ("retrain", JobState.DONE)
+    assert job.result is not None
+    assert {one["profile"] for one in job.result["steps"]} == set(workspace.active_models())  # type: ignore[attr-defined]
+    assert "Learn anew" in listed or "Reentrenar" in listed

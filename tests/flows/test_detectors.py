@@ -39,7 +39,7 @@ def test_detector_of_another_package_learns_judges_and_is_loaded_again(
         workspace = _with_roof(tmp_path / "w", settings)
         card = workspace.train()[0]
         workspace.score()
-        model = load_model(tmp_path / "w" / "models" / f"{card.id}.sereno", PROFILES)
+        model = load_model(tmp_path / "w" / "models" / f"{card.digest}.sereno", PROFILES)
 
         assert card.detector == "median"
         assert card.settings["quantile"] == 0.99

@@ -77,8 +77,8 @@ def test_scoring_with_an_altered_artefact_is_refused(judged_daily: Workspace) ->
 def test_artefact_of_another_training_under_this_name_is_refused(judged_daily: Workspace) -> None:
     path = _artefact(judged_daily)
     other = judged_daily.train()[0]
-    shutil.copy(judged_daily.folder / "models" / f"{other.id}.sereno", path.with_name("x"))
-    first = judged_daily.folder / "models" / f"{other.id}.sereno"
+    shutil.copy(judged_daily.folder / "models" / f"{other.digest}.sereno", path.with_name("x"))
+    first = judged_daily.folder / "models" / f"{other.digest}.sereno"
     shutil.copy(path, first)
 
     with pytest.raises(ModelCorrupt):

@@ -22,6 +22,7 @@ from sereno.domain.incidents import EventKind
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.jobs import Job, JobState
 from sereno.domain.judgement import RegimeChange
+from sereno.domain.registry import ForecasterCard, RegistryEntry, RegistryEvent
 from sereno.domain.silences import Matcher, Silence
 from sereno.domain.timers import Timer, TimerKind
 from sereno.store import (
@@ -38,6 +39,7 @@ from sereno.store.incident_pages import IncidentQuery, Prices
 from sereno.store.leases import Lease
 from sereno.store.listing import DetectionQuery, NotificationQuery
 from sereno.store.requests import AnsweredRequest
+from sereno.store.shadows import ShadowStanding
 from tests.store.builders import (
     NOW,
     ROOF,
@@ -162,6 +164,15 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
             ROOF, "generation", NOW, NOW, HOUR, batch.time[:1], QUANTILES, levels, Tier.POOLED, SECRET
         )
         tx.add_forecasts([(mine, told)], model_id=SECRET, at=NOW)
+        forecaster = ForecasterCard(
+            *("forecast-1", "forecast", "ridge", "generation", 3600.0, NOW, {"text": SECRET}, "f", "d"),
+            *((ROOF,), NOW, {"mae": FIGURE}, "1"),
+        )
+        tx.save_forecaster(forecaster, SECRET)
+        line = RegistryEntry("solar", card.id, RegistryEvent.SHADOW, NOW, SECRET, SECRET, {"text": SECRET})
+        tx.add_registry_entry(line)
+        standing = ShadowStanding(mine, card.id, START, NOW, 1)
+        tx.save_shadow(standing, [found])
         tx.keep_answer(AnsweredRequest("q", SECRET, {"text": SECRET}), at=NOW)
         tx.add_metric(1, 1, FIGURE, SECRET, START)
         tx.retain({"metrics": NOW}, {}, at=NOW, actor=SECRET)
@@ -245,6 +256,11 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "shift_timers.by": HOUR,
         "path": "x",
         "card": a_card(),
+        "save_forecaster.card": replace(forecaster, settings={}, metrics={}),
+        "add_registry_entry.entry": replace(line, actor="x", reason="x", facts={}),
+        "standing": replace(standing, n_rows=2),
+        "told": [],
+        "checks": [found.check],
         "entry": FileEntry("f" * 64, "x", 1, "done", {}, 1, NOW),
         "rows": [QuarantinedRow(1, "x", "x")],
         "issues": [],

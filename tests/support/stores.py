@@ -17,7 +17,7 @@ Dump = dict[str, list[Row]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SKIPPED = {
     *("alembic_version", "organization", "asset", "site", "signal_column", "reading_table", "lease"),
-    *("audit_entry", "brought", "succession"),  # who did what and when, not what came of it
+    *("audit_entry", "brought", "succession", "registry_entry"),  # who did what and when, not what came of it
     *("change", "job"),  # what was told and asked for on the way, not where it led
 }
 _CLOCK = {

@@ -189,17 +189,25 @@ def train(
             "--recalibrate", help="Learn nothing; find thresholds anew on the calm rows since training."
         ),
     ] = False,
+    candidate: Annotated[
+        bool,
+        typer.Option(
+            "--candidate", help="The model that judges goes on; `sereno models promote` compares the new one."
+        ),
+    ] = False,
 ) -> None:
     """Learn every asset's normal behaviour and calibrate it to the false-alarm budget."""
     request: Request = context.obj
     if recalibrate:
-        if detector is not None or budget is not None:
-            raise typer.BadParameter("without --detector and --budget", param_hint="--recalibrate")
+        if detector is not None or budget is not None or candidate:
+            raise typer.BadParameter(
+                "without --detector, --budget and --candidate", param_hint="--recalibrate"
+            )
         with _open(request) as workspace:
             show_recalibrations(request, workspace.recalibrate(profile=profile), workspace.language)
         return
     with _open(request) as workspace:
-        cards = workspace.train(profile=profile, detector=detector, budget=budget)
+        cards = workspace.train(profile=profile, detector=detector, budget=budget, is_candidate=candidate)
         language = workspace.language
     if request.as_json:
         show_json({"models": [card.to_json() for card in cards]})
@@ -224,6 +232,28 @@ def train(
         asked = float(str(card.settings["budget"]))
         if calibration.budget > asked:
             say(sentence("cli.budget_lowered", language, asked=number(asked, language)))
+
+
+@app.command()
+def reproduce(
+    context: typer.Context,
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="Its id, or the beginning of it; every champion without one."),
+    ] = None,
+) -> None:
+    """Train again in two fresh processes, with one thread and with two, and say whether it is the same."""
+    from sereno.cli.sheets import show_reproductions
+
+    request: Request = context.obj
+    with _open(request) as workspace:
+        found, language = workspace.reproduce(model), workspace.language
+    if request.as_json:
+        show_json({"reproductions": [one.to_json() for one in found]})
+    else:
+        show_reproductions(found, language)
+    if any(one.verdict.value != "reproducible" for one in found):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,13 +1,16 @@
 """`sereno models`: which models there are, what they promise, which one judges."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sereno.cli.output import Request, say, show_json, show_table
+from sereno.cli.sheets import show_comparison, show_sheet
 
 if TYPE_CHECKING:
     from sereno.domain.judgement import ModelCard
+    from sereno.domain.registry import ForecasterCard
     from sereno.flows.recalibration import Recalibration
 
 __all__ = ["models_app", "show_recalibrations"]
@@ -18,6 +21,7 @@ models_app = typer.Typer(
 
 _COLUMNS = ("judges", "id", "detector", "trained_at", "assets", "requested", "promised", "realised", "claim")
 
+_VERSIONS = ("id", "family", "kind", "state", "trained_at", "assets", "profile")
 _HISTORY = ("at", "who", "event", "about", "reason")
 Reason = Annotated[str, typer.Option(help="Why; kept in its history.")]
 ModelId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")]
@@ -88,30 +92,98 @@ def show_history(context: typer.Context, model: ModelId) -> None:
 
 def _about(entry: dict[str, object]) -> str:
     """What a decision was about: a model, or a check of an asset."""
-    return str(entry.get("model") or f"{entry.get('asset')}: {entry.get('check')}")
+    if entry.get("asset"):
+        return f"{entry.get('asset')}: {entry.get('check')}"
+    return str(entry.get("model") or "–")
 
 
-@models_app.command("promote")
-def promote(context: typer.Context, model: ModelId, reason: Reason = "") -> None:
-    """Let this model judge its profile."""
+@models_app.command("show")
+def show_version(context: typer.Context, model: ModelId) -> None:
+    """A version: what it learnt from, where it stands, how it did beside the champion, and its history."""
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        card = workspace.promote_model(model, actor=_actor(), reason=reason)
+        sheet, language = workspace.model_sheet(model), workspace.language
+    if request.as_json:
+        show_json(sheet)
+        return
+    show_sheet(sheet, language)
+
+
+@models_app.command("versions")
+def list_versions(context: typer.Context) -> None:
+    """Every version of every detector and forecaster, newest first, and where it stands."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        rows, language = workspace.versions(), workspace.language
+    if request.as_json:
+        show_json(rows)
+        return
+    shown = [{**row, "state": sentence(f"cli.models.state.{row['state']}", language)} for row in rows]
+    show_table(shown, _VERSIONS, [sentence(f"cli.models.{name}", language) for name in _VERSIONS])
+
+
+@models_app.command("compare")
+def compare(context: typer.Context, model: ModelId) -> None:
+    """A version beside the champion, on days that neither has seen; kept on its card."""
+    from sereno.flows.workspace import Workspace
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        found, language = workspace.registrar.compare(model, actor=_actor()).to_json(), workspace.language
+    if request.as_json:
+        show_json(found)
+    else:
+        show_comparison(found, language)
+
+
+@models_app.command("promote")
+def promote(
+    context: typer.Context,
+    model: ModelId,
+    reason: Reason = "",
+    force: Annotated[bool, typer.Option("--force", help="Without the comparison; needs a reason.")] = False,
+) -> None:
+    """Let a version judge or forecast, if it is better on days that neither it nor the champion has seen."""
+    from sereno.flows.workspace import Workspace
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        card = workspace.promote_model(model, actor=_actor(), reason=reason, is_forced=force)
         language = workspace.language
     _show_judge(request, card, language)
+
+
+@models_app.command("shadow")
+def send_to_shadow(context: typer.Context, model: ModelId, reason: Reason = "") -> None:
+    """Let a version judge or forecast beside the champion; nobody is told what it says."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        card = workspace.registrar.send_to_shadow(model, actor=_actor(), reason=reason)
+        language = workspace.language
+    if request.as_json:
+        show_json(card.to_json())
+    else:
+        say(sentence("cli.models.in_the_shadow", language, model=card.id))
 
 
 @models_app.command("rollback")
 def roll_back(
     context: typer.Context,
     profile: Annotated[
-        str | None, typer.Option(help="Profile, where more than one has been trained.")
+        str | None,
+        typer.Option(help="Profile, where more than one has been trained; or the group of a forecaster."),
     ] = None,
     reason: Reason = "",
 ) -> None:
-    """Let the model judge again that judged before the last recalibration or training."""
+    """Let the version judge, or forecast, again that did before the one of now."""
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
@@ -119,6 +191,60 @@ def roll_back(
         card = workspace.roll_back_model(profile, actor=_actor(), reason=reason)
         language = workspace.language
     _show_judge(request, card, language)
+
+
+@models_app.command("candidate")
+def learn_candidate(
+    context: typer.Context,
+    group: Annotated[str, typer.Argument(help="Group that is forecast together, as `versions` names it.")],
+) -> None:
+    """Learn another forecaster of a group with the settings in force; its champion forecasts on."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        card, language = workspace.learn_forecaster(group), workspace.language
+    if request.as_json:
+        show_json(card.to_json())
+    else:
+        say(sentence("cli.models.candidate", language, model=card.id))
+
+
+@models_app.command("retrain")
+def retrain(context: typer.Context) -> None:
+    """The next step of learning anew for each profile and group, whether or not it is time for it."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        steps, language = workspace.retrain(is_asked=True), workspace.language
+    if request.as_json:
+        show_json({"steps": [one.to_json() for one in steps]})
+        return
+    for one in steps:
+        what = sentence(f"cli.retrain.{one.outcome.value}", language)
+        say(sentence("cli.retrain.step", language, profile=one.profile, what=what, model=one.model or "–"))
+
+
+@models_app.command("export")
+def export_version(
+    context: typer.Context,
+    model: ModelId,
+    mlflow: Annotated[Path, typer.Option(metavar="DIR", help="Folder for a pyfunc that MLflow loads.")],
+) -> None:
+    """Write a version for other tools."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        folder, language = workspace.export_mlflow(model, mlflow), workspace.language
+    if request.as_json:
+        show_json({"folder": str(folder), "format": "mlflow"})
+    else:
+        say(sentence("cli.models.exported", language, folder=str(folder)))
 
 
 def show_recalibrations(request: Request, results: "list[Recalibration]", language: str) -> None:
@@ -145,7 +271,7 @@ def show_recalibrations(request: Request, results: "list[Recalibration]", langua
         )
 
 
-def _show_judge(request: Request, card: "ModelCard", language: str) -> None:
+def _show_judge(request: Request, card: "ModelCard | ForecasterCard", language: str) -> None:
     from sereno.i18n.catalogue import sentence
 
     if request.as_json:

@@ -25,7 +25,7 @@ from sereno.console.assets import asset_url
 from sereno.console.ranges import PRESETS, DateRange
 from sereno.console.wording import Wording
 from sereno.domain.access import Role
-from sereno.domain.errors import DataError, NotFound, SerenoError, UnknownAsset, UsageError
+from sereno.domain.errors import DataError, NotFound, PromotionRefused, SerenoError, UnknownAsset, UsageError
 from sereno.flows.overview import ModelState, model_state
 from sereno.flows.pulse import pulse_of
 from sereno.flows.secrets import upload_token_of
@@ -361,6 +361,8 @@ def _status(error: SerenoError) -> int:
         return HTTPStatus.FORBIDDEN
     if isinstance(error, NotFound | UnknownAsset):
         return HTTPStatus.NOT_FOUND
+    if isinstance(error, PromotionRefused):
+        return HTTPStatus.CONFLICT
     is_asked_wrongly = isinstance(error, UsageError | DataError)
     return HTTPStatus.UNPROCESSABLE_ENTITY if is_asked_wrongly else HTTPStatus.SERVICE_UNAVAILABLE
 

@@ -35,6 +35,7 @@ class Door:
     CONSOLE = "console"
     SOURCE = "source"
     FILE = "file"
+    ENGINE = "engine"
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@
     ├── SourceUnreachable     what readings come from does not answer      exit 5
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
-        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing
+        ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing, PromotionRefused
         └── ForecasterMissing, NothingToForecast, StepUnsupported
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
@@ -60,11 +60,13 @@ __all__ = [
     "DiskFull",
     "EmptyFile",
     "EngineRunning",
+    "ExportTargetTaken",
     "ExtraMissing",
     "Fact",
     "FileMissing",
     "FileTooLarge",
     "FileUnreadable",
+    "ForcingNeedsReason",
     "ForecastMissing",
     "ForecasterMissing",
     "ForecasterMisconfigured",
@@ -100,6 +102,8 @@ __all__ = [
     "PasswordRefused",
     "PathUnknown",
     "PdfUnavailable",
+    "PromotionRefused",
+    "PromotionTooEarly",
     "ReasonMissing",
     "RequestMalformed",
     "RequestRefused",
@@ -895,6 +899,41 @@ class ForecasterMissing(ModelError):
         "There is no trained forecaster of loads in {workspace}. Ingest readings of power or energy and "
         "learn one with `sereno forecast --profile load`."
     )
+
+
+class PromotionRefused(ModelError):
+    """A version that was not better on days that neither it nor the champion had seen."""
+
+    code = "model.promotion_refused"
+    template = (
+        "{model} does not replace {champion}: on {days} days that neither has seen it is not better "
+        "(difference of loss {difference}, 95 % between {low} and {high}; below 0 is better). Nothing was "
+        "changed. Train another, or insist with --force --reason."
+    )
+
+
+class PromotionTooEarly(PromotionRefused):
+    """A version of which nobody can tell yet whether it is better."""
+
+    code = "model.promotion_too_early"
+    template = (
+        "{model} does not replace {champion}: there are {days} whole days that neither has seen, and a "
+        "comparison needs {wanted}. Nothing was changed. Wait for them, or insist with --force --reason."
+    )
+
+
+class ForcingNeedsReason(UsageError):
+    """Who promotes a version that was not compared says why."""
+
+    code = "model.force_needs_reason"
+    template = "Forcing {model} needs a reason. Say why with --reason; nothing was changed."
+
+
+class ExportTargetTaken(UsageError):
+    """A folder to export to that holds something already."""
+
+    code = "export.target_taken"
+    template = "'{folder}' is not empty. Name another folder, or empty it; nothing was written."
 
 
 class ForecastMissing(ModelError):

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from sereno.contracts import Forecaster, TrainedForecaster
-from sereno.domain.archive import ArchiveError, digest_of
+from sereno.contracts import TrainedForecaster
+from sereno.domain.archive import digest_of
 from sereno.domain.calendar import DAY, step_end
 from sereno.domain.errors import HistoryTooShort, NoReadings, NothingToForecast, UnknownSignal
 from sereno.domain.forecasts import Forecast
@@ -14,9 +13,10 @@ from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import whole_window
-from sereno.flows.build import MODELS_FOLDER, Setup
+from sereno.flows.build import Setup
+from sereno.flows.forecast_shadows import keep_shadows
+from sereno.flows.forecasters import ForecasterGroup, ForecasterShelf
 from sereno.flows.train import sound_window
-from sereno.forecast.registry import build_forecaster
 from sereno.store import Store, StoredAsset
 
 __all__ = [
@@ -28,8 +28,8 @@ __all__ = [
     "meter_groups",
 ]
 
+LEARNT, ADDED, KNOWN, AS_OF = "learnt", "days added", "known", "learnt as of the origin"
 LONGEST_HORIZON = 7 * DAY
-_SUFFIX = ".forecaster"
 _SPARE_DAYS = 1
 """Days ahead that are learnt beyond the horizon: for readings that come late."""
 
@@ -59,7 +59,8 @@ class ForecastReport:
     """What was forecast.
 
     Attributes:
-        learnt: What became of each model: `learnt`, `days added` or `known`, by its name.
+        learnt: What became of each model, by its name: `learnt`, `days added`, `known`, or `learnt as of the
+            origin`, for this once.
         left_out: Why assets have no forecast, by asset.
     """
 
@@ -90,19 +91,24 @@ def forecast_workspace(setup: Setup, store: Store, wanted: ForecastRequest) -> F
     units: dict[AssetKey, str] = {}
     learnt: dict[str, str] = {}
     problem: HistoryTooShort | None = None
+    shelf = ForecasterShelf(setup, store)
     for group in groups:
+        asked = _asked_for(setup, group, wanted)
         try:
-            trained, path, how = _trained(setup, group, wanted)
+            history = [_until(window, wanted.origin) for window in group.windows]
+            trained, version, how = _trained(shelf, asked, history, wanted.origin)
         except HistoryTooShort as error:
             problem = error
             left_out |= dict.fromkeys(group.ids, error.code)
             continue
-        learnt[path.stem] = how
+        learnt[asked.name] = how
         made = _forecast(group, trained, wanted)
         left_out |= {key: NothingToForecast.code for key in group.asked if key not in {m.asset for m in made}}
         with store.begin() as tx:
             said = [(group.ids[one.asset], one) for one in made]
-            tx.add_forecasts(said, model_id=digest_of(path.read_bytes()), at=setup.clock())
+            tx.add_forecasts(said, model_id=version, at=setup.clock())
+        if how != AS_OF:
+            keep_shadows(shelf, store, asked.name, made, group.ids, history, at=setup.clock())
         forecasts += made
         units |= {one.asset: setup.profiles[group.profile].signal(group.signal).unit for one in made}
     if not forecasts and problem is not None:
@@ -192,42 +198,42 @@ def _signal(profile: Profile, window: Window, name: str | None) -> str | None:
     return ordered[0] if ordered else None
 
 
-def _trained(setup: Setup, group: MeterGroup, wanted: ForecastRequest) -> tuple[TrainedForecaster, Path, str]:
-    """What forecasts a group, from its file where there is one: refitted with the days since, else learnt."""
+def _asked_for(setup: Setup, group: MeterGroup, wanted: ForecastRequest) -> ForecasterGroup:
     settings = setup.settings.forecast
     kind = wanted.forecaster or settings.kind
-    days_ahead = -(-wanted.horizon // DAY) + _SPARE_DAYS
-    forecaster = build_forecaster(
-        kind,
-        group.signal,
-        settings.options if kind == settings.kind else {},
-        common={"days_ahead": int(days_ahead), "country": settings.country or ""},
+    return ForecasterGroup(
+        profile=group.profile,
+        signal=group.signal,
+        step=group.step,
+        kind=kind,
+        options=settings.options if kind == settings.kind else {},
+        days_ahead=int(-(-wanted.horizon // DAY)) + _SPARE_DAYS,
+        country=settings.country or "",
     )
-    name = (
-        f"forecast-{group.profile}-{group.signal}-{group.step.total_seconds():g}s-{kind}-{int(days_ahead)}d"
-    )
-    path = setup.folder / MODELS_FOLDER / f"{name}{_SUFFIX}"
-    history = [_until(window, wanted.origin) for window in group.windows]
-    before = _loaded(forecaster, path)
-    if before is None or not all(before.knows(window.asset) for window in history if len(window)):
-        trained, how = forecaster.fit(history), "learnt"
-    else:
-        trained = before.refit(history)
-        how = "known" if trained.dump() == before.dump() else "days added"
-    if how != "known":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_bytes(trained.dump())
-        partial.replace(path)
-    return trained, path, how
 
 
-def _loaded(forecaster: Forecaster, path: Path) -> TrainedForecaster | None:
-    """What the file holds; None where there is none, or it cannot be used and is learnt anew."""
-    try:
-        return forecaster.load(path.read_bytes())
-    except (FileNotFoundError, ArchiveError):
-        return None
+def _trained(
+    shelf: ForecasterShelf, asked: ForecasterGroup, history: Sequence[Window], origin: datetime | None
+) -> tuple[TrainedForecaster, str, str]:
+    """What forecasts a group, its version, and how it became ready.
+
+    A version goes on with the days since while the settings are the same. From an origin in the past nothing
+    is kept: what was learnt from later days must not forecast it.
+    """
+    asked.forecaster()
+    champion = shelf.champion(asked.name)
+    if champion is None or not asked.is_of(champion.card):
+        stored, trained = shelf.learn(asked, history)
+        return trained, stored.card.id, LEARNT
+    if origin is not None and shelf.knows_until(champion) > origin:
+        once = asked.forecaster().fit(history)
+        return once, digest_of(once.dump()), AS_OF
+    before = shelf.current(champion)
+    if before is None or not all(before.knows(one.asset) for one in history if len(one)):
+        stored, trained = shelf.learn(asked, history)
+        return trained, stored.card.id, LEARNT
+    trained, is_other = shelf.add_days(champion, before, history)
+    return trained, champion.card.id, ADDED if is_other else KNOWN
 
 
 def _until(window: Window, origin: datetime | None) -> Window:

@@ -98,6 +98,10 @@ def _recalibrate(workspace: "Workspace", options: Options, _: _Progress) -> Opti
     return {"recalibrations": [one.to_json() for one in results]}
 
 
+def _retrain(workspace: "Workspace", options: Options, _: _Progress) -> Options:
+    return {"steps": [one.to_json() for one in workspace.retrain(is_asked=bool(options.get("asked")))]}
+
+
 def _segment(workspace: "Workspace", options: Options, _: _Progress) -> Options:
     reports = workspace.segment(profile=_text(options, "profile"), is_refit=not options.get("assign"))
     return {"profiles": [report.to_json() for report in reports]}
@@ -138,6 +142,7 @@ KINDS: Mapping[str, "Callable[[Workspace, Options, _Progress], Options]"] = {
     "train": _train,
     "score": _score,
     "recalibrate": _recalibrate,
+    "retrain": _retrain,
     "segment": _segment,
     "report": _report,
     "simulate": _simulate,

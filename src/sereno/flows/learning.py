@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sereno.domain.archive import digest_of
 from sereno.domain.errors import FileMissing, HistoryTooShort, ModelCorrupt, ModelMissing, NoReadings
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
@@ -16,12 +17,13 @@ from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup, calibration_rule, chosen_detector
 from sereno.flows.losses import write_losses
-from sereno.flows.models import TrainedModel, load_model, save_model
+from sereno.flows.mlflow_export import log_training
+from sereno.flows.models import TrainedModel, artefact_of, load_model, write_whole
 from sereno.flows.segments import load_segmentation
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
 
-__all__ = ["ModelShelf", "shelve", "train_workspace"]
+__all__ = ["ModelShelf", "shelve", "train_workspace", "training_history", "training_plan"]
 
 MODEL_SUFFIX = ".sereno"
 _GONE = "the file is gone"
@@ -46,11 +48,16 @@ class ModelShelf:
         if profile not in self._loaded:
             with self._store.read() as tx:
                 stored = tx.active_model(profile)
-            model = self._loaded[profile] = None if stored is None else self._load(stored)
+            model = self._loaded[profile] = None if stored is None else self.version(stored)
             return model
         return self._loaded.get(profile)
 
-    def _load(self, stored: StoredModel) -> TrainedModel:
+    def version(self, stored: StoredModel) -> TrainedModel:
+        """Any version, loaded and verified.
+
+        Raises:
+            ModelCorrupt: Its artefact is not what the store says it is.
+        """
         path = self._setup.folder / stored.path
         try:
             model = load_model(path, self._setup.profiles)
@@ -106,11 +113,13 @@ def train_workspace(
     budget: float | None,
     before: datetime | None,
     told: Callable[[int, int], None] | None = None,
+    is_candidate: bool = False,
 ) -> list[ModelCard]:
     """Train each profile that has assets; the new models become active together.
 
     Args:
         told: Hears before each profile how many are done, and of how many.
+        is_candidate: Those that judge now go on; what is learnt waits to be compared with them.
 
     Raises:
         NoReadings: The store is empty, or has nothing of that profile.
@@ -125,14 +134,14 @@ def train_workspace(
     for n_done, (name, assets) in enumerate(by_profile.items()):
         if told is not None:
             told(n_done, len(by_profile))
-        plan = _plan(setup, setup.profiles[name], detector, budget)
+        plan = training_plan(setup, setup.profiles[name], detector, budget)
         try:
-            models.append(train_profile(_history(store, assets, before), plan))
+            models.append(train_profile(training_history(store, assets, before), plan))
         except HistoryTooShort as error:
             problem = error
     if not models and problem is not None:
         raise problem
-    return [shelve(setup, store, model) for model in models]
+    return [shelve(setup, store, model, is_candidate=is_candidate) for model in models]
 
 
 def _assets_by_profile(store: Store, profile: str | None) -> Mapping[str, Sequence[StoredAsset]]:
@@ -144,7 +153,8 @@ def _assets_by_profile(store: Store, profile: str | None) -> Mapping[str, Sequen
     return grouped
 
 
-def _plan(setup: Setup, profile: Profile, detector: str | None, budget: float | None) -> TrainingPlan:
+def training_plan(setup: Setup, profile: Profile, detector: str | None, budget: float | None) -> TrainingPlan:
+    """How a profile is trained with the settings in force."""
     settings = setup.settings
     kind, chosen = chosen_detector(setup, profile, detector)
     found = load_segmentation(setup.folder, profile.name) if settings.segments.enabled else None
@@ -162,7 +172,8 @@ def _plan(setup: Setup, profile: Profile, detector: str | None, budget: float | 
     )
 
 
-def _history(store: Store, assets: Sequence[StoredAsset], before: datetime | None) -> list[Window]:
+def training_history(store: Store, assets: Sequence[StoredAsset], before: datetime | None) -> list[Window]:
+    """What there is to learn from, before an instant or at all."""
     windows = []
     for asset in assets:
         with store.read() as tx:
@@ -174,13 +185,23 @@ def _history(store: Store, assets: Sequence[StoredAsset], before: datetime | Non
     return windows
 
 
-def shelve(setup: Setup, store: Store, model: TrainedModel) -> ModelCard:
-    """Keep a model and let it judge from now on; gives its card with the digest of its artefact."""
-    path = Path(MODELS_FOLDER) / f"{model.card.id}{MODEL_SUFFIX}"
-    digest = save_model(model, setup.folder / path)
+def shelve(setup: Setup, store: Store, model: TrainedModel, *, is_candidate: bool = False) -> ModelCard:
+    """Keep a model under the digest of its artefact, and let it judge from now on; gives its card.
+
+    Args:
+        is_candidate: Another one judges on, if there is one.
+    """
+    data = artefact_of(model)
+    card = replace(model.card, digest=digest_of(data))
+    path = Path(MODELS_FOLDER) / f"{card.digest}{MODEL_SUFFIX}"
+    write_whole(setup.folder / path, data)
     write_losses(model, setup.folder / MODELS_FOLDER, setup.language)
-    card = replace(model.card, digest=digest)
     with store.begin() as tx:
+        judges = tx.active_model(card.profile)
+        if is_candidate and judges is not None and judges.card.id == card.id:
+            return judges.card
         tx.save_model(card, path.as_posix())
-        tx.activate_model(card.id)
+        if not is_candidate or judges is None:
+            tx.activate_model(card.id)
+    log_training(setup, card, setup.folder / path)
     return card

@@ -18,7 +18,7 @@ from sereno.domain.segments import NO_SEGMENT, Segmentation
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 
-__all__ = ["Layout", "TrainedModel", "load_model", "save_model"]
+__all__ = ["Layout", "TrainedModel", "artefact_of", "load_model", "save_model", "write_whole"]
 
 _NO_STEP = "none"
 
@@ -104,6 +104,21 @@ def step_name(step: timedelta | None, segment: str = NO_SEGMENT) -> str:
 
 def save_model(model: TrainedModel, path: Path) -> str:
     """Write the artefact whole or not at all; returns the digest that its card then carries."""
+    data = artefact_of(model)
+    write_whole(path, data)
+    return digest_of(data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def artefact_of(model: TrainedModel) -> bytes:
+    """All that scoring needs; equal models give equal bytes."""
     card = asdict(model.card) | {
         "trained_at": isoformat(model.card.trained_at),
         "assets": [[key.site, key.asset] for key in model.card.assets],
@@ -127,12 +142,7 @@ def save_model(model: TrainedModel, path: Path) -> str:
     }
     for i, key in enumerate(model.card.assets):
         arrays |= {f"memory{i}/{name}": array for name, array in model.memories[key].arrays.items()}
-    data = pack(header, arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(data)
-    partial.replace(path)
-    return digest_of(data)
+    return pack(header, arrays)
 
 
 def load_model(path: Path, profiles: Mapping[str, Profile]) -> TrainedModel:

@@ -1,6 +1,5 @@
 """What loads are at any instant: from the forecaster that was last learnt, and the weather that is given."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,17 +9,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from sereno.contracts import TrainedForecaster
-from sereno.domain.archive import ArchiveError, digest_of
 from sereno.domain.calendar import DAY, local_time, to_utc
 from sereno.domain.errors import ForecasterMissing, NoReadings, NothingToForecast, SerenoError
 from sereno.domain.forecasts import Forecast
 from sereno.domain.readings import Window
+from sereno.domain.registry import ForecasterCard
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import from_numpy, to_numpy
-from sereno.flows.build import MODELS_FOLDER, Setup
+from sereno.flows.build import Setup
+from sereno.flows.forecasters import ForecasterShelf
 from sereno.flows.forecasting import LONGEST_HORIZON
 from sereno.flows.train import sound_window
-from sereno.forecast.registry import build_forecaster
 from sereno.forecast.usual import usual_values
 from sereno.prepare.grid import build_window, infer_step
 from sereno.store import Store, StoredAsset
@@ -30,7 +29,7 @@ __all__ = ["MAX_LOADS", "LoadPrediction", "Prediction", "Predictor"]
 PROFILE = "load"
 MAX_LOADS = 50
 """Most loads of a site that one question is answered for."""
-_FILES = re.compile(r"forecast-load-(?P<signal>power|energy)-(?P<step_s>[\d.e+]+)s-(?P<kind>.+)-\d+d$")
+SIGNALS = ("power", "energy")
 _HOUR = timedelta(hours=1)
 
 
@@ -81,6 +80,7 @@ class _Model:
     signal: str
     step: timedelta
     version: str
+    path: Path
 
 
 class Predictor:
@@ -89,17 +89,13 @@ class Predictor:
     def __init__(self, setup: Setup, store: Store) -> None:
         self._setup = setup
         self._store = store
+        self._shelf = ForecasterShelf(setup, store)
         self._read: tuple[tuple[object, ...], _Model] | None = None
 
     def path(self) -> Path | None:
         """The forecaster that answers; None without one that can be used."""
-        for path in self._files():
-            try:
-                self._model(path)
-            except ArchiveError:
-                continue
-            return path
-        return None
+        model = self._model()
+        return None if model is None else model.path
 
     def predict(
         self, instant: datetime, weather: Mapping[str, float], *, site: str | None = None
@@ -119,10 +115,9 @@ class Predictor:
             NoReadings: There is no load, or none of that site.
             NothingToForecast: None of them has a sound value.
         """
-        path = self.path()
-        if path is None:
+        model = self._model()
+        if model is None:
             raise ForecasterMissing(workspace=str(self._setup.folder))
-        model = self._model(path)
         assets = self._loads(site)
         zone = assets[0].zone
         at = instant.replace(tzinfo=ZoneInfo(zone)) if instant.tzinfo is None else instant
@@ -140,29 +135,24 @@ class Predictor:
             raise problem
         return Prediction(loads, model.version, at.astimezone(ZoneInfo(zone)))
 
-    def _files(self) -> list[Path]:
-        """Forecasters of loads, the last learnt first; of power before those of energy."""
-        folder = self._setup.folder / MODELS_FOLDER
-        found = [
-            (match["signal"] != "power", -path.stat().st_mtime_ns, path)
-            for path in folder.glob("*.forecaster")
-            if (match := _FILES.match(path.stem))
-        ]
-        return [path for *_, path in sorted(found)]
-
-    def _model(self, path: Path) -> _Model:
-        status = path.stat()
-        stamp = (path, status.st_mtime_ns, status.st_size)
-        if self._read is not None and self._read[0] == stamp:
+    def _model(self) -> _Model | None:
+        """The forecaster of loads that was last learnt and can be used, one of power before one of energy."""
+        with self._store.read() as tx:
+            versions = [one for one in tx.forecasters() if one.is_active and _is_of_loads(one.card)]
+        for stored in sorted(versions, key=lambda one: one.card.signal != SIGNALS[0]):
+            path = self._shelf.path(stored)
+            status = path.stat() if path.is_file() else None
+            stamp = (path, status and status.st_mtime_ns, status and status.st_size)
+            if self._read is not None and self._read[0] == stamp:
+                return self._read[1]
+            trained = self._shelf.current(stored)
+            if trained is None:
+                continue
+            step = timedelta(seconds=stored.card.step_s)
+            version = f"{stored.card.detector}-{stored.card.digest[:12]}"
+            self._read = stamp, _Model(trained, stored.card.signal, step, version, path)
             return self._read[1]
-        match = _FILES.match(path.stem)
-        assert match is not None
-        state = path.read_bytes()
-        trained = build_forecaster(match["kind"], match["signal"]).load(state)
-        step = timedelta(seconds=float(match["step_s"]))
-        model = _Model(trained, match["signal"], step, f"{match['kind']}-{digest_of(state)[:12]}")
-        self._read = stamp, model
-        return model
+        return None
 
     def _loads(self, site: str | None) -> list[StoredAsset]:
         with self._store.read() as tx:
@@ -208,6 +198,10 @@ class Predictor:
         cells = rows.time, rows.values, rows.quality
         window = build_window(asset.key, asset.profile, rows.signals, cells, step, zone=asset.zone)
         return sound_window(window, self._setup.profiles[asset.profile])
+
+
+def _is_of_loads(card: ForecasterCard) -> bool:
+    return card.settings.get("source") == PROFILE and card.signal in SIGNALS
 
 
 def _step_start(at: datetime, step: timedelta, zone: str, anchor: np.datetime64 | None) -> datetime:

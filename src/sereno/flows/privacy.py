@@ -30,6 +30,7 @@ from sereno.domain.version import VERSION
 from sereno.flows.archive import pack
 from sereno.flows.build import Setup, store_url
 from sereno.flows.exports import write_table
+from sereno.flows.forecasters import drop_current_forecasters
 from sereno.flows.naming import pseudonyms_of
 from sereno.flows.places import BACKUPS_FOLDER, MODELS_FOLDER, STORE_FILE
 from sereno.flows.segments import load_segmentation, save_segmentation
@@ -248,6 +249,7 @@ def finish_erasures(folder: Path, store: Store) -> None:
     for old, new in said["models"]:
         (folder / (new if old in used else old)).unlink(missing_ok=True)
     if all(old not in used for old, _ in said["models"]):
+        drop_current_forecasters(folder)
         for document in said["segments"]:
             save_segmentation(folder, Segmentation.from_json(document))
     plan.unlink()

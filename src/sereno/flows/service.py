@@ -21,7 +21,7 @@ from sereno.flows.organizations import find_organizations, is_organization, orga
 from sereno.flows.room import RoomLook
 from sereno.flows.sources import run_sources
 from sereno.flows.supervision import Part, PartStatus
-from sereno.flows.watching import keep_calibrated, keep_retained
+from sereno.flows.watching import keep_calibrated, keep_learning, keep_retained
 from sereno.flows.workspace import Workspace
 
 __all__ = ["DEFAULT_ORGANIZATION", "Service", "ServiceRole"]
@@ -235,6 +235,7 @@ def _run_sources(workspace: Workspace, notifier: Notifier | None, stop: threadin
 def _calibrate(workspace: Workspace, stop: threading.Event) -> None:
     while not stop.is_set():
         keep_calibrated(workspace)
+        keep_learning(workspace)
         stop.wait(_CALIBRATION_S)
 
 

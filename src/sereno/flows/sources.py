@@ -18,7 +18,7 @@ from sereno.flows.mailing import keep_mailed
 from sereno.flows.room import RoomLook
 from sereno.flows.silent import SilenceWatch
 from sereno.flows.source_runner import OnFile, SourceRunner
-from sereno.flows.watching import keep_calibrated, keep_retained
+from sereno.flows.watching import keep_calibrated, keep_learning, keep_retained
 from sereno.flows.workspace import Workspace
 from sereno.ingest.sources.registry import FOLDER
 
@@ -117,6 +117,7 @@ def _look_after(
                 next_prune = time.monotonic() + _PRUNE_S
                 _prune(workspace, feeds)
             keep_calibrated(workspace)
+            keep_learning(workspace)
             keep_retained(workspace, stop)
             keep_mailed(workspace)
         except StoreError as error:

@@ -1,19 +1,21 @@
 """Which of the trained models judges: promoted by a person, or taken back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from sereno.domain.errors import NotFound
 from sereno.domain.judgement import ModelCard
+from sereno.domain.registry import ForecasterCard, RegistryEvent
 from sereno.domain.time import isoformat
-from sereno.store import Store, Transaction
+from sereno.store import Store, StoredForecaster, StoredModel, Transaction
 
 __all__ = [
     "RECALIBRATED_FROM",
     "find_model",
+    "find_version",
+    "judged_before",
     "model_history",
     "model_line",
-    "promote_model",
     "roll_back_model",
 ]
 
@@ -31,6 +33,19 @@ def find_model(tx: Transaction, model_id: str) -> ModelCard:
     exact = [card for card in found if card.id == model_id] or found
     if len(exact) != 1:
         raise NotFound(what="model", id=model_id, hint=", ".join(card.id for card in exact))
+    return exact[0]
+
+
+def find_version(tx: Transaction, version: str) -> StoredModel | StoredForecaster:
+    """Any version, by its id or the beginning of it: a detector's or a forecaster's.
+
+    Raises:
+        NotFound: There is no such version, or several begin so.
+    """
+    found = [one for one in tx.versions() if one.card.id.startswith(version)]
+    exact = [one for one in found if one.card.id == version] or found
+    if len(exact) != 1:
+        raise NotFound(what="model", id=version, hint=", ".join(one.card.id for one in exact))
     return exact[0]
 
 
@@ -59,14 +74,20 @@ def model_line(card: ModelCard, active: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def model_history(tx: Transaction, card: ModelCard) -> list[dict[str, object]]:
+def model_history(tx: Transaction, card: ModelCard | ForecasterCard) -> list[dict[str, object]]:
     """What people and training decided about the models of a profile, oldest first.
 
-    Models that began to judge, with the reason; and verdicts that moved a threshold, or took that back.
+    Models that began to judge, with the reason; what became of others; and verdicts that moved a threshold,
+    or took that back.
     """
     told: list[dict[str, object]] = [
         _entry(one.at, one.actor, "judges", model=one.model_id, before=one.before_id, reason=one.reason)
         for one in tx.successions(card.profile)
+    ]
+    told += [
+        _entry(one.at, one.actor, one.event.value, model=one.model_id, reason=one.reason, facts=one.facts)
+        for one in tx.registry(card.profile)
+        if one.event is not RegistryEvent.LEARNT
     ]
     names = {one.id: str(one.key) for one in tx.assets(card.profile)}
     for one in tx.adjustments(with_undone=True):
@@ -85,46 +106,46 @@ def _entry(at: datetime, who: str, what: str, **facts: object) -> dict[str, obje
     return {"at": isoformat(at), "who": who or "sereno", "event": what, **facts}
 
 
-def promote_model(store: Store, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
-    """Let a model judge its profile, by its id or the beginning of it.
+def judged_before(tx: Transaction, profile: str) -> list[str]:
+    """Ids of the models that judged one after another, without those that were taken back; the last judges.
 
-    Args:
-        actor, reason: Who decided it and why; kept in its history.
-
-    Raises:
-        NotFound: There is no such model, or several begin so.
+    A model that comes back takes back all that came after it.
     """
-    with store.begin() as tx:
-        card = find_model(tx, model_id)
-        tx.activate_model(card.id, actor=actor, reason=reason)
-    return card
+    chain: list[str] = []
+    for one in tx.successions(profile):
+        if not chain and one.before_id is not None:
+            chain.append(one.before_id)
+        if one.model_id in chain:
+            del chain[chain.index(one.model_id) :]
+        chain.append(one.model_id)
+    return chain
 
 
-def roll_back_model(store: Store, profile: str | None, *, actor: str = "", reason: str = "") -> ModelCard:
-    """Let the model judge again that was before the active one: the recalibrated one, or the older training.
+def roll_back_model(store: Store, profile: str | None, *, actor: str = "", reason: str = "") -> str:
+    """Let the version judge, or forecast, again that did before the one of now; gives its id.
 
     Args:
+        profile: A profile, or a group that is forecast together; only one profile has models when None.
         actor, reason: Who decided it and why; kept in its history.
 
     Raises:
         NotFound: There is no model before, or several profiles have models and none was named.
     """
     with store.begin() as tx:
-        models = tx.models(profile)
-        active = [stored.card for stored in models if stored.is_active]
+        versions = tx.models() if profile is None else tx.versions(profile)
+        active = [one.card for one in versions if one.is_active]
         if len(active) != 1:
             hint = ", ".join(card.profile for card in active)
             raise NotFound(what="model", id=profile or "", hint=hint)
-        before = _before(active[0], [stored.card for stored in models])
-        tx.activate_model(before.id, actor=actor, reason=reason)
+        chain = judged_before(tx, active[0].profile)
+        before = chain[-2] if len(chain) > 1 else _recalibrated_from(active[0])
+        if before is None:
+            raise NotFound(what="model", id=active[0].profile, hint="")
+        tx.activate_model(before, actor=actor, reason=reason)
     return before
 
 
-def _before(now: ModelCard, newest_first: Sequence[ModelCard]) -> ModelCard:
-    named = now.settings.get(RECALIBRATED_FROM)
-    ids = [card.id for card in newest_first]
-    older = [card for card in newest_first[ids.index(now.id) + 1 :] if card.profile == now.profile]
-    candidates = older if named is None else [card for card in newest_first if card.id == named]
-    if not candidates:
-        raise NotFound(what="model", id=now.profile, hint="")
-    return candidates[0]
+def _recalibrated_from(card: ModelCard | ForecasterCard) -> str | None:
+    """In stores that did not yet say who judged before."""
+    named = card.settings.get(RECALIBRATED_FROM)
+    return None if named is None else str(named)

@@ -28,7 +28,7 @@ from sereno.prepare.quality import QualityRules, longest_repeats
 from sereno.prepare.registers import read_registers
 from sereno.prepare.repeats import FEW_REPEATS, REPEAT_MARGIN
 
-__all__ = ["CALM_SCORE", "TrainingPlan", "sound_window", "train_profile"]
+__all__ = ["CALM_SCORE", "TrainingPlan", "fingerprint_of", "sound_window", "train_profile"]
 
 _FOLDS = 3
 """Blocks of history that are each scored by a detector that did not learn from them."""
@@ -258,7 +258,7 @@ def _card(
     calibrations: Mapping[str, Calibration],
     plan: TrainingPlan,
 ) -> ModelCard:
-    fingerprint = _fingerprint(history)
+    fingerprint = fingerprint_of(history)
     main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
     calibrated = {"budget": plan.budget, "folds": _FOLDS, "calibration": plan.rule.method}
     settings = {**options_of(plan.detector), **calibrated, "sigmas": list(plan.rule.sigmas)}
@@ -288,7 +288,8 @@ def _card(
     )
 
 
-def _fingerprint(history: Sequence[Window]) -> str:
+def fingerprint_of(history: Sequence[Window]) -> str:
+    """SHA-256 of the readings that windows hold, with their assets, signals and instants."""
     digest = hashlib.sha256()
     for window in sorted(history, key=lambda w: w.asset):
         digest.update(f"{window.asset.site}|{window.asset.asset}|{window.signals}|{window.zone}".encode())

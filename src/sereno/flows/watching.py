@@ -12,7 +12,15 @@ from pathlib import Path
 
 from watchfiles import watch as watch_changes
 
-from sereno.domain.errors import DataError, LeaseLost, LeaseTaken, ModelError, SerenoError, StoreError
+from sereno.domain.errors import (
+    DataError,
+    LeaseLost,
+    LeaseTaken,
+    ModelError,
+    SerenoError,
+    StoreError,
+    TooManyJobs,
+)
 from sereno.flows.build import NO_HINTS, FileHints
 from sereno.flows.delivering import running
 from sereno.flows.feeds import WatchedFolder
@@ -25,6 +33,7 @@ __all__ = [
     "FolderLook",
     "WatchedFolder",
     "keep_calibrated",
+    "keep_learning",
     "keep_retained",
     "take_finished",
     "wait_for_change",
@@ -130,6 +139,8 @@ def watch_folders(
             if stop.is_set():
                 return
             keep_calibrated(workspace)
+            if not is_once:
+                keep_learning(workspace)
             keep_retained(workspace, stop)
             keep_mailed(workspace)
             if is_once and not is_waiting:
@@ -153,6 +164,21 @@ def keep_calibrated(workspace: Workspace) -> None:
         if isinstance(error, StoreError) and not error.is_retriable:
             raise
         log.warning("not recalibrated", extra={"error": str(error)})
+
+
+def keep_learning(workspace: Workspace) -> None:
+    """Let versions judge in the shadow, and learn anew when it is time; troubles of theirs are no others'."""
+    if not workspace.is_look_at_models_due:
+        return
+    try:
+        with workspace.duty("models"):
+            workspace.look_after_models()
+    except LeaseTaken:  # another engine is at it
+        return
+    except (ModelError, StoreError, TooManyJobs) as error:
+        if isinstance(error, StoreError) and not error.is_retriable:
+            raise
+        log.warning("models not looked after", extra={"error": str(error)})
 
 
 def keep_retained(workspace: Workspace, stop: threading.Event) -> None:

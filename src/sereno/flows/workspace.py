@@ -29,6 +29,7 @@ from sereno.domain.judgement import ModelCard
 from sereno.domain.masking import Mask
 from sereno.domain.privacy import Pseudonyms
 from sereno.domain.readings import Readings
+from sereno.domain.registry import ForecasterCard
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.silences import Silence
 from sereno.domain.time import Clock, system_clock
@@ -63,6 +64,7 @@ from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.exports import ExportPlan, ExportReport, chosen_assets, export_preprocessed
 from sereno.flows.feedback import WouldChange, apply_verdict, would_change
+from sereno.flows.forecasters import ForecasterShelf
 from sereno.flows.forecasting import (
     LONGEST_HORIZON,
     ForecastReport,
@@ -79,12 +81,14 @@ from sereno.flows.learning import ModelShelf, train_workspace
 from sereno.flows.life import LifePolicy
 from sereno.flows.listing import AssetView, asset_view, quality_of
 from sereno.flows.logs import logging_to
+from sereno.flows.mlflow_export import export_mlflow
 from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
 from sereno.flows.predicting import Prediction, Predictor
 from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain, retain_in_batches
+from sereno.flows.promotion import Registrar
 from sereno.flows.recalibration import (
     Recalibration,
     is_recalibration_due,
@@ -106,14 +110,23 @@ from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.regimes import RegimeView, find_regimes
 from sereno.flows.reporting import build_report, write_report
+from sereno.flows.reproducing import Reproduction, reproduce
 from sereno.flows.results import ResultReport, export_results
+from sereno.flows.retraining import (
+    Retrainer,
+    RetrainStep,
+    has_models_to_look_after,
+    learn_forecaster,
+    look_after_models,
+)
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
 from sereno.flows.series import SeriesQuery, SeriesView, find_series
+from sereno.flows.sheets import sheet_of, version_lines
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
-from sereno.flows.succession import find_model, model_history, promote_model, roll_back_model
+from sereno.flows.succession import find_model, find_version, model_history, roll_back_model
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -141,6 +154,7 @@ from sereno.store.scrubbing import scrub
 __all__ = ["Workspace"]
 
 _RETAINED_EVERY = timedelta(days=1)
+_LOOKED_EVERY = timedelta(minutes=1)
 
 
 class Workspace:
@@ -167,6 +181,7 @@ class Workspace:
         )
         self._kept_scoring: Scoring | None = None
         self._retained_at: datetime | None = None
+        self._looked_at: datetime | None = None
 
     @classmethod
     def open(
@@ -328,6 +343,7 @@ class Workspace:
         budget: float | None = None,
         before: datetime | None = None,
         told: Callable[[int, int], None] | None = None,
+        is_candidate: bool = False,
     ) -> list[ModelCard]:
         """Learn every asset with enough history; one model per profile, which then judges.
 
@@ -337,6 +353,7 @@ class Workspace:
             budget: False episodes per week and asset; one that the history cannot support is then an error.
             before: Learn only from readings before this instant.
             told: Hears before each profile how many are done, and of how many.
+            is_candidate: The model that judges goes on; `promote_model` compares the new one with it.
 
         Raises:
             HistoryTooShort: No asset has enough readings.
@@ -351,9 +368,9 @@ class Workspace:
             budget=budget,
             before=before,
             told=told,
+            is_candidate=is_candidate,
         )
-        self._models.forget()
-        self._records.forget()
+        self._look_again()
         return cards
 
     def forecast(
@@ -1037,6 +1054,20 @@ class Workspace:
         with self._store.read() as tx:
             return find_model(tx, model_id)
 
+    def versions(self) -> list[dict[str, object]]:
+        """Every version of every detector and forecaster, newest first, and where it stands."""
+        with self._store.read() as tx:
+            return version_lines(tx)
+
+    def model_sheet(self, version: str) -> dict[str, object]:
+        """All that is known of a version, by its id or the beginning of it, and how it did in the shadow.
+
+        Raises:
+            NotFound: There is no such version, or several begin so.
+        """
+        with self._store.read() as tx:
+            return sheet_of(tx, find_version(tx, version))
+
     def model_history(self, model_id: str) -> list[dict[str, object]]:
         """What was decided about the models of a model's profile, by whom and why, oldest first.
 
@@ -1044,36 +1075,106 @@ class Workspace:
             NotFound: There is no such model, or several begin so.
         """
         with self._store.read() as tx:
-            return model_history(tx, find_model(tx, model_id))
+            return model_history(tx, find_version(tx, model_id).card)
 
-    def promote_model(self, model_id: str, *, actor: str = "", reason: str = "") -> ModelCard:
-        """Let a model judge its profile, by its id or the beginning of it.
+    @property
+    def registrar(self) -> Registrar:
+        """Compares, promotes and sends to the shadow."""
+        return Registrar(self._setup, self._store, self._models)
+
+    def promote_model(
+        self, model_id: str, *, actor: str = "", reason: str = "", is_forced: bool = False
+    ) -> ModelCard | ForecasterCard:
+        """Let a version judge or forecast, if on days that neither has seen it is better than what does now.
 
         Args:
             actor, reason: Who decided it and why; told to those who listen.
+            is_forced: Without a comparison; needs a reason.
 
         Raises:
-            NotFound: There is no such model, or several begin so.
+            NotFound: There is no such version, or several begin so.
+            PromotionRefused: It is not better, or that cannot be told yet.
+            ForcingNeedsReason: See `is_forced`.
         """
-        card = promote_model(self._store, model_id, actor=actor, reason=reason)
-        self._models.forget()
-        self._records.forget()
-        return card
+        promotion = self.registrar.promote(model_id, actor=actor, reason=reason, is_forced=is_forced)
+        self._look_again()
+        return promotion.card
 
-    def roll_back_model(self, profile: str | None = None, *, actor: str = "", reason: str = "") -> ModelCard:
-        """Let the model judge again that judged before: before its recalibration, or the training before.
+    def roll_back_model(
+        self, profile: str | None = None, *, actor: str = "", reason: str = ""
+    ) -> ModelCard | ForecasterCard:
+        """Let the version judge, or forecast, again that did before the one of now.
 
         Args:
-            profile: Whose model; need not be said where only one profile has any.
+            profile: Whose model, or the group of a forecaster; need not be said where only one profile has
+                any.
             actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
             NotFound: There is no model before.
         """
-        card = roll_back_model(self._store, profile, actor=actor, reason=reason)
-        self._models.forget()
-        self._records.forget()
-        return card
+        version = roll_back_model(self._store, profile, actor=actor, reason=reason)
+        self._look_again()
+        with self._store.read() as tx:
+            return find_version(tx, version).card
+
+    def learn_forecaster(self, group: str) -> ForecasterCard:
+        """Learn a candidate for a group that is forecast together; its champion forecasts on.
+
+        Raises:
+            NotFound: Nothing forecasts such a group.
+            HistoryTooShort: No asset has readings of two days.
+        """
+        champion = ForecasterShelf(self._setup, self._store).champion(group)
+        if champion is None:
+            raise NotFound(what="model", id=group, hint="")
+        return learn_forecaster(self.registrar, champion.card)
+
+    def reproduce(self, version: str | None = None) -> list[Reproduction]:
+        """Do a training, or that of every champion, again in two fresh processes, and write a report.
+
+        Raises:
+            NotFound: There is no such version.
+            ModelMissing: Nothing has been trained.
+        """
+        return reproduce(self._setup, self._store, version)
+
+    def export_mlflow(self, version: str, folder: str | Path) -> Path:
+        """Write a version as a pyfunc that MLflow loads.
+
+        Raises:
+            NotFound: There is no such version, or several begin so.
+            ExportTargetTaken: There is something in the folder.
+            ExtraMissing: MLflow is not installed.
+        """
+        with self._store.read() as tx:
+            stored = find_version(tx, version)
+        return export_mlflow(self._setup, stored, Path(folder))
+
+    def retrain(self, *, is_asked: bool = False) -> list[RetrainStep]:
+        """The next step of learning anew for each profile and group that it is time for.
+
+        Args:
+            is_asked: Whether or not it is time; every other guard holds.
+
+        Raises:
+            ModelMissing: Nothing has been learnt yet.
+        """
+        steps = Retrainer(self.registrar).look(is_asked=is_asked)
+        self._look_again()
+        return steps
+
+    def look_after_models(self) -> None:
+        """Let the shadows judge what is new, and ask for the job that learns anew when it is time for it."""
+        look_after_models(self.registrar, self._jobs)
+
+    @property
+    def is_look_at_models_due(self) -> bool:
+        """Whether there is something to look after, and nobody here has done so for a while."""
+        if self._looked_at is not None and self.now() - self._looked_at < _LOOKED_EVERY:
+            return False
+        self._looked_at = self.now()
+        return has_models_to_look_after(self.registrar)
 
     def recalibrate(self, *, profile: str | None = None) -> list[Recalibration]:
         """Find thresholds anew on the rows since training, and replace those that pass the comparison.

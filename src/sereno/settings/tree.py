@@ -20,6 +20,7 @@ from sereno.settings.pipeline import (
     SegmentSettings,
 )
 from sereno.settings.reports import ReportSettings
+from sereno.settings.retraining import MlflowSettings, RetrainSettings
 from sereno.settings.sources import SourceName, SourceSettings
 
 __all__ = [
@@ -294,6 +295,12 @@ class Settings(Branch):
     )
     recalibration: RecalibrationSettings = Field(
         default_factory=RecalibrationSettings, description="When thresholds are found anew."
+    )
+    retrain: RetrainSettings = Field(
+        default_factory=RetrainSettings, description="When models are learnt anew."
+    )
+    mlflow: MlflowSettings = Field(
+        default_factory=MlflowSettings, description="Where trainings are also told."
     )
     forecast: ForecastSettings = Field(
         default_factory=ForecastSettings, description="How meters are forecast."

@@ -9,6 +9,7 @@ from typing import cast
 from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent, Verdict
 from sereno.domain.judgement import Calibration, Detection, IncidentKind, ModelCard, Severity
 from sereno.domain.ranking import Lost, days_lasted, lost_of, trouble_of
+from sereno.domain.registry import ForecasterCard
 from sereno.domain.signals import AssetKey
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "event_columns",
     "event_of",
     "evidence_of",
+    "forecaster_document",
+    "forecaster_of",
     "incident_columns",
     "incident_of",
     "none_if_nan",
@@ -196,6 +199,31 @@ def card_of(document: Document) -> ModelCard:
         "metrics": {name: _float(figure) for name, figure in metrics.items()},
     }
     return ModelCard(**known)  # type: ignore[arg-type]
+
+
+def forecaster_document(card: ForecasterCard) -> dict[str, object]:
+    """The card of a forecaster as strict JSON."""
+    document: dict[str, object] = {one.name: getattr(card, one.name) for one in fields(ForecasterCard)}
+    return document | {
+        "trained_at": _text_of(card.trained_at),
+        "until": _text_of(card.until),
+        "assets": [[key.site, key.asset] for key in card.assets],
+        "settings": dict(card.settings),
+        "metrics": {name: _number(figure) for name, figure in card.metrics.items()},
+    }
+
+
+def forecaster_of(document: Document) -> ForecasterCard:
+    """The card that `forecaster_document` wrote."""
+    known = {one.name: document[one.name] for one in fields(ForecasterCard)}
+    metrics = cast("dict[str, object]", document["metrics"])
+    known |= {
+        "trained_at": datetime.fromisoformat(cast("str", document["trained_at"])),
+        "until": datetime.fromisoformat(cast("str", document["until"])),
+        "assets": tuple(AssetKey(*key) for key in cast("list[tuple[str, str]]", document["assets"])),
+        "metrics": {name: _float(figure) for name, figure in metrics.items()},
+    }
+    return ForecasterCard(**known)  # type: ignore[arg-type]
 
 
 def none_if_nan(figure: float) -> float | None:

@@ -56,7 +56,10 @@ from sereno.store.schema import (
     notification,
     quarantined_row,
     regime_change,
+    registry_entry,
     request,
+    shadow_detection,
+    shadow_standing,
     silence,
     site,
     succession,
@@ -196,6 +199,7 @@ class ErasingSession(ColumnSession):
         counts += self._rewrite(incident, ("comments", "evidence"), said)
         counts += self._rewrite(job, ("options", "progress", "result", "error"), said)
         counts += self._rewrite(succession, ("reason",), said)
+        counts += self._rewrite(registry_entry, ("reason", "facts"), said)
         counts += self._rewrite(api_key, ("sites",), said)
         counts += self._rewrite_brought(said)
         counts += self._delete_passing(said)
@@ -335,6 +339,8 @@ class ErasingSession(ColumnSession):
             correction,
             regime_change,
             forecast,
+            shadow_detection,
+            shadow_standing,
             detection,
             watch_checkpoint,
             watch_state,

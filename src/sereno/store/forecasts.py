@@ -32,8 +32,19 @@ class StoredForecast:
 class ForecastSession(Session):
     """The part of a transaction that keeps forecasts."""
 
-    def add_forecasts(self, made: Sequence[tuple[int, Forecast]], *, model_id: str, at: datetime) -> None:
-        """Keep forecasts by the id of their asset; one of the same signal, origin and model is replaced."""
+    def add_forecasts(
+        self,
+        made: Sequence[tuple[int, Forecast]],
+        *,
+        model_id: str,
+        at: datetime,
+        is_shadow: bool = False,
+    ) -> None:
+        """Keep forecasts by the id of their asset; one of the same signal, origin and model is replaced.
+
+        Args:
+            is_shadow: They were made beside the champion's, for nobody but the registry.
+        """
         rows = [
             {
                 "asset_id": asset_id,
@@ -47,6 +58,7 @@ class ForecastSession(Session):
                 "tier": one.tier.value,
                 "steps": pack({"levels": list(one.levels)}, {"time": one.time, "quantiles": one.quantiles}),
                 "at": at,
+                "is_shadow": is_shadow,
             }
             for asset_id, one in made
         ]
@@ -55,12 +67,19 @@ class ForecastSession(Session):
         self._upsert(forecast, rows)
 
     def forecasts(
-        self, asset_id: int, *, signal: str | None = None, since: datetime | None = None, limit: int = 100
+        self,
+        asset_id: int,
+        *,
+        signal: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        shadow: str | None = None,
     ) -> list[StoredForecast]:
-        """Those of an asset, the newest origin first.
+        """Those of an asset that somebody was told, the newest origin first.
 
         Args:
             since: Only of origins at or after this instant.
+            shadow: Those that this model made in the shadow instead.
         """
         self._check_asset(asset_id)
         query = (
@@ -68,8 +87,10 @@ class ForecastSession(Session):
             .select_from(forecast)
             .join(asset, asset.c.id == forecast.c.asset_id)
             .join(site, site.c.id == asset.c.site_id)
-            .where(forecast.c.asset_id == asset_id)
+            .where(forecast.c.asset_id == asset_id, forecast.c.is_shadow == (shadow is not None))
         )
+        if shadow is not None:
+            query = query.where(forecast.c.model_id == shadow)
         if signal is not None:
             query = query.where(forecast.c.signal == signal)
         if since is not None:

@@ -24,7 +24,7 @@ __all__ = [
     "schema_of",
 ]
 
-SCHEMA = 15
+SCHEMA = 16
 """Number of the last migration in `migrations/versions`."""
 
 SCRIPTS = Path(__file__).parent / "migrations"

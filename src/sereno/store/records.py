@@ -12,6 +12,7 @@ from sereno.domain.incidents import Incident, IncidentEvent
 from sereno.domain.issues import DataIssue
 from sereno.domain.judgement import Detection, ModelCard, Severity
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
+from sereno.domain.registry import ForecasterCard
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import isoformat
 
@@ -183,6 +184,15 @@ class StoredModel:
     """A trained model and where its artefact lies."""
 
     card: ModelCard
+    path: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForecaster:
+    """A trained forecaster, where its artefact lies, and whether it forecasts its group."""
+
+    card: ForecasterCard
     path: str
     is_active: bool
 

@@ -52,10 +52,14 @@ __all__ = [
     "reading_table",
     "receiver_state",
     "regime_change",
+    "registry_entry",
     "request",
+    "shadow_detection",
+    "shadow_standing",
     "signal_column",
     "silence",
     "site",
+    "succession",
     "superseded_reading",
     "timer",
     "user_account",
@@ -199,6 +203,7 @@ model = Table(
     Column("card", StrictJson, nullable=False),
     _text("path"),
     Column("is_active", Boolean, nullable=False, server_default=text("false")),
+    Column("family", CleanText, nullable=False, server_default=text("'detector'")),
     PrimaryKeyConstraint("organization_id", "id"),
 )
 Index(
@@ -223,6 +228,45 @@ succession = Table(
     _text("reason"),
     Index("succession_of_profile", "organization_id", "profile", "id"),
     sqlite_autoincrement=True,
+)
+
+registry_entry = Table(
+    "registry_entry",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _organization(),
+    _text("profile"),
+    _text("model_id"),
+    _text("event"),
+    Column("at", Instant, nullable=False),
+    _text("actor"),
+    _text("reason"),
+    Column("facts", StrictJson, nullable=False),
+    Index("registry_of_profile", "organization_id", "profile", "id"),
+    sqlite_autoincrement=True,
+)
+
+shadow_detection = Table(
+    "shadow_detection",
+    metadata,
+    _asset(),
+    _text("model_id"),
+    _text("check"),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("severity", Integer, nullable=False),
+    PrimaryKeyConstraint("asset_id", "model_id", "check", "started_at"),
+)
+
+shadow_standing = Table(
+    "shadow_standing",
+    metadata,
+    _asset(),
+    _text("model_id"),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("n_rows", Integer, nullable=False),
+    PrimaryKeyConstraint("asset_id", "model_id"),
 )
 
 watch_state = Table(
@@ -319,6 +363,7 @@ forecast = Table(
     _text("tier"),
     Column("steps", LargeBinary, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("is_shadow", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("asset_id", "signal", "origin", "model"),
 )
 

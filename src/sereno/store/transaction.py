@@ -21,6 +21,7 @@ from sereno.store.overviews import OverviewSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
 from sereno.store.requests import RequestSession
+from sereno.store.shadows import ShadowSession
 from sereno.store.silences import SilenceSession
 from sereno.store.simulated import SimulatedSession
 from sereno.store.statistics import StatisticsSession
@@ -50,6 +51,7 @@ class Transaction(
     SilenceSession,
     AdjustmentSession,
     ModelSession,
+    ShadowSession,
     LeaseSession,
     InboxSession,
     AccountSession,

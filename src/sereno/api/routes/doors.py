@@ -205,5 +205,5 @@ def _model_path(workspace: Workspace) -> str | None:
         except ModelError:
             continue
         if model is not None:
-            return f"models/{model.card.id}.sereno"
+            return f"models/{model.card.digest}.sereno"
     return None

@@ -42,6 +42,13 @@ class ScoreOptions(_Options):
     kind: Literal["score"]
 
 
+class RetrainOptions(_Options):
+    """The next step of learning anew for each model: nothing takes over that is not better."""
+
+    kind: Literal["retrain"]
+    asked: bool = Field(default=True, description="Whether or not it is time for it by `retrain.every`.")
+
+
 class RecalibrateOptions(_Options):
     """Find thresholds anew on the rows since training."""
 
@@ -69,7 +76,7 @@ class ReportOptions(_Options):
 
 
 JobBody = Annotated[
-    TrainOptions | ScoreOptions | RecalibrateOptions | SegmentOptions | ReportOptions,
+    TrainOptions | ScoreOptions | RetrainOptions | RecalibrateOptions | SegmentOptions | ReportOptions,
     Body(
         discriminator="kind",
         openapi_examples={"train": {"value": {"kind": "train"}}, "score": {"value": {"kind": "score"}}},

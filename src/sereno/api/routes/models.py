@@ -49,12 +49,87 @@ class Reason(BaseModel):
     reason: str = Field(min_length=1, max_length=10_000, examples=["Too many false alarms since Monday."])
 
 
+class Promotion(Reason):
+    """Why, and whether without a comparison."""
+
+    force: bool = Field(
+        default=False, description="Promote without the comparison on days that neither has seen."
+    )
+
+
 class RollBack(Reason):
     """Whose model, and why."""
 
     profile: str | None = Field(
-        None, max_length=200, description="Needed where several profiles have models."
+        None,
+        max_length=200,
+        description="Needed where several profiles have models; or the group of a forecaster.",
     )
+
+
+class VersionDocument(BaseModel):
+    """A version and where it stands; as `sereno models versions --json`."""
+
+    id: str
+    family: Literal["detector", "forecaster"]
+    profile: str = Field(description="Profile, or the group that is forecast together.")
+    kind: str
+    state: Literal["candidate", "shadow", "champion", "retired", "rejected"]
+    trained_at: Time
+    assets: int
+
+
+class ComparisonDocument(BaseModel):
+    """A version beside the champion, on days that neither has seen."""
+
+    champion: str
+    challenger: str
+    measure: Literal["faults", "pinball"]
+    opinion: Literal["better", "alike", "worse", "too_few_days"]
+    champion_loss: float | None
+    challenger_loss: float | None
+    difference: float | None = Field(description="Challenger minus champion; below 0 is better.")
+    low: float | None
+    high: float | None
+    confidence: float
+    n_days: int
+    n_assets: int
+    first: str | None
+    last: str | None
+
+
+class SheetDocument(BaseModel):
+    """All that is known of a version; as `sereno models show --json`."""
+
+    id: str
+    family: Literal["detector", "forecaster"]
+    state: Literal["candidate", "shadow", "champion", "retired", "rejected"]
+    lineage: dict[str, Any]
+    figures: dict[str, Any]
+    comparison: ComparisonDocument | None
+    shadow: dict[str, Any]
+    history: list[dict[str, Any]]
+
+
+class ForecasterDocument(BaseModel):
+    """All that training said of a forecaster."""
+
+    id: str
+    profile: str = Field(description="The group that is forecast together.")
+    detector: str = Field(description="Kind of forecaster.")
+    signal: str
+    step_s: float
+    trained_at: Time
+    settings: dict[str, Any]
+    fingerprint: str
+    digest: str
+    assets: list[str]
+    until: Time
+    metrics: dict[str, float | None]
+    code_version: str
+
+
+AnyCard = CardDocument | ForecasterDocument
 
 
 @router.get("/models", responses=problems(), response_model=list[ModelDocument])
@@ -68,6 +143,18 @@ def list_models(call: ViewerCall, request: Request) -> Response:
     return fresh_or(request, call, lines)
 
 
+@router.get("/models/versions", responses=problems(), response_model=list[VersionDocument])
+def list_versions(call: ViewerCall, request: Request) -> Response:
+    """Every version of every detector and forecaster, newest first, and where it stands."""
+    return fresh_or(request, call, call.workspace.versions)
+
+
+@router.get("/models/{model_id}/sheet", responses=problems(404), response_model=SheetDocument)
+def show_sheet(call: ViewerCall, request: Request, model_id: ModelId) -> Response:
+    """A version: lineage, figures, comparison with the champion, what it said in the shadow, history."""
+    return fresh_or(request, call, lambda: without_nan(call.workspace.model_sheet(model_id)))
+
+
 @router.get("/models/{model_id}", responses=problems(404), response_model=CardDocument)
 def show_card(call: ViewerCall, request: Request, model_id: ModelId) -> Response:
     """The card of a model."""
@@ -79,9 +166,11 @@ class DecisionDocument(BaseModel):
 
     at: Time
     who: str = Field(description="Who decided it; `sereno` where training did.")
-    event: Literal["judges", "verdict", "undone"] = Field(
-        description="A model began to judge; a verdict moved a threshold; that was taken back."
+    event: Literal["judges", "verdict", "undone", "shadow", "compared", "rejected", "postponed"] = Field(
+        description="A model began to judge; a verdict moved a threshold; that was taken back; a version "
+        "went into the shadow, was compared, was rejected; a training was put off."
     )
+    facts: dict[str, Any] | None = Field(None, description="What a comparison said, or why it was put off.")
     reason: str = Field(description="Why; of a verdict, the verdict.")
     model: str | None = None
     before: str | None = Field(None, description="The model that judged until then.")
@@ -97,15 +186,31 @@ def show_history(call: ViewerCall, request: Request, model_id: ModelId) -> Respo
     return fresh_or(request, call, lambda: call.workspace.model_history(model_id))
 
 
-@router.post("/models/{model_id}/promote", responses=problems(404, 409), response_model=CardDocument)
-def promote(call: EngineerCall, model_id: ModelId, body: Reason) -> Response:
-    """Let this model judge its profile."""
-    card = call.workspace.promote_model(model_id, actor=call.principal.name, reason=body.reason)
+@router.post("/models/{model_id}/promote", responses=problems(404, 409), response_model=AnyCard)
+def promote(call: EngineerCall, model_id: ModelId, body: Promotion) -> Response:
+    """Let this version judge or forecast, if on days new to both it is better than the champion."""
+    card = call.workspace.promote_model(
+        model_id, actor=call.principal.name, reason=body.reason, is_forced=body.force
+    )
     return JSONResponse(without_nan(card.to_json()))
 
 
-@router.post("/models/rollback", responses=problems(404, 409), response_model=CardDocument)
+@router.post("/models/{model_id}/compare", responses=problems(404, 409), response_model=ComparisonDocument)
+def compare(call: EngineerCall, model_id: ModelId) -> Response:
+    """This version beside the champion, on days that neither has seen; kept on its card."""
+    found = call.workspace.registrar.compare(model_id, actor=call.principal.name)
+    return JSONResponse(found.to_json())
+
+
+@router.post("/models/{model_id}/shadow", responses=problems(404, 409), response_model=AnyCard)
+def send_to_shadow(call: EngineerCall, model_id: ModelId, body: Reason) -> Response:
+    """Let this version judge or forecast beside the champion; nobody is told what it says."""
+    card = call.workspace.registrar.send_to_shadow(model_id, actor=call.principal.name, reason=body.reason)
+    return JSONResponse(without_nan(card.to_json()))
+
+
+@router.post("/models/rollback", responses=problems(404, 409), response_model=AnyCard)
 def roll_back(call: EngineerCall, body: RollBack) -> Response:
-    """Let the model judge again that judged before the last recalibration or training."""
+    """Let the version judge, or forecast, again that did before the one of now."""
     card = call.workspace.roll_back_model(body.profile, actor=call.principal.name, reason=body.reason)
     return JSONResponse(without_nan(card.to_json()))

@@ -20,7 +20,7 @@ __all__ = ["JOB_KINDS", "Work", "form_of", "recent_work", "router"]
 
 router = APIRouter(route_class=ConsoleRoute)
 
-JOB_KINDS = ("simulate", "train", "score", "recalibrate", "segment", "report", "reset")
+JOB_KINDS = ("simulate", "train", "score", "retrain", "recalibrate", "segment", "report", "reset")
 SIMULATED = ("motor", "solar", "gas", "process", "load")
 ROWS = (1_000, 5_000, 10_000, 20_000)
 """How many rows may be simulated at once; the first system made 10,000 and kept 20,000."""
@@ -143,6 +143,8 @@ def _options(kind: str, form: Mapping[str, str]) -> dict[str, object]:
         options |= {name: _rows(form[name]) for name in ("rows", "max_rows") if form.get(name)}
         if kind == "reset":
             options["name"] = form.get("name", "")
+    elif kind == "retrain":
+        options["asked"] = True
     elif kind == "report":
         options["asset"] = form.get("asset", "")
     elif form.get("profile") and kind != "score":
@@ -192,6 +194,7 @@ _FACTS: Mapping[str, _Facts] = {
     "train": _trained,
     "score": _counted("rows", "incidents_opened"),
     "recalibrate": _counted("recalibrations"),
+    "retrain": _counted("steps"),
     "segment": _counted("profiles"),
     "report": _counted("rows", "abnormal"),
     "simulate": _simulated,

@@ -20,7 +20,7 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=ConsoleRoute)
 
-_DONE = ("job", "promote", "rollback")
+_DONE = ("job", "promote", "rollback", "compare", "shadow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def show_models(request: Request, call: ViewerCall, done: str = "") -> Response:
     return page.answer(
         "models.html",
         groups=groups,
+        versions=workspace.versions(),
         plant=plant,
         analyses=analyses_plot(plant, zone=workspace.zone, language=page.language),
         performance=performance_of(workspace),
@@ -73,11 +74,36 @@ def download_analyses(request: Request, call: ViewerCall, kind: str) -> Response
     return plot_file(page, _analyses(page), kind)
 
 
+@router.get("/models/version/{version}")
+def show_version(request: Request, call: ViewerCall, version: str, done: str = "") -> Response:
+    """The card of a version: lineage, figures, comparison, shadow, history."""
+    page = Page.of(request, call)
+    return page.answer(
+        "model.html",
+        sheet=call.workspace.model_sheet(version),
+        done=page.words.t(f"models.done.{done}") if done in _DONE else "",
+    )
+
+
 @router.post("/models/promote")
 async def promote(request: Request, call: EngineerCall) -> Response:
     """Let another model judge, for a reason."""
     form = await form_of(request)
     return await asyncio.to_thread(_promote, request, call, form)
+
+
+@router.post("/models/compare")
+async def compare(request: Request, call: EngineerCall) -> Response:
+    """A version beside the champion, on days that neither has seen."""
+    form = await form_of(request)
+    return await asyncio.to_thread(_compare, request, call, form)
+
+
+@router.post("/models/shadow")
+async def send_to_shadow(request: Request, call: EngineerCall) -> Response:
+    """Let a version judge or forecast beside the champion, for a reason."""
+    form = await form_of(request)
+    return await asyncio.to_thread(_send_to_shadow, request, call, form)
 
 
 @router.post("/models/rollback")
@@ -89,8 +115,25 @@ async def roll_back(request: Request, call: EngineerCall) -> Response:
 
 def _promote(request: Request, call: Call, form: Mapping[str, str]) -> Response:
     reason = _reason(form)
-    call.workspace.promote_model(form.get("model", ""), actor=call.principal.name, reason=reason)
+    call.workspace.promote_model(
+        form.get("model", ""),
+        actor=call.principal.name,
+        reason=reason,
+        is_forced=form.get("force") == "yes",
+    )
     return _back(request, call, "promote")
+
+
+def _compare(request: Request, call: Call, form: Mapping[str, str]) -> Response:
+    version = form.get("model", "")
+    call.workspace.registrar.compare(version, actor=call.principal.name)
+    return _back(request, call, "compare", version)
+
+
+def _send_to_shadow(request: Request, call: Call, form: Mapping[str, str]) -> Response:
+    version, reason = form.get("model", ""), _reason(form)
+    call.workspace.registrar.send_to_shadow(version, actor=call.principal.name, reason=reason)
+    return _back(request, call, "shadow", version)
 
 
 def _roll_back(request: Request, call: Call, form: Mapping[str, str]) -> Response:
@@ -107,9 +150,10 @@ def _reason(form: Mapping[str, str]) -> str:
     return reason
 
 
-def _back(request: Request, call: Call, done: str) -> Response:
+def _back(request: Request, call: Call, done: str, version: str = "") -> Response:
     page = Page.of(request, call)
-    return RedirectResponse(page.url("/console/models", done=done), status_code=303)
+    path = f"/console/models/version/{version}" if version else "/console/models"
+    return RedirectResponse(page.url(path, done=done), status_code=303)
 
 
 def _analyses(page: Page) -> Plot:
