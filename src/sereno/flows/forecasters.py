@@ -108,6 +108,17 @@ class ForecasterShelf:
         with self._store.read() as tx:
             return next((one for one in tx.forecasters(group) if one.is_active), None)
 
+    def stands(self, champion: StoredForecaster, asked: ForecasterGroup) -> bool:
+        """Whether a champion goes on: it is what is asked for, or somebody chose it from what was asked for.
+
+        Settings that no version has learnt with are learnt with, whoever was chosen before.
+        """
+        if asked.is_of(champion.card):
+            return True
+        with self._store.read() as tx:
+            is_tried = any(asked.is_of(one.card) for one in tx.forecasters(asked.name))
+            return is_tried and bool(tx.successions(asked.name)[-1].reason)
+
     def learn(
         self,
         group: ForecasterGroup,

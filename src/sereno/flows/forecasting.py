@@ -222,7 +222,7 @@ def _trained(
     """
     asked.forecaster()
     champion = shelf.champion(asked.name)
-    if champion is None or not asked.is_of(champion.card):
+    if champion is None or not shelf.stands(champion, asked):
         stored, trained = shelf.learn(asked, history)
         return trained, stored.card.id, LEARNT
     if origin is not None and shelf.knows_until(champion) > origin:
