@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from sereno.contracts import Forecaster, TrainedForecaster
-from sereno.domain.archive import ArchiveError, digest_of
+from sereno.contracts import TrainedForecaster
 from sereno.domain.calendar import DAY, step_end
 from sereno.domain.errors import HistoryTooShort, NoReadings, NothingToForecast, UnknownSignal
 from sereno.domain.forecasts import Forecast
@@ -15,6 +13,7 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup
+from sereno.flows.forecaster_files import Taught, load_or_learn
 from sereno.flows.train import sound_window
 from sereno.forecast.registry import build_forecaster
 from sereno.store import Store, StoredAsset
@@ -52,7 +51,8 @@ class ForecastReport:
     """What was forecast.
 
     Attributes:
-        learnt: What became of each model: `learnt`, `days added` or `known`, by its name.
+        learnt: What became of each model, by its name: `learnt`, `days added`, `known`, or `learnt as of the
+            origin`, for this once.
         left_out: Why assets have no forecast, by asset.
     """
 
@@ -85,17 +85,17 @@ def forecast_workspace(setup: Setup, store: Store, wanted: ForecastRequest) -> F
     problem: HistoryTooShort | None = None
     for group in groups:
         try:
-            trained, path, how = _trained(setup, group, wanted)
+            taught, name = _taught(setup, group, wanted)
         except HistoryTooShort as error:
             problem = error
             left_out |= dict.fromkeys(group.ids, error.code)
             continue
-        learnt[path.stem] = how
-        made = _forecast(group, trained, wanted)
+        learnt[name] = taught.how
+        made = _forecast(group, taught.trained, wanted)
         left_out |= {key: NothingToForecast.code for key in group.asked if key not in {m.asset for m in made}}
         with store.begin() as tx:
             said = [(group.ids[one.asset], one) for one in made]
-            tx.add_forecasts(said, model_id=digest_of(path.read_bytes()), at=setup.clock())
+            tx.add_forecasts(said, model_id=taught.id, at=setup.clock())
         forecasts += made
         units |= {one.asset: setup.profiles[group.profile].signal(group.signal).unit for one in made}
     if not forecasts and problem is not None:
@@ -177,8 +177,8 @@ def _signal(profile: Profile, window: Window, name: str | None) -> str | None:
     return ordered[0] if ordered else None
 
 
-def _trained(setup: Setup, group: _Group, wanted: ForecastRequest) -> tuple[TrainedForecaster, Path, str]:
-    """What forecasts a group, from its file where there is one: refitted with the days since, else learnt."""
+def _taught(setup: Setup, group: _Group, wanted: ForecastRequest) -> tuple[Taught, str]:
+    """What forecasts a group, and its name."""
     settings = setup.settings.forecast
     kind = wanted.forecaster or settings.kind
     days_ahead = -(-wanted.horizon // DAY) + _SPARE_DAYS
@@ -193,26 +193,7 @@ def _trained(setup: Setup, group: _Group, wanted: ForecastRequest) -> tuple[Trai
     )
     path = setup.folder / MODELS_FOLDER / f"{name}{_SUFFIX}"
     history = [_until(window, wanted.origin) for window in group.windows]
-    before = _loaded(forecaster, path)
-    if before is None or not all(before.knows(window.asset) for window in history if len(window)):
-        trained, how = forecaster.fit(history), "learnt"
-    else:
-        trained = before.refit(history)
-        how = "known" if trained.dump() == before.dump() else "days added"
-    if how != "known":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_bytes(trained.dump())
-        partial.replace(path)
-    return trained, path, how
-
-
-def _loaded(forecaster: Forecaster, path: Path) -> TrainedForecaster | None:
-    """What the file holds; None where there is none, or it cannot be used and is learnt anew."""
-    try:
-        return forecaster.load(path.read_bytes())
-    except (FileNotFoundError, ArchiveError):
-        return None
+    return load_or_learn(forecaster, path, history, wanted.origin), path.stem
 
 
 def _until(window: Window, origin: datetime | None) -> Window:
