@@ -105,6 +105,7 @@ from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
 from sereno.flows.regimes import RegimeView, find_regimes
 from sereno.flows.reporting import build_report, write_report
 from sereno.flows.results import ResultReport, export_results
+from sereno.flows.savings import SavingsReport, SavingsRequest, savings_of
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
@@ -374,6 +375,19 @@ class Workspace:
             )
         wanted = ForecastRequest(horizon, origin, profile, asset, signal, forecaster)
         return forecast_workspace(self._setup, self._store, wanted)
+
+    def savings(
+        self,
+        site: str,
+        baseline: tuple[datetime, datetime],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        signal: str | None = None,
+    ) -> SavingsReport:
+        """What the meters of a site, or one `Site/Asset`, have saved since a baseline; see `savings_of`."""
+        wanted = SavingsRequest(site, *baseline, since=since, until=until, signal=signal)
+        return savings_of(self._setup, self._store, wanted)
 
     def last_forecast(self, asset_id: int, *, signal: str | None = None) -> StoredForecast:
         """The newest forecast that was kept of an asset.
