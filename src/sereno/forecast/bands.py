@@ -74,10 +74,14 @@ def _table(
         pool = np.sort(
             np.ascontiguousarray(around.transpose(1, 2, 0, 3)).reshape(n_origins, n_steps, -1), axis=-1
         )
+        ranks = [_outward(level, n_draws) for level in levels]
+        if not np.isnan(pool[..., -1]).any():
+            last = pool.shape[-1] - 1
+            found[meter] = pool[..., [round(rank * last) for rank in ranks]]
+            continue
         count = np.count_nonzero(~np.isnan(pool), axis=-1)
-        for column, level in enumerate(levels):
-            rank = np.round(_outward(level, n_draws) * (count - 1))
-            place = np.clip(rank.astype(np.int64), 0, np.maximum(count - 1, 0))
+        for column, rank in enumerate(ranks):
+            place = np.clip(np.round(rank * (count - 1)).astype(np.int64), 0, np.maximum(count - 1, 0))
             found[meter, ..., column] = np.take_along_axis(pool, place[..., None], axis=-1)[..., 0]
     return found
 
