@@ -1,4 +1,4 @@
-"""The expected value in a workspace: it opens the incident, its sentence and chart tell it, and it stands still."""
+"""The expected value in a workspace: it opens the incident, is told and drawn, and stands still meanwhile."""
 
 from pathlib import Path
 
