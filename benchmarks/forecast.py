@@ -44,7 +44,8 @@ PROTOCOL = (
     "asked at fewer origins (`origins`), and sereno's figures on exactly those stand beside them "
     "(`sereno_mase`). MASE scale: mean absolute difference to the day before over the training rows. "
     "Features, penalties and weights were chosen on the training rows only; the rank of the bands was "
-    "changed after August and September had been seen once, so their coverage there is no untouched test."
+    "changed after August and September had been seen once, so their coverage there is no untouched test; "
+    "the weight of the last week and the width on holidays were chosen on March to July."
 )
 
 

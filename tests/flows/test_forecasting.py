@@ -92,6 +92,43 @@ def test_an_origin_in_the_past_does_not_know_what_came_after(workspace: Workspac
     assert [one.to_json() for one in said[0]] == [one.to_json() for one in said[1]]
 
 
+def test_what_has_learnt_later_days_does_not_forecast_the_days_before(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    origin = END - 2 * DAY
+    short = a_workspace(tmp_path / "short")
+    short.add(readings([one.rows(0, 42 * 24) for one in HISTORY]), zone="UTC")
+    (file,) = _files_after(workspace)
+    kept = file.read_bytes()
+
+    past, alone = workspace.forecast(origin=origin), short.forecast(origin=origin)
+
+    assert [one.to_json() for one in past.forecasts] == [one.to_json() for one in alone.forecasts]
+    assert list(past.learnt.values()) == ["learnt as of the origin"]
+    assert file.read_bytes() == kept
+    assert list(workspace.forecast().learnt.values()) == ["known"]
+
+
+def _files_after(workspace: Workspace) -> list[Path]:
+    workspace.forecast()
+    return list((workspace.folder / "models").glob("*.forecaster"))
+
+
+def test_changed_options_are_learnt_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    with a_workspace(folder) as made:
+        made.add(readings([one.rows(0, 44 * 24) for one in HISTORY]), zone="UTC")
+        said = [made.forecast()]
+    settings = folder / "sereno.yaml"
+    settings.write_text(settings.read_text() + "\nforecast: {options: {shrinkage_days: 500.0}}\n")
+    with Workspace.open(folder) as made:
+        said += [made.forecast(), made.forecast()]
+
+    assert [list(one.learnt.values()) for one in said] == [["learnt"], ["learnt"], ["known"]]
+    first, second = (one.forecasts[0].median for one in said[:2])
+    assert not np.array_equal(first, second)
+
+
 def test_one_asset_and_a_week(workspace: Workspace) -> None:
     report = workspace.forecast(asset="Meter 1", horizon=7 * DAY, forecaster="seasonal_naive")
 

@@ -298,3 +298,19 @@ def in_madrid(until: str, n_days: int = 90) -> Window:
     return Window(
         AssetKey("Madrid", "Shop"), "load", ("power",), time, values, quality, HOUR, "Europe/Madrid"
     )
+
+
+def test_bands_are_wider_on_public_holidays() -> None:
+    history = a_metered_history("power", n_meters=2, n_days=100, zone="Europe/Madrid")
+    past = [one.rows(0, 87 * 24) for one in history]
+    trained = RidgeForecaster("power", days_ahead=3, country="ES").fit(past)
+    elsewhere = replace(trained.learnt, plan=replace(trained.learnt.plan, country="FR"))
+    thursday = datetime(2024, 3, 27, 23, tzinfo=UTC)
+
+    here, there = (
+        one.forecast(past[0], thursday, timedelta(days=2)) for one in (trained, TrainedPool(elsewhere))
+    )
+
+    widths = [np.subtract(*one.band[::-1]) for one in (here, there)]
+    assert widths[0][:24] == pytest.approx(widths[1][:24])
+    assert widths[0][24:] == pytest.approx(2.0 * widths[1][24:])

@@ -331,6 +331,27 @@ def drift(
 
 
 @app.command()
+def savings(
+    context: typer.Context,
+    site: Annotated[str, typer.Argument(help="A site, or one meter as Site/Asset.")],
+    baseline: Annotated[
+        tuple[str, str], typer.Option(help="First day of the baseline and the day after its last.")
+    ],
+    since: Annotated[
+        str | None, typer.Option(help="First day compared; the end of the baseline without it.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Day after the last compared; the last reading without it.")
+    ] = None,
+    signal: Annotated[str | None, typer.Option(help="What is metered, if not consumption or energy.")] = None,
+) -> None:
+    """Say what a site has saved since a baseline, how sure that is, and how well the baseline fits."""
+    from sereno.cli.savings import run_savings
+
+    run_savings(context.obj, site, baseline, since=since, until=until, signal=signal)
+
+
+@app.command()
 def score(
     context: typer.Context,
     file: Annotated[

@@ -31,6 +31,7 @@ _PLUGINS = Plugins(
         "pca": "sereno.detect.pca_detector:PcaDetector",
         "forest": "sereno.detect.forest_detector:ForestDetector",
         "seasonal": "sereno.detect.seasonal:SeasonalDetector",
+        "expected": "sereno.detect.expected:ExpectedDetector",
         "lstm": "sereno.detect.lstm:LstmDetector",
         "peers": "sereno.detect.peers:PeersDetector",
         "ensemble": "sereno.detect.ensemble:EnsembleDetector",

@@ -73,7 +73,8 @@ class Signal:
     trouble where it is not vital, and over weeks where it is. An `is_optional` one is
     not reported when a file lacks it. `beside` are names of another signal that mean this one where a second
     column holds the other. `least_deviation` [unit] and `least_share` (of the usual magnitude) are standard
-    deviations below which behaviour is not judged: what regulators and weather do.
+    deviations below which behaviour is not judged: what regulators and weather do. `is_weather` is what
+    surrounds an asset and explains it.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Signal:
     beside: tuple[str, ...] = ()
     least_deviation: float = 0.0
     least_share: float = 0.0
+    is_weather: bool = False
 
     def label(self, language: str) -> str:
         """The signal's name in a person's language; its identifier when the profile gives none."""

@@ -119,6 +119,7 @@ from sereno.flows.retraining import (
     learn_forecaster,
     look_after_models,
 )
+from sereno.flows.savings import SavingsReport, SavingsRequest, savings_of
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
 from sereno.flows.segments import SegmentReport, load_segmentation, segment_workspace
@@ -415,6 +416,19 @@ class Workspace:
         report = drift_workspace(self._setup, self._store, wanted or DriftRequest())
         write_drift(report, self.output_folder, self.language)
         return report
+
+    def savings(
+        self,
+        site: str,
+        baseline: tuple[datetime, datetime],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        signal: str | None = None,
+    ) -> SavingsReport:
+        """What the meters of a site, or one `Site/Asset`, have saved since a baseline; see `savings_of`."""
+        wanted = SavingsRequest(site, *baseline, since=since, until=until, signal=signal)
+        return savings_of(self._setup, self._store, wanted)
 
     def last_forecast(self, asset_id: int, *, signal: str | None = None) -> StoredForecast:
         """The newest forecast that was kept of an asset.

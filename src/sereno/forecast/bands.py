@@ -13,6 +13,9 @@ ORIGINS_PER_DAY = 6
 """Times of day at which errors are kept; a forecast has the band of the last of them."""
 _BESIDE_HOURS = 1.0
 _WEEK_DAYS = 7
+_MIDDLE = 0.5
+_LATEST_DAYS = 7
+"""Last days that count twice."""
 _TINY = 1e-12
 
 
@@ -40,7 +43,9 @@ def sizes(values: FloatArray, origins: np.ndarray, per_day: int) -> FloatArray:
 
 
 def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Single:
-    """Quantiles of errors with those of the steps up to an hour beside.
+    """Quantiles of errors with those of the steps up to an hour beside; the last week counts twice.
+
+    Not so for the middle, which is no matter of width and would follow chance.
 
     Args:
         errors: What was less what was said, in sizes of the meter, shape (meters, days, origins, steps).
@@ -48,7 +53,18 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
     Returns:
         Shape (meters, origins, steps, levels); NaN where nothing is known.
     """
+    found = _table(errors, levels, per_day, _draws(errors.shape[1]), n_twice=_LATEST_DAYS)
+    if _MIDDLE in levels:
+        found[..., levels.index(_MIDDLE)] = _table(errors, (_MIDDLE,), per_day, errors.shape[1])[..., 0]
+    return found
+
+
+def _table(
+    errors: Single, levels: tuple[float, ...], per_day: int, n_draws: float, *, n_twice: int = 0
+) -> Single:
+    """As `band_table`, with so many last days twice in the pool."""
     radius = round(_BESIDE_HOURS * per_day / 24.0)
+    errors = np.concatenate([errors, errors[:, errors.shape[1] - min(n_twice, errors.shape[1]) :]], axis=1)
     n_meters, n_days, n_origins, n_steps = errors.shape
     padded = np.full((n_meters, n_days, n_origins, n_steps + 2 * radius), np.nan, dtype=np.float32)
     padded[..., radius : radius + n_steps] = errors
@@ -58,15 +74,30 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
         pool = np.sort(
             np.ascontiguousarray(around.transpose(1, 2, 0, 3)).reshape(n_origins, n_steps, -1), axis=-1
         )
+        ranks = [_outward(level, n_draws) for level in levels]
+        if not np.isnan(pool[..., -1]).any():
+            last = pool.shape[-1] - 1
+            found[meter] = pool[..., [round(rank * last) for rank in ranks]]
+            continue
         count = np.count_nonzero(~np.isnan(pool), axis=-1)
-        for column, level in enumerate(levels):
-            rank = np.round(_outward(level, n_days) * (count - 1))
-            place = np.clip(rank.astype(np.int64), 0, np.maximum(count - 1, 0))
+        for column, rank in enumerate(ranks):
+            place = np.clip(np.round(rank * (count - 1)).astype(np.int64), 0, np.maximum(count - 1, 0))
             found[meter, ..., column] = np.take_along_axis(pool, place[..., None], axis=-1)[..., 0]
     return found
 
 
-def _outward(level: float, n_days: int) -> float:
+def _draws(n_days: int) -> float:
+    """Days of equal weight that say as much as so many of which the last ones count twice.
+
+    Source:
+        Kish, Survey Sampling, 1965, effective sample size; weights as in Barber, Candès, Ramdas, Tibshirani,
+        "Conformal prediction beyond exchangeability", Annals of Statistics 51(2), 2023.
+    """
+    latest = min(n_days, _LATEST_DAYS)
+    return (n_days + latest) ** 2 / (n_days + 3 * latest)
+
+
+def _outward(level: float, n_days: float) -> float:
     """The rank, 0 to 1, that a level has in so many days: conformal, with the errors of a day as one draw.
 
     Source:

@@ -7,6 +7,7 @@ are the
 same whatever the origin, which `following` then adds.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,26 +73,31 @@ def design(panel: Panel, days: int, start: int, stop: int) -> Design:
     safe = np.maximum(np.where(known, scale, 1.0), _TINY)
     inverse = (1.0 / safe).astype(np.float32)
     base, centre = profile.astype(np.float32), mean.astype(np.float32)
-    columns: list[np.ndarray] = [_deviation(day.lag(lag), base, inverse) for lag in (days, days + 1, *_LAGS)]
-    columns += [_deviation(day.mean(lag), centre, inverse) for lag in (days, WEEK, WEEK + 1)]
-    columns.append(_deviation(profile, centre, inverse))
-    columns += _calendar(panel, days, start, stop)
+    n_features = len(feature_names(tuple(panel.covariates)))
+    features = np.empty((n_features, len(values), stop - start), dtype=np.float32)
+    rows = iter(features)
+    for lag in (days, days + 1, *_LAGS):
+        _write_deviation(day.lag(lag), base, inverse, out=next(rows))
+    for lag in (days, WEEK, WEEK + 1):
+        _write_deviation(day.mean(lag), centre, inverse, out=next(rows))
+    _write_deviation(profile, centre, inverse, out=next(rows))
+    _write_calendar(panel, days, start, stop, out=rows)
     for covariate in panel.covariates.values():
         one = _Stretch(covariate, per_day, start, stop)
         spread = np.maximum(one.level(days)[1], _TINY)
-        columns.append(_deviation(one.lag(0), one.profile(days), 1.0 / spread))
-    columns.append(np.ones_like(base))
-    return Design(np.stack(columns), profile, safe, known)
+        _write_deviation(one.lag(0), one.profile(days), 1.0 / spread, out=next(rows))
+    next(rows)[:] = 1.0
+    return Design(features, profile, safe, known)
 
 
-def _deviation(values: FloatArray, centre: np.ndarray, inverse: np.ndarray) -> Single:
+def _write_deviation(values: FloatArray, centre: np.ndarray, inverse: np.ndarray, *, out: Single) -> None:
     """How far values are from a centre, in mean sizes; 0 where unknown."""
-    deviation = values.astype(np.float32)
+    deviation = out
+    deviation[:] = values
     deviation -= centre
     deviation *= inverse
     np.clip(deviation, -_CLIP, _CLIP, out=deviation)
     deviation[np.isnan(deviation)] = 0.0
-    return deviation
 
 
 class _Stretch:
@@ -153,8 +159,8 @@ def _held(accumulated: FloatArray, start: int, n_rows: int) -> FloatArray:
     return accumulated[:, np.clip(np.arange(start, start + n_rows), 0, n_columns - 1)]
 
 
-def _calendar(panel: Panel, days: int, start: int, stop: int) -> list[np.ndarray]:
-    """What day it is, and was on the days referred to, one array (meters, slots) each."""
+def _write_calendar(panel: Panel, days: int, start: int, stop: int, *, out: Iterator[Single]) -> None:
+    """What day it is, and was on the days referred to, into one array (meters, slots) each."""
     per_day = panel.per_day
     day = np.arange(start // per_day, -(-stop // per_day))
     types = panel.day_types.astype(np.float32)
@@ -162,7 +168,8 @@ def _calendar(panel: Panel, days: int, start: int, stop: int) -> list[np.ndarray
     for column in _RELATIVE:
         wanted += [(np.clip(day - back, 0, None), column) for back in (days, WEEK)]
     cut = slice(start - int(day[0]) * per_day, stop - int(day[0]) * per_day)
-    return [np.repeat(types[:, of, column], per_day, axis=1)[:, cut] for of, column in wanted]
+    for of, column in wanted:
+        next(out)[:] = np.repeat(types[:, of, column], per_day, axis=1)[:, cut]
 
 
 def _piece(values: FloatArray, start: int, stop: int) -> FloatArray:

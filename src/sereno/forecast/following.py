@@ -34,15 +34,18 @@ class Recent:
         """Means of a series (meters, slots) before slots of it."""
         known = ~np.isnan(left)
         sums = np.zeros((len(left), left.shape[1] + 1))
-        counts = np.zeros_like(sums)
         np.cumsum(np.where(known, left, 0.0), axis=1, out=sums[:, 1:])
-        np.cumsum(known, axis=1, out=counts[:, 1:])
-        columns = []
-        for span in spans(per_day):
+        counts = None
+        if not known.all():
+            counts = np.zeros_like(sums)
+            np.cumsum(known, axis=1, out=counts[:, 1:])
+        here, wanted = sums[:, origins], spans(per_day)
+        means = np.empty((len(left), len(origins), len(wanted)))
+        for place, span in enumerate(wanted):
             low = np.maximum(origins - span, 0)
-            total = sums[:, origins] - sums[:, low]
-            columns.append(total / np.maximum(counts[:, origins] - counts[:, low], 1.0))
-        return cls(np.stack(columns, axis=-1))
+            count = origins - low if counts is None else counts[:, origins] - counts[:, low]
+            means[:, :, place] = (here - sums[:, low]) / np.maximum(count, 1.0)
+        return cls(means)
 
 
 def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray, FloatArray]:

@@ -226,8 +226,10 @@ def _sums(panel: Panel, days: int, start: int, stop: int) -> tuple[FloatArray, F
     n_days, per_day = (stop - start) // panel.per_day, panel.per_day
     table = np.empty((n_meters, per_day, n_features + 1, n_days), dtype=np.float32)
     shape = (n_meters, n_days, per_day)
+    is_whole = bool(use.all())
     for place, feature in enumerate(made.features):
-        table[:, :, place] = (feature * use).reshape(shape).transpose(0, 2, 1)
+        taught = feature if is_whole else feature * use
+        table[:, :, place] = taught.reshape(shape).transpose(0, 2, 1)
     table[:, :, -1] = np.nan_to_num(targets).reshape(shape).transpose(0, 2, 1)
     products = np.matmul(table, table.swapaxes(-1, -2)).astype(np.float64)
     return products, use.reshape(shape).sum(axis=1).astype(np.float64)

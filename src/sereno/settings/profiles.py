@@ -33,6 +33,7 @@ class _SignalData(BaseModel):
     beside: list[str] = Field(default_factory=list)
     least_deviation: float = Field(default=0.0, ge=0)
     least_share: float = Field(default=0.0, ge=0)
+    weather: bool = False
 
 
 class _IdentityData(BaseModel):
@@ -142,6 +143,7 @@ def _signal(name: str, data: _SignalData) -> Signal:
         beside=tuple(data.beside),
         least_deviation=data.least_deviation,
         least_share=data.least_share,
+        is_weather=data.weather,
         labels=data.labels,
     )
 

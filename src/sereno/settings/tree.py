@@ -108,6 +108,9 @@ class Tariff(Branch):
         default_factory=dict, description="Price of one unit taken or lost, by unit: {kWh: 0.18, m³: 0.75}."
     )
     export_price: float | None = Field(default=None, ge=0, description="Price of one exported unit.")
+    co2_kg: dict[str, float] = Field(
+        default_factory=dict, description="Emissions of one unit taken [kg CO2e], by unit: {kWh: 0.12}."
+    )
 
 
 class Limits(Branch):
