@@ -130,6 +130,18 @@ def test_what_came_and_went_many_times_is_one_message(tmp_path: Path) -> None:
     assert hook.data[1]["incidents"][0]["severity"] == "critical"  # type: ignore[index]
 
 
+def test_message_that_may_have_arrived_keeps_its_key_whatever_comes_of_it_later(tmp_path: Path) -> None:
+    with a_hook(502, 503) as hook, workspace_with(tmp_path, {"ana": hook_settings(hook.url)}) as site:
+        open_one(site.workspace.store)
+        site.deliver()
+        site.deliver(HOUR)
+        happen(site.workspace.store, EventKind.CLEARED, detection=a_failure(hours=4))
+        site.deliver(HOUR)
+
+    assert hook.events == ["opened", "opened", "opened", "resolved"]
+    assert len(set(hook.keys[:3])) == 1
+
+
 def test_message_that_may_have_arrived_keeps_its_key_and_its_words(tmp_path: Path) -> None:
     with raw_server(hang) as port:
         deaf = hook_settings(f"http://127.0.0.1:{port}/x")

@@ -127,7 +127,7 @@ def settle(
         attempt = replace(attempt, answer=replace(attempt.answer, outcome=Outcome.REFUSED))
     answer = attempt.answer
     error = "" if answer.outcome is Outcome.ACCEPTED else f"{answer.code} {answer.detail}".strip()
-    changes: dict[str, object] = {"last_error": error, "is_uncertain": not _is_sure(answer)}
+    changes: dict[str, object] = {"last_error": error, "is_uncertain": _may_have_arrived(tx, leased, answer)}
     match answer.outcome:
         case Outcome.ACCEPTED:
             changes |= {"status": SENT, "sent_at": now, "is_uncertain": False}
@@ -189,6 +189,15 @@ def _is_sure(answer: Answer) -> bool:
     """Whether it is known that a message did not arrive."""
     is_answered = answer.code.isdigit() and answer.code not in _BY_OTHERS
     return is_answered or answer.code in _SURE_CODES
+
+
+def _may_have_arrived(tx: Transaction, leased: StoredNotification, answer: Answer) -> bool:
+    """Whether any attempt so far may have brought a message, whatever came of the last one."""
+    if not _is_sure(answer):
+        return True
+    earlier = tx.delivery_attempts([leased.id]) if leased.attempts > 1 else []
+    is_lost = len(earlier) < leased.attempts - 1
+    return is_lost or any(not _is_sure(one.answer) for one in earlier)
 
 
 def _steps_aside(tx: Transaction, leased: StoredNotification, answer: Answer) -> bool:
