@@ -170,7 +170,8 @@ def test_last_reading_is_found_with_as_many_statements_however_many_assets(works
     with database_work() as many:
         workspace.last_reading_at()
 
-    assert len(many.statements) == len(few.statements)
+    asked = [[one for one in work.statements if "PRAGMA" not in one] for work in (few, many)]
+    assert len(asked[0]) == len(asked[1])
 
 
 def test_quality_counts_what_the_rows_say(workspace: Workspace) -> None:

@@ -41,13 +41,16 @@ def judged_by(folder: Path, fleet: Sequence[Window]) -> Workspace:
     return workspace
 
 
+OF_EVIDENCE = frozenset({"evidence", "n_rows", "lost", "lost_per_day"})
+
+
 def what_was_found(folder: Path) -> Dump:
     """A store without the memories, whose last bits tell in which stretches rows were judged."""
     found = dump(sqlite_address(folder), with_history=False)
     found.pop("watch_state")
     # An active incident follows its detection only where somebody needs to know; detections are equal.
     found["incident"] = [
-        tuple(field for field in row if field[0] != "evidence" or ("condition", "active") not in row)
+        tuple(field for field in row if field[0] not in OF_EVIDENCE or ("condition", "active") not in row)
         for row in found["incident"]
     ]
     return found

@@ -122,9 +122,9 @@ def _row(row: Mapping[str, object], table: str, assets: Mapping[int, Row]) -> Ro
     if "asset_id" in kept:
         kept["asset_id"] = assets[kept["asset_id"]][:4]  # type: ignore[index]
     if table == "model":
-        kept["card"] = json.dumps(
-            {**json.loads(str(kept["card"])), "trained_at": None, "digest": None}, sort_keys=True
-        )
+        card = json.loads(str(kept["card"]))
+        kept["path"] = str(kept["path"]).replace(card["digest"], "")
+        kept["card"] = json.dumps({**card, "trained_at": None, "digest": None}, sort_keys=True)
     if table == "file_ledger":
         report = json.loads(str(kept["report"]))
         kept["report"] = json.dumps({**report, "file": Path(report["file"]).name}, sort_keys=True)

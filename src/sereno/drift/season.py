@@ -53,7 +53,7 @@ def nearest(week: int, weeks: IntArray, count: int) -> tuple[IntArray, FloatArra
 
     Example:
         >>> nearest(60, np.array([2, 7, 8, 30]), 2)
-        (array([8, 7]), array([ 0.17750...,  -0.8224...]))
+        (array([8, 7]), array([ 0.1775, -0.8225]))
     """
     apart = (weeks - week).astype(float)
     offsets = apart - np.round(apart / _YEAR_WEEKS) * _YEAR_WEEKS
