@@ -123,6 +123,15 @@ def _special_days(first: int, count: int) -> BoolArray:
     return special
 
 
+def _mixed(weeks: Weeks, other: Weeks, chosen: BoolArray) -> Weeks:
+    """Weeks with some replaced by those of another, which has the same weeks."""
+    mixed: dict[str, Any] = {}
+    for name in ("level", "means", "degrees", "quantiles", "faults", "errors"):
+        mixed[name] = getattr(weeks, name).copy()
+        mixed[name][chosen] = getattr(other, name)[chosen]
+    return replace(weeks, **mixed)
+
+
 def _split(weeks: Weeks) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(0, len(weeks), 2), np.arange(1, len(weeks), 2)
 
@@ -149,7 +158,7 @@ def _detection(
             chosen = np.zeros(len(weeks), dtype=bool)
             chosen[judged[begin:]] = True
             warm = max(0, begin - WARM_UP_WEEKS)
-            found = judge_drift(weeks.with_weeks_of(drifted, chosen), reference, judged[warm:])
+            found = judge_drift(_mixed(weeks, drifted, chosen), reference, judged[warm:])
             seen = [one.level.alarms for one in found.verdicts[drift.kind].weeks][begin - warm :]
             waits.setdefault(window.asset.asset, []).append(seen.index(True) + 1 if True in seen else NEVER)
     every = [one for several in waits.values() for one in several]
@@ -176,7 +185,7 @@ def _imputed(windows: Sequence[Window], fleet: Sequence[Weeks]) -> dict[str, obj
         reference, judged = _split(weeks)
         chosen = np.zeros(len(weeks), dtype=bool)
         chosen[judged] = True
-        found = judge_drift(weeks.with_weeks_of(spoilt, chosen), reference, judged)
+        found = judge_drift(_mixed(weeks, spoilt, chosen), reference, judged)
         seen += [one.level.alarms for one in found.verdicts[DriftKind.QUALITY].weeks]
     return {"weeks_seen_share": float(np.mean(seen)), "weeks": len(seen)}
 

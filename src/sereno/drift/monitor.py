@@ -209,15 +209,20 @@ class _Scale:
 
 
 def _rare(sizes: FloatArray, rate: float) -> float:
-    """The size that so small a share of weeks exceeds, by an exponential tail above nine of ten replays.
+    """The size that so small a share of new weeks exceeds, by an exponential tail above nine of ten replays.
+
+    Few excesses tell its mean badly: the size is that of the predictive distribution, larger the fewer.
 
     Source:
-        Coles, An Introduction to Statistical Modeling of Extreme Values, 2001, ch. 4, with shape 0.
+        Coles, An Introduction to Statistical Modeling of Extreme Values, 2001, ch. 4, with shape 0; the next
+        of k exponential values over their mean is an F variable of 2 and 2 k degrees of freedom.
     """
     start = float(np.quantile(sizes, _LOW_SHARE))
     beyond = sizes[sizes > start] - start
-    mean = float(beyond.mean()) if len(beyond) else 0.0
-    return start + mean * float(np.log((1.0 - _LOW_SHARE) / rate))
+    if not len(beyond):
+        return start
+    rarer = float(((1.0 - _LOW_SHARE) / rate) ** (1.0 / len(beyond)))
+    return start + float(beyond.sum()) * (rarer - 1.0)
 
 
 class _Sums:

@@ -1,9 +1,8 @@
 """A window by local weeks: what of each week drift is looked for in."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 
@@ -52,7 +51,6 @@ class Weeks:
     quantiles: FloatArray
     faults: FloatArray
     errors: FloatArray
-    is_ratio: bool
 
     def __len__(self) -> int:
         return len(self.level)
@@ -61,14 +59,6 @@ class Weeks:
     def signals(self) -> tuple[str, ...]:
         """The target, then the inputs."""
         return (self.target, *self.inputs)
-
-    def with_weeks_of(self, other: "Weeks", chosen: BoolArray) -> "Weeks":
-        """These weeks with some replaced by those of another, which has the same weeks."""
-        mixed: dict[str, Any] = {}
-        for name in ("level", "means", "degrees", "quantiles", "faults", "errors"):
-            mixed[name] = getattr(self, name).copy()
-            mixed[name][chosen] = getattr(other, name)[chosen]
-        return replace(self, **mixed)
 
 
 def monday_of(week: int) -> str:
@@ -136,7 +126,6 @@ def build_weeks(
         quantiles=quantiles,
         faults=faults,
         errors=_errors(by_day, is_special, daily_errors, first),
-        is_ratio=is_ratio,
     )
 
 
