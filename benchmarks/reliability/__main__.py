@@ -33,6 +33,7 @@ WORK_S = 300.0
 AT_START = 0.1
 """Share of kills while the watch is starting; the others come once it works."""
 _UNSENT = "SELECT COUNT(*) FROM notification WHERE status IN ('queued', 'leased', 'held')"
+_RETURNS = "SELECT COUNT(*) FROM incident_event WHERE kind = 'reopened' AND incident_id = ?"
 _GIVEN_UP = "SELECT COUNT(*) FROM notification WHERE status = 'dead'"
 
 
@@ -52,6 +53,8 @@ class Outcome:
     unsent: int = 0
     """Neither delivered nor given up."""
     given_up: int = 0
+    unfounded: int = 0
+    """Returns that were told beyond those that the log of the incident knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,9 @@ def _finished(plan: Plan, told: Receiver, seconds: float) -> Outcome:
             lambda: _ask(workspace, _UNSENT) == 0, plan.drain_s
         )
     unsent, given_up = _ask(workspace, _UNSENT), _ask(workspace, _GIVEN_UP)
-    return Outcome(contents(workspace / "sereno.db"), told, seconds, unsent=unsent, given_up=given_up)
+    unfounded = sum(max(0, told.returns[one] - _ask(workspace, _RETURNS, one)) for one in told.returns)
+    store = contents(workspace / "sereno.db")
+    return Outcome(store, told, seconds, unsent=unsent, given_up=given_up, unfounded=unfounded)
 
 
 def _is_done(workspace: Path, plan: Plan) -> bool:
@@ -184,9 +189,9 @@ def _is_done(workspace: Path, plan: Plan) -> bool:
     return n_done == n_start + len(plan.feed.files)
 
 
-def _ask(workspace: Path, query: str) -> int:
+def _ask(workspace: Path, query: str, *values: str) -> int:
     with closing(sqlite3.connect(workspace / "sereno.db", timeout=30)) as connection:
-        return int(connection.execute(query).fetchone()[0])
+        return int(connection.execute(query, values).fetchone()[0])
 
 
 def _figures(calm: Outcome, shaken: Outcome) -> dict[str, object]:
@@ -201,6 +206,8 @@ def _figures(calm: Outcome, shaken: Outcome) -> dict[str, object]:
         "notifications_lost": len(missing) + shaken.unsent + shaken.given_up,
         "repeats_same_key": shaken.told.repeats_same_key,
         "repeats_new_key": shaken.told.repeats_new_key,
+        "returns_told": sum(shaken.told.returns.values()),
+        "returns_unfounded": shaken.unfounded,
         "equal_to_undisturbed": not apart,
         "kills_at_work": shaken.kills_at_work,
         "files_before_last_kill": len(shaken.acknowledged),
@@ -236,7 +243,13 @@ def _free_port() -> int:
 
 
 def _goals(figures: dict[str, object]) -> dict[str, Goal]:
-    limits = ("acknowledged_lost", "incidents_duplicated", "notifications_lost", "repeats_new_key")
+    limits = (
+        "acknowledged_lost",
+        "incidents_duplicated",
+        "notifications_lost",
+        "repeats_new_key",
+        "returns_unfounded",
+    )
     values = {name: figures[name] for name in limits}
     goals = {name: Goal(None if value is None else float(str(value)), 0.0) for name, value in values.items()}
     return goals | {

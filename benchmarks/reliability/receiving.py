@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 __all__ = ["Receiver", "receiver"]
 
 OPENINGS = frozenset({"opened", "opened_and_resolved"})
-ENDS = frozenset({"resolved", "opened_and_resolved", "withdrawn"})
+ENDS = frozenset({"resolved", "opened_and_resolved", "reopened_and_resolved", "withdrawn"})
+RETURNS = frozenset({"reopened", "reopened_and_resolved"})
 UP_S, DOWN_S = (0.5, 3.0), (0.2, 1.5)
 """Shortest and longest time between two changes [s]."""
 
@@ -28,6 +29,7 @@ class Receiver:
         self._lock = threading.Lock()
         self._heard: Counter[str] = Counter()
         self._openings: defaultdict[str, set[str]] = defaultdict(set)
+        self._returns: defaultdict[str, set[str]] = defaultdict(set)
         self._incidents: set[str] = set()
         self._ended: set[str] = set()
 
@@ -42,9 +44,10 @@ class Receiver:
             self._incidents.update(ids)
             if document.get("type") in ENDS:
                 self._ended.update(ids)
-            if document.get("type") in OPENINGS:
-                for one in ids:
-                    self._openings[one].add(key)
+            for told, events in ((self._openings, OPENINGS), (self._returns, RETURNS)):
+                if document.get("type") in events:
+                    for one in ids:
+                        told[one].add(key)
             return None if self._chance.random() < LOSES_ANSWER else 202
 
     @property
@@ -76,6 +79,12 @@ class Receiver:
         """Openings of an incident that were told again as if they were news."""
         with self._lock:
             return sum(len(keys) - 1 for keys in self._openings.values())
+
+    @property
+    def returns(self) -> dict[str, int]:
+        """How many times it was told of each incident, under a key of its own, that it had come back."""
+        with self._lock:
+            return {name: len(keys) for name, keys in self._returns.items()}
 
 
 @contextmanager

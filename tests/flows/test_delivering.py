@@ -11,6 +11,7 @@ from sereno.domain.errors import StoreUnreachable, UsageError
 from sereno.domain.incidents import EventKind
 from sereno.domain.judgement import Severity
 from sereno.flows import delivering
+from sereno.flows.lanes import summed_up
 from sereno.store.outbox import LEASED
 from tests.flows.hooks import Reply, Site, a_hook, hook_settings, workspace_with
 from tests.flows.outbox import HOUR, MINUTE, NOW, a_failure, happen, open_one, plants
@@ -128,6 +129,47 @@ def test_what_came_and_went_many_times_is_one_message(tmp_path: Path) -> None:
     assert hook.events == ["opened", "opened"]
     assert hook.keys[1] == "incident-1:4:ana:0"
     assert hook.data[1]["incidents"][0]["severity"] == "critical"  # type: ignore[index]
+
+
+def test_what_came_back_and_went_while_its_receiver_was_down_is_no_first_opening(tmp_path: Path) -> None:
+    with a_hook() as hook, workspace_with(tmp_path, {"ana": hook_settings(hook.url)}) as site:
+        store = site.workspace.store
+        open_one(store)
+        site.deliver()
+        happen(store, EventKind.CLEARED, detection=a_failure(hours=4))
+        site.deliver(MINUTE)
+        hook.always = Reply(503)
+        back = NOW + 30 * HOUR
+        worse = a_failure(started_at=back, last_at=back, severity=Severity.HIGH)
+        happen(store, EventKind.REOPENED, detection=worse, at=back)
+        site.deliver(30 * HOUR)
+        ended = a_failure(started_at=back, last_at=back + HOUR, ended_at=back + 2 * HOUR)
+        happen(store, EventKind.CLEARED, detection=ended, at=back + 2 * HOUR)
+        hook.always = Reply(200)
+        site.deliver(2 * HOUR)
+
+    assert hook.events == ["opened", "resolved", "reopened", "reopened_and_resolved"]
+
+
+@pytest.mark.parametrize(
+    ("events", "amount"),
+    [
+        (("opened", "resolved"), "opened_and_resolved"),
+        (("opened", "resolved", "reopened"), "opened"),
+        (("opened_and_resolved", "reopened"), "opened"),
+        (("opened", "resolved", "reopened", "resolved"), "opened_and_resolved"),
+        (("reopened", "resolved"), "reopened_and_resolved"),
+        (("reopened", "resolved", "reopened"), "reopened"),
+        (("reopened_and_resolved", "reopened_and_resolved"), "reopened_and_resolved"),
+        (("resolved", "reopened", "resolved"), "resolved"),
+        (("resolved", "reopened_and_resolved"), "resolved"),
+        (("opened", "escalated"), "escalated"),
+        (("opened", "withdrawn"), "withdrawn"),
+        (("updated", "updated"), "updated"),
+    ],
+)
+def test_several_messages_amount_to_one_word(events: tuple[str, ...], amount: str) -> None:
+    assert summed_up(events) == amount
 
 
 def test_message_that_may_have_arrived_keeps_its_key_whatever_comes_of_it_later(tmp_path: Path) -> None:

@@ -103,6 +103,16 @@ def test_trouble_that_comes_and_goes_is_told_twice_at_most(store: Store) -> None
     assert told(store) == ["opened", "resolved"]
 
 
+def test_what_came_back_and_is_over_is_no_first_opening(store: Store) -> None:
+    open_one(store)
+    happen(store, EventKind.CLEARED, detection=a_failure(hours=3))
+    back = NOW + 30 * HOUR
+    worse = a_failure(started_at=back, last_at=back, ended_at=back + HOUR, severity=Severity.HIGH)
+    happen(store, EventKind.UPDATED, detection=worse, at=back)
+
+    assert told(store) == ["opened", "resolved", "reopened_and_resolved"]
+
+
 def test_withdrawn_is_told_to_who_heard_of_it(store: Store) -> None:
     open_one(store)
     happen(store, EventKind.WITHDRAWN, detection=a_failure())

@@ -70,6 +70,12 @@ def rendered(event: str = "opened", *incidents: dict[str, Any], **options: Any) 
             "[critical, already resolved] Planta 3: generation failure, lasted 3 hours – €12.40",
         ),
         (
+            "reopened_and_resolved",
+            LASTED,
+            "es",
+            "[crítica, volvió y ya está resuelta] Planta 3: fallo de generación, duró 3 horas – 12,40 €",
+        ),
+        (
             "escalated",
             {"cost": None, "asset": "Inversor 2"},
             "es",

@@ -46,7 +46,8 @@ class Message:
 
     Attributes:
         key: The same for every attempt, so that a receiver can tell a repeat.
-        event: `opened`, `updated`, `escalated`, `resolved`, `opened_and_resolved`, `digest`, `test`, …
+        event: `opened`, `updated`, `reopened`, `escalated`, `resolved`, `withdrawn`, `digest`, `test`, …;
+            `opened_and_resolved` and `reopened_and_resolved` where what began or came back is over already.
         at: When what it tells was recorded.
         html: Body for readers of HTML; its pictures are named `cid:NAME`.
         facts: For machines, JSON-able: the incidents as `incidents list --json` shows them, and more.

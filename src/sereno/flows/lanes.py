@@ -36,6 +36,7 @@ __all__ = [
     "new_owner",
     "retry_delay",
     "settle",
+    "summed_up",
 ]
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,9 @@ _BY_OTHERS = frozenset({"502", "504"})
 """Answers of what stands before a receiver, which may have taken the message all the same."""
 _UNREACHABLE = 8
 """Failures in a row, over about an hour, after which a receiver counts as broken."""
-_OPENING = frozenset({"opened", "reopened", "opened_and_resolved"})
+_BEGINNING = frozenset({"opened", "opened_and_resolved"})
+_RETURN = frozenset({"reopened", "reopened_and_resolved"})
+_OPENING = _BEGINNING | _RETURN
 _PROCESS = uuid4().hex[:8]
 """Tells this process from an earlier one with the same number."""
 
@@ -363,17 +366,20 @@ def _fold(tx: Transaction, head: StoredNotification) -> bool:
     *earlier, last = unsent
     facts = {name: value for one in reversed(unsent) for name, value in one.body.items() if name != APART}
     body = {**facts, "seq": last.body["seq"], "resolved": any(one.body.get("resolved") for one in unsent)}
-    tx.fold([one.id for one in earlier], last.id, event=_event_of([one.event for one in unsent]), body=body)
+    tx.fold([one.id for one in earlier], last.id, event=summed_up([one.event for one in unsent]), body=body)
     tx.release([last.id], head.next_at)
     return True
 
 
-def _event_of(events: Sequence[str]) -> str:
-    """What several messages about one incident amount to for somebody who heard none of them."""
+def summed_up(events: Sequence[str]) -> str:
+    """What several messages about one incident amount to for somebody who heard none of them.
+
+    Who heard of it before and never of its end is told that end alone.
+    """
     first, last = events[0], events[-1]
+    is_first, is_return = not _BEGINNING.isdisjoint(events), first in _RETURN
+    if last == "withdrawn" or (last not in CLOSING and "escalated" in events):
+        return last if last == "withdrawn" else "escalated"
     if last in CLOSING:
-        is_news = last == "resolved" and not _OPENING.isdisjoint(events)
-        return "opened_and_resolved" if is_news else last
-    if "escalated" in events:
-        return "escalated"
-    return first if first in _OPENING - CLOSING else last
+        return "opened_and_resolved" if is_first else "reopened_and_resolved" if is_return else "resolved"
+    return "opened" if is_first else "reopened" if is_return else last

@@ -43,7 +43,7 @@ ESCALATING = frozenset({"escalated"})
 RETURNING = frozenset({"unshelved", "unsilenced", "uninhibited", "calmed", "unacknowledged"})
 """Events after which somebody may hear again of what goes on."""
 _BEGINNING = frozenset({"opened", "reopened"})
-CLOSING = frozenset({"resolved", "opened_and_resolved", "withdrawn"})
+CLOSING = frozenset({"resolved", "opened_and_resolved", "reopened_and_resolved", "withdrawn"})
 """Messages after which a receiver believes that it is over."""
 
 _LASTING_SHARE = 6
@@ -345,7 +345,7 @@ def _message(news: News, last: _Last | None, *, is_over: bool) -> str | None:  #
         case _ if believes_open:
             return "resolved" if is_over else "reopened"
         case _ if is_over:
-            return "opened_and_resolved"
+            return "opened_and_resolved" if last is None else "reopened_and_resolved"
         case _:
             return "opened" if last is None else "reopened"
 

@@ -13,7 +13,7 @@ from sereno.notify.options import SenderOptions, Timeout, keep_quiet
 __all__ = ["AppriseSender"]
 
 _FAILURES = frozenset({"critical", "high", "dead_man"})
-_OVER = frozenset({"resolved", "cleared", "opened_and_resolved"})
+_OVER = frozenset({"resolved", "cleared", "opened_and_resolved", "reopened_and_resolved"})
 
 
 class AppriseSender(SenderOptions):
