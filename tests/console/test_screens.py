@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from sereno.flows.workspace import Workspace
+from sereno.i18n.catalogue import has
 from tests.console.browsing import Look, looked_at
 from tests.console.screens import LOOKS, QUICK_LOOKS, SCREENS, address_of
 from tests.console.world import NOW
@@ -196,3 +197,11 @@ def test_bar_of_the_timeline_leads_to_its_incident_by_mouse_and_by_key(
     assert focused == wanted
     assert told.startswith(("crítica:", "alta:", "media:", "baja:"))
     assert "<a " not in downloaded
+
+
+def test_figures_of_a_model_have_their_words(workspace: Workspace) -> None:
+    sheets = [workspace.model_sheet(card.id) for card in workspace.models()]
+
+    names = {name for sheet in sheets for name in sheet["figures"]}
+    assert names
+    assert [name for name in sorted(names) if not has(f"console.metric.{name}")] == []
