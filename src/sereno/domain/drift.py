@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import pairwise
 from math import isfinite
+from typing import Any
 
 from sereno.domain.signals import AssetKey
 
@@ -128,6 +129,28 @@ class DriftVerdict:
             "replays": [_known(one) for one in self.replays],
         }
 
+    @classmethod
+    def of_json(cls, said: Mapping[str, Any]) -> "DriftVerdict":
+        """The verdict that `to_json` wrote."""
+        return cls(
+            kind=DriftKind(said["kind"]),
+            level=DriftLevel[said["level"]],
+            weeks=tuple(
+                WeekStatistic(
+                    one["monday"], _figure(one["value"]), DriftLevel[one["level"]], one["signal"] or ""
+                )
+                for one in said["weeks"]
+            ),
+            replays=tuple(_figure(one) for one in said["replays"]),
+            n_reference=said["n_reference"],
+            since=said["since"] or "",
+            signal=said["signal"] or "",
+            change=_figure(said["change"]),
+            is_season_known=said["is_season_known"],
+            is_shared=said["is_shared"],
+            reason=said["reason"] or "",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AssetDrift:
@@ -156,6 +179,17 @@ class AssetDrift:
             return "shared"
         return "wait" if self.level is DriftLevel.UNKNOWN else "none"
 
+    @property
+    def staleness(self) -> DriftVerdict | None:
+        """The verdict that speaks for learning anew: behaviour or forecasts have drifted, and data are sound.
+
+        None where nothing alarms, where the data are to be mended first, and where the fleet shifts together.
+        """
+        if self.verdicts[DriftKind.QUALITY].level.alarms:
+            return None
+        stale = (self.verdicts[kind] for kind in (DriftKind.CONCEPT, DriftKind.PERFORMANCE))
+        return next((one for one in stale if one.level.alarms and not one.is_shared), None)
+
     def to_json(self) -> dict[str, object]:
         """For `drift --json`."""
         return {
@@ -170,3 +204,7 @@ class AssetDrift:
 
 def _known(value: float) -> float | None:
     return value if isfinite(value) else None
+
+
+def _figure(value: float | None) -> float:
+    return float("nan") if value is None else value
