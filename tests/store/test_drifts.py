@@ -32,8 +32,9 @@ def test_verdicts_come_back_as_they_were_said(store: Store) -> None:
     with store.begin() as tx:
         tx.save_drifts([(roof, said)], at=NOW)
     with store.read() as tx:
-        (kept,) = tx.drifts()
+        (listed,), (kept,) = tx.drifts(), tx.drifts(roof)
 
+    assert listed.drift.verdicts[DriftKind.INPUT].value == 1.25
     assert (kept.asset_id, kept.profile, kept.judged_at) == (roof, "solar", NOW)
     assert kept.drift.to_json() == said.to_json()
     assert kept.drift.staleness == kept.drift.verdicts[DriftKind.CONCEPT]
@@ -47,8 +48,10 @@ def test_the_next_verdicts_replace_them(store: Store) -> None:
             tx.save_drifts([(roof, a_drift(level))], at=at)
     with store.read() as tx:
         (kept,) = tx.drifts(roof)
+        alarming, last = tx.drifts(level=DriftLevel.MEDIUM), tx.drift_judged_at()
 
-    assert (kept.judged_at, kept.drift.level) == (later, DriftLevel.NONE)
+    assert (kept.judged_at, kept.drift.level, last) == (later, DriftLevel.NONE, later)
+    assert alarming == []
 
 
 def test_verdicts_of_an_unknown_asset_are_refused(store: Store) -> None:

@@ -24,7 +24,7 @@ _ALL = "all"
 def run_drift(
     request: Request,
     *,
-    weeks: int,
+    weeks: int | None,
     profile: str | None,
     asset: str | None,
     signal: str | None,

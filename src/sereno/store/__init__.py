@@ -1,5 +1,6 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
+from sereno.store.drifts import StoredDrift
 from sereno.store.erasing import ErasureRecord, SiteNames
 from sereno.store.inbox import SourceState, StoredItem
 from sereno.store.listing import DetectionQuery, NotificationQuery
@@ -44,6 +45,7 @@ __all__ = [
     "StoredAsset",
     "StoredAttempt",
     "StoredDetection",
+    "StoredDrift",
     "StoredForecaster",
     "StoredItem",
     "StoredMetric",

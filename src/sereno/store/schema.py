@@ -278,6 +278,7 @@ drift_standing = Table(
     Column("judged_at", Instant, nullable=False),
     Column("level", Integer, nullable=False),
     Column("verdicts", StrictJson, nullable=False),
+    Column("replays", StrictJson, nullable=False),
     PrimaryKeyConstraint("asset_id", "signal"),
 )
 

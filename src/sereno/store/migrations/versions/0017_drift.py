@@ -18,5 +18,6 @@ def upgrade() -> None:
         Column("judged_at", Instant, nullable=False),
         Column("level", Integer, nullable=False),
         Column("verdicts", StrictJson, nullable=False),
+        Column("replays", StrictJson, nullable=False),
         PrimaryKeyConstraint("asset_id", "signal"),
     )
