@@ -1,4 +1,4 @@
-"""What becomes of a look for drift: kept, noted in the registry, a reason to learn anew, looked at in time."""
+"""What becomes of a look for drift: verdicts are kept, the registry is told, models are learnt anew."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

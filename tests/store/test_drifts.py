@@ -17,7 +17,9 @@ WEEKS = (
 
 
 def a_verdict(kind: DriftKind, level: DriftLevel = DriftLevel.NONE) -> DriftVerdict:
-    return DriftVerdict(kind, level, WEEKS, (0.5, 1.0), 2, since="2025-05-12", signal="generation", change=0.1)
+    return DriftVerdict(
+        kind, level, WEEKS, (0.5, 1.0), 2, since="2025-05-12", signal="generation", change=0.1
+    )
 
 
 def a_drift(level: DriftLevel = DriftLevel.NONE) -> AssetDrift:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from itertools import pairwise
 from math import isfinite
@@ -9,7 +10,7 @@ from typing import Any
 
 from sereno.domain.signals import AssetKey
 
-__all__ = ["AssetDrift", "DriftKind", "DriftLevel", "DriftVerdict", "WeekStatistic"]
+__all__ = ["AssetDrift", "DriftKind", "DriftLevel", "DriftStanding", "DriftVerdict", "WeekStatistic"]
 
 
 class DriftKind(StrEnum):
@@ -91,6 +92,15 @@ class DriftVerdict:
     is_season_known: bool = True
     is_shared: bool = False
     reason: str = ""
+
+    @property
+    def remark(self) -> str:
+        """What a person should know beside the level, a code; empty where there is nothing."""
+        if self.reason or not self.level:
+            return self.reason
+        if self.is_shared:
+            return "shared"
+        return "" if self.is_season_known else "season_unseen"
 
     @property
     def n_alarms(self) -> int:
@@ -200,6 +210,20 @@ class AssetDrift:
             "action": self.action,
             "verdicts": [self.verdicts[kind].to_json() for kind in DriftKind],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStanding:
+    """The last verdicts of one signal of an asset, and when they were given.
+
+    Attributes:
+        asset_id: Number of the asset.
+    """
+
+    asset_id: int
+    profile: str
+    drift: AssetDrift
+    judged_at: datetime
 
 
 def _known(value: float) -> float | None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sereno.domain.drift import AssetDrift, DriftKind, DriftVerdict
+from sereno.domain.drift import AssetDrift, DriftKind, DriftStanding, DriftVerdict
 from sereno.domain.jobs import JobState
 from sereno.domain.registry import ForecasterCard, RegistryEntry, RegistryEvent
 from sereno.domain.signals import AssetKey
@@ -12,9 +13,9 @@ from sereno.domain.time import isoformat
 from sereno.flows.drifting import DriftReport
 from sereno.flows.forecasters import ForecasterGroup
 from sereno.flows.jobs import JobRunner
-from sereno.store import Store, StoredDrift, StoredForecaster, StoredModel, Transaction
+from sereno.store import Store, StoredForecaster, StoredModel, Transaction
 
-__all__ = ["DRIFT", "ask_for_drift", "drift_document", "is_drift_due", "keep_drift"]
+__all__ = ["DRIFT", "ask_for_drift", "drift_document", "drift_line", "is_drift_due", "keep_drift"]
 
 DRIFT = "drift"
 """Kind of the job."""
@@ -37,9 +38,18 @@ def keep_drift(store: Store, report: DriftReport, at: datetime) -> None:
             tx.save_drifts(found, at=at)
 
 
-def drift_document(stored: StoredDrift) -> dict[str, object]:
-    """The verdicts of one asset as every door shows them."""
-    return {"asset_id": stored.asset_id, "judged_at": isoformat(stored.judged_at), **stored.drift.to_json()}
+def drift_document(stored: DriftStanding) -> dict[str, Any]:
+    """The last verdicts of one asset as every door shows them."""
+    about = {"asset_id": stored.asset_id, "profile": stored.profile, "judged_at": isoformat(stored.judged_at)}
+    return about | stored.drift.to_json()
+
+
+def drift_line(stored: DriftStanding) -> dict[str, Any]:
+    """The same without replays: for a list."""
+    said = drift_document(stored)
+    for verdict in said["verdicts"]:
+        del verdict["replays"]
+    return said
 
 
 def is_drift_due(tx: Transaction, every: timedelta | None, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from sereno.contracts.notification import Answer
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
-from sereno.domain.drift import DriftLevel
+from sereno.domain.drift import DriftLevel, DriftStanding
 from sereno.domain.errors import (
     FileMissing,
     ForecastMissing,
@@ -148,7 +148,6 @@ from sereno.store import (
     Store,
     StoredAsset,
     StoredDetection,
-    StoredDrift,
     Transaction,
 )
 from sereno.store.forecasts import StoredForecast
@@ -430,7 +429,7 @@ class Workspace:
         level: DriftLevel = DriftLevel.UNKNOWN,
         limit: int | None = None,
         offset: int = 0,
-    ) -> list[StoredDrift]:
+    ) -> list[DriftStanding]:
         """The last verdicts of the watch for drift, the worst first; those of one asset with their replays.
 
         Args:

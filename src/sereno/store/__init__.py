@@ -1,6 +1,5 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
-from sereno.store.drifts import StoredDrift
 from sereno.store.erasing import ErasureRecord, SiteNames
 from sereno.store.inbox import SourceState, StoredItem
 from sereno.store.listing import DetectionQuery, NotificationQuery
@@ -45,7 +44,6 @@ __all__ = [
     "StoredAsset",
     "StoredAttempt",
     "StoredDetection",
-    "StoredDrift",
     "StoredForecaster",
     "StoredItem",
     "StoredMetric",

@@ -1,30 +1,19 @@
 """What the watch for drift last said of each meter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 
 from sereno.domain.changes import ChangeKind
-from sereno.domain.drift import AssetDrift, DriftKind, DriftLevel, DriftVerdict
+from sereno.domain.drift import AssetDrift, DriftKind, DriftLevel, DriftStanding, DriftVerdict
 from sereno.domain.signals import AssetKey
 from sereno.store.schema import asset, drift_standing, site
 from sereno.store.session import Session
 
-__all__ = ["DriftSession", "StoredDrift"]
+__all__ = ["DriftSession"]
 
 _REPLAYS = "replays"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDrift:
-    """The last verdicts of one signal of an asset, and when they were given."""
-
-    asset_id: int
-    profile: str
-    drift: AssetDrift
-    judged_at: datetime
 
 
 class DriftSession(Session):
@@ -49,7 +38,7 @@ class DriftSession(Session):
         level: DriftLevel = DriftLevel.UNKNOWN,
         limit: int | None = None,
         offset: int = 0,
-    ) -> list[StoredDrift]:
+    ) -> list[DriftStanding]:
         """The last verdicts, the worst first, then by name; those of one asset with their replays.
 
         Args:
@@ -71,7 +60,7 @@ class DriftSession(Session):
             query = query.where(table.asset_id == asset_id)
         found = self._connection.execute(query.limit(limit).offset(offset))
         return [
-            StoredDrift(number, profile, AssetDrift(AssetKey(place, name), signal, _verdicts(*said)), at)
+            DriftStanding(number, profile, AssetDrift(AssetKey(place, name), signal, _verdicts(*said)), at)
             for number, profile, place, name, signal, at, *said in found
         ]
 
