@@ -1,51 +1,21 @@
 """What becomes of a look for drift: verdicts are kept, the registry is told, models are learnt anew."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sereno.domain.drift import DriftKind, DriftLevel
-from sereno.domain.readings import Window
 from sereno.domain.registry import RegistryEntry, RegistryEvent
-from sereno.domain.time import from_numpy
 from sereno.flows.drift_watch import is_drift_due
 from sereno.flows.retraining import Outcome, Retrainer
 from sereno.flows.workspace import Workspace
-from tests.drift.cities import HOURS_PER_WEEK, a_city
-from tests.support.builders import HOUR, a_workspace, readings_of
+from tests.drift.growing import N_WEEKS, drifted_city, in_week
+from tests.support.builders import HOUR
 from tests.support.processes import wait_until
 
-LEARNT, GROWN, N_WEEKS = 64, 66, 70
 WEEK = timedelta(days=7)
-SETTINGS = "drift: {every: 7d}\nretrain: {min_new_days: 5, shadow: 8d}\n"
-
-
-def a_growing_city() -> list[Window]:
-    """Two zones; one takes a quarter more from some week on."""
-    windows = [a_city(n_weeks=N_WEEKS, seed=seed, name=name) for seed, name in enumerate(("Norte", "Sur"))]
-    values = windows[0].values.copy()
-    values[GROWN * HOURS_PER_WEEK :, 0] *= 1.25
-    return [replace(windows[0], values=values), windows[1]]
-
-
-CITY = a_growing_city()
-
-
-@contextmanager
-def in_week(
-    folder: Path, week: int, *, since: int | None = None, settings: str = SETTINGS
-) -> Iterator[Workspace]:
-    """The workspace at the beginning of some week, with the readings since another one brought in."""
-    now = from_numpy(CITY[0].time[0]) + week * WEEK
-    with a_workspace(folder, settings=settings, now=now) as workspace:
-        if since is not None:
-            rows = [one.rows(HOURS_PER_WEEK * since, HOURS_PER_WEEK * week) for one in CITY]
-            workspace.add(readings_of(*rows), zone="UTC")
-        yield workspace
 
 
 def told(workspace: Workspace) -> Sequence[RegistryEntry]:
@@ -56,12 +26,7 @@ def told(workspace: Workspace) -> Sequence[RegistryEntry]:
 @pytest.fixture(scope="module")
 def drifted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A forecaster learnt before the growth, and a look for drift after it."""
-    folder = tmp_path_factory.mktemp("drifted") / "w"
-    with in_week(folder, LEARNT, since=0) as workspace:
-        workspace.forecast()
-    with in_week(folder, N_WEEKS, since=LEARNT) as workspace:
-        workspace.drift()
-    return folder
+    return drifted_city(tmp_path_factory.mktemp("drifted") / "w")
 
 
 def test_the_last_verdicts_are_known(drifted: Path) -> None:

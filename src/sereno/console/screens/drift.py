@@ -61,7 +61,7 @@ def download(request: Request, call: ViewerCall, kind: Download) -> Response:
     return table_answer(page, "drift", kind, _table(page, _filtered(page, call.workspace.drifts())).rows)
 
 
-@router.get("/drift/{asset_id}")
+@router.get("/drift/{asset_id:int}")
 def show_asset(request: Request, call: ViewerCall, asset_id: AssetNumber) -> Response:
     """The four verdicts of one meter, each beside the replays that its threshold comes from."""
     page = Page.of(request, call)
@@ -72,14 +72,14 @@ def show_asset(request: Request, call: ViewerCall, asset_id: AssetNumber) -> Res
     )
 
 
-@router.get("/drift/{asset_id}/table")
+@router.get("/drift/{asset_id:int}/table")
 def show_figures(request: Request, call: ViewerCall, asset_id: AssetNumber, figure: str) -> Response:
     """The figures of one verdict as a table."""
     page = Page.of(request, call)
     return plot_table(page, _plot(page, asset_id, figure))
 
 
-@router.get("/drift/{asset_id}.{kind}")
+@router.get("/drift/{asset_id:int}.{kind}")
 def download_figures(
     request: Request, call: ViewerCall, asset_id: AssetNumber, kind: str, figure: str
 ) -> Response:
