@@ -20,6 +20,8 @@ SCREENS = {
     "site-long": f"/console/sites/{quote(LONG.site)}",
     "patterns": f"/console/patterns?site={quote(LEAKING.site)}&range=30d",
     "models": "/console/models",
+    "drift": "/console/drift",
+    "drift-meter": "/console/drift/1",
     "jobs": "/console/jobs",
     "timeline": "/console/timeline?range=30d",
     "quality": "/console/quality?range=30d",

@@ -22,6 +22,7 @@ def drift_plots(drift: AssetDrift, language: str) -> list[Plot]:
 
 def _plot(verdict: DriftVerdict, target: str, language: str) -> Plot:
     name, title = f"{target}.{verdict.kind.value}", sentence(f"drift.kind.{verdict.kind.value}", language)
+    title = title[:1].upper() + title[1:]
     about = sentence(f"drift.about.{verdict.kind.value}", language)
     if verdict.reason or not verdict.weeks:
         reason = sentence(f"drift.reason.{verdict.reason or 'nothing_to_judge'}", language)

@@ -1,6 +1,7 @@
 """Whether what was learnt still holds: four verdicts for each meter, and what they rest on."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -15,6 +16,7 @@ from sereno.console.plots import plot_file, plot_table
 from sereno.console.tables import Cell, Column, Line, Table
 from sereno.domain.drift import DriftKind, DriftLevel, DriftStanding, DriftVerdict
 from sereno.domain.errors import NotFound
+from sereno.domain.masking import has_words
 from sereno.domain.time import isoformat
 from sereno.flows.drift_view import drift_plots
 from sereno.flows.plots import Plot
@@ -68,7 +70,12 @@ def show_asset(request: Request, call: ViewerCall, asset_id: AssetNumber) -> Res
     found = _of_asset(page, asset_id)
     plots = [(one, drift_plots(one.drift, page.language)) for one in found]
     return page.answer(
-        "drift.html", found=plots, asset=found[0].drift.asset, profile=found[0].profile, asset_id=asset_id
+        "drift.html",
+        found=plots,
+        asset=found[0].drift.asset,
+        profile=found[0].profile,
+        asset_id=asset_id,
+        label=partial(_label, page, found[0].profile),
     )
 
 
@@ -111,11 +118,9 @@ def _fields(page: Page) -> list[Field]:
 
 def _filtered(page: Page, found: Sequence[DriftStanding]) -> list[DriftStanding]:
     asked = page.request.query_params
-    text, level = asked.get("text", "").casefold(), asked.get("level", "")
+    text, level = asked.get("text", ""), asked.get("level", "")
     return [
-        one
-        for one in found
-        if text in str(one.drift.asset).casefold() and level in ("", one.drift.level.name)
+        one for one in found if has_words(text, str(one.drift.asset)) and level in ("", one.drift.level.name)
     ]
 
 
@@ -123,7 +128,7 @@ def _table(page: Page, found: Sequence[DriftStanding]) -> Table:
     words = page.words
     columns = [
         Column("asset", words.t("column.asset")),
-        *(Column(kind.value, words.word(f"drift.kind.{kind.value}")) for kind in DriftKind),
+        *(Column(kind.value, words.heading(f"drift.kind.{kind.value}")) for kind in DriftKind),
         Column("since", words.t("drift.column.since")),
         Column("action", words.t("drift.column.action"), is_long=True),
         Column("judged_at", words.t("drift.column.judged_at")),
@@ -134,7 +139,6 @@ def _table(page: Page, found: Sequence[DriftStanding]) -> Table:
 def _line(page: Page, one: DriftStanding) -> Line:
     words, drift = page.words, one.drift
     since = min((verdict.since for verdict in drift.verdicts.values() if verdict.since), default="")
-    action = words.word(f"drift.action.{drift.action}")
     raw = {
         "asset": str(drift.asset),
         "signal": drift.target,
@@ -145,13 +149,17 @@ def _line(page: Page, one: DriftStanding) -> Line:
     }
     href = page.url(f"/console/drift/{one.asset_id}")
     cells = {
-        "asset": Cell(str(drift.asset), href, note=drift.target),
+        "asset": Cell(str(drift.asset), href, note=_label(page, one.profile, drift.target)),
         **{kind.value: _verdict(page, drift.verdicts[kind]) for kind in DriftKind},
         "since": Cell(since or "–"),
-        "action": Cell(action[:1].upper() + action[1:]),
+        "action": Cell(words.heading(f"drift.action.{drift.action}")),
         "judged_at": Cell(words.moment(one.judged_at, page.workspace.zone)),
     }
     return Line(raw, cells, "" if drift.level.alarms else "calm")
+
+
+def _label(page: Page, profile: str, signal: str) -> str:
+    return page.workspace.profiles[profile].signal(signal).label(page.language)
 
 
 def _verdict(page: Page, verdict: DriftVerdict) -> Cell:
