@@ -1,7 +1,6 @@
 """The registry with autoencoders: versions, cards, comparison, promotion, rollback and learning again."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
