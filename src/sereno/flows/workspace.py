@@ -84,6 +84,7 @@ from sereno.flows.life import LifePolicy
 from sereno.flows.listing import AssetView, asset_view, quality_of
 from sereno.flows.logs import logging_to
 from sereno.flows.mlflow_export import export_mlflow
+from sereno.flows.model_files import export_version, import_version
 from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
@@ -129,7 +130,7 @@ from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.sheets import sheet_of, version_lines
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
-from sereno.flows.succession import find_model, find_version, model_history, roll_back_model
+from sereno.flows.succession import find_version, model_history, roll_back_model
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -1084,14 +1085,14 @@ class Workspace:
         """The model that judges a profile; None before the first training."""
         return self._models.get(profile)
 
-    def model_card(self, model_id: str) -> ModelCard:
-        """The card of a model, by its id or the beginning of it.
+    def model_card(self, version: str) -> ModelCard | ForecasterCard:
+        """The card of a version, by its id or the beginning of it.
 
         Raises:
-            NotFound: There is no such model, or several begin so.
+            NotFound: There is no such version, or several begin so.
         """
         with self._store.read() as tx:
-            return find_model(tx, model_id)
+            return find_version(tx, version).card
 
     def versions(self) -> list[dict[str, object]]:
         """Every version of every detector and forecaster, newest first, and where it stands."""
@@ -1189,6 +1190,29 @@ class Workspace:
         with self._store.read() as tx:
             stored = find_version(tx, version)
         return export_mlflow(self._setup, stored, Path(folder))
+
+    def export_model(self, version: str, file: str | Path) -> Path:
+        """Write a version into one file for `import_model` elsewhere; a file of that name gives way.
+
+        Raises:
+            NotFound: There is no such version, or several begin so.
+            ModelCorrupt: Its artefact is gone or was altered.
+            SystemRefused: The file cannot be written there.
+        """
+        with self._store.read() as tx:
+            stored = find_version(tx, version)
+        return export_version(self._setup, stored, Path(file))
+
+    def import_model(self, file: str | Path) -> ModelCard | ForecasterCard:
+        """Take in what `export_model` wrote, as a candidate; one that is here already stays as it is.
+
+        Raises:
+            FileMissing: There is no such file.
+            ModelCorrupt: It is no such file, was altered, or another training has its name here.
+            NotFound: Its profile is not here.
+            DetectorUnknown, ForecasterUnknown, ExtraMissing: What learnt it is not installed here.
+        """
+        return import_version(self._setup, self._store, Path(file))
 
     def retrain(self, *, is_asked: bool = False) -> list[RetrainStep]:
         """The next step of learning anew for each profile and group that it is time for.

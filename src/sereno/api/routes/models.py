@@ -155,9 +155,9 @@ def show_sheet(call: ViewerCall, request: Request, model_id: ModelId) -> Respons
     return fresh_or(request, call, lambda: without_nan(call.workspace.model_sheet(model_id)))
 
 
-@router.get("/models/{model_id}", responses=problems(404), response_model=CardDocument)
+@router.get("/models/{model_id}", responses=problems(404), response_model=AnyCard)
 def show_card(call: ViewerCall, request: Request, model_id: ModelId) -> Response:
-    """The card of a model."""
+    """The card of a version: a detector's or a forecaster's."""
     return fresh_or(request, call, lambda: without_nan(call.workspace.model_card(model_id).to_json()))
 
 
