@@ -27,7 +27,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         made.add(readings_of(*LINES), zone="UTC")
         made.train()
         made.add(readings_of(*METERS), zone="UTC")
-        made.forecast()
+        made.forecast(profile="load")
         yield made
 
 
@@ -64,7 +64,7 @@ def test_a_forecaster_forecasts_elsewhere_as_it_did_here(source: Workspace, tmp_
         other.add(readings_of(*METERS), zone="UTC")
         card = other.import_model(file)
         other.promote_model(card.id)
-        said, here = other.forecast(), source.forecast()
+        said, here = other.forecast(), source.forecast(profile="load")
 
     assert set(said.learnt.values()) <= {"known", "days added"}
     assert [one.quantiles.tolist() for one in said.forecasts] == [
