@@ -601,11 +601,14 @@ def demo(
 
 
 @app.command()
-def doctor(context: typer.Context) -> None:
+def doctor(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="That the service is to listen on.")] = 8420,
+) -> None:
     """Report on the installation and the workspace, to paste; contains no secrets."""
     from sereno.cli.showing import run_doctor
 
-    run_doctor(context.obj)
+    run_doctor(context.obj, port=port)
 
 
 @app.command()
