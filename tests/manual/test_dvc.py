@@ -101,6 +101,7 @@ def test_each_stage_rests_on_what_stages_before_it_make() -> None:
         known |= set(declared(stage))
 
 
+@pytest.mark.slow
 def test_outputs_are_the_same_when_a_stage_runs_again(
     made: tuple[Path, dict[str, str], dict[str, str]],
 ) -> None:
@@ -111,6 +112,7 @@ def test_outputs_are_the_same_when_a_stage_runs_again(
     assert {name for name in again if first[name] != again[name]} == set()
 
 
+@pytest.mark.slow
 def test_figures_are_of_the_model_that_was_trained(
     made: tuple[Path, dict[str, str], dict[str, str]],
 ) -> None:

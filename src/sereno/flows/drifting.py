@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sereno.calendars.days import DAY_COLUMNS, country_of, day_types
 from sereno.domain.calendar import DAY, local_time, to_utc
 from sereno.domain.drift import AssetDrift, DriftLevel
 from sereno.domain.errors import NoReadings
@@ -23,7 +24,6 @@ from sereno.drift.weeks import Weeks, build_weeks, monday_of
 from sereno.flows.build import Setup
 from sereno.flows.forecasting import ForecastRequest, MeterGroup, meter_groups
 from sereno.forecast.backtest import Backtest, dated, rolled
-from sereno.forecast.days import DAY_COLUMNS, country_of, day_types
 from sereno.forecast.registry import build_forecaster
 from sereno.i18n.catalogue import sentence
 from sereno.report.figures import line_figure, write_figure
