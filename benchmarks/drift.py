@@ -8,6 +8,7 @@ The drifts of `sereno drift --scenario all` are run through a workspace, as a us
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -224,9 +225,7 @@ def _evidently(reference: FloatArray) -> Callable[[FloatArray], bool] | None:
     except Exception:  # noqa: BLE001 - with pandas 3 it fails with an AttributeError of its own
         return None
 
-    def table(rows: FloatArray) -> Any:
-        return DataFrame(rows, columns=list(SIGNALS[1:]))
-
+    table = partial(DataFrame, columns=list(SIGNALS[1:]))
     before = table(reference)
 
     def alarms(week: FloatArray) -> bool:
