@@ -8,6 +8,7 @@ The drifts of `sereno drift --scenario all` are run through a workspace, as a us
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,13 +20,13 @@ import numpy as np
 from benchmarks.common import Goal, Options, parse_options, publish, tell
 from benchmarks.forecast import COUNTRY, STEP, WEATHER, ZONES, City, read_city
 from sereno import Workspace
+from sereno.calendars.days import DAY_COLUMNS, day_types
 from sereno.domain.drift import DriftKind
 from sereno.domain.readings import BoolArray, FloatArray, Readings, Window
 from sereno.domain.signals import AssetKey
 from sereno.drift.monitor import judge_drift
 from sereno.drift.weeks import Weeks, build_weeks
 from sereno.flows.drifting import DriftRequest, ScenarioName
-from sereno.forecast.days import DAY_COLUMNS, day_types
 
 __all__ = ["main"]
 
@@ -33,6 +34,8 @@ SIGNALS = ("power", "temperature", "humidity", "wind_speed", "general_diffuse_fl
 LOOK_AHEAD_WEEKS = 6
 """Judged weeks that must be left for a drift to be counted."""
 WARM_UP_WEEKS = 6
+_DRIFTED_SHARE = 0.5
+"""Of the columns: from here on the preset calls a data set drifted."""
 NEVER = 99
 WEEKS_PER_YEAR = 365.2425 / 7
 FALSE_PER_YEAR = 1.0
@@ -199,6 +202,7 @@ def _peers(window: Window) -> dict[str, object]:
         "ks_bonferroni": _ks(reference) if find_spec("scipy") else None,
         "normed_wasserstein_0.1": _wasserstein(reference),
         "psi_0.2": _psi(reference),
+        "evidently_data_drift_preset": _evidently(reference),
     }
     return {
         name: None if alarms is None else float(np.mean([alarms(week) for week in judged]))
@@ -210,6 +214,26 @@ def _weekly_rows(window: Window) -> list[FloatArray]:
     per_week = timedelta(weeks=1) // STEP
     n_weeks = len(window) // per_week
     return list(window.values[: n_weeks * per_week, 1:].reshape(n_weeks, per_week, -1))
+
+
+def _evidently(reference: FloatArray) -> Callable[[FloatArray], bool] | None:
+    """Its preset as it comes: half of the columns drift. None where it is not here, or does not import."""
+    try:
+        from evidently import Report
+        from evidently.presets import DataDriftPreset
+        from pandas import DataFrame
+    except Exception:  # noqa: BLE001 - with pandas 3 it fails with an AttributeError of its own
+        return None
+
+    table = partial(DataFrame, columns=list(SIGNALS[1:]))
+    before = table(reference)
+
+    def alarms(week: FloatArray) -> bool:
+        said = Report([DataDriftPreset()]).run(table(week), before).dict()["metrics"]
+        counts = [one["value"] for one in said if "DriftedColumnsCount" in one["metric_name"]]
+        return bool(counts[0]["share"] >= _DRIFTED_SHARE)
+
+    return alarms
 
 
 def _ks(reference: FloatArray) -> Callable[[FloatArray], bool]:

@@ -19,6 +19,13 @@ def _incidents(workspace: Path) -> list[dict[str, object]]:
     return found
 
 
+def test_rows_of_the_store_are_not_written_by_score(judged: Path, tmp_path: Path) -> None:
+    done = sereno("score", "--output", tmp_path / "out.csv", workspace=judged)
+
+    assert (done.code, "export results" in done.err) == (2, True)
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_incident_lives_from_new_to_closed(copied: Path) -> None:
     worst = str(_incidents(copied)[0]["id"])
     acts = [

@@ -30,6 +30,32 @@ def test_card_says_all_of_one_model(judged: Path) -> None:
     assert card["fingerprint"] in text
 
 
+@pytest.mark.parametrize(("language", "heading"), [("es", "Lo que promete:"), ("en", "What it promises:")])
+def test_card_reads_in_both_languages(judged: Path, language: str, heading: str) -> None:
+    name = sereno("models", "list", "--json", workspace=judged).document[0]["id"]
+
+    text = sereno("models", "card", name, "--lang", language, workspace=judged).out
+
+    assert heading in text
+    assert "cli.card" not in text
+    assert "{" not in text
+
+
+def test_version_goes_from_one_workspace_to_another(judged: Path, tmp_path: Path) -> None:
+    name = sereno("models", "list", "--json", workspace=judged).document[0]["id"]
+    file, other = tmp_path / "roofs.sereno", tmp_path / "other"
+
+    written = sereno("models", "export", name, "--output", file, "--json", workspace=judged).document
+    taken = sereno("models", "import", file, "--json", workspace=other).document
+    shown = sereno("models", "versions", "--json", workspace=other).document
+    both = sereno("models", "export", name, "--output", file, "--mlflow", tmp_path / "m", workspace=judged)
+
+    assert (written["format"], written["digest"], written["file"]) == ("sereno", taken["digest"], str(file))
+    assert [(one["id"], one["state"]) for one in shown] == [(name, "candidate")]
+    assert both.code == 2
+    assert sereno("models", "import", tmp_path / "none", workspace=other).code == 3
+
+
 def test_other_detector_is_trained_and_rolled_back(copied: Path) -> None:
     trained = sereno("train", "--detector", "pca", "--json", workspace=copied).document["models"][0]
     assert trained["detector"] == "pca"

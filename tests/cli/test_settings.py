@@ -111,6 +111,18 @@ def test_doctor_is_well_on_a_good_workspace_and_not_on_a_bad_one(judged: Path, t
     assert {"sereno", "python", "store", "assets", "readings", "incidents", "model solar"} <= names
 
 
+def test_doctor_says_what_is_installed_also_where_settings_are_wrong(tmp_path: Path) -> None:
+    (tmp_path / "sereno.yaml").write_text("detektor: pca\n", "utf-8")
+
+    done = sereno("doctor", "--json", workspace=tmp_path)
+    text = sereno("doctor", "--lang", "es", workspace=tmp_path)
+
+    findings = {one["name"]: one["ok"] for one in done.document["findings"]}
+    assert (done.code, findings["settings"], findings["python"]) == (4, False, True)
+    assert text.code == 4
+    assert "No están bien: ajustes." in text.out
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """A database of its own."""

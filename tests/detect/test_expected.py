@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sereno.calendars.days import are_holidays
 from sereno.detect.expected import ExpectedDetector, TrainedExpected
 from sereno.domain.calendar import local_time
 from sereno.domain.errors import HistoryTooShort
@@ -157,3 +158,78 @@ def test_the_memory_goes_on_where_the_history_ended(trained: TrainedExpected) ->
 def test_options_out_of_bounds_are_refused(option: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(option))):
         ExpectedDetector(LOAD, **option)  # type: ignore[arg-type]
+
+
+FIRST_OF_MAY = np.datetime64("2025-05-01", "D").astype(np.int64)
+"""A Thursday, and a holiday in Spain."""
+
+
+def an_office(days: int, *, rests: bool, closed_on: int | None = None) -> Window:
+    """Hourly load from 2024 on of an office that is closed at weekends and, where it rests, on holidays."""
+    rng = np.random.default_rng(3)
+    window = a_window(
+        np.zeros((days * PER_DAY, 1)),
+        signals=("power",),
+        zone=MADRID,
+        profile="load",
+        start="2024-01-01T00",
+    )
+    local = local_time(window.time, MADRID)
+    hour = local.astype("datetime64[h]").astype(np.int64) % PER_DAY
+    day = local.astype("datetime64[D]").astype(np.int64)
+    is_closed = (day + 3) % 7 >= 5
+    if rests:
+        is_closed |= are_holidays(day, "ES")
+    is_closed |= day == closed_on
+    power = 40 + 60.0 * ((hour >= 8) & (hour < 19)) * np.where(is_closed, 0.15, 1.0)
+    return replace(window, values=(power + rng.normal(size=len(power)) * 2.0)[:, None])
+
+
+def worst_on(detector: TrainedExpected, window: Window, day: int) -> float:
+    scores, _ = detector.score(window)
+    local = local_time(window.time, MADRID).astype("datetime64[D]").astype(np.int64)
+    return float(np.nanmax(scores.values[local == day]))
+
+
+def test_a_holiday_is_no_anomaly_where_holidays_were_sundays() -> None:
+    history, later = an_office(400, rests=True), an_office(500, rests=True)
+
+    knowing = ExpectedDetector(LOAD).fit([history])
+    ignorant = ExpectedDetector(LOAD, country="ZZ").fit([history])
+
+    limits = [model.limit for one in (knowing, ignorant) for model in one.assets.values()]
+    assert (
+        worst_on(knowing, later, FIRST_OF_MAY) * limits[0]
+        < 0.4 * worst_on(ignorant, later, FIRST_OF_MAY) * limits[1]
+    )
+    assert worst_on(knowing, later, FIRST_OF_MAY) < 2.0
+    assert worst_on(knowing, an_office(500, rests=False), FIRST_OF_MAY) > 6.0, "at work on a holiday"
+    assert limits[0] < 0.5 * limits[1], "holidays in the history no longer hide other faults"
+
+
+def test_a_closed_day_is_one_where_holidays_were_workdays() -> None:
+    history = an_office(400, rests=False)
+    closed = an_office(500, rests=False, closed_on=FIRST_OF_MAY)
+
+    detector = ExpectedDetector(LOAD).fit([history])
+
+    assert worst_on(detector, an_office(500, rests=False), FIRST_OF_MAY) < 2.0
+    assert worst_on(detector, closed, FIRST_OF_MAY) > 6.0
+
+
+def test_a_history_without_holidays_says_nothing_of_them() -> None:
+    history = an_office(400, rests=True).rows(20 * PER_DAY, 60 * PER_DAY)
+
+    (model,) = ExpectedDetector(LOAD).fit([history]).assets.values()
+
+    assert not model.signals["power"].value.rests
+
+
+def test_holidays_are_kept_with_what_was_learnt() -> None:
+    learnt = ExpectedDetector(LOAD, country="ES-CT").fit([an_office(400, rests=True)])
+    later = an_office(500, rests=True)
+
+    again = TrainedExpected.from_bytes(learnt.dump(), LOAD)
+
+    assert again.country == "ES-CT"
+    np.testing.assert_array_equal(again.score(later)[0].values, learnt.score(later)[0].values)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sereno.calendars.days import day_types, is_ramadan
 from sereno.domain.errors import ForecasterMisconfigured, ForecasterUnknown, SplitRefused, StepUnsupported
 from sereno.domain.forecasts import Forecast, Tier
 from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import AssetKey
 from sereno.forecast.backtest import Backtest, backtest, dated, known_at
-from sereno.forecast.days import day_types, is_ramadan
 from sereno.forecast.forecasters import NaiveForecaster, RidgeForecaster
 from sereno.forecast.panel import build_panel
 from sereno.forecast.pool import WEATHER

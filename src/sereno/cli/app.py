@@ -1,5 +1,6 @@
 """The commands, thin: parse, call the workspace, show."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -301,7 +302,9 @@ def forecast(
 @app.command()
 def drift(
     context: typer.Context,
-    weeks: Annotated[int, typer.Option(help="The last whole weeks to judge.", min=1)] = 4,
+    weeks: Annotated[
+        int | None, typer.Option(help="The last whole weeks to judge; `drift.weeks` without it.", min=1)
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
     asset: Annotated[str | None, typer.Option(help="Only this asset, as Asset or Site/Asset.")] = None,
     signal: Annotated[str | None, typer.Option(help="What is forecast; the first signal without it.")] = None,
@@ -357,7 +360,7 @@ def score(
     file: Annotated[
         Path | None, typer.Argument(help="Judge this file without storing it.", readable=False)
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the judged rows as CSV.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the judged rows of FILE as CSV.")] = None,
     timezone: Timezone = None,
     fail_on: FailOn = None,
 ) -> None:
@@ -366,6 +369,10 @@ def score(
 
     if fail_on is not None and fail_on not in LEVELS:
         raise typer.BadParameter(", ".join(LEVELS), param_hint="--fail-on")
+    if output is not None and file is None:
+        raise typer.BadParameter(
+            "rows of a file; stored ones: `sereno export results`", param_hint="--output"
+        )
     request: Request = context.obj
     with _open(request) as workspace:
         if file is None:
@@ -561,6 +568,13 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
         int | None, typer.Option(min=1, help="Keep at most so many simulated rows; the oldest go first.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write CSV files there instead of storing.")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Day that it ends before (UTC), not now: with a seed, the same world whenever it is made.",
+        ),
+    ] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="First delete simulated readings, and only those.")
     ] = False,
@@ -573,7 +587,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter per option
     plan = SimulationPlan(
         profile, rows=rows, days=days, assets=assets, seed=seed, variables=variables, max_rows=max_rows
     )
-    run_simulation(context.obj, plan, output=output, is_reset=reset, is_sure=yes)
+    run_simulation(context.obj, plan, output=output, until=until, is_reset=reset, is_sure=yes)
 
 
 @app.command()
@@ -599,11 +613,14 @@ def demo(
 
 
 @app.command()
-def doctor(context: typer.Context) -> None:
+def doctor(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="That the service is to listen on.")] = 8420,
+) -> None:
     """Report on the installation and the workspace, to paste; contains no secrets."""
     from sereno.cli.showing import run_doctor
 
-    run_doctor(context.obj)
+    run_doctor(context.obj, port=port)
 
 
 @app.command()

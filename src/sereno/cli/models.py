@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sereno.cli.output import Request, say, show_json, show_table
-from sereno.cli.sheets import show_comparison, show_sheet
+from sereno.cli.sheets import show_comparison, show_model_card, show_sheet
 
 if TYPE_CHECKING:
     from sereno.domain.judgement import ModelCard
@@ -57,17 +57,16 @@ def list_models(context: typer.Context) -> None:
 
 @models_app.command("card")
 def show_card(context: typer.Context, model: ModelId) -> None:
-    """All that is known of one model."""
+    """What training said of a version: what it learnt from, with which settings, what it promises."""
     from sereno.flows.workspace import Workspace
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        document = workspace.model_card(model).to_json()
+        document, language = workspace.model_card(model).to_json(), workspace.language
     if request.as_json:
         show_json(document)
-        return
-    for name, value in document.items():
-        say(f"{name}: {value}")
+    else:
+        show_model_card(document, language)
 
 
 @models_app.command("history")
@@ -232,19 +231,53 @@ def retrain(context: typer.Context) -> None:
 def export_version(
     context: typer.Context,
     model: ModelId,
-    mlflow: Annotated[Path, typer.Option(metavar="DIR", help="Folder for a pyfunc that MLflow loads.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File for another workspace; ID.sereno in this folder without it."),
+    ] = None,
+    mlflow: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Instead, a folder for a pyfunc that MLflow loads.")
+    ] = None,
 ) -> None:
-    """Write a version for other tools."""
+    """Write a version into a file that `models import` takes in elsewhere, or for MLflow."""
+    from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
+
+    if output is not None and mlflow is not None:
+        raise typer.BadParameter("either a file or a folder for MLflow", param_hint="--output")
+    request: Request = context.obj
+    with Workspace.open(request.workspace, language=request.language) as workspace:
+        language = workspace.language
+        if mlflow is not None:
+            said = {"folder": str(workspace.export_mlflow(model, mlflow)), "format": "mlflow"}
+            told = sentence("cli.models.exported", language, folder=said["folder"])
+        else:
+            card = workspace.model_card(model)
+            file = workspace.export_model(card.id, output or Path(f"{card.id}.sereno"))
+            said = {"file": str(file), "format": "sereno", "model": card.id, "digest": card.digest}
+            told = sentence("cli.models.exported_file", language, file=str(file))
+    if request.as_json:
+        show_json(said)
+    else:
+        say(told)
+
+
+@models_app.command("import")
+def import_version(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `models export` wrote elsewhere.")],
+) -> None:
+    """Take in a version of another workspace as a candidate: it does nothing before it is promoted."""
     from sereno.flows.workspace import Workspace
     from sereno.i18n.catalogue import sentence
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        folder, language = workspace.export_mlflow(model, mlflow), workspace.language
+        card, language = workspace.import_model(file), workspace.language
     if request.as_json:
-        show_json({"folder": str(folder), "format": "mlflow"})
+        show_json(card.to_json())
     else:
-        say(sentence("cli.models.exported", language, folder=str(folder)))
+        say(sentence("cli.models.imported", language, model=card.id, profile=card.profile))
 
 
 def show_recalibrations(request: Request, results: "list[Recalibration]", language: str) -> None:

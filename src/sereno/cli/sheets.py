@@ -17,14 +17,13 @@ _SHOWN_CHARACTERS = 16
 def show_sheet(sheet: Mapping[str, object], language: str) -> None:
     """The card of a version, in paragraphs."""
     from sereno.i18n.catalogue import sentence
-    from sereno.i18n.numbers import number
 
     state = sentence(f"cli.models.state.{sheet['state']}", language)
     say(f"{sheet['id']}: {state}")
     for part in ("lineage", "figures"):
         say(sentence(f"cli.sheet.{part}", language))
         for name, value in cast("Mapping[str, object]", sheet[part]).items():
-            say(f"  {name}: {number(value, language) if isinstance(value, float) else _text(value)}")
+            say(f"  {name}: {_figure(value, language)}")
     comparison = cast("Mapping[str, object] | None", sheet["comparison"])
     if comparison is not None:
         show_comparison(comparison, language)
@@ -33,7 +32,21 @@ def show_sheet(sheet: Mapping[str, object], language: str) -> None:
         say(sentence("cli.sheet.shadow", language))
         for name, value in shadow.items():
             if value is not None:
-                say(f"  {name}: {number(value, language) if isinstance(value, float) else value}")
+                say(f"  {name}: {_figure(value, language)}")
+
+
+def show_model_card(card: Mapping[str, object], language: str) -> None:
+    """What training said of a version: a line per fact, a paragraph for facts that have facts."""
+    from sereno.i18n.catalogue import sentence
+
+    for name, value in card.items():
+        heading = sentence(f"cli.card.{name}", language)
+        if not isinstance(value, Mapping):
+            say(f"{heading}: {_figure(value, language)}")
+            continue
+        say(f"{heading}:")
+        for part, fact in value.items():
+            say(f"  {part}: {_figure(fact, language)}")
 
 
 def show_comparison(found: Mapping[str, object], language: str) -> None:
@@ -71,7 +84,11 @@ def show_reproductions(found: "Sequence[Reproduction]", language: str) -> None:
         say(f"{one.model}: {sentence(f'cli.reproduce.{one.verdict.value}', language)}")
 
 
-def _text(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "–" if value is None else str(value)
+def _figure(value: object, language: str) -> str:
+    from sereno.i18n.numbers import number
+
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "–"
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return "–"
+    return number(value, language) if isinstance(value, float) else str(value)

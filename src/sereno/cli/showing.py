@@ -6,19 +6,22 @@ import sys
 import tempfile
 import time
 import webbrowser
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from sereno.cli.output import Request, say, show_json, show_table, tell_progress
+from sereno.domain.errors import SettingsError
 from sereno.domain.time import system_clock
 from sereno.flows.build import open_setup
 from sereno.flows.demo import DemoResult
 from sereno.flows.demo import run_demo as demonstrate
-from sereno.flows.doctor import diagnose
+from sereno.flows.doctor import diagnose, diagnose_installation
+from sereno.flows.installation import Finding
 from sereno.flows.workspace import Workspace
-from sereno.i18n.catalogue import sentence
+from sereno.i18n.catalogue import has, machine_language, sentence
 
 __all__ = ["run_demo", "run_doctor"]
 
@@ -63,17 +66,41 @@ def run_demo(request: Request, *, seed: int, serve: bool | None = None, port: in
         _serve_demo(replace(request, workspace=folder, root=folder), port, incident, language)
 
 
-def run_doctor(request: Request) -> None:
-    """Print what was looked at; exit 5 when something is not well."""
-    findings = diagnose(open_setup(request.workspace, language=request.language))
-    is_well = all(finding["ok"] for finding in findings)
-    if request.as_json:
-        show_json({"ok": is_well, "findings": findings})
-    else:
-        shown = [{**finding, "": "✓" if finding["ok"] else "✗"} for finding in findings]
-        show_table(shown, ["", "name", "value"])
-    if not is_well:
+def run_doctor(request: Request, *, port: int) -> None:
+    """Print what was looked at; exit 5 when something is not well, 4 when it is the settings.
+
+    The document is in English in every language, so that reports can be compared.
+    """
+    try:
+        setup = open_setup(request.workspace, language=request.language)
+    except SettingsError as error:
+        language = request.language or machine_language()
+        _say_findings(request, diagnose_installation(error, "en" if request.as_json else language), language)
+        raise typer.Exit(error.exit_code) from error
+    found = diagnose(setup, port=port, language="en" if request.as_json else None)
+    _say_findings(request, found, setup.language)
+    if not all(one.is_well for one in found):
         raise typer.Exit(5)
+
+
+def _say_findings(request: Request, found: Sequence[Finding], language: str) -> None:
+    ill = [one for one in found if not one.is_well]
+    if request.as_json:
+        show_json({"ok": not ill, "findings": [one.to_json() for one in found]})
+        return
+    shown = [
+        {"": "✓" if one.is_well else "✗", "name": _named(one.name, language), "value": one.value}
+        for one in found
+    ]
+    show_table(shown, ["", "name", "value"], ["", "", ""])
+    names = ", ".join(_named(one.name, language) for one in ill)
+    say(sentence("doctor.ill", language, names=names) if ill else sentence("doctor.well", language))
+
+
+def _named(name: str, language: str) -> str:
+    """What was looked at, in words; packages have their own."""
+    kind, _, of = name.partition(" ")
+    return sentence(f"doctor.name.{kind}", language, of=of) if has(f"doctor.name.{kind}") else name
 
 
 def _serve_demo(request: Request, port: int, incident: str, language: str) -> None:

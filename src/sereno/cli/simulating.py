@@ -1,6 +1,7 @@
 """`sereno simulate`: worlds into the store or into files."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -22,16 +23,26 @@ __all__ = ["run_simulation"]
 
 
 def run_simulation(
-    request: Request, plan: SimulationPlan, *, output: Path | None, is_reset: bool, is_sure: bool
+    request: Request,
+    plan: SimulationPlan,
+    *,
+    output: Path | None,
+    until: datetime | None,
+    is_reset: bool,
+    is_sure: bool,
 ) -> None:
     """Simulate and say what came of it.
+
+    Args:
+        until: Day that the world ends before, by UTC; now when None.
 
     Raises:
         UsageError: A reset that nobody confirmed.
     """
     language = request.language or machine_language()
+    end = system_clock() if until is None else until.replace(tzinfo=UTC)
     if output is not None:
-        _show(request, write_simulation(plan, output, system_clock(), language), 0, language)
+        _show(request, write_simulation(plan, output, end, language), 0, language)
         return
     with Workspace.open(request.workspace, language=request.language) as workspace:
         n_reset = 0
@@ -39,7 +50,7 @@ def run_simulation(
             _confirm(is_sure, workspace.language)
             n_reset = reset_simulation(workspace)
             tell_progress(request, sentence("cli.reset", workspace.language, rows=n_reset))
-        result = add_simulation(workspace, plan, system_clock())
+        result = add_simulation(workspace, plan, end)
         _show(request, result, n_reset, workspace.language)
 
 

@@ -43,12 +43,15 @@ class ExpectedDetector:
             days teach nothing.
         sustain_hours: Time constant of the running error, which sees small but lasting ones [h].
         uses_weather: Whether the weather explains, where the history shows that it does.
+        country: Whose public holidays are looked at, as ES or ES-CT; those of the time zone's country when
+            empty. A holiday is a Sunday where the history shows that it is more like one.
     """
 
     profile: Profile
     hold_days: int = 28
     sustain_hours: float = 24.0
     uses_weather: bool = True
+    country: str = ""
 
     def __post_init__(self) -> None:
         for name, is_kept, bounds in (
@@ -77,13 +80,15 @@ class ExpectedDetector:
         for window, rows in zip(history, use, strict=True):
             if (rows & ~np.isnan(window.values).all(axis=1)).sum() < MIN_ROWS:
                 continue
-            model = learn_asset(window, rows, self.profile, paces, uses_weather=self.uses_weather)
+            model = learn_asset(
+                window, rows, self.profile, paces, uses_weather=self.uses_weather, country=self.country
+            )
             if model is not None:
                 found[window.asset] = model
         if not found:
             longest = max((int(rows.sum()) for rows in use), default=0)
             raise HistoryTooShort(found=f"{longest} rows", needed=f"{MIN_ROWS} rows on three days")
-        return TrainedExpected(self.profile, found, paces)
+        return TrainedExpected(self.profile, found, paces, self.country)
 
     def load(self, state: bytes) -> "TrainedExpected":
         """The trained detector that `TrainedExpected.dump` wrote."""
@@ -97,6 +102,7 @@ class TrainedExpected:
     profile: Profile
     assets: Mapping[AssetKey, AssetModel]
     paces: Paces
+    country: str = ""
 
     @property
     def lookback(self) -> timedelta:
@@ -120,7 +126,7 @@ class TrainedExpected:
         arrays: dict[str, np.ndarray] = {}
         if model is not None:
             kept = {} if memory is None else _group(memory.arrays, f"{_PREFIX}/")
-            calendar, days = calendar_of(window, model.n_slots)
+            calendar, days = calendar_of(window, model.n_slots, self.country)
             weather, arrays = smooth_weather(window, model.weather, kept)
             for name in (one for one in sorted(model.signals) if one in window.signals):
                 column, one = window.signals.index(name), model.signals[name]
@@ -146,7 +152,7 @@ class TrainedExpected:
             described.append([key.site, key.asset, head])
             arrays |= {f"a{i}/{name}": array for name, array in own.items()}
         paces = [self.paces.hold_days, self.paces.sustain_hours]
-        return pack({"assets": described, "paces": paces}, arrays)
+        return pack({"assets": described, "paces": paces, "country": self.country}, arrays)
 
     @classmethod
     def from_bytes(cls, state: bytes, profile: Profile) -> "TrainedExpected":
@@ -163,7 +169,7 @@ class TrainedExpected:
             AssetKey(site, asset): read_asset(head, _group(arrays, f"a{i}/"), paces)
             for i, (site, asset, head) in enumerate(described)
         }
-        return cls(profile, assets, paces)
+        return cls(profile, assets, paces, str(header.get("country", "")))
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import numpy as np
 
-from sereno.detect.expected_value import Calendar, ExpectedValue, learn_value
+from sereno.calendars.days import are_holidays, country_of
+from sereno.detect.expected_value import SUNDAY, Calendar, ExpectedValue, learn_value
 from sereno.detect.habit import kinds_of_day, slots_a_day, slots_of_day
 from sereno.detect.trailing import Followed, Limits, Trailing, blank_trailing
 from sereno.domain.calendar import local_time
@@ -32,6 +33,10 @@ _FLOOR_OF_MEDIAN, _FLOOR_OF_MAGNITUDE, _SMALLEST = 0.3, 0.005, 1e-9
 _WEATHER_WORTH = 0.95
 """The weather explains where the error with it is below this share of that without."""
 _TEST_SHARE = 3
+_LEAST_HOLIDAYS = 2
+"""Holidays on other days than Sundays below which nothing is known of them."""
+_HOLIDAY_WORTH = 0.8
+"""Holidays are Sundays where their error as such is below this share of that as the days they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,16 @@ class AssetModel:
     limit: float
 
 
-def calendar_of(window: Window, n_slots: int) -> tuple[Calendar, np.ndarray]:
-    """Where the rows lie on the clock on the wall, and their local days from 1970-01-01, shape (rows,)."""
+def calendar_of(window: Window, n_slots: int, country: str) -> tuple[Calendar, np.ndarray]:
+    """Where the rows lie on the clock on the wall, and their local days from 1970-01-01, shape (rows,).
+
+    Args:
+        country: Whose public holidays count; that of the zone when empty.
+    """
     local = local_time(window.time, window.zone)
-    calendar = Calendar(slots_of_day(local, n_slots), kinds_of_day(local) - 1, n_slots)
-    return calendar, local.astype(np.int64) // _DAY_US
+    days = local.astype(np.int64) // _DAY_US
+    is_holiday = are_holidays(days, country or country_of(window.zone))
+    return Calendar(slots_of_day(local, n_slots), kinds_of_day(local) - 1, is_holiday, n_slots), days
 
 
 def smooth_weather(
@@ -106,11 +116,11 @@ def smooth_weather(
 
 
 def learn_asset(
-    window: Window, use: BoolArray, profile: Profile, paces: Paces, *, uses_weather: bool
+    window: Window, use: BoolArray, profile: Profile, paces: Paces, *, uses_weather: bool, country: str
 ) -> AssetModel | None:
     """The model of the rows of `use`; None where no signal has values on three days."""
     n_slots = slots_a_day(window.step)
-    calendar, days = calendar_of(window, n_slots)
+    calendar, days = calendar_of(window, n_slots, country)
     outside = _weather(window, profile) if uses_weather else {}
     weather, _ = smooth_weather(window, outside, {})
     learning = _Learning(window, use, calendar, days, paces)
@@ -146,7 +156,8 @@ class _Learning:
         if len(np.unique(self.days[taught])) <= 2:
             return None
         chosen = weather if weather and self._is_worth(values, weather, signal) else {}
-        value = learn_value(values, self.calendar, chosen, self.use)
+        rests = self._rests(values, chosen)
+        value = learn_value(values, self.calendar, chosen, self.use, rests=rests)
         magnitude = float(np.mean(np.abs(values[taught])))
         floor = max(
             _FLOOR_OF_MAGNITUDE * magnitude,
@@ -175,6 +186,17 @@ class _Learning:
         trailing = Trailing(blank_trailing(self.calendar.n_slots), model.limits)
         slots = self.calendar.slots
         return trailing.follow(values, static, model.spread[slots], slots, self.days)
+
+    def _rests(self, values: FloatArray, weather: Mapping[str, FloatArray]) -> bool:
+        """Whether public holidays that are no Sundays are more like Sundays than like the days they are."""
+        free = self.use & np.isfinite(values) & self.calendar.is_holiday & (self.calendar.kinds != SUNDAY)
+        if len(np.unique(self.days[free])) < _LEAST_HOLIDAYS:
+            return False
+        errors = []
+        for rests in (True, False):
+            value = learn_value(values, self.calendar, weather, self.use, rests=rests)
+            errors.append(float(np.mean(np.abs(values - value.of(self.calendar, weather))[free])))
+        return errors[0] < _HOLIDAY_WORTH * errors[1]
 
     def _is_worth(self, values: FloatArray, weather: Mapping[str, FloatArray], signal: Signal) -> bool:
         """Whether the weather makes the error less in the last third, learnt from the rows before."""

@@ -29,6 +29,7 @@ def asset_arrays(model: AssetModel) -> tuple[dict[str, object], dict[str, np.nda
             arrays |= {f"{s}/{w}/{part}": getattr(response, part) for part in _PARTS}
     head = {
         "signals": [[name, sorted(model.signals[name].value.responses)] for name in names],
+        "rests": [name for name in names if model.signals[name].value.rests],
         "weather": dict(sorted(model.weather.items())),
         "n_slots": model.n_slots,
         "limit": model.limit,
@@ -40,13 +41,14 @@ def read_asset(head: Mapping[str, object], arrays: Mapping[str, np.ndarray], pac
     """The asset that `asset_arrays` described."""
     described: list[tuple[str, list[str]]] = head["signals"]  # type: ignore[assignment]
     weather: Mapping[str, float] = head["weather"]  # type: ignore[assignment]
+    resting: list[str] = head.get("rests", [])  # type: ignore[assignment]
     signals = {}
     for s, (name, outside) in enumerate(described):
         row, sustained, pace, is_scaled, magnitude = arrays[f"{s}/limits"].tolist()
         responses = {
             one: Response(*(arrays[f"{s}/{w}/{part}"] for part in _PARTS)) for w, one in enumerate(outside)
         }
-        value = ExpectedValue(arrays[f"{s}/usual"], responses)
+        value = ExpectedValue(arrays[f"{s}/usual"], responses, name in resting)
         limits = Limits(row, sustained, paces.hold_days, pace, bool(is_scaled))
         signals[name] = SignalModel(value, arrays[f"{s}/spread"], limits, magnitude)
     return AssetModel(signals, dict(weather), int(str(head["n_slots"])), float(str(head["limit"])))

@@ -8,16 +8,17 @@ Source:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sereno.domain.readings import BoolArray, FloatArray
 
-__all__ = ["Calendar", "ExpectedValue", "Response", "learn_value"]
+__all__ = ["SUNDAY", "Calendar", "ExpectedValue", "Response", "learn_value"]
 
 N_KINDS = 3
 """Workdays, Saturdays, Sundays; see `kinds_of_day`, which counts from 1."""
+SUNDAY = 2
 _KNOTS = (0.25, 0.5, 0.75)
 _OUTER = (0.005, 0.5, 0.995)
 _LEAST_PRIOR, _MOST_PRIOR = 0.05, 10.0
@@ -36,12 +37,18 @@ class Calendar:
     Attributes:
         slots: Time of day, shape (rows,).
         kinds: Of day, 0 to 2, shape (rows,).
+        is_holiday: Whether it is a public holiday, shape (rows,).
         n_slots: Times of day that are told apart.
     """
 
     slots: np.ndarray
     kinds: np.ndarray
+    is_holiday: np.ndarray
     n_slots: int
+
+    def resting(self) -> "Calendar":
+        """The same with each public holiday as a Sunday."""
+        return replace(self, kinds=np.where(self.is_holiday, SUNDAY, self.kinds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +80,12 @@ class ExpectedValue:
     Attributes:
         usual: Shape (kinds, slots).
         responses: By name of the signal of the weather.
+        rests: Whether a public holiday is a Sunday.
     """
 
     usual: FloatArray
     responses: Mapping[str, Response]
+    rests: bool = False
 
     def of(self, calendar: Calendar, weather: Mapping[str, FloatArray]) -> FloatArray:
         """Expected value of each row, the same to the last bit in any batch, shape (rows,).
@@ -84,6 +93,8 @@ class ExpectedValue:
         Args:
             weather: Shape (rows,) each; what is missing counts as usual.
         """
+        if self.rests:
+            calendar = calendar.resting()
         value: FloatArray = self.usual[calendar.kinds, calendar.slots]
         for name in sorted(self.responses):
             if name in weather:
@@ -92,15 +103,27 @@ class ExpectedValue:
 
 
 def learn_value(
-    values: FloatArray, calendar: Calendar, weather: Mapping[str, FloatArray], use: BoolArray
+    values: FloatArray,
+    calendar: Calendar,
+    weather: Mapping[str, FloatArray],
+    use: BoolArray,
+    *,
+    rests: bool = False,
 ) -> ExpectedValue:
     """Learn from the rows of `use` that hold a value; there must be one.
 
     Usual days and answers to the weather are found in turn, each from what the others leave over.
+
+    Args:
+        rests: Public holidays are learnt as Sundays.
     """
     rows = use & np.isfinite(values)
     wanted = values[rows]
-    calendar = Calendar(calendar.slots[rows], calendar.kinds[rows], calendar.n_slots)
+    if rests:
+        calendar = calendar.resting()
+    calendar = Calendar(
+        calendar.slots[rows], calendar.kinds[rows], calendar.is_holiday[rows], calendar.n_slots
+    )
     seen = {name: column[rows] for name, column in weather.items() if _varies(column[rows])}
     shapes = {name: _shape_of(column) for name, column in seen.items()}
     usual = _usual_days(wanted, calendar)
@@ -112,7 +135,7 @@ def learn_value(
         usual = _usual_days(held - _answers(responses, seen, calendar), calendar)
         rest = held - usual[calendar.kinds, calendar.slots]
         responses = _responses(rest, calendar, seen, shapes)
-    return ExpectedValue(usual, responses)
+    return ExpectedValue(usual, responses, rests)
 
 
 def _varies(column: FloatArray) -> bool:

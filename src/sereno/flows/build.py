@@ -167,7 +167,11 @@ def chosen_detector(setup: Setup, profile: Profile, kind: str | None = None) -> 
         name,
         profile,
         common.options if name == named else {},
-        common={"seed": common.seed, "n_trees": common.trees},
+        common={
+            "seed": common.seed,
+            "n_trees": common.trees,
+            "country": setup.settings.forecast.country or "",
+        },
         where=_origin(setup.loaded, key),
     )
     return name, detector

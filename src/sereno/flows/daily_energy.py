@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sereno.calendars.days import DAY_COLUMNS, country_of, day_types
 from sereno.domain.calendar import DAY, local_time, to_utc
 from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile, Signal, SignalKind
 from sereno.evaluate.baseline import DailyEnergy
 from sereno.flows.assets import whole_window
 from sereno.flows.train import sound_window
-from sereno.forecast.days import DAY_COLUMNS, country_of, day_types
 from sereno.store import StoredAsset, Transaction
 
 __all__ = ["daily_energy", "energy_unit", "metered_signal", "outside_temperature"]

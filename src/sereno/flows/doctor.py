@@ -1,137 +1,229 @@
 """The state of an installation and a workspace, for pasting into a report; never a secret."""
 
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import httpx
+from tzlocal import get_localzone_name
 
 from sereno.domain.errors import ExtraMissing, SerenoError, SourceUnreachable
 from sereno.domain.redaction import redacted
 from sereno.domain.time import isoformat
-from sereno.domain.version import VERSION
-from sereno.flows.build import Setup, has_store, open_workspace_store
+from sereno.flows.build import Setup, has_store, open_workspace_store, store_url
+from sereno.flows.engines import working_engines
+from sereno.flows.forecasters import ForecasterShelf
+from sereno.flows.installation import Finding, look_at_installation
+from sereno.flows.known_secrets import known_secrets
 from sereno.flows.learning import ModelShelf
-from sereno.flows.receivers import ReceiverView, find_receivers
+from sereno.flows.receivers import ReceiverView, build_notifier, find_receivers
 from sereno.flows.room import LOW_DISK_BYTES, free_bytes
 from sereno.flows.source_views import SourceView, find_sources, reach_source
+from sereno.i18n.catalogue import error_sentence, sentence
 from sereno.store import Store
+from sereno.store.migrate import SCHEMA
 from sereno.store.outbox import DEAD
+from sereno.store.soundness import damage_of
 
-__all__ = ["Finding", "diagnose"]
+__all__ = ["PORT", "diagnose", "diagnose_installation"]
 
-_PARTS = ("numpy", "polars", "scikit-learn", "sqlalchemy", "alembic", "pydantic", "typer", "watchfiles")
-_EXTRAS = {"postgres": "psycopg", "solar": "pvlib"}
-
-Finding = dict[str, object]
-
-
-def diagnose(setup: Setup) -> list[Finding]:
-    """What was looked at, what was found, and whether it is well."""
-    return [*_installation(), *_workspace(setup)]
+PORT = 8420
+"""Where `sereno serve` listens unless it is told otherwise."""
+_RELEASED = 2025
+"""No clock that is right shows an earlier year."""
+_WITHIN_S = 2.0
+_HERE = "127.0.0.1"
 
 
-def _installation() -> list[Finding]:
-    findings = [
-        _finding("sereno", VERSION),
-        _finding("python", sys.version.split()[0], is_well=(3, 11) <= sys.version_info[:2] < (3, 14)),
-        _finding("platform", platform.platform()),
+def diagnose(setup: Setup, *, port: int = PORT, language: str | None = None) -> list[Finding]:
+    """What was looked at, what was found, and whether it is well.
+
+    Args:
+        port: That the service is to listen on.
+        language: Of what is told; that of the workspace without one.
+    """
+    look = _Look(setup, language or setup.language)
+    found = [
+        *look_at_installation(setup.settings, look.language),
+        Finding("settings", look.t("settings.valid")),
+        *look.surroundings(),
+        look.port(port),
+        *look.workspace(),
     ]
-    findings += [_finding(name, _version(name)) for name in _PARTS]
-    findings += [_finding(f"extra {extra}", _version(name)) for extra, name in _EXTRAS.items()]
-    return findings
+    secrets = known_secrets(setup.settings, setup.folder)
+    return [replace(one, value=redacted(str(one.value), secrets)) for one in found]
 
 
-def _workspace(setup: Setup) -> list[Finding]:
-    free = free_bytes(setup.folder)
-    findings = [
-        _finding(
-            "workspace",
-            str(setup.folder.resolve()),
-            is_well=setup.folder.is_dir() or not setup.folder.exists(),
-        ),
-        _finding("free disk", f"{free / 2**30:.1f} GiB", is_well=free >= LOW_DISK_BYTES),
-        _finding("timezone", setup.settings.timezone or "not declared: the machine's"),
-        _finding("language", setup.language),
-    ]
-    if not has_store(setup):
-        return [*findings, _finding("store", "none yet: it is created by the first `sereno ingest`")]
-    try:
-        store = open_workspace_store(setup)
-    except SerenoError as error:
-        return [*findings, _finding("store", str(error), is_well=False)]
-    try:
-        with store.read() as tx:
-            findings.append(_finding("store", store.url))
-            findings.append(_finding("assets", len(tx.assets())))
-            findings.append(_finding("readings", tx.n_values()))
-            findings.append(_finding("incidents", len(tx.incidents())))
-            findings += [_yielded(name) for name in tx.foreign_views()]
-        findings += _models(setup, ModelShelf(setup, store))
-        findings += [_receiver(view) for view in find_receivers(setup, store)]
-        findings += _sources(setup, store)
-    finally:
-        store.close()
-    return findings
+def diagnose_installation(problem: SerenoError, language: str) -> list[Finding]:
+    """The same where the settings cannot be read: what is installed, and what is wrong with them."""
+    told = redacted(error_sentence(problem, language))
+    return [*look_at_installation(None, language), Finding("settings", told, is_well=False)]
 
 
-def _models(setup: Setup, shelf: ModelShelf) -> list[Finding]:
-    findings = []
-    for profile in setup.profiles:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Looks at one workspace and tells in one language."""
+
+    setup: Setup
+    language: str
+
+    def t(self, key: str, **facts: object) -> str:
+        return sentence(f"doctor.{key}", self.language, **facts)
+
+    def problem(self, name: str, error: SerenoError) -> Finding:
+        return Finding(name, error_sentence(error, self.language), is_well=False)
+
+    def surroundings(self) -> Iterator[Finding]:
+        folder = self.setup.folder
+        free = free_bytes(folder)
+        yield Finding("workspace", str(folder.resolve()), folder.is_dir() or not folder.exists())
+        yield Finding("free disk", f"{free / 2**30:.1f} GiB", free >= LOW_DISK_BYTES)
+        yield self.zone(self.setup.settings.timezone)
+        yield Finding("language", self.setup.language)
+
+    def zone(self, said: str | None) -> Finding:
+        name = said or get_localzone_name() or "UTC"
+        told = name if said else self.t("timezone.machine", name=name)
         try:
-            model = shelf.get(profile)
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            return Finding("timezone", self.t("timezone.unknown", name=name), is_well=False)
+        return Finding("timezone", told)
+
+    def port(self, port: int) -> Finding:
+        """Whether `serve` could listen there, or does already."""
+        name = f"port {port}"
+        with socket.socket() as trial:
+            trial.settimeout(_WITHIN_S)
+            if trial.connect_ex((_HERE, port)):
+                return Finding(name, self.t("port.free"))
+        try:
+            answer = httpx.get(f"http://{_HERE}:{port}/healthz", timeout=_WITHIN_S)
+            is_ours = "status" in answer.json()
+        except (httpx.HTTPError, ValueError):
+            is_ours = False
+        return Finding(name, self.t("port.ours" if is_ours else "port.taken"), is_ours)
+
+    def workspace(self) -> Iterator[Finding]:
+        if not has_store(self.setup):
+            yield self.clock(None)
+            yield Finding("store", self.t("store.none"))
+            return
+        try:
+            store = open_workspace_store(self.setup)
         except SerenoError as error:
-            findings.append(_finding(f"model {profile}", str(error), is_well=False))
-            continue
-        if model is not None:
-            findings.append(_finding(f"model {profile}", model.card.id))
-    return findings
+            yield self.problem("store", error)
+            return
+        try:
+            yield from self.store(store)
+        finally:
+            store.close()
 
+    def store(self, store: Store) -> Iterator[Finding]:
+        yield Finding("store", store.url)
+        yield Finding("schema", SCHEMA)
+        integrity = self.integrity()
+        yield integrity
+        if not integrity.is_well:
+            return
+        with store.read() as tx:
+            newest = [one.at for one in tx.registry()[-1:]] + [one.created_at for one in tx.jobs()[:1]]
+            counts = {"assets": len(tx.assets()), "readings": tx.n_values(), "incidents": len(tx.incidents())}
+            foreign = tx.foreign_views()
+        yield self.clock(max(newest, default=None))
+        yield from (Finding(name, count) for name, count in counts.items())
+        yield from map(self.yielded, foreign)
+        holders = working_engines(store, store_url(self.setup), self.setup.folder)
+        yield Finding("engine", "; ".join(holders) or self.t("engine.none"))
+        yield from self.models(store)
+        yield from self.receivers(store)
+        yield from self.sources(store)
 
-def _yielded(name: str) -> Finding:
-    ours = name if name.startswith("v_") else f"v_{name}"
-    text = "the database has a table of that name, which was left alone"
-    return _finding(f"view {name}", text if ours == name else f"{text}; ours is {ours}")
+    def integrity(self) -> Finding:
+        try:
+            damage = damage_of(store_url(self.setup))
+        except SerenoError as error:
+            return self.problem("integrity", error)
+        if damage is None:
+            return Finding("integrity", self.t("integrity.unread"))
+        return Finding("integrity", damage or self.t("integrity.whole"), not damage)
 
+    def clock(self, newest: datetime | None) -> Finding:
+        now = self.setup.clock()
+        told = isoformat(now) or ""
+        if now.year < _RELEASED:
+            return Finding("clock", self.t("clock.wrong", now=told), is_well=False)
+        if newest is not None and now < newest:
+            return Finding("clock", self.t("clock.back", now=told, newest=isoformat(newest)), is_well=False)
+        return Finding("clock", told)
 
-def _receiver(view: ReceiverView) -> Finding:
-    dead = view.counts.get(DEAD, 0)
-    reason = view.state.broken_reason if view.state is not None else ""
-    told = f"{view.condition}; {dead} given up" if dead else view.condition
-    is_well = view.condition not in ("broken", "disabled") and not dead
-    return _finding(f"receiver {view.lane.name}", f"{told} ({reason})" if reason else told, is_well=is_well)
+    def models(self, store: Store) -> Iterator[Finding]:
+        detectors, forecasters = ModelShelf(self.setup, store), ForecasterShelf(self.setup, store)
+        with store.read() as tx:
+            champions = [one for one in tx.forecasters() if one.is_active]
+        for profile in self.setup.profiles:
+            try:
+                model = detectors.get(profile)
+            except SerenoError as error:
+                yield self.problem(f"model {profile}", error)
+                continue
+            if model is not None:
+                yield Finding(f"model {profile}", model.card.id)
+        for one in champions:
+            name = f"forecaster {one.card.profile}"
+            try:
+                forecasters.as_learnt(one)
+            except SerenoError as error:
+                yield self.problem(name, error)
+            else:
+                yield Finding(name, one.card.id)
 
+    def yielded(self, name: str) -> Finding:
+        ours = name if name.startswith("v_") else f"v_{name}"
+        return Finding(f"view {name}", self.t("view.foreign" if ours == name else "view.renamed", ours=ours))
 
-def _sources(setup: Setup, store: Store) -> list[Finding]:
-    """How each source is doing, and whether it answers now; nothing of where it is or how it is entered."""
-    try:
-        views = find_sources(setup, store)
-    except SerenoError as error:
-        return [_finding("sources", redacted(str(error)), is_well=False)]
-    return [_source(view) for view in views]
+    def receivers(self, store: Store) -> Iterator[Finding]:
+        try:
+            build_notifier(self.setup, store)
+        except SerenoError as error:
+            yield self.problem("receivers", error)
+        yield from map(self.receiver, find_receivers(self.setup, store))
 
+    def receiver(self, view: ReceiverView) -> Finding:
+        dead = view.counts.get(DEAD, 0)
+        reason = view.state.broken_reason if view.state is not None else ""
+        told = [
+            self.t(f"receiver.{view.condition}"),
+            *([self.t("receiver.dead", count=dead)] if dead else []),
+        ]
+        is_well = view.condition not in ("broken", "disabled") and not dead
+        return Finding(
+            f"receiver {view.lane.name}", "; ".join(told) + (f" ({reason})" if reason else ""), is_well
+        )
 
-def _source(view: SourceView) -> Finding:
-    said = [f"{view.feed.kind}, {view.condition}"]
-    is_reached = True
-    try:
-        reach_source(view.feed)
-    except (SourceUnreachable, ExtraMissing) as error:
-        is_reached = False
-        # What drivers say may hold addresses and more.
-        said.append("not installed" if isinstance(error, ExtraMissing) else "does not answer now")
-    said.append(f"last heard of {isoformat(view.heard_at) or 'never'}")
-    said.append(f"inbox: {view.counts.get('new', 0)} waiting, {view.counts.get('quarantined', 0)} set aside")
-    if view.n_failing:
-        said.append(f"{view.n_failing} failing, up to {view.n_tries} times")
-    is_well = is_reached and not view.is_silent and not view.n_failing
-    return _finding(f"source {view.feed.name}", "; ".join(said), is_well=is_well)
+    def sources(self, store: Store) -> Sequence[Finding]:
+        """How each source is doing, and whether it answers now; nothing of how it is entered."""
+        try:
+            views = find_sources(self.setup, store)
+        except SerenoError as error:
+            return [self.problem("sources", error)]
+        return [self.source(view) for view in views]
 
-
-def _finding(name: str, value: object, *, is_well: bool = True) -> Finding:
-    return {"name": name, "value": value, "ok": is_well}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+    def source(self, view: SourceView) -> Finding:
+        said = [f"{view.feed.kind}, {view.condition}"]
+        is_reached = True
+        try:
+            reach_source(view.feed)
+        except (SourceUnreachable, ExtraMissing) as error:
+            is_reached = False
+            # What drivers say may hold addresses and more.
+            said.append(self.t("source.extra" if isinstance(error, ExtraMissing) else "source.silent"))
+        said.append(self.t("source.heard", at=isoformat(view.heard_at) or "–"))
+        counts = {name: view.counts.get(name, 0) for name in ("new", "quarantined")}
+        said.append(self.t("source.inbox", **counts))
+        if view.n_failing:
+            said.append(self.t("source.failing", count=view.n_failing, tries=view.n_tries))
+        is_well = is_reached and not view.is_silent and not view.n_failing
+        return Finding(f"source {view.feed.name}", "; ".join(said), is_well)

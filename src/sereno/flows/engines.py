@@ -20,7 +20,7 @@ from sereno.store.leases import Lease
 from sereno.store.opening import Store, lease_holders
 from sereno.store.transaction import Transaction
 
-__all__ = ["HeldLease", "engine_at_work", "leased", "refuse_engines"]
+__all__ = ["HeldLease", "engine_at_work", "leased", "refuse_engines", "working_engines"]
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,20 @@ def engine_at_work(store: Store, folder: Path, holder: str) -> Iterator[None]:
         finally:
             stop.set()
             beat.join()
+
+
+def working_engines(store: Store, url: str, folder: Path) -> list[str]:
+    """Who works on a workspace now; nobody where what worked has died.
+
+    On an embedded store the lock is tried: for that moment an engine that begins is refused.
+    """
+    if store.is_shared:
+        return [owner for owner in lease_holders(url, ENGINE) if not _is_dead(owner)]
+    try:
+        with engine_lock(folder, "doctor"):
+            return []
+    except EngineRunning as error:
+        return [str(error.facts["holder"])]
 
 
 def refuse_engines(url: str, workspace: Path) -> None:

@@ -24,9 +24,10 @@ from sereno.flows.train import fingerprint_of
 from sereno.forecast.registry import build_forecaster
 from sereno.store import Store, StoredForecaster
 
-__all__ = ["ForecasterGroup", "ForecasterShelf", "drop_current_forecasters"]
+__all__ = ["LEARNT_SUFFIX", "ForecasterGroup", "ForecasterShelf", "drop_current_forecasters"]
 
-_CURRENT, _LEARNT = ".forecaster", ".learnt"
+LEARNT_SUFFIX = ".learnt"
+_CURRENT = ".forecaster"
 _STATE = "state"
 _GONE = "the file is gone"
 _NOT_THE_ONE = "it is another training than the one that the store knows by this name"
@@ -139,7 +140,7 @@ class ForecasterShelf:
         trained = group.forecaster().fit(history)
         data = trained.dump()
         card = self._card(group, history, digest_of(data))
-        path = Path(MODELS_FOLDER) / f"{card.digest}{_LEARNT}"
+        path = Path(MODELS_FOLDER) / f"{card.digest}{LEARNT_SUFFIX}"
         write_whole(self._setup.folder / path, data)
         self._keep_current(card, data, history)
         with self._store.begin() as tx:

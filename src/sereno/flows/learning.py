@@ -23,7 +23,7 @@ from sereno.flows.segments import load_segmentation
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
 
-__all__ = ["ModelShelf", "shelve", "train_workspace", "training_history", "training_plan"]
+__all__ = ["MODEL_SUFFIX", "ModelShelf", "shelve", "train_workspace", "training_history", "training_plan"]
 
 MODEL_SUFFIX = ".sereno"
 _GONE = "the file is gone"

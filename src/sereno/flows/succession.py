@@ -11,7 +11,6 @@ from sereno.store import Store, StoredForecaster, StoredModel, Transaction
 
 __all__ = [
     "RECALIBRATED_FROM",
-    "find_model",
     "find_version",
     "judged_before",
     "model_history",
@@ -21,19 +20,6 @@ __all__ = [
 
 RECALIBRATED_FROM = "recalibrated_from"
 """Setting of a model card: the model whose thresholds were found anew."""
-
-
-def find_model(tx: Transaction, model_id: str) -> ModelCard:
-    """The card of a model, by its id or the beginning of it.
-
-    Raises:
-        NotFound: There is no such model, or several begin so.
-    """
-    found = [stored.card for stored in tx.models() if stored.card.id.startswith(model_id)]
-    exact = [card for card in found if card.id == model_id] or found
-    if len(exact) != 1:
-        raise NotFound(what="model", id=model_id, hint=", ".join(card.id for card in exact))
-    return exact[0]
 
 
 def find_version(tx: Transaction, version: str) -> StoredModel | StoredForecaster:

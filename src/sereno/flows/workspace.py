@@ -14,6 +14,7 @@ from sereno.contracts.notification import Answer
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
+from sereno.domain.drift import DriftLevel, DriftStanding
 from sereno.domain.errors import (
     FileMissing,
     ForecastMissing,
@@ -58,6 +59,7 @@ from sereno.flows.corrections import (
 from sereno.flows.delivering import DeliveryReport, Notifier
 from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
+from sereno.flows.drift_watch import keep_drift
 from sereno.flows.drifting import DriftReport, DriftRequest, drift_workspace, write_drift
 from sereno.flows.engines import engine_at_work, leased, refuse_engines
 from sereno.flows.evaluating import evaluate_workspace
@@ -82,6 +84,7 @@ from sereno.flows.life import LifePolicy
 from sereno.flows.listing import AssetView, asset_view, quality_of
 from sereno.flows.logs import logging_to
 from sereno.flows.mlflow_export import export_mlflow
+from sereno.flows.model_files import export_version, import_version
 from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
@@ -127,7 +130,7 @@ from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.sheets import sheet_of, version_lines
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
-from sereno.flows.succession import find_model, find_version, model_history, roll_back_model
+from sereno.flows.succession import find_version, model_history, roll_back_model
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -408,14 +411,37 @@ class Workspace:
         return forecast_workspace(self._setup, self._store, wanted)
 
     def drift(self, wanted: DriftRequest | None = None) -> DriftReport:
-        """Whether the last weeks are still what was learnt; writes `drift_analysis.json` and its figures.
+        """Whether the last weeks are still what was learnt; keeps the verdicts and tells the registry.
+
+        Writes `drift_analysis.json` and its figures, too.
 
         Raises:
             NoReadings, UnknownSignal: There is nothing of that name.
         """
         report = drift_workspace(self._setup, self._store, wanted or DriftRequest())
+        keep_drift(self._store, report, self.now())
         write_drift(report, self.output_folder, self.language)
         return report
+
+    def drifts(
+        self,
+        asset_id: int | None = None,
+        *,
+        level: DriftLevel = DriftLevel.UNKNOWN,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[DriftStanding]:
+        """The last verdicts of the watch for drift, the worst first; those of one asset with their replays.
+
+        Args:
+            level: Only of assets that are at least there.
+            limit, offset: At most so many, after so many.
+
+        Raises:
+            NotFound: There is no such asset.
+        """
+        with self._store.read() as tx:
+            return tx.drifts(asset_id, level=level, limit=limit, offset=offset)
 
     def savings(
         self,
@@ -1059,14 +1085,14 @@ class Workspace:
         """The model that judges a profile; None before the first training."""
         return self._models.get(profile)
 
-    def model_card(self, model_id: str) -> ModelCard:
-        """The card of a model, by its id or the beginning of it.
+    def model_card(self, version: str) -> ModelCard | ForecasterCard:
+        """The card of a version, by its id or the beginning of it.
 
         Raises:
-            NotFound: There is no such model, or several begin so.
+            NotFound: There is no such version, or several begin so.
         """
         with self._store.read() as tx:
-            return find_model(tx, model_id)
+            return find_version(tx, version).card
 
     def versions(self) -> list[dict[str, object]]:
         """Every version of every detector and forecaster, newest first, and where it stands."""
@@ -1165,6 +1191,29 @@ class Workspace:
             stored = find_version(tx, version)
         return export_mlflow(self._setup, stored, Path(folder))
 
+    def export_model(self, version: str, file: str | Path) -> Path:
+        """Write a version into one file for `import_model` elsewhere; a file of that name gives way.
+
+        Raises:
+            NotFound: There is no such version, or several begin so.
+            ModelCorrupt: Its artefact is gone or was altered.
+            SystemRefused: The file cannot be written there.
+        """
+        with self._store.read() as tx:
+            stored = find_version(tx, version)
+        return export_version(self._setup, stored, Path(file))
+
+    def import_model(self, file: str | Path) -> ModelCard | ForecasterCard:
+        """Take in what `export_model` wrote, as a candidate; one that is here already stays as it is.
+
+        Raises:
+            FileMissing: There is no such file.
+            ModelCorrupt: It is no such file, was altered, or another training has its name here.
+            NotFound: Its profile is not here.
+            DetectorUnknown, ForecasterUnknown, ExtraMissing: What learnt it is not installed here.
+        """
+        return import_version(self._setup, self._store, Path(file))
+
     def retrain(self, *, is_asked: bool = False) -> list[RetrainStep]:
         """The next step of learning anew for each profile and group that it is time for.
 
@@ -1179,7 +1228,7 @@ class Workspace:
         return steps
 
     def look_after_models(self) -> None:
-        """Let the shadows judge what is new, and ask for the job that learns anew when it is time for it."""
+        """Let the shadows judge what is new, and ask for the jobs that are due: drift, learning anew."""
         look_after_models(self.registrar, self._jobs)
 
     @property

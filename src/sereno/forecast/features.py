@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sereno.calendars.days import DAY_COLUMNS
 from sereno.domain.readings import BoolArray, FloatArray
-from sereno.forecast.days import DAY_COLUMNS
 from sereno.forecast.panel import Panel
 
 __all__ = ["LOOKBACK_DAYS", "WEEK", "Design", "Single", "design", "feature_names"]

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from sereno.calendars.days import country_of, day_types
 from sereno.domain.arrays import micros_of
 from sereno.domain.calendar import DAY, local_time, to_utc
 from sereno.domain.errors import StepUnsupported
 from sereno.domain.readings import FloatArray, Quality, TimeArray, Window
 from sereno.domain.time import to_numpy
-from sereno.forecast.days import country_of, day_types
 
 __all__ = ["UNTAUGHT", "Panel", "build_panel", "common_step", "slots_of", "steps_ahead"]
 
@@ -32,7 +32,7 @@ class Panel:
         first_day: Local day of the first slot, counted from 1970-01-01.
         per_day: Slots of a day.
         values: Shape (meters, slots); NaN where nothing is known. Whole days.
-        day_types: See `sereno.forecast.days`, shape (meters, days, columns).
+        day_types: See `sereno.calendars.days`, shape (meters, days, columns).
         covariates: By name, shape (meters, slots), known ahead where they are known.
     """
 

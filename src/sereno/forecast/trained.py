@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from sereno.calendars.days import DAY_COLUMNS
 from sereno.contracts import TrainedForecaster
 from sereno.domain.archive import ArchiveError, pack, unpack
 from sereno.domain.calendar import DAY, step_end
@@ -16,7 +17,6 @@ from sereno.domain.signals import AssetKey
 from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.forecast.bands import ORIGINS_PER_DAY, sizes
 from sereno.forecast.boost import BOOST, BoostModel, BoostOptions
-from sereno.forecast.days import DAY_COLUMNS
 from sereno.forecast.features import LOOKBACK_DAYS
 from sereno.forecast.following import Following
 from sereno.forecast.mixing import mixed

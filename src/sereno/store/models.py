@@ -49,13 +49,17 @@ class Succession:
 class ModelSession(Session):
     """The part of a transaction that knows the models."""
 
-    def save_model(self, card: ModelCard, path: str) -> None:
-        """Register a model and where its artefact lies; it judges only once it is activated."""
-        self._register(card, card_document(card), path, DETECTOR)
+    def save_model(self, card: ModelCard, path: str, *, reason: str = "") -> None:
+        """Register a model and where its artefact lies; it judges only once it is activated.
 
-    def save_forecaster(self, card: ForecasterCard, path: str) -> None:
+        Args:
+            reason: Where it comes from, if not from a training here; kept in the log.
+        """
+        self._register(card, card_document(card), (path, DETECTOR, reason))
+
+    def save_forecaster(self, card: ForecasterCard, path: str, *, reason: str = "") -> None:
         """As `save_model`, of what forecasts a group of assets."""
-        self._register(card, forecaster_document(card), path, FORECASTER)
+        self._register(card, forecaster_document(card), (path, FORECASTER, reason))
 
     def models(self, profile: str | None = None) -> list[StoredModel]:
         """The models of one profile or of all, newest first."""
@@ -130,8 +134,9 @@ class ModelSession(Session):
         return [RegistryEntry(**{**row, "event": RegistryEvent(row["event"])}) for row in rows]
 
     def _register(
-        self, card: ModelCard | ForecasterCard, document: Mapping[str, object], path: str, family: str
+        self, card: ModelCard | ForecasterCard, document: Mapping[str, object], origin: tuple[str, str, str]
     ) -> None:
+        path, family, reason = origin
         row = {
             "organization_id": self._organization_id,
             "id": card.id,
@@ -150,7 +155,7 @@ class ModelSession(Session):
                 RegistryEvent.LEARNT,
                 card.trained_at,
                 "" if act is None else act.actor,
-                "",
+                reason,
                 {"digest": card.digest, "fingerprint": card.fingerprint, "detector": card.detector},
             )
         )

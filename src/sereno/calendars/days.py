@@ -7,7 +7,7 @@ import numpy as np
 
 from sereno.domain.readings import BoolArray, FloatArray
 
-__all__ = ["DAY_COLUMNS", "country_of", "day_types", "is_ramadan"]
+__all__ = ["DAY_COLUMNS", "are_holidays", "country_of", "day_types", "is_ramadan"]
 
 DAY_COLUMNS = ("monday", "friday", "saturday", "sunday", "holiday", "ramadan")
 _WEEKDAYS = 7
@@ -32,6 +32,7 @@ _MONTHS_BEFORE_RAMADAN_DAYS = 236
 _RAMADAN_DAYS = 30
 
 
+@lru_cache(maxsize=1_024)
 def country_of(zone: str) -> str:
     """ISO 3166 code of the country that a time zone is of; empty for UTC and the like.
 
@@ -57,13 +58,25 @@ def day_types(first_day: int, n_days: int, country: str) -> FloatArray:
     columns = np.zeros((n_days, len(DAY_COLUMNS)))
     for column, number in enumerate(_MARKED):
         columns[:, column] = weekday == number
-    is_holiday = np.isin(days, _holidays(country, *_years(first_day, n_days)))
+    is_holiday = are_holidays(days, country)
     columns[is_holiday, : len(_MARKED)] = 0.0
     columns[is_holiday, len(_MARKED) - 1] = 1.0
     columns[:, DAY_COLUMNS.index("holiday")] = is_holiday
     if country[:2] in _FASTING:
         columns[:, DAY_COLUMNS.index("ramadan")] = is_ramadan(days)
     return columns
+
+
+def are_holidays(days: np.ndarray, country: str) -> BoolArray:
+    """Whether days, counted from 1970-01-01, are public holidays, in the shape of `days`.
+
+    Args:
+        country: As of `day_types`.
+    """
+    if not len(days):
+        return np.zeros(0, dtype=bool)
+    found: BoolArray = np.isin(days, _holidays(country, *_years(int(days.min()), int(np.ptp(days)))))
+    return found
 
 
 def is_ramadan(days: np.ndarray) -> BoolArray:

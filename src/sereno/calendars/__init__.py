@@ -1,0 +1,1 @@
+"""Calendars of people, which stages share: public holidays, kinds of day."""
