@@ -71,6 +71,7 @@ def _build(folder: Path) -> None:
         path = write_solar_csv(folder.parent / "files", a_roof(NUMBER, rows=40))
         path.write_text(path.read_text("utf-8") + f"Total {SPACED},1,2,3,4,5\nno,es,un,dato,,\n", "utf-8")
         workspace.ingest(path)
+        workspace.drift()
 
 
 @dataclass(frozen=True)

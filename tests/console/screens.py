@@ -21,6 +21,8 @@ SCREENS = {
     "patterns": f"/console/patterns?site={quote(LEAKING.site)}&range=30d",
     "models": "/console/models",
     "model": "/console/models/version/{model}",
+    "drift": "/console/drift",
+    "drift-meter": "/console/drift/1",
     "jobs": "/console/jobs",
     "timeline": "/console/timeline?range=30d",
     "quality": "/console/quality?range=30d",

@@ -53,6 +53,7 @@ def build_world(folder: Path) -> None:
         for batch in batches:
             late = _rows(batch, batch.time >= begins)
             workspace.add(late, zone="Europe/Madrid", judge=True, is_simulated=True)
+        workspace.drift()
         workspace.deliver_due()
         old = [one for one in workspace.incidents() if one.incident.ended_at is not None]
         workspace.close_incident(old[-1].incident.id, Verdict.FALSE_ALARM, actor="ana")

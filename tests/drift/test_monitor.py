@@ -95,10 +95,11 @@ def test_filled_in_values_are_of_the_data() -> None:
     assert found.action == "quality"
 
 
-def test_a_few_weeks_are_too_few_and_it_is_said() -> None:
-    weeks = weeks_of(a_city(n_weeks=9))
+@pytest.mark.parametrize("n_before", [0, 1, 2, 7])
+def test_a_few_weeks_are_too_few_and_it_is_said(n_before: int) -> None:
+    weeks = weeks_of(a_city(n_weeks=n_before + 2))
 
-    found = judge_drift(weeks, np.arange(7), np.arange(7, 9))
+    found = judge_drift(weeks, np.arange(n_before), np.arange(n_before, n_before + 2))
 
     assert found.level is DriftLevel.UNKNOWN
     assert {one.reason for one in found.verdicts.values()} == {"not_enough_history"}

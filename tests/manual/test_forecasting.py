@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sereno.flows.retraining import learns_by_itself
 from sereno.forecast.registry import build_forecaster, forecaster_names
 from sereno.settings.reading import load_settings
 from tests.support.processes import ROOT
@@ -23,13 +24,15 @@ def test_both_languages_show_the_same_code() -> None:
 
 
 def test_settings_of_the_page_are_accepted_and_build_a_forecaster(tmp_path: Path) -> None:
-    (said,) = [text for kind, text in FENCE.findall(PAGES[0].read_text("utf-8")) if kind == "yaml"]
-    (tmp_path / "sereno.yaml").write_text(said, "utf-8")
+    said = [text for kind, text in FENCE.findall(PAGES[0].read_text("utf-8")) if kind == "yaml"]
+    (tmp_path / "sereno.yaml").write_text("".join(said), "utf-8")
 
-    tree = load_settings(tmp_path, {}).tree.forecast
+    settings = load_settings(tmp_path, {}).tree
+    tree = settings.forecast
 
     assert (tree.kind, tree.country) == ("ridge", "ES-CT")
     assert build_forecaster(tree.kind, "power", tree.options)
+    assert learns_by_itself(settings)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=["en", "es"])

@@ -17,6 +17,7 @@ from sereno.domain.adjustments import Adjustment
 from sereno.domain.audit import Act, Bringer
 from sereno.domain.changes import ChangeKind
 from sereno.domain.corrections import Correction, CorrectionKind
+from sereno.domain.drift import AssetDrift, DriftKind, DriftLevel, DriftVerdict
 from sereno.domain.forecasts import QUANTILES, Forecast, Tier
 from sereno.domain.incidents import EventKind
 from sereno.domain.issues import DataIssue, QuarantinedRow
@@ -171,6 +172,9 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         tx.save_forecaster(forecaster, SECRET)
         line = RegistryEntry("solar", card.id, RegistryEvent.SHADOW, NOW, SECRET, SECRET, {"text": SECRET})
         tx.add_registry_entry(line)
+        quiet = {kind: DriftVerdict(kind, DriftLevel.NONE, (), (FIGURE,), 1) for kind in DriftKind}
+        drift = AssetDrift(ROOF, "generation", quiet)
+        tx.save_drifts([(mine, drift)], at=NOW)
         standing = ShadowStanding(mine, card.id, START, NOW, 1)
         tx.save_shadow(standing, [found])
         tx.keep_answer(AnsweredRequest("q", SECRET, {"text": SECRET}), at=NOW)
@@ -258,6 +262,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "card": a_card(),
         "save_forecaster.card": replace(forecaster, settings={}, metrics={}),
         "add_registry_entry.entry": replace(line, actor="x", reason="x", facts={}),
+        "save_drifts.found": [(mine, replace(drift, target="consumption"))],
         "standing": replace(standing, n_rows=2),
         "told": [],
         "checks": [found.check],

@@ -301,7 +301,9 @@ def forecast(
 @app.command()
 def drift(
     context: typer.Context,
-    weeks: Annotated[int, typer.Option(help="The last whole weeks to judge.", min=1)] = 4,
+    weeks: Annotated[
+        int | None, typer.Option(help="The last whole weeks to judge; `drift.weeks` without it.", min=1)
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
     asset: Annotated[str | None, typer.Option(help="Only this asset, as Asset or Site/Asset.")] = None,
     signal: Annotated[str | None, typer.Option(help="What is forecast; the first signal without it.")] = None,

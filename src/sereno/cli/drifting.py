@@ -11,7 +11,6 @@ from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import number
 
 if TYPE_CHECKING:
-    from sereno.domain.drift import DriftVerdict
     from sereno.flows.drifting import DriftReport, ScenarioName
 
 __all__ = ["run_drift"]
@@ -24,7 +23,7 @@ _ALL = "all"
 def run_drift(
     request: Request,
     *,
-    weeks: int,
+    weeks: int | None,
     profile: str | None,
     asset: str | None,
     signal: str | None,
@@ -79,7 +78,7 @@ def _say(report: "DriftReport", language: str) -> None:
 def _verdicts(report: "DriftReport", language: str) -> Iterator[dict[str, str]]:
     for asset in report.assets:
         for verdict in asset.verdicts.values():
-            reason = sentence(f"drift.reason.{_reason(verdict)}", language) if _reason(verdict) else ""
+            reason = sentence(f"drift.reason.{verdict.remark}", language) if verdict.remark else ""
             level = sentence(f"drift.level.{verdict.level.name}", language)
             yield {
                 "asset": str(asset.asset),
@@ -93,15 +92,6 @@ def _verdicts(report: "DriftReport", language: str) -> Iterator[dict[str, str]]:
                 else "–",
                 "replays": str(verdict.n_reference),
             }
-
-
-def _reason(verdict: "DriftVerdict") -> str:
-    """What a person should know beside the level, a code."""
-    if verdict.reason or not verdict.level:
-        return verdict.reason
-    if verdict.is_shared:
-        return "shared"
-    return "" if verdict.is_season_known else "season_unseen"
 
 
 def _outcomes(report: "DriftReport", language: str) -> Iterator[dict[str, str]]:

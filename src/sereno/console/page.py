@@ -52,6 +52,7 @@ MORE = (
     ("timeline", "/console/timeline"),
     ("quality", "/console/quality"),
     ("models", "/console/models"),
+    ("drift", "/console/drift"),
     ("jobs", "/console/jobs"),
     ("health", "/console/health"),
     ("cost", "/console/cost"),

@@ -7,6 +7,7 @@ from sereno.console import assets
 from sereno.console.screens import (
     asset_list,
     cost,
+    drift,
     fleet,
     health,
     incident,
@@ -29,7 +30,7 @@ __all__ = ["mount_static", "router"]
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 _BAD_NIGHT = (fleet, incidents, incident, asset_list, site, patterns, series)
-_MONDAY = (timeline, quality, models, jobs, health, cost, reports, wizard, settings)
+_MONDAY = (timeline, quality, models, drift, jobs, health, cost, reports, wizard, settings)
 for screen in (*_BAD_NIGHT, *_MONDAY, live, preferences):
     router.include_router(screen.router)
 

@@ -28,6 +28,11 @@ class Wording:
         """The words of a key that other doors use, too, as `severity.high`."""
         return sentence(key, self.language)
 
+    def heading(self, key: str) -> str:
+        """The same with a capital letter at its beginning."""
+        text = self.word(key)
+        return text[:1].upper() + text[1:]
+
     def known(self, key: str, otherwise: str) -> str:
         """The words of a key that may not be in the catalogue."""
         return sentence(key, self.language) if has(key) else otherwise

@@ -23,6 +23,8 @@ class ChangeKind(StrEnum):
     MODEL = "model"
     """Another model judges a profile, or there is a new one."""
     CORRECTION = "correction"
+    DRIFT = "drift"
+    """The watch for drift has looked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from itertools import pairwise
 from math import isfinite
+from typing import Any
 
 from sereno.domain.signals import AssetKey
 
-__all__ = ["AssetDrift", "DriftKind", "DriftLevel", "DriftVerdict", "WeekStatistic"]
+__all__ = ["AssetDrift", "DriftKind", "DriftLevel", "DriftStanding", "DriftVerdict", "WeekStatistic"]
 
 
 class DriftKind(StrEnum):
@@ -92,6 +94,15 @@ class DriftVerdict:
     reason: str = ""
 
     @property
+    def remark(self) -> str:
+        """What a person should know beside the level, a code; empty where there is nothing."""
+        if self.reason or not self.level:
+            return self.reason
+        if self.is_shared:
+            return "shared"
+        return "" if self.is_season_known else "season_unseen"
+
+    @property
     def n_alarms(self) -> int:
         """Stretches of weeks that alarm."""
         alarms = [False, *(one.level.alarms for one in self.weeks)]
@@ -128,6 +139,28 @@ class DriftVerdict:
             "replays": [_known(one) for one in self.replays],
         }
 
+    @classmethod
+    def of_json(cls, said: Mapping[str, Any]) -> "DriftVerdict":
+        """The verdict that `to_json` wrote."""
+        return cls(
+            kind=DriftKind(said["kind"]),
+            level=DriftLevel[said["level"]],
+            weeks=tuple(
+                WeekStatistic(
+                    one["monday"], _figure(one["value"]), DriftLevel[one["level"]], one["signal"] or ""
+                )
+                for one in said["weeks"]
+            ),
+            replays=tuple(_figure(one) for one in said["replays"]),
+            n_reference=said["n_reference"],
+            since=said["since"] or "",
+            signal=said["signal"] or "",
+            change=_figure(said["change"]),
+            is_season_known=said["is_season_known"],
+            is_shared=said["is_shared"],
+            reason=said["reason"] or "",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AssetDrift:
@@ -156,6 +189,17 @@ class AssetDrift:
             return "shared"
         return "wait" if self.level is DriftLevel.UNKNOWN else "none"
 
+    @property
+    def staleness(self) -> DriftVerdict | None:
+        """The verdict that speaks for learning anew: behaviour or forecasts have drifted, and data are sound.
+
+        None where nothing alarms, where the data are to be mended first, and where the fleet shifts together.
+        """
+        if self.verdicts[DriftKind.QUALITY].level.alarms:
+            return None
+        stale = (self.verdicts[kind] for kind in (DriftKind.CONCEPT, DriftKind.PERFORMANCE))
+        return next((one for one in stale if one.level.alarms and not one.is_shared), None)
+
     def to_json(self) -> dict[str, object]:
         """For `drift --json`."""
         return {
@@ -168,5 +212,23 @@ class AssetDrift:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class DriftStanding:
+    """The last verdicts of one signal of an asset, and when they were given.
+
+    Attributes:
+        asset_id: Number of the asset.
+    """
+
+    asset_id: int
+    profile: str
+    drift: AssetDrift
+    judged_at: datetime
+
+
 def _known(value: float) -> float | None:
     return value if isfinite(value) else None
+
+
+def _figure(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -43,6 +43,8 @@ class RegistryEvent(StrEnum):
     REJECTED = "rejected"
     POSTPONED = "postponed"
     """It was time to learn anew, and something spoke against it."""
+    DRIFT = "drift"
+    """What it learnt no longer holds for some of its assets."""
 
 
 @dataclass(frozen=True, slots=True)

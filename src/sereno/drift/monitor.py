@@ -310,6 +310,8 @@ def _dependence(shifts: FloatArray) -> tuple[FloatArray, FloatArray]:
     Returns:
         Slopes, shape (inputs,), and the leverage of each week, shape (weeks,), 0 for one that is not known.
     """
+    if not len(shifts):
+        return np.zeros(shifts.shape[1] - 1), np.empty(0)
     known = np.asarray(~np.isnan(shifts).any(axis=1))
     inputs = np.where(known[:, None], shifts[:, 1:], 0.0)
     scale = np.maximum(inputs.std(axis=0), _TINY)

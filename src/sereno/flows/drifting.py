@@ -38,7 +38,6 @@ __all__ = [
     "write_drift",
 ]
 
-JUDGED_WEEKS = 4
 _FIRST_WEEKS = 8
 """Weeks that the forecaster learns from before its first forecast is counted."""
 _MOST_WEEKS = 60
@@ -51,13 +50,13 @@ class DriftRequest:
     """What to watch.
 
     Attributes:
-        weeks: The last whole weeks that are judged; those before are the reference.
+        weeks: The last whole weeks that are judged, those of the settings when None; before is the reference.
         asset: Only the one of this name, or `Site/Asset`.
         signal: The one that is forecast; the first of the profile that each asset has when None.
         scenarios: Drifts to put into the judged weeks.
     """
 
-    weeks: int = JUDGED_WEEKS
+    weeks: int | None = None
     profile: str | None = None
     asset: str | None = None
     signal: str | None = None
@@ -105,12 +104,18 @@ class DriftReport:
     """What the watch says.
 
     Attributes:
+        watched: By profile.
         left_out: Why assets are not watched, a code by asset.
     """
 
-    assets: Sequence[AssetDrift]
+    watched: Mapping[str, Sequence[AssetDrift]]
     outcomes: Sequence[ScenarioOutcome]
     left_out: Mapping[AssetKey, str]
+
+    @property
+    def assets(self) -> list[AssetDrift]:
+        """Whatever the profile."""
+        return [one for each in self.watched.values() for one in each]
 
     @property
     def level(self) -> DriftLevel:
@@ -136,14 +141,15 @@ def drift_workspace(setup: Setup, store: Store, wanted: DriftRequest) -> DriftRe
     """
     asked = ForecastRequest(DAY, profile=wanted.profile, asset=wanted.asset, signal=wanted.signal)
     groups, left_out = meter_groups(setup, store, asked)
-    watched: list[AssetDrift] = []
+    watched: dict[str, list[AssetDrift]] = {}
     outcomes: list[ScenarioOutcome] = []
     for group in groups:
         watch = _GroupWatch.of(setup, group, wanted)
-        watched += [one for one in watch.usual if one.asset in group.asked]
+        found = [one for one in watch.usual if one.asset in group.asked]
+        watched.setdefault(group.profile, []).extend(found)
         for name in wanted.scenarios:
             outcomes += watch.outcomes(SCENARIOS[name])
-    if not watched:
+    if not any(watched.values()):
         raise NoReadings(file=str(setup.folder), detail="no asset has readings in regular steps")
     return DriftReport(watched, outcomes, left_out)
 
@@ -179,6 +185,11 @@ class _GroupWatch:
         windows = [_with_inputs(one, group.signal, profile) for one in group.windows if len(one)]
         return cls(setup, group, wanted, windows, _errors(setup, group.signal, windows))
 
+    @property
+    def n_weeks(self) -> int:
+        """The last whole weeks that are judged."""
+        return self.wanted.weeks or self.setup.settings.drift.weeks
+
     def judge(
         self, windows: Sequence[Window], errors: Mapping[AssetKey, Mapping[int, float]]
     ) -> list[AssetDrift]:
@@ -186,7 +197,7 @@ class _GroupWatch:
         found = []
         for window in windows:
             weeks = self._weeks(window, errors[window.asset])
-            cut = max(0, len(weeks) - self.wanted.weeks)
+            cut = max(0, len(weeks) - self.n_weeks)
             found.append(judge_drift(weeks, np.arange(cut), np.arange(cut, len(weeks))))
         return found
 
@@ -231,7 +242,7 @@ class _GroupWatch:
         """The first row of the judged weeks."""
         local = local_time(window.time, window.zone)
         last_monday = monday_of(_week_of(local[-1] + np.timedelta64(self.group.step)))
-        first = np.datetime64(last_monday, "us") - np.timedelta64(7 * self.wanted.weeks, "D")
+        first = np.datetime64(last_monday, "us") - np.timedelta64(7 * self.n_weeks, "D")
         return int(np.searchsorted(window.time, to_utc(np.array([first]), window.zone)[0]))
 
     def _weeks(self, window: Window, errors: Mapping[int, float]) -> Weeks:

@@ -102,6 +102,14 @@ def _retrain(workspace: "Workspace", options: Options, _: _Progress) -> Options:
     return {"steps": [one.to_json() for one in workspace.retrain(is_asked=bool(options.get("asked")))]}
 
 
+def _drift(workspace: "Workspace", options: Options, _: _Progress) -> Options:
+    from sereno.flows.drifting import DriftRequest
+
+    report = workspace.drift(DriftRequest(profile=_text(options, "profile")))
+    n_alarming = sum(one.level.alarms for one in report.assets)
+    return {"level": report.level.name, "assets": len(report.assets), "alarming": n_alarming}
+
+
 def _segment(workspace: "Workspace", options: Options, _: _Progress) -> Options:
     reports = workspace.segment(profile=_text(options, "profile"), is_refit=not options.get("assign"))
     return {"profiles": [report.to_json() for report in reports]}
@@ -143,6 +151,7 @@ KINDS: Mapping[str, "Callable[[Workspace, Options, _Progress], Options]"] = {
     "score": _score,
     "recalibrate": _recalibrate,
     "retrain": _retrain,
+    "drift": _drift,
     "segment": _segment,
     "report": _report,
     "simulate": _simulate,

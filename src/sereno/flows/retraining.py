@@ -21,6 +21,7 @@ from sereno.domain.readings import Window
 from sereno.domain.registry import ForecasterCard, Opinion, RegistryEntry, RegistryEvent
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import to_numpy
+from sereno.flows.drift_watch import ask_for_drift
 from sereno.flows.forecasters import ForecasterGroup, ForecasterShelf
 from sereno.flows.jobs import JobRunner
 from sereno.flows.learning import shelve, training_history, training_plan
@@ -29,6 +30,7 @@ from sereno.flows.shadowing import forget_shadow, judge_shadows, shadow_detector
 from sereno.flows.standings import shadows_of
 from sereno.flows.train import train_profile
 from sereno.prepare.checks import NO_REPEATS, check_window
+from sereno.settings.tree import Settings
 from sereno.store import StoredForecaster, StoredModel, Transaction
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Retrainer",
     "has_models_to_look_after",
     "learn_forecaster",
+    "learns_by_itself",
     "look_after_models",
 ]
 
@@ -44,6 +47,7 @@ log = logging.getLogger(__name__)
 RETRAIN = "retrain"
 """Kind of the job."""
 _COMPARED_EVERY = timedelta(days=1)
+_LEARNING = (RegistryEvent.LEARNT, RegistryEvent.POSTPONED, RegistryEvent.REJECTED)
 
 
 class Outcome(StrEnum):
@@ -116,7 +120,7 @@ class Retrainer:
 
     def _is_due(self, tx: Transaction, champion: StoredModel | StoredForecaster) -> bool:
         settings, now = self.registrar.setup.settings.retrain, self.registrar.setup.clock()
-        if settings.every is None:
+        if not learns_by_itself(self.registrar.setup.settings):
             return False
         entries = tx.registry(champion.card.profile)
         shadows = shadows_of(tx, champion.card.profile)
@@ -126,12 +130,21 @@ class Retrainer:
             tried = [one.at for one in own if one.event is RegistryEvent.COMPARED]
             is_over = now - max(begun) >= settings.shadow
             return is_over and (not tried or now - max(tried) >= _COMPARED_EVERY)
-        learning = (RegistryEvent.LEARNT, RegistryEvent.POSTPONED, RegistryEvent.REJECTED)
-        tried = [one.at for one in entries if one.event in learning]
-        waits = (
-            _COMPARED_EVERY if entries and entries[-1].event is RegistryEvent.POSTPONED else settings.every
-        )
-        return now - max([champion.card.trained_at, *tried]) >= waits
+        waits = _COMPARED_EVERY if _is_postponed(entries) else settings.every
+        if self._has_drifted(champion, entries):
+            # Before so many days have passed there cannot be so many new ones.
+            soonest = timedelta(days=settings.min_new_days)
+            waits = soonest if waits is None else min(waits, soonest)
+        return waits is not None and now - _last_tried(champion, entries) >= waits
+
+    def _has_drifted(
+        self, champion: StoredModel | StoredForecaster, entries: Sequence[RegistryEntry]
+    ) -> bool:
+        """Whether the watch for drift has told something since the champion, or another one, last learnt."""
+        if not self.registrar.setup.settings.retrain.on_drift:
+            return False
+        since = _last_tried(champion, entries)
+        return any(one.event is RegistryEvent.DRIFT and one.at > since for one in entries)
 
     def _step(self, champion: StoredModel | StoredForecaster) -> RetrainStep:
         """One step; what goes wrong with one group is no reason to leave the others alone."""
@@ -148,6 +161,7 @@ class Retrainer:
         profile = champion.card.profile
         with self.registrar.store.read() as tx:
             shadows = shadows_of(tx, profile)
+            cause = "drift" if self._has_drifted(champion, tx.registry(profile)) else "time"
         if shadows:
             return self._decided(profile, shadows[-1])
         windows, until = self._unseen(champion)
@@ -162,8 +176,10 @@ class Retrainer:
         card = self._learn(champion)
         if card.id == champion.card.id:
             return RetrainStep(profile, Outcome.UNCHANGED, card.id)
-        self.registrar.send_to_shadow(card.id)
-        return RetrainStep(profile, Outcome.LEARNT, card.id, {"days": n_days, "bad": round(bad, 4)})
+        self.registrar.send_to_shadow(card.id, reason=cause)
+        return RetrainStep(
+            profile, Outcome.LEARNT, card.id, {"days": n_days, "bad": round(bad, 4), "cause": cause}
+        )
 
     def _decided(self, profile: str, version: str) -> RetrainStep:
         comparison = self.registrar.decide(version)
@@ -244,23 +260,42 @@ def learn_forecaster(registrar: Registrar, champion: ForecasterCard) -> Forecast
     return shelf.learn(wanted, windows, is_candidate=True)[0].card
 
 
+def learns_by_itself(settings: Settings) -> bool:
+    """Whether models are learnt anew without being asked: from time to time, or where drift is watched."""
+    retrain = settings.retrain
+    return retrain.every is not None or (retrain.on_drift and settings.drift.every is not None)
+
+
 def has_models_to_look_after(registrar: Registrar) -> bool:
-    """Whether models are to be learnt anew at all, or a detector judges in the shadow."""
-    if registrar.setup.settings.retrain.every is not None:
+    """Whether drift is watched, models are learnt anew at all, or a detector judges in the shadow."""
+    settings = registrar.setup.settings
+    if learns_by_itself(settings) or settings.drift.every is not None:
         return True
     with registrar.store.read() as tx:
         return bool(shadow_detectors(tx))
 
 
 def look_after_models(registrar: Registrar, jobs: JobRunner) -> None:
-    """Let the shadows judge what is new, and ask for the job that learns anew when it is time for it.
+    """Let the shadows judge what is new, and ask for the jobs that look for drift and learn anew in time.
 
-    However many engines look: one job is asked for within the hour.
+    However many engines look: one job of each kind is asked for within the hour.
     """
     judge_shadows(registrar.store, registrar.shelf, registrar.setup.profiles)
+    setup = registrar.setup
+    ask_for_drift(registrar.store, jobs, setup.settings.drift.every, setup.clock())
     if Retrainer(registrar).due():
         hour = registrar.setup.clock().strftime("%Y-%m-%dT%H")
         jobs.submit(RETRAIN, {}, author="sereno", request_key=f"{RETRAIN}/{hour}")
+
+
+def _last_tried(champion: StoredModel | StoredForecaster, entries: Sequence[RegistryEntry]) -> datetime:
+    """When the champion, or another one instead of it, was last learnt or to be learnt."""
+    return max([champion.card.trained_at, *(one.at for one in entries if one.event in _LEARNING)])
+
+
+def _is_postponed(entries: Sequence[RegistryEntry]) -> bool:
+    tried = [one.event for one in entries if one.event in _LEARNING]
+    return tried[-1:] == [RegistryEvent.POSTPONED]
 
 
 def _whole_days(windows: Sequence[Window], until: Mapping[AssetKey, datetime]) -> int:

@@ -14,6 +14,7 @@ from sereno.contracts.notification import Answer
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.adjustments import Adjustment
 from sereno.domain.criticality import CriticalityScale
+from sereno.domain.drift import DriftLevel, DriftStanding
 from sereno.domain.errors import (
     FileMissing,
     ForecastMissing,
@@ -58,6 +59,7 @@ from sereno.flows.corrections import (
 from sereno.flows.delivering import DeliveryReport, Notifier
 from sereno.flows.detected import write_detected
 from sereno.flows.diagnostics import draw_diagnostics
+from sereno.flows.drift_watch import keep_drift
 from sereno.flows.drifting import DriftReport, DriftRequest, drift_workspace, write_drift
 from sereno.flows.engines import engine_at_work, leased, refuse_engines
 from sereno.flows.evaluating import evaluate_workspace
@@ -408,14 +410,37 @@ class Workspace:
         return forecast_workspace(self._setup, self._store, wanted)
 
     def drift(self, wanted: DriftRequest | None = None) -> DriftReport:
-        """Whether the last weeks are still what was learnt; writes `drift_analysis.json` and its figures.
+        """Whether the last weeks are still what was learnt; keeps the verdicts and tells the registry.
+
+        Writes `drift_analysis.json` and its figures, too.
 
         Raises:
             NoReadings, UnknownSignal: There is nothing of that name.
         """
         report = drift_workspace(self._setup, self._store, wanted or DriftRequest())
+        keep_drift(self._store, report, self.now())
         write_drift(report, self.output_folder, self.language)
         return report
+
+    def drifts(
+        self,
+        asset_id: int | None = None,
+        *,
+        level: DriftLevel = DriftLevel.UNKNOWN,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[DriftStanding]:
+        """The last verdicts of the watch for drift, the worst first; those of one asset with their replays.
+
+        Args:
+            level: Only of assets that are at least there.
+            limit, offset: At most so many, after so many.
+
+        Raises:
+            NotFound: There is no such asset.
+        """
+        with self._store.read() as tx:
+            return tx.drifts(asset_id, level=level, limit=limit, offset=offset)
 
     def savings(
         self,
@@ -1179,7 +1204,7 @@ class Workspace:
         return steps
 
     def look_after_models(self) -> None:
-        """Let the shadows judge what is new, and ask for the job that learns anew when it is time for it."""
+        """Let the shadows judge what is new, and ask for the jobs that are due: drift, learning anew."""
         look_after_models(self.registrar, self._jobs)
 
     @property

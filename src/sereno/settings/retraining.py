@@ -1,4 +1,4 @@
-"""Settings of learning anew."""
+"""Settings of learning anew, and of the watch for drift that may be a reason to."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from sereno.settings.branch import Branch, Duration
 
-__all__ = ["MlflowSettings", "RetrainSettings"]
+__all__ = ["DriftSettings", "MlflowSettings", "RetrainSettings"]
 
 
 class RetrainSettings(Branch):
@@ -30,6 +30,21 @@ class RetrainSettings(Branch):
         le=1,
         description="Largest share of the new values that may be missing or bad; beyond that, no training.",
     )
+    on_drift: bool = Field(
+        default=True,
+        description="Whether a drift of behaviour or of forecasts, seen by `drift.every`, is a reason to "
+        "learn anew before the time.",
+    )
+
+
+class DriftSettings(Branch):
+    """When an engine looks for drift by itself."""
+
+    every: Duration | None = Field(
+        default=None,
+        description="Time between two looks for drift while an engine works, as 7d; never without one.",
+    )
+    weeks: int = Field(default=4, ge=1, le=52, description="The last whole weeks that are judged [weeks].")
 
 
 class MlflowSettings(Branch):

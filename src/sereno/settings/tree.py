@@ -20,7 +20,7 @@ from sereno.settings.pipeline import (
     SegmentSettings,
 )
 from sereno.settings.reports import ReportSettings
-from sereno.settings.retraining import MlflowSettings, RetrainSettings
+from sereno.settings.retraining import DriftSettings, MlflowSettings, RetrainSettings
 from sereno.settings.sources import SourceName, SourceSettings
 
 __all__ = [
@@ -302,6 +302,7 @@ class Settings(Branch):
     retrain: RetrainSettings = Field(
         default_factory=RetrainSettings, description="When models are learnt anew."
     )
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="When drift is looked for.")
     mlflow: MlflowSettings = Field(
         default_factory=MlflowSettings, description="Where trainings are also told."
     )

@@ -36,7 +36,8 @@ _ISOLATED = text(
     "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 )
 _PARTS = text(
-    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = to_regclass(:parent)"
+    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+    "WHERE inhparent = to_regclass(:parent)"
 )
 _SETTING = text("SELECT current_setting(:name, true)")
 _SET = text("SELECT set_config(:name, :value, true)")

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sereno.domain.readings import TimeArray
 from sereno.store.isolation import isolate_reading_table
 
-__all__ = ["Part", "divide", "drop_before", "make_parts", "months_held", "months_of", "parts_of"]
+__all__ = ["Part", "divide", "drop_before", "make_parts", "months_held", "months_of", "part_name", "parts_of"]
 
 FIRST_YEAR, END_YEAR = 2000, 2100
 """Years whose months have parts of their own; all before and all after lie in one each: a clock that is wrong
@@ -43,7 +43,7 @@ class Part:
 
 
 def months_of(time: TimeArray) -> list[datetime]:
-    """The first instants of the months that instants lie in; of what has no month of its own, where that begins."""
+    """The first instants of the months that instants lie in; one stands for all that share a part."""
     months = np.unique(time.astype("datetime64[M]")).astype(np.int64)
     early, late = (_number(year) for year in (FIRST_YEAR, END_YEAR))
     return [_month(one) for one in sorted({*np.clip(months, early - 1, late).tolist()})]
@@ -87,7 +87,7 @@ def make_parts(
         return
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PART_LOCK})
     for month in _lacking(parts_of(connection, table), months):
-        name, first, end = _part_name(table, month), *_stretch(month)
+        name, first, end = part_name(table, month), *_stretch(month)
         # Made first and joined then: a part that is born in its table would wait for all who read that.
         connection.exec_driver_sql(f'CREATE TABLE "{name}" (LIKE "{table}" INCLUDING ALL)')
         if organization_id is not None:
@@ -151,7 +151,8 @@ def _between(bounds: str) -> tuple[datetime, datetime]:
     return first, _LATE if high == "MAXVALUE" else datetime.fromisoformat(high)
 
 
-def _part_name(table: str, month: datetime) -> str:
+def part_name(table: str, month: datetime) -> str:
+    """How the part of a month is called; other tables have other names, however long theirs is."""
     return _short(table, "early" if month.year < FIRST_YEAR else f"{month:%Y_%m}")
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "data_issue",
     "delivery_attempt",
     "detection",
+    "drift_standing",
     "erasure",
     "file_ledger",
     "forecast",
@@ -267,6 +268,18 @@ shadow_standing = Table(
     Column("until", Instant, nullable=False),
     Column("n_rows", Integer, nullable=False),
     PrimaryKeyConstraint("asset_id", "model_id"),
+)
+
+drift_standing = Table(
+    "drift_standing",
+    metadata,
+    _asset(),
+    _text("signal"),
+    Column("judged_at", Instant, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("verdicts", StrictJson, nullable=False),
+    Column("replays", StrictJson, nullable=False),
+    PrimaryKeyConstraint("asset_id", "signal"),
 )
 
 watch_state = Table(

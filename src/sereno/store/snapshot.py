@@ -18,7 +18,6 @@ from sqlalchemy.engine import make_url
 
 from sereno.domain.errors import StoreError, StoreUnreachable
 from sereno.domain.failpoints import reach
-from sereno.domain.time import isoformat
 from sereno.domain.timers import TimerKind
 from sereno.store.engine import BUSY_TIMEOUT_MS, READ_ONLY, driver_error, parse_url, sqlite_path
 from sereno.store.failures import FailureTranslator
@@ -271,7 +270,7 @@ def _copy_tables(url: str, folder: Path) -> Snapshot:
         }
         version = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar_one()
         sequences = {name: last for name in columns if (last := _sequence(connection, name)) is not None}
-        months = {name: [isoformat(one) for one in months_held(connection, name)] for name in readings}
+        months = {name: [one.isoformat() for one in months_held(connection, name)] for name in readings}
         return Snapshot("postgresql", int(version), counts, readings, columns, sequences, months)
 
 

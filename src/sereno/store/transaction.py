@@ -6,6 +6,7 @@ from sereno.store.assets import AssetSession
 from sereno.store.audit import AuditSession
 from sereno.store.changes import ChangeSession
 from sereno.store.corrections import CorrectionSession
+from sereno.store.drifts import DriftSession
 from sereno.store.erasing import ErasingSession
 from sereno.store.forecasts import ForecastSession
 from sereno.store.inbox import InboxSession
@@ -52,6 +53,7 @@ class Transaction(
     AdjustmentSession,
     ModelSession,
     ShadowSession,
+    DriftSession,
     LeaseSession,
     InboxSession,
     AccountSession,

@@ -49,6 +49,13 @@ class RetrainOptions(_Options):
     asked: bool = Field(default=True, description="Whether or not it is time for it by `retrain.every`.")
 
 
+class DriftOptions(_Options):
+    """Look for drift: the last weeks of each asset against the same season before."""
+
+    kind: Literal["drift"]
+    profile: ProfileName = None
+
+
 class RecalibrateOptions(_Options):
     """Find thresholds anew on the rows since training."""
 
@@ -76,7 +83,13 @@ class ReportOptions(_Options):
 
 
 JobBody = Annotated[
-    TrainOptions | ScoreOptions | RetrainOptions | RecalibrateOptions | SegmentOptions | ReportOptions,
+    TrainOptions
+    | ScoreOptions
+    | RetrainOptions
+    | DriftOptions
+    | RecalibrateOptions
+    | SegmentOptions
+    | ReportOptions,
     Body(
         discriminator="kind",
         openapi_examples={"train": {"value": {"kind": "train"}}, "score": {"value": {"kind": "score"}}},

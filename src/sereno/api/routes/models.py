@@ -166,9 +166,11 @@ class DecisionDocument(BaseModel):
 
     at: Time
     who: str = Field(description="Who decided it; `sereno` where training did.")
-    event: Literal["judges", "verdict", "undone", "shadow", "compared", "rejected", "postponed"] = Field(
-        description="A model began to judge; a verdict moved a threshold; that was taken back; a version "
-        "went into the shadow, was compared, was rejected; a training was put off."
+    event: Literal["judges", "verdict", "undone", "shadow", "compared", "rejected", "postponed", "drift"] = (
+        Field(
+            description="A model began to judge; a verdict moved a threshold; that was taken back; a version "
+            "went into the shadow, was compared, was rejected; a training was put off; something has drifted."
+        )
     )
     facts: dict[str, Any] | None = Field(None, description="What a comparison said, or why it was put off.")
     reason: str = Field(description="Why; of a verdict, the verdict.")

@@ -20,7 +20,7 @@ __all__ = ["JOB_KINDS", "Work", "form_of", "recent_work", "router"]
 
 router = APIRouter(route_class=ConsoleRoute)
 
-JOB_KINDS = ("simulate", "train", "score", "retrain", "recalibrate", "segment", "report", "reset")
+JOB_KINDS = ("simulate", "train", "score", "retrain", "drift", "recalibrate", "segment", "report", "reset")
 SIMULATED = ("motor", "solar", "gas", "process", "load")
 ROWS = (1_000, 5_000, 10_000, 20_000)
 """How many rows may be simulated at once; the first system made 10,000 and kept 20,000."""
@@ -195,6 +195,7 @@ _FACTS: Mapping[str, _Facts] = {
     "score": _counted("rows", "incidents_opened"),
     "recalibrate": _counted("recalibrations"),
     "retrain": _counted("steps"),
+    "drift": _counted("assets", "alarming"),
     "segment": _counted("profiles"),
     "report": _counted("rows", "abnormal"),
     "simulate": _simulated,

@@ -11,6 +11,7 @@ from sereno.api.context import Call, EngineerCall, ViewerCall
 from sereno.console.page import ConsoleRoute, Page
 from sereno.console.plots import plot_file, plot_table
 from sereno.console.screens.jobs import form_of, recent_work
+from sereno.domain.drift import DriftLevel
 from sereno.domain.errors import NotFound, UsageError
 from sereno.domain.judgement import ModelCard
 from sereno.flows.plant import analyses_plot, performance_of, plant_of
@@ -53,6 +54,7 @@ def show_models(request: Request, call: ViewerCall, done: str = "") -> Response:
         groups=groups,
         versions=workspace.versions(),
         plant=plant,
+        drift=_drift_counts(call),
         analyses=analyses_plot(plant, zone=workspace.zone, language=page.language),
         performance=performance_of(workspace),
         done=page.words.t(f"models.done.{done}") if done in _DONE else "",
@@ -154,6 +156,15 @@ def _back(request: Request, call: Call, done: str, version: str = "") -> Respons
     page = Page.of(request, call)
     path = f"/console/models/version/{version}" if version else "/console/models"
     return RedirectResponse(page.url(path, done=done), status_code=303)
+
+
+def _drift_counts(call: Call) -> dict[str, int]:
+    levels = [one.drift.level for one in call.workspace.drifts()]
+    return {
+        "assets": len(levels),
+        "alarming": sum(one.alarms for one in levels),
+        "unknown": levels.count(DriftLevel.UNKNOWN),
+    }
 
 
 def _analyses(page: Page) -> Plot:
