@@ -295,7 +295,8 @@ def test_reading_that_is_being_stored_meanwhile_is_erased_too(
         erasing.start()
         wait_until(lambda: _waits_for_a_lock(database_url))
         columns = "asset_id, ts, revision, simulated"
-        row = f"INSERT INTO reading_solar ({columns}) VALUES ({asset.id}, now(), 0, false)"
+        later = "max(ts) + interval '1 second'"
+        row = f"INSERT INTO reading_solar ({columns}) SELECT {asset.id}, {later}, 0, false FROM reading_solar"
         tx._connection.exec_driver_sql(row)
     erasing.join()
 

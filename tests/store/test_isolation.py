@@ -144,7 +144,7 @@ def test_postgres_refuses_to_write_for_a_neighbour(plain: str) -> None:
         with pytest.raises(SerenoError, match="row-level security"), other.begin() as tx:
             tx._connection.exec_driver_sql(
                 "INSERT INTO reading_solar (asset_id, ts, revision, simulated) "
-                f"VALUES ({which}, now(), 1, false)"
+                f"VALUES ({which}, '2025-01-02', 1, false)"
             )
         with other.begin() as tx:
             changed = tx._connection.exec_driver_sql("UPDATE reading_solar SET revision = 9").rowcount

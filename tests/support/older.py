@@ -33,10 +33,13 @@ def _engine(url: str) -> Engine:
 
 def _copy(reading: Connection, writing: Connection) -> None:
     now, then = MetaData(), MetaData()
-    now.reflect(reading)
+    readings = set(reading.execute(text("SELECT table_name FROM reading_table")).scalars())
+    now.reflect(
+        reading, only=lambda name, _: not name.startswith("reading_") or name in readings | {"reading_table"}
+    )
     then.reflect(writing)
     for table in now.sorted_tables:
-        if table.name.startswith("reading_") and table.name not in then.tables:
+        if table.name in readings and table.name not in then.tables:
             table.to_metadata(then).create(writing)
     for table in then.sorted_tables:
         if table.name == "alembic_version":

@@ -91,11 +91,19 @@ def _connection(url: str) -> Iterator[tuple[Connection, dict[str, Table]]]:
                 connection.exec_driver_sql("BEGIN")  # one snapshot, also while somebody writes
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ")
+            parts = _parts(connection)
             known = MetaData()
-            known.reflect(connection)
+            known.reflect(connection, only=lambda name, _: name not in parts)
             yield connection, dict(known.tables)
     finally:
         engine.dispose()
+
+
+def _parts(connection: Connection) -> set[str]:
+    """Tables that are parts of others, which show their rows."""
+    if connection.dialect.name == "sqlite":
+        return set()
+    return set(connection.exec_driver_sql("SELECT relname FROM pg_class WHERE relispartition").scalars())
 
 
 def _rows(connection: Connection, table: Table) -> list[Mapping[str, object]]:

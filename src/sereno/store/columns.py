@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, inspect, select, text, update
 
@@ -58,6 +59,8 @@ class ColumnSession(Session):
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
         super().__init__(connection, organization_id, store)
         self._known_tables: dict[str, ReadingTable] = {}
+        self._rooms: set[tuple[str, datetime]] = set()
+        """Months for which a reading table has a part, of those that were looked up."""
 
     def foreign_views(self) -> list[str]:
         """Names of our views that something else in the database bears, so that ours are not there."""
@@ -165,12 +168,13 @@ class ColumnSession(Session):
         added = [f'"{column}{suffix}" {kind}' for column in columns for suffix, kind in kinds]
         if exists:
             return [f'ALTER TABLE "{name}" ADD COLUMN {column}' for column in added]
-        instant, rowid = ("timestamptz", "") if self._is_postgres else ("BIGINT", "WITHOUT ROWID")
+        instant = "timestamptz" if self._is_postgres else "BIGINT"
+        kept = "PARTITION BY RANGE (ts)" if self._is_postgres else "WITHOUT ROWID"
         # No foreign key to `asset`: `append` checks the ids once per batch, the database would once per row.
         fixed = ["asset_id INTEGER NOT NULL", f"ts {instant} NOT NULL", "revision INTEGER NOT NULL"]
         flag = "simulated BOOLEAN NOT NULL"
         body = ", ".join([*fixed, flag, *added, "PRIMARY KEY (asset_id, ts)"])
-        return [f'CREATE TABLE "{name}" ({body}) {rowid}']
+        return [f'CREATE TABLE "{name}" ({body}) {kept}']
 
 
 _COLUMNS = (

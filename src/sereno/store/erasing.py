@@ -32,6 +32,7 @@ from sereno.domain.mentions import Mentions
 from sereno.store.audit import count_brought
 from sereno.store.column_types import Instant, clean_text
 from sereno.store.columns import ColumnSession, ReadingTable
+from sereno.store.months import drop_before
 from sereno.store.outbox import DEAD, FOLDED, SENT
 from sereno.store.schema import (
     adjustment,
@@ -452,7 +453,10 @@ class ErasingSession(ColumnSession):
     def _delete_readings(self, before: datetime, most: int | None) -> Counter[str]:
         counts: Counter[str] = Counter()
         mine = f"asset_id IN (SELECT id FROM asset WHERE organization_id = {self._organization_id:d})"
-        for name in (*(one.name for one in self._reading_tables().values()), superseded_reading.name):
+        tables = [one.name for one in self._reading_tables().values()]
+        if self._is_postgres:
+            counts += Counter({name: drop_before(self._connection, name, before) for name in tables})
+        for name in (*tables, superseded_reading.name):
             old = f"{mine} AND ts < :before"
             if most is not None:
                 first = f'SELECT asset_id, ts FROM "{name}" WHERE {old} LIMIT {most:d}'

@@ -35,6 +35,10 @@ _ISOLATED = text(
     "SELECT relname FROM pg_class WHERE relforcerowsecurity "
     "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 )
+_PARTS = text(
+    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+    "WHERE inhparent = to_regclass(:parent)"
+)
 _SETTING = text("SELECT current_setting(:name, true)")
 _SET = text("SELECT set_config(:name, :value, true)")
 _THERE = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
@@ -51,8 +55,9 @@ def isolate_tables(connection: Connection) -> None:
             _isolate(connection, table.name, f"{_condition(table)} OR {_ALL}")
     readings = connection.execute(select(reading_table.c.table_name, reading_table.c.organization_id))
     for name, organization_id in readings.all():
-        if name in there - done:
-            isolate_reading_table(connection, name, organization_id)
+        parts = connection.execute(_PARTS, {"parent": f'"{name}"'}).scalars().all()
+        for one in {name, *parts} & there - done:
+            isolate_reading_table(connection, one, organization_id)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ __all__ = [
     "schema_of",
 ]
 
-SCHEMA = 17
+SCHEMA = 18
 """Number of the last migration in `migrations/versions`."""
 
 SCRIPTS = Path(__file__).parent / "migrations"

@@ -9,13 +9,14 @@ from sqlalchemy import bindparam, select, update
 
 from sereno.domain.arrays import micros_of
 from sereno.domain.changes import ChangeKind
-from sereno.domain.readings import Readings
+from sereno.domain.readings import Readings, TimeArray
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat
 from sereno.store.bulk import TableRows, insert_rows, read_rows, read_rows_of, read_stretches, upsert_rows
 from sereno.store.column_types import clean_text, to_microseconds
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, with_flags
+from sereno.store.months import make_parts, months_of
 from sereno.store.records import Appended, FoundFlags, StoredRows
 from sereno.store.schema import asset
 from sereno.store.superseding import keep_superseded
@@ -58,6 +59,7 @@ class ReadingSession(ColumnSession):
         signals = tuple(clean_text(signal) for signal in readings.signals)
         units = {signal: profile.signal(signal).unit for signal in (*profile.signal_names, *signals)}
         table = self._widened(profile.name, units)
+        self._make_room(table, readings.time)
         parts = by_asset(readings, is_simulated=is_simulated)
         batches = {readings.assets[index]: rows for index, rows in parts.items()}
         simulated = self._lock_assets([ids[key] for key in batches])
@@ -192,6 +194,15 @@ class ReadingSession(ColumnSession):
         if first is None:
             return None
         return from_numpy(np.datetime64(first, "us")), from_numpy(np.datetime64(last, "us"))
+
+    def _make_room(self, table: ReadingTable, time: TimeArray) -> None:
+        """Make the parts that instants lie in, before any asset is locked."""
+        if not self._is_postgres:
+            return
+        months = [one for one in months_of(time) if (table.name, one) not in self._rooms]
+        if months:
+            make_parts(self._connection, table.name, self._organization_id, months)
+            self._rooms |= {(table.name, one) for one in months}
 
     def _stored(
         self, table: ReadingTable, instants: Mapping[int, IntArray], signals: Sequence[str]

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
@@ -22,6 +23,7 @@ from sereno.store.engine import BUSY_TIMEOUT_MS, READ_ONLY, driver_error, parse_
 from sereno.store.failures import FailureTranslator
 from sereno.store.isolation import isolate_tables
 from sereno.store.migrate import SCHEMA, VERSION_TABLE, lock_schema, run_migrations
+from sereno.store.months import make_parts, months_held
 from sereno.store.opening import migrate_store, opened_engine, stored_schema
 from sereno.store.outbox import HELD, KEPT, LEASED, QUEUED
 from sereno.store.schema import metadata
@@ -71,6 +73,8 @@ class Snapshot:
         readings: Columns and their types of each reading table; of PostgreSQL only.
         columns: Columns of every table in the order of its copy; of PostgreSQL only.
         sequences: The last id that was given, by table; of PostgreSQL only.
+        months: First instants of the months that each reading table has parts for; of PostgreSQL only, and
+            empty in copies of before there were parts.
     """
 
     kind: str
@@ -79,6 +83,7 @@ class Snapshot:
     readings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     columns: Mapping[str, list[str]] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
+    months: Mapping[str, list[str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """For the manifest of an archive."""
@@ -91,7 +96,8 @@ class Snapshot:
         Raises:
             TypeError, ValueError, KeyError: It is not.
         """
-        found = cls(**{name: said[name] for name in cls.__slots__})  # type: ignore[arg-type]
+        known = [name for name in cls.__slots__ if name in said or name != "months"]
+        found = cls(**{name: said[name] for name in known})  # type: ignore[arg-type]
         found._check()
         return found
 
@@ -107,6 +113,10 @@ class Snapshot:
         known = {*metadata.tables, *self.readings} - NOT_KEPT
         if not set(self.columns) <= known or not set(self.sequences) <= known:
             raise ValueError("tables")
+        if not set(self.months) <= set(self.readings):
+            raise ValueError("months")
+        for month in (one for months in self.months.values() for one in months):
+            datetime.fromisoformat(month)
         if not all(PLAIN_NAME.fullmatch(name) for names in self.columns.values() for name in names):
             raise ValueError("columns")
 
@@ -260,7 +270,8 @@ def _copy_tables(url: str, folder: Path) -> Snapshot:
         }
         version = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar_one()
         sequences = {name: last for name in columns if (last := _sequence(connection, name)) is not None}
-        return Snapshot("postgresql", int(version), counts, readings, columns, sequences)
+        months = {name: [one.isoformat() for one in months_held(connection, name)] for name in readings}
+        return Snapshot("postgresql", int(version), counts, readings, columns, sequences, months)
 
 
 def _reading_columns(connection: Connection) -> dict[str, dict[str, str]]:
@@ -298,7 +309,7 @@ def _copy_out(connection: Connection, name: str, columns: list[str], path: Path)
     with (
         path.open("wb") as file,
         cursor,
-        cursor.copy(f'COPY "{name}" ({_quoted(columns)}) TO STDOUT') as copy,
+        cursor.copy(f'COPY (SELECT {_quoted(columns)} FROM "{name}") TO STDOUT') as copy,
     ):
         for block in copy:
             n_rows += bytes(block).count(b"\n")
@@ -351,4 +362,8 @@ def _make_reading_tables(connection: Connection, snapshot: Snapshot) -> None:
     for name, types in snapshot.readings.items():
         body = [f'"{c}" {kind}{" NOT NULL" if i < 4 else ""}' for i, (c, kind) in enumerate(types.items())]
         statement = f'CREATE TABLE "{name}" ({", ".join(body)}, PRIMARY KEY ({", ".join(KEY)}))'
-        connection.exec_driver_sql(statement)
+        if name not in snapshot.months:  # of before there were parts: a migration makes them
+            connection.exec_driver_sql(statement)
+            continue
+        connection.exec_driver_sql(f"{statement} PARTITION BY RANGE (ts)")
+        make_parts(connection, name, None, [datetime.fromisoformat(one) for one in snapshot.months[name]])
