@@ -76,14 +76,19 @@ def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray,
     origins = np.arange(per_day, (n_rows + 1) * per_day)
     every = Recent.of(series[0], per_day, origins).means
     means = np.ascontiguousarray(every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1))
-    first = np.array([int(np.argmax(part_of(np.arange(per_day), per_day) == one)) for one in range(groups)])
-    gram[:] = np.add.reduceat(np.matmul(means, means.swapaxes(2, 3)), first, axis=1)
+    _add_by_part(np.matmul(means, means.swapaxes(2, 3)), gram)
     for ahead, left in enumerate(series):
         filled = left[:, (ahead + 1) * per_day :].astype(np.float32)
         filled[np.isnan(filled)] = 0.0
         later = np.matmul(means, _days_from_each_slot(filled, n_rows, per_day))
-        cross[..., ahead * per_day : (ahead + 1) * per_day] = np.add.reduceat(later, first, axis=1)
+        _add_by_part(later, cross[..., ahead * per_day : (ahead + 1) * per_day])
     return gram, cross
+
+
+def _add_by_part(sums: Single, totals: FloatArray) -> None:
+    """Add sums per slot of the day (meters, slots, ...) to those of the part that each slot is in."""
+    for slot, part in enumerate(part_of(np.arange(sums.shape[1]), sums.shape[1]).tolist()):
+        totals[:, part] += sums[:, slot]
 
 
 def _days_from_each_slot(values: Single, n_rows: int, per_day: int) -> Single:

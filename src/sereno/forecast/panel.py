@@ -165,7 +165,8 @@ def build_panel(
     shape = (len(windows), n_days * per_day)
     values = np.full(shape, np.nan)
     outer = {name: np.full(shape, np.nan) for name in covariates}
-    cuts = {id(slots): _within(slots - first_day * per_day, shape[1]) for slots in places}
+    grids = {id(slots): slots for slots in places}
+    cuts = {key: _within(slots - first_day * per_day, shape[1]) for key, slots in grids.items()}
     for row, (window, slots) in enumerate(zip(windows, places, strict=True)):
         cut = cuts[id(slots)]
         some, offsets = window.rows(cut.start, cut.stop), slots[cut] - first_day * per_day
