@@ -70,7 +70,7 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
 
 
 def _quantiles(errors: Single, radius: int, ranks: Sequence[float]) -> Single:
-    """Errors of ranks from 0 to 1 among all days and the steps around, shape (meters, origins, steps, ranks)."""
+    """Errors of ranks from 0 to 1 among all days and the steps around, (meters, origins, steps, ranks)."""
     n_meters, n_days, n_origins, n_steps = errors.shape
     padded = np.full((n_meters, n_origins, n_steps + 2 * radius, n_days), np.nan, dtype=np.float32)
     padded[:, :, radius : radius + n_steps] = errors.transpose(0, 2, 3, 1)

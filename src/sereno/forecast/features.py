@@ -174,7 +174,7 @@ class _Stretch:
         return mean, _ratio(self._window(_accumulated(np.abs(self._filled)), days, n_slots), count)
 
     def day_means(self) -> FloatArray:
-        """Mean of the 24 hours that end with each slot, of those before the first too, shape (meters, slots)."""
+        """Mean of the 24 hours that end with each slot, shape (meters, slots)."""
         n_slots = self._per_day
         total = self._sums[:, 1:].copy()
         total[:, n_slots:] -= self._sums[:, 1:-n_slots]
@@ -193,9 +193,7 @@ class _Stretch:
         """Sums over so many slots that end with that so many days before."""
         first = (self._n_before - days) * self._per_day + 1
         last = accumulated.shape[1] - days * self._per_day
-        inside: FloatArray = (
-            accumulated[:, first:last] - accumulated[:, first - n_slots : last - n_slots]
-        )
+        inside: FloatArray = accumulated[:, first:last] - accumulated[:, first - n_slots : last - n_slots]
         return inside
 
 

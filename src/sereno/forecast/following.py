@@ -44,7 +44,9 @@ class Recent:
         for mean, span in zip(means, wanted, strict=True):
             low = np.maximum(origins - span, 0)
             count = origins - low if counts is None else _at(counts, origins) - _at(counts, low)
-            np.divide(_at(sums, origins) - _at(sums, low), np.maximum(count, 1.0), out=mean, casting="same_kind")
+            np.divide(
+                _at(sums, origins) - _at(sums, low), np.maximum(count, 1.0), out=mean, casting="same_kind"
+            )
         return cls(means.transpose(1, 2, 0))
 
 

@@ -95,7 +95,7 @@ def mixed(said: Sequence[FloatArray], weights: FloatArray, per_day: int, first_s
 
 
 def _left(said: Sequence[FloatArray], shares: FloatArray) -> FloatArray:
-    """The weighted mean of the members that say something, shape (values,); NaN where none with a weight does."""
+    """The weighted mean of the members that say something, (values,); NaN where none with a weight does."""
     total, share = np.zeros(len(shares)), np.zeros(len(shares))
     for place, one in enumerate(said):
         known = ~np.isnan(one)

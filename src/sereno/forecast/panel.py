@@ -209,13 +209,13 @@ def _sound(window: Window, signal: str) -> FloatArray:
 
 def _spread(values: FloatArray, offsets: np.ndarray, n_slots: int) -> FloatArray:
     """Values on their slots; the mean where several share one, shape (slots,)."""
+    spread = np.full(n_slots, np.nan)
     if len(offsets) and offsets[0] >= 0 and offsets[-1] < n_slots and (np.diff(offsets) == 1).all():
-        spread = np.full(n_slots, np.nan)
         spread[offsets[0] : offsets[-1] + 1] = values
         return spread
     use = ~np.isnan(values) & (offsets >= 0) & (offsets < n_slots)
     counts = np.bincount(offsets[use], minlength=n_slots)
     sums = np.bincount(offsets[use], weights=values[use], minlength=n_slots)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.where(counts > 0, sums / counts, np.nan)
+        spread[:] = np.where(counts > 0, sums / counts, np.nan)
     return spread

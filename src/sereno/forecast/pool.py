@@ -246,7 +246,11 @@ def _members(taught: Taught) -> tuple[str, ...]:
 def errors_of(
     taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
 ) -> list[Single]:
-    """Errors of each member at origins in sizes of the meter, shape (meters, origins, steps); NaN if unknown."""
+    """Errors of each member in sizes of the meter, shape (meters, origins, steps); NaN where unknown.
+
+    Args:
+        origins: Slots of the panel; steps may reach beyond its end.
+    """
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
     part = _padded(panel.days(first, panel.n_days), ahead)
@@ -257,10 +261,11 @@ def errors_of(
         some = part.meters(block)
         actual = after(some.values, places, n_steps)
         size = sizes(some.values, places, panel.per_day)[:, :, None]
-        for one, said in zip(errors, taught.predict(some, rows[block], places, n_steps, members), strict=True):
-            apart = actual - said
+        said = taught.predict(some, rows[block], places, n_steps, members)
+        for found, one in zip(errors, said, strict=True):
+            apart = actual - one
             apart /= size
-            one[block] = apart
+            found[block] = apart
     return errors
 
 

@@ -105,7 +105,8 @@ class RidgeModel:
             NaN where the days referred to hold nothing, or beyond the days that were learnt.
         """
         parts = [
-            self._predict(panel.meters(block), rows[block], origins, n_steps) for block in blocks(len(rows), panel.values.shape[1])
+            self._predict(panel.meters(block), rows[block], origins, n_steps)
+            for block in blocks(len(rows), panel.values.shape[1])
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.following}
 
@@ -165,8 +166,10 @@ class RidgeModel:
         """What the first stage says of the slots [start, stop), whole days."""
         made = design(panel, days, start, stop)
         own, pooled = self.own[days - 1], self.pooled[days - 1]
-        both = np.stack([np.where((rows >= 0)[:, None, None], own[rows], pooled), np.broadcast_to(pooled, (len(rows), *pooled.shape))], axis=2)
-        totals = np.matmul(both, made.features)
+        both = np.empty((len(rows), 2, *pooled.shape), dtype=np.float32)
+        both[:, 0] = np.where((rows >= 0)[:, None, None], own[rows], pooled)
+        both[:, 1] = pooled
+        totals = np.matmul(both.swapaxes(1, 2), made.features)
         parts = {OWN: totals[:, :, 0], POOLED: totals[:, :, 1]}
         parts |= {name: made.features[:, :, column] for name, column in _REPEATS.items()}
         said = {name: in_order(part) for name, part in parts.items()}
