@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sereno.domain.readings import Window
-from sereno.drift.season import Pool, anomaly, nearest
+from sereno.drift.season import Pool, Season, anomaly, nearest
 from sereno.drift.weeks import FAULTS, Weeks, build_weeks, monday_of
 from tests.drift.cities import HOURS_PER_WEEK, a_city
 
@@ -112,6 +112,20 @@ def test_a_line_through_the_season_is_no_anomaly() -> None:
 
     assert found[0] == pytest.approx(1.0)
     assert np.isnan(found[1])
+
+
+def test_spread_is_that_of_the_season_drawn_towards_that_of_all() -> None:
+    weeks = np.arange(40)
+    wild = np.where(weeks < 20, 0.1, 1.0) * np.where(weeks % 4 < 2, 1.0, -1.0)
+    season = Season(2.0 * weeks + wild, 8)
+    usual = season.usual([(week, weeks[weeks != week]) for week in range(40)])
+
+    calm, wandering = (season.spread(week, weeks[weeks != week], usual, 2.0) for week in (8, 30))
+
+    assert 0.1 < calm < 0.5
+    assert 0.8 < wandering < 1.5
+    assert season.spread(8, weeks[weeks != 8], usual, 1e9) == pytest.approx(np.sqrt(usual))
+    assert season.spread(8, weeks[:2], usual, 2.0) == pytest.approx(np.sqrt(usual))
 
 
 def test_replays_are_made_as_a_new_week_is() -> None:

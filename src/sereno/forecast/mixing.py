@@ -72,7 +72,7 @@ def _weights(errors: Sequence[Single]) -> FloatArray:
     return weights
 
 
-def mixed(said: Sequence[FloatArray], weights: FloatArray, per_day: int, first_step: int = 0) -> FloatArray:
+def mixed(said: Sequence[np.ndarray], weights: FloatArray, per_day: int, first_step: int = 0) -> FloatArray:
     """The weighted mean of what members say; those that say nothing leave their share to the others.
 
     Args:
@@ -94,7 +94,7 @@ def mixed(said: Sequence[FloatArray], weights: FloatArray, per_day: int, first_s
     return total
 
 
-def _left(said: Sequence[FloatArray], shares: FloatArray) -> FloatArray:
+def _left(said: Sequence[np.ndarray], shares: FloatArray) -> FloatArray:
     """The weighted mean of the members that say something, (values,); NaN where none with a weight does."""
     total, share = np.zeros(len(shares)), np.zeros(len(shares))
     for place, one in enumerate(said):

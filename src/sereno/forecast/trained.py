@@ -167,7 +167,7 @@ class TrainedPool:
         centre = spread[..., QUANTILES.index(0.5), None]
         spread = centre + (spread - centre) * _holiday_width(panel, origin, n_steps)[..., None]
         quantiles = middle[..., None] + size[..., None] * spread
-        is_lost: BoolArray = np.isnan(quantiles).any(axis=2)
+        is_lost: BoolArray = np.logical_or.reduce(np.isnan(quantiles), axis=2)
         some = is_lost.any(axis=1)
         constant = _constant(panel.values[some, :origin])[:, None]
         quantiles[some] = np.where(is_lost[some, :, None], constant, quantiles[some])
