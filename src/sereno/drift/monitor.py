@@ -83,6 +83,7 @@ class _Watch:
         if not len(self.judged) or not signals:
             return _unknown(kind, NOTHING_TO_JUDGE)
         scales: dict[int, _Scale | None] = {}
+        least = self._least_limits(look)
         sums = _Sums(self.options)
         found: list[WeekStatistic] = []
         last: _Scale | None = None
@@ -96,7 +97,7 @@ class _Watch:
                 continue
             last = scale
             seen = look(week, self.pool.weeks)
-            value, part = scale.value(seen, sums.add(scale, seen))
+            value, part = scale.value(seen, sums.add(scale, seen), least)
             level = _level(value, scale.low, found)
             part %= len(signals)
             found.append(WeekStatistic(monday_of(self.weeks.first + week), value, level, signals[part]))
@@ -117,6 +118,21 @@ class _Watch:
             signal=known[-1].signal if known[-1].level > DriftLevel.NONE else "",
             change=change,
         )
+
+    def _least_limits(self, look: Looking) -> FloatArray:
+        """What the cumulated sums reach in runs of weeks without drift, shape (parts,) or (1,)."""
+        runs = self.pool.runs(self.judged, self.options.nearest)
+        shifts = np.array([[look(week, others).shifts for week in run.tolist()] for run, others in runs])
+        shifts = shifts[~np.isnan(shifts).all(axis=(1, 2))] if shifts.size else shifts
+        if len(shifts) < self.options.least_replays:
+            return np.zeros(1)
+        unit = shifts / np.maximum(np.sqrt(np.nanmean(shifts**2, axis=0)), _TINY)
+        highest = []
+        for run in unit:
+            sums = _Sums(self.options)
+            highest.append(np.max([sums.step(week) for week in run], axis=0))
+        rate = self.options.rate * len(self.judged)
+        return np.array([_rare(column, rate) for column in np.array(highest).T])
 
     def _scale(self, look: Looking, gap: int) -> "_Scale | None":
         """What the statistics of weeks without drift are, by replays made as a new week is looked at."""
@@ -176,11 +192,15 @@ class _Scale:
             tuple((worst / threshold).tolist()),
         )
 
-    def value(self, seen: Look, sums: FloatArray) -> tuple[float, int]:
-        """Statistic over threshold, and the part that it is of."""
+    def value(self, seen: Look, sums: FloatArray, least: FloatArray) -> tuple[float, int]:
+        """Statistic over threshold, and the part that it is of.
+
+        Args:
+            least: Limits of the cumulated sums, at least, shape (parts,).
+        """
         parts: FloatArray = seen.sizes / self.usual / self.threshold
         if len(sums):
-            parts = np.where(np.isnan(parts), np.nan, np.fmax(parts, sums / self.limits))
+            parts = np.where(np.isnan(parts), np.nan, np.fmax(parts, sums / np.maximum(self.limits, least)))
         if np.isnan(parts).all():
             return float("nan"), 0
         part = int(np.nanargmax(parts))

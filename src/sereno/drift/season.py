@@ -50,6 +50,25 @@ class Pool:
                 found.append((week, others))
         return found
 
+    def runs(self, judged: IntArray, count: int) -> list[tuple[IntArray, IntArray]]:
+        """Stretches of the pool as long as the judged one, and what each is compared with as a whole.
+
+        None where judged weeks have weeks of the pool between them or after them. Weeks that follow one
+        another are compared with the same ones, and share what those say wrongly.
+        """
+        follows = len(judged) > 1 and int(judged[-1] - judged[0]) == len(judged) - 1
+        if not follows or not len(self.weeks) or judged[0] < self.weeks.max():
+            return []
+        found = []
+        for start in self.weeks.tolist():
+            run = np.arange(start, start + len(judged))
+            if np.isin(run, self.weeks).all():
+                is_other = (
+                    self.weeks < start if self.gap(int(judged[0]), count) else ~np.isin(self.weeks, run)
+                )
+                found.append((run, self.weeks[is_other]))
+        return found
+
 
 def nearest(week: int, weeks: IntArray, count: int) -> tuple[IntArray, FloatArray]:
     """The weeks nearest in season, the later ones first among equals, and how far off each is [weeks].
