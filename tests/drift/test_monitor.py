@@ -50,6 +50,17 @@ def test_nothing_drifts_through_the_seasons_however_short_the_history(n_weeks: i
     assert n_alarms / n_years <= 2.0  # of a budget of one, and few years
 
 
+def test_the_last_weeks_of_a_first_year_are_quiet() -> None:
+    n_alarms, n_years = 0, 0.0
+    for seed in range(20):
+        for n_weeks in (36, 44):
+            found = judge_drift(quiet_weeks(seed), np.arange(n_weeks - 4), np.arange(n_weeks - 4, n_weeks))
+            n_alarms += sum(verdict.n_alarms for verdict in found.verdicts.values())
+            n_years += 4 / 52.18
+
+    assert n_alarms / n_years <= 2.5  # of a budget of one, that a first year does not keep
+
+
 @pytest.mark.parametrize(
     ("kind", "signal", "column", "change"),
     [

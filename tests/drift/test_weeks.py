@@ -140,6 +140,27 @@ def test_replays_are_made_as_a_new_week_is() -> None:
     assert all(week not in others for week, others in between)
 
 
+def test_a_run_is_compared_as_a_whole() -> None:
+    pool = Pool(np.arange(20))
+    judged = np.arange(20, 23)
+
+    runs = pool.runs(judged, 4)
+
+    assert [run.tolist() for run, _ in runs[:2]] == [[0, 1, 2], [1, 2, 3]]
+    assert runs[-1][0].tolist() == [17, 18, 19]
+    assert runs[-1][1].tolist() == list(range(17))
+    assert not Pool(np.arange(0, 40, 2)).runs(np.arange(1, 39, 2), 4)
+
+
+def test_a_run_has_its_season_on_both_sides_where_a_year_is_known() -> None:
+    runs = Pool(np.arange(80)).runs(np.arange(80, 84), 4)
+
+    run, others = runs[30]
+
+    assert run.tolist() == [30, 31, 32, 33]
+    assert sorted(set(range(80)) - set(others.tolist())) == [30, 31, 32, 33]
+
+
 def test_last_years_season_serves_both_sides() -> None:
     assert Pool(np.arange(80)).gap(80, 6) == 0
 
