@@ -50,6 +50,17 @@ def test_nothing_drifts_through_the_seasons_however_short_the_history(n_weeks: i
     assert n_alarms / n_years <= 2.0  # of a budget of one, and few years
 
 
+def test_the_last_weeks_of_a_first_year_are_quiet() -> None:
+    n_alarms, n_years = 0, 0.0
+    for seed in range(20):
+        for n_weeks in (36, 44):
+            found = judge_drift(quiet_weeks(seed), np.arange(n_weeks - 4), np.arange(n_weeks - 4, n_weeks))
+            n_alarms += sum(verdict.n_alarms for verdict in found.verdicts.values())
+            n_years += 4 / 52.18
+
+    assert n_alarms / n_years <= 2.5  # of a budget of one, that a first year does not keep
+
+
 @pytest.mark.parametrize(
     ("kind", "signal", "column", "change"),
     [
@@ -93,6 +104,34 @@ def test_filled_in_values_are_of_the_data() -> None:
 
     assert found.verdicts[DriftKind.QUALITY].level is DriftLevel.HIGH
     assert found.action == "quality"
+
+
+@pytest.mark.parametrize("name", list(ScenarioName))
+def test_every_scenario_alarms_where_the_season_is_known(name: ScenarioName) -> None:
+    city = a_city(n_weeks=N_WEEKS, seed=1)
+    first = len(city) - LAST * HOURS_PER_WEEK
+
+    verdict = judged(apply_scenario(name, city, "power", first)).verdicts[SCENARIOS[name].kind]
+
+    assert verdict.level is DriftLevel.HIGH
+    assert verdict.is_season_known
+
+
+def test_a_sensor_that_is_warm_alone_is_seen_sooner_than_warm_weather() -> None:
+    city = a_city(n_weeks=N_WEEKS, seed=4)
+    values = city.values.copy()
+    hours = 2 * np.pi * np.arange(len(values)) / (24 * 365.2425)
+    values[:, 2] = 60.0 - 3.0 * (values[:, 1] - 17 + 8 * np.cos(hours)) + 0.1 * (values[:, 2] - 60.0)
+    city = replace(city, values=values)
+    weather = changed(changed(city, 1, add=2.0), 2, add=-6.0)
+
+    alone, together = (
+        judged(window).verdicts[DriftKind.INPUT] for window in (changed(city, 1, add=2.0), weather)
+    )
+
+    assert alone.weeks[0].level.alarms
+    assert alone.weeks[0].signal in ("temperature", "humidity")
+    assert together.weeks[0].value < alone.weeks[0].value
 
 
 @pytest.mark.parametrize("n_before", [0, 1, 2, 7])

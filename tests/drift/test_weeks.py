@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sereno.domain.readings import Window
-from sereno.drift.season import Pool, anomaly, nearest
+from sereno.drift.season import Pool, Season, anomaly, nearest
 from sereno.drift.weeks import FAULTS, Weeks, build_weeks, monday_of
 from tests.drift.cities import HOURS_PER_WEEK, a_city
 
@@ -114,6 +114,20 @@ def test_a_line_through_the_season_is_no_anomaly() -> None:
     assert np.isnan(found[1])
 
 
+def test_spread_is_that_of_the_season_drawn_towards_that_of_all() -> None:
+    weeks = np.arange(40)
+    wild = np.where(weeks < 20, 0.1, 1.0) * np.where(weeks % 4 < 2, 1.0, -1.0)
+    season = Season(2.0 * weeks + wild, 8)
+    usual = season.usual([(week, weeks[weeks != week]) for week in range(40)])
+
+    calm, wandering = (season.spread(week, weeks[weeks != week], usual, 2.0) for week in (8, 30))
+
+    assert 0.1 < calm < 0.5
+    assert 0.8 < wandering < 1.5
+    assert season.spread(8, weeks[weeks != 8], usual, 1e9) == pytest.approx(np.sqrt(usual))
+    assert season.spread(8, weeks[:2], usual, 2.0) == pytest.approx(np.sqrt(usual))
+
+
 def test_replays_are_made_as_a_new_week_is() -> None:
     pool = Pool(np.arange(20))
 
@@ -124,6 +138,27 @@ def test_replays_are_made_as_a_new_week_is() -> None:
     assert all(others.max() <= week - 3 for week, others in after if len(others))
     assert {week for week, _ in between}.isdisjoint({0, 38})
     assert all(week not in others for week, others in between)
+
+
+def test_a_run_is_compared_as_a_whole() -> None:
+    pool = Pool(np.arange(20))
+    judged = np.arange(20, 23)
+
+    runs = pool.runs(judged, 4)
+
+    assert [run.tolist() for run, _ in runs[:2]] == [[0, 1, 2], [1, 2, 3]]
+    assert runs[-1][0].tolist() == [17, 18, 19]
+    assert runs[-1][1].tolist() == list(range(17))
+    assert not Pool(np.arange(0, 40, 2)).runs(np.arange(1, 39, 2), 4)
+
+
+def test_a_run_has_its_season_on_both_sides_where_a_year_is_known() -> None:
+    runs = Pool(np.arange(80)).runs(np.arange(80, 84), 4)
+
+    run, others = runs[30]
+
+    assert run.tolist() == [30, 31, 32, 33]
+    assert sorted(set(range(80)) - set(others.tolist())) == [30, 31, 32, 33]
 
 
 def test_last_years_season_serves_both_sides() -> None:

@@ -1,6 +1,6 @@
 """The watch: each week against its season, each threshold from replaying the watch over the reference."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from sereno.domain.drift import AssetDrift, DriftKind, DriftLevel, DriftVerdict, WeekStatistic
 from sereno.domain.readings import FloatArray
-from sereno.drift.season import IntArray, Pool, anomaly, nearest
+from sereno.drift.looks import Look, Looking, behaviour, errors, faults, inputs
+from sereno.drift.season import IntArray, Pool
 from sereno.drift.weeks import Weeks, monday_of
 
 __all__ = ["DriftOptions", "judge_drift"]
@@ -19,10 +20,6 @@ _WEEKS_PER_YEAR = 365.2425 / 7
 _N_STATISTICAL = 3
 """Kinds whose thresholds come from the replays: faults of the data have one of their own."""
 _LOW_SHARE = 0.9
-_BEYOND, _LEAST_FAULT = 2.0, 0.02
-"""A fault is judged beyond so many times what has been, and so much of a week's values."""
-_SHRINKAGE = 4.0
-"""Weeks of "it does not depend on it" that the dependence on each input begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +53,6 @@ class DriftOptions:
 _DEFAULTS = DriftOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one kind of drift is seen by in one week, compared with some weeks.
-
-    Attributes:
-        sizes: Without sign, shape (parts,).
-        shifts: Signed, whose sum over weeks shows slow drift, shape (parts,); none for what is never slow.
-        is_scaled: Whether a size of 1 is the threshold; otherwise it comes from the replays.
-    """
-
-    sizes: FloatArray
-    shifts: FloatArray
-    is_scaled: bool = False
-
-
-_Looking = Callable[[int, IntArray], _Look]
-
-
 def judge_drift(
     weeks: Weeks, reference: IntArray, judged: IntArray, options: DriftOptions = _DEFAULTS
 ) -> AssetDrift:
@@ -83,13 +62,12 @@ def judge_drift(
         reference, judged: Places in `weeks`, ascending; what is judged is no reference.
     """
     watch = _Watch(weeks, Pool(np.asarray(reference, dtype=np.int64)), np.asarray(judged, np.int64), options)
+    pool, count = watch.pool, options.nearest
     verdicts = {
-        DriftKind.QUALITY: watch.verdict(DriftKind.QUALITY, _faults(weeks), weeks.signals),
-        DriftKind.INPUT: watch.verdict(DriftKind.INPUT, _inputs(weeks, options), weeks.inputs),
-        DriftKind.CONCEPT: watch.verdict(
-            DriftKind.CONCEPT, _concept(weeks, watch.pool, options), (weeks.target,)
-        ),
-        DriftKind.PERFORMANCE: watch.verdict(DriftKind.PERFORMANCE, _errors(weeks, options), (weeks.target,)),
+        DriftKind.QUALITY: watch.verdict(DriftKind.QUALITY, faults(weeks), weeks.signals),
+        DriftKind.INPUT: watch.verdict(DriftKind.INPUT, inputs(weeks, pool, count), weeks.inputs),
+        DriftKind.CONCEPT: watch.verdict(DriftKind.CONCEPT, behaviour(weeks, pool, count), (weeks.target,)),
+        DriftKind.PERFORMANCE: watch.verdict(DriftKind.PERFORMANCE, errors(weeks, count), (weeks.target,)),
     }
     return AssetDrift(weeks.asset, weeks.target, verdicts)
 
@@ -101,10 +79,11 @@ class _Watch:
     judged: IntArray
     options: DriftOptions
 
-    def verdict(self, kind: DriftKind, look: _Looking, signals: Sequence[str]) -> DriftVerdict:
+    def verdict(self, kind: DriftKind, look: Looking, signals: Sequence[str]) -> DriftVerdict:
         if not len(self.judged) or not signals:
             return _unknown(kind, NOTHING_TO_JUDGE)
         scales: dict[int, _Scale | None] = {}
+        least = self._least_limits(look)
         sums = _Sums(self.options)
         found: list[WeekStatistic] = []
         last: _Scale | None = None
@@ -118,11 +97,12 @@ class _Watch:
                 continue
             last = scale
             seen = look(week, self.pool.weeks)
-            value, part = scale.value(seen, sums.add(scale, seen))
+            value, part = scale.value(seen, sums.add(scale, seen), least)
             level = _level(value, scale.low, found)
+            part %= len(signals)
             found.append(WeekStatistic(monday_of(self.weeks.first + week), value, level, signals[part]))
-            if len(seen.shifts) and isfinite(value):
-                change = float(seen.shifts[part])
+            if len(seen.changes) and isfinite(value):
+                change = float(seen.changes[part])
         known = [one for one in found if isfinite(one.value)]
         if last is None or not known:
             n_replays = max((scale.n for scale in scales.values() if scale is not None), default=0)
@@ -139,7 +119,22 @@ class _Watch:
             change=change,
         )
 
-    def _scale(self, look: _Looking, gap: int) -> "_Scale | None":
+    def _least_limits(self, look: Looking) -> FloatArray:
+        """What the cumulated sums reach in runs of weeks without drift, shape (parts,) or (1,)."""
+        runs = self.pool.runs(self.judged, self.options.nearest)
+        shifts = np.array([[look(week, others).shifts for week in run.tolist()] for run, others in runs])
+        shifts = shifts[~np.isnan(shifts).all(axis=(1, 2))] if shifts.size else shifts
+        if len(shifts) < self.options.least_replays:
+            return np.zeros(1)
+        unit = shifts / np.maximum(np.sqrt(np.nanmean(shifts**2, axis=0)), _TINY)
+        highest = []
+        for run in unit:
+            sums = _Sums(self.options)
+            highest.append(np.max([sums.step(week) for week in run], axis=0))
+        rate = self.options.rate * len(self.judged)
+        return np.array([_rare(column, rate) for column in np.array(highest).T])
+
+    def _scale(self, look: Looking, gap: int) -> "_Scale | None":
         """What the statistics of weeks without drift are, by replays made as a new week is looked at."""
         replays = self.pool.replays(gap, self.options.nearest)
         if len(replays) < self.options.least_replays:
@@ -197,11 +192,15 @@ class _Scale:
             tuple((worst / threshold).tolist()),
         )
 
-    def value(self, seen: _Look, sums: FloatArray) -> tuple[float, int]:
-        """Statistic over threshold, and the part that it is of."""
+    def value(self, seen: Look, sums: FloatArray, least: FloatArray) -> tuple[float, int]:
+        """Statistic over threshold, and the part that it is of.
+
+        Args:
+            least: Limits of the cumulated sums, at least, shape (parts,).
+        """
         parts: FloatArray = seen.sizes / self.usual / self.threshold
         if len(sums):
-            parts = np.where(np.isnan(parts), np.nan, np.fmax(parts, sums / self.limits))
+            parts = np.where(np.isnan(parts), np.nan, np.fmax(parts, sums / np.maximum(self.limits, least)))
         if np.isnan(parts).all():
             return float("nan"), 0
         part = int(np.nanargmax(parts))
@@ -233,7 +232,7 @@ class _Sums:
         self._up: FloatArray = np.zeros(0)
         self._down: FloatArray = np.zeros(0)
 
-    def add(self, scale: _Scale, seen: _Look) -> FloatArray:
+    def add(self, scale: _Scale, seen: Look) -> FloatArray:
         return self.step(seen.shifts / scale.spread) if len(seen.shifts) else np.empty(0)
 
     def step(self, shift: FloatArray) -> FloatArray:
@@ -246,91 +245,6 @@ class _Sums:
         self._up = np.maximum(0.0, self._up + shift - slack)
         self._down = np.maximum(0.0, self._down - shift - slack)
         return np.maximum(self._up, self._down)
-
-
-def _faults(weeks: Weeks) -> _Looking:
-    """Faults of the data know no season: beyond twice what has been, a fault is one."""
-
-    def look(week: int, others: IntArray) -> _Look:
-        limits = _BEYOND * weeks.faults[others].max(axis=0, initial=0.0) + _LEAST_FAULT
-        return _Look((weeks.faults[week] / limits).max(axis=1), np.empty(0), is_scaled=True)
-
-    return look
-
-
-def _inputs(weeks: Weeks, options: DriftOptions) -> _Looking:
-    """The distance of the week's distribution from the season's [unit], and the shift of its mean.
-
-    Source:
-        Wasserstein distance of order 1 between two distributions as the mean distance of their quantiles.
-    """
-
-    def look(week: int, others: IntArray) -> _Look:
-        near, _ = nearest(week, others, options.nearest)
-        distances = np.full(len(weeks.inputs), np.nan)
-        for place in range(len(weeks.inputs)):
-            season = weeks.quantiles[near, place]
-            season = season[~np.isnan(season).any(axis=1)]
-            if len(season):
-                pooled = np.sort(season, axis=None)[len(season) // 2 :: len(season)]
-                distances[place] = np.abs(weeks.quantiles[week, place] - pooled).mean()
-        return _Look(
-            distances, anomaly(weeks.means[week], week, weeks.means[others], others, options.nearest)
-        )
-
-    return look
-
-
-def _concept(weeks: Weeks, pool: Pool, options: DriftOptions) -> _Looking:
-    """The shift of the target's level that the shifts of its inputs do not explain.
-
-    A replay is of a week that taught how the target follows its inputs; what that hides of it is put back.
-    """
-    both = np.column_stack([weeks.level, weeks.degrees])
-
-    def shifts(week: int, others: IntArray) -> FloatArray:
-        return anomaly(both[week], week, both[others], others, options.nearest)
-
-    replays = pool.replays(0, options.nearest)
-    taught = np.array([shifts(week, others) for week, others in replays])
-    slopes, leverages = _dependence(taught.reshape(-1, both.shape[1]))
-    hidden = {week: 1.0 - float(leverage) for (week, _), leverage in zip(replays, leverages, strict=True)}
-
-    def look(week: int, others: IntArray) -> _Look:
-        found = shifts(week, others)
-        rest = (found[:1] - np.nan_to_num(found[1:]) @ slopes) / hidden.get(week, 1.0)
-        return _Look(np.abs(rest), rest)
-
-    return look
-
-
-def _dependence(shifts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """How the target's shift follows those of its inputs, by ridge regression.
-
-    Returns:
-        Slopes, shape (inputs,), and the leverage of each week, shape (weeks,), 0 for one that is not known.
-    """
-    if not len(shifts):
-        return np.zeros(shifts.shape[1] - 1), np.empty(0)
-    known = np.asarray(~np.isnan(shifts).any(axis=1))
-    inputs = np.where(known[:, None], shifts[:, 1:], 0.0)
-    scale = np.maximum(inputs.std(axis=0), _TINY)
-    unit = inputs / scale
-    solved = np.linalg.solve(unit.T @ unit + _SHRINKAGE * np.eye(unit.shape[1]), unit.T)
-    slopes: FloatArray = solved @ np.where(known, shifts[:, 0], 0.0) / scale
-    leverages: FloatArray = np.einsum("ij,ji->i", unit, solved)
-    return slopes, leverages
-
-
-def _errors(weeks: Weeks, options: DriftOptions) -> _Looking:
-    """By how much the forecasts of the week err more than those of its season, as a logarithm."""
-    errors = np.log(np.maximum(weeks.errors, _TINY))[:, None]
-
-    def look(week: int, others: IntArray) -> _Look:
-        worse = anomaly(errors[week], week, errors[others], others, options.nearest)
-        return _Look(np.maximum(worse, 0.0), worse)
-
-    return look
 
 
 def _level(value: float, low: float, before: Sequence[WeekStatistic]) -> DriftLevel:

@@ -1,11 +1,14 @@
 """What is usual for a week of the year: the weeks nearest to it in season, and a line through them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from sereno.domain.readings import FloatArray
 
-__all__ = ["Pool", "anomaly", "nearest"]
+__all__ = ["Pool", "Season", "anomaly", "nearest"]
 
 IntArray = npt.NDArray[np.int64]
 _YEAR_WEEKS = 365.2425 / 7
@@ -47,6 +50,25 @@ class Pool:
                 found.append((week, others))
         return found
 
+    def runs(self, judged: IntArray, count: int) -> list[tuple[IntArray, IntArray]]:
+        """Stretches of the pool as long as the judged one, and what each is compared with as a whole.
+
+        None where judged weeks have weeks of the pool between them or after them. Weeks that follow one
+        another are compared with the same ones, and share what those say wrongly.
+        """
+        follows = len(judged) > 1 and int(judged[-1] - judged[0]) == len(judged) - 1
+        if not follows or not len(self.weeks) or judged[0] < self.weeks.max():
+            return []
+        found = []
+        for start in self.weeks.tolist():
+            run = np.arange(start, start + len(judged))
+            if np.isin(run, self.weeks).all():
+                is_other = (
+                    self.weeks < start if self.gap(int(judged[0]), count) else ~np.isin(self.weeks, run)
+                )
+                found.append((run, self.weeks[is_other]))
+        return found
+
 
 def nearest(week: int, weeks: IntArray, count: int) -> tuple[IntArray, FloatArray]:
     """The weeks nearest in season, the later ones first among equals, and how far off each is [weeks].
@@ -80,3 +102,42 @@ def anomaly(value: FloatArray, week: int, values: FloatArray, weeks: IntArray, c
             slope = float(centre @ y) / spread if spread else 0.0
             found[column] = value[column] - (y.mean() - slope * offsets.mean())
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """How far weeks lie from a line through their season.
+
+    Attributes:
+        values: Of all weeks, shape (weeks,); NaN where unknown.
+        count: Weeks that a season is told by.
+    """
+
+    values: FloatArray
+    count: int
+
+    def usual(self, replays: Sequence[tuple[int, IntArray]]) -> float:
+        """Mean square over all replays; see `Pool.replays`."""
+        parts = [self._squares(week, others) for week, others in replays]
+        return sum(squares for squares, _ in parts) / max(1, sum(freedom for _, freedom in parts))
+
+    def spread(self, week: int, others: IntArray, usual: float, shrinkage: float) -> float:
+        """Standard deviation around the line of a week's season, drawn towards the usual mean square.
+
+        Args:
+            shrinkage: Weeks that the usual one counts as.
+        """
+        squares, freedom = self._squares(week, others)
+        return float(np.sqrt((squares + shrinkage * usual) / (freedom + shrinkage)))
+
+    def _squares(self, week: int, others: IntArray) -> tuple[float, int]:
+        """Sum of squares around the line through the weeks nearest to one, and degrees of freedom."""
+        known = others[~np.isnan(self.values[others])]
+        near, offsets = nearest(week, known, self.count)
+        if len(near) < _LEAST:
+            return 0.0, 0
+        apart = self.values[near] - self.values[near].mean()
+        centre = offsets - offsets.mean()
+        spread = float(centre @ centre)
+        explained = float(centre @ apart) ** 2 / spread if spread else 0.0
+        return max(0.0, float(apart @ apart) - explained), len(near) - 2

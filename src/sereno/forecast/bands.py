@@ -1,10 +1,13 @@
 """Bands from errors that were really made: rolling conformal, by meter, time of the origin, step ahead."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
+from sereno.forecast.panel import blocks
 
 __all__ = ["CALIBRATION_DAYS", "ORIGINS_PER_DAY", "band_table", "origins_of_days", "sizes"]
 
@@ -53,36 +56,31 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
     Returns:
         Shape (meters, origins, steps, levels); NaN where nothing is known.
     """
-    found = _table(errors, levels, per_day, _draws(errors.shape[1]), n_twice=_LATEST_DAYS)
-    if _MIDDLE in levels:
-        found[..., levels.index(_MIDDLE)] = _table(errors, (_MIDDLE,), per_day, errors.shape[1])[..., 0]
+    n_meters, n_days, n_origins, n_steps = errors.shape
+    found = np.empty((n_meters, n_origins, n_steps, len(levels)), dtype=np.float32)
+    radius = round(_BESIDE_HOURS * per_day / 24.0)
+    draws = _draws(n_days)
+    for block in blocks(n_meters, n_days * n_origins * n_steps * (2 * radius + 1)):
+        some = errors[block]
+        twice = np.concatenate([some, some[:, -_LATEST_DAYS:]], axis=1)
+        found[block] = _quantiles(twice, radius, [_outward(level, draws) for level in levels])
+        if _MIDDLE in levels:
+            found[block, ..., levels.index(_MIDDLE)] = _quantiles(some, radius, [_MIDDLE])[..., 0]
     return found
 
 
-def _table(
-    errors: Single, levels: tuple[float, ...], per_day: int, n_draws: float, *, n_twice: int = 0
-) -> Single:
-    """As `band_table`, with so many last days twice in the pool."""
-    radius = round(_BESIDE_HOURS * per_day / 24.0)
-    errors = np.concatenate([errors, errors[:, errors.shape[1] - min(n_twice, errors.shape[1]) :]], axis=1)
+def _quantiles(errors: Single, radius: int, ranks: Sequence[float]) -> Single:
+    """Errors of ranks from 0 to 1 among all days and the steps around, (meters, origins, steps, ranks)."""
     n_meters, n_days, n_origins, n_steps = errors.shape
-    padded = np.full((n_meters, n_days, n_origins, n_steps + 2 * radius), np.nan, dtype=np.float32)
-    padded[..., radius : radius + n_steps] = errors
-    found = np.full((n_meters, n_origins, n_steps, len(levels)), np.nan, dtype=np.float32)
-    for meter in range(n_meters):
-        around = np.lib.stride_tricks.sliding_window_view(padded[meter], 2 * radius + 1, axis=-1)
-        pool = np.sort(
-            np.ascontiguousarray(around.transpose(1, 2, 0, 3)).reshape(n_origins, n_steps, -1), axis=-1
-        )
-        ranks = [_outward(level, n_draws) for level in levels]
-        if not np.isnan(pool[..., -1]).any():
-            last = pool.shape[-1] - 1
-            found[meter] = pool[..., [round(rank * last) for rank in ranks]]
-            continue
-        count = np.count_nonzero(~np.isnan(pool), axis=-1)
-        for column, rank in enumerate(ranks):
-            place = np.clip(np.round(rank * (count - 1)).astype(np.int64), 0, np.maximum(count - 1, 0))
-            found[meter, ..., column] = np.take_along_axis(pool, place[..., None], axis=-1)[..., 0]
+    padded = np.full((n_meters, n_origins, n_steps + 2 * radius, n_days), np.nan, dtype=np.float32)
+    padded[:, :, radius : radius + n_steps] = errors.transpose(0, 2, 3, 1)
+    counts = (~np.isnan(padded)).sum(axis=3)
+    beside = range(2 * radius + 1)
+    pool = np.concatenate([padded[:, :, first : first + n_steps] for first in beside], axis=3)
+    pool.sort(axis=3)
+    last = sum(counts[:, :, first : first + n_steps] for first in beside)[..., None] - 1
+    places = np.maximum(np.round(np.array(ranks) * last).astype(np.int64), 0)
+    found: Single = np.take_along_axis(pool, places, axis=3)
     return found
 
 

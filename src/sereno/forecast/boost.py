@@ -1,7 +1,7 @@
 """One gradient-boosted model of all meters: bends where a straight line cannot (extra `boost`)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +9,7 @@ from sereno.domain.errors import ExtraMissing
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Design, Single, design
 from sereno.forecast.following import Recent
-from sereno.forecast.panel import Panel
-from sereno.forecast.ridge import blocks
-
-if TYPE_CHECKING:
-    pass
+from sereno.forecast.panel import Panel, blocks
 
 __all__ = ["BOOST", "BoostModel", "BoostOptions", "learn_boost"]
 
@@ -21,6 +17,8 @@ BOOST = "boost"
 _SHORT_HOURS = 3.0
 """A third of the samples are of the first hours, where the last values matter most."""
 _MIN_ROWS_IN_LEAF = 60
+_METERS = 100
+"""Meters that samples are drawn for at once, of the same steps."""
 _LEAVES = 48
 _RATE = 0.06
 
@@ -54,7 +52,7 @@ class BoostModel:
         found = np.full((len(panel.values), len(origins), n_steps), np.nan)
         steps = np.arange(min(n_steps, self.days_ahead * panel.per_day))
         for place, origin in enumerate(origins.tolist()):
-            for block in blocks(len(panel.values)):
+            for block in blocks(len(panel.values), panel.values.shape[1]):
                 table = _Table(panel.meters(block), origin, origin + len(steps), self.days_ahead)
                 rows, profile, scale = table.rows(np.full(len(steps), origin), origin + steps)
                 shape = rows.shape[:2]
@@ -73,8 +71,8 @@ def learn_boost(panel: Panel, options: BoostOptions, first_day: int, last_day: i
     rng = np.random.default_rng([options.seed, len(panel.values)])
     n_meters = len(panel.values)
     parts, targets = [], []
-    for block in blocks(n_meters):
-        some = panel.meters(block)
+    for begin in range(0, n_meters, _METERS):
+        some = panel.meters(slice(begin, begin + _METERS))
         n_rows = max(1, options.rows // n_meters)
         rows, wanted = _sample(some, options, first_day, last_day, n_rows, rng)
         parts.append(rows)
@@ -103,7 +101,8 @@ class _Table:
 
     def __init__(self, panel: Panel, start: int, stop: int, days_ahead: int) -> None:
         self._panel, self._per_day = panel, panel.per_day
-        self._start = max(0, start - panel.per_day)
+        self._start = max(0, start // panel.per_day - 1) * panel.per_day
+        stop = -(-stop // panel.per_day) * panel.per_day
         wanted = range(1, min(days_ahead, -(-(stop - self._start) // self._per_day) + 1) + 1)
         self._designs: dict[int, Design] = {days: design(panel, days, self._start, stop) for days in wanted}
         first = self._designs[1]
@@ -115,13 +114,14 @@ class _Table:
         recent = Recent.of(self._left, self._per_day, origins - self._start).means
         ahead = (slots - origins) // self._per_day + 1
         shape = (len(self._left), len(slots))
-        n_own = len(self._designs[1].features)
+        n_own = self._designs[1].features.shape[2]
         table = np.empty((*shape, n_own + recent.shape[2] + 4), dtype=np.float32)
         profile, scale = np.full(shape, np.nan), np.full(shape, np.nan)
         for days, made in self._designs.items():
             chosen = np.flatnonzero(ahead == days)
             places = slots[chosen] - self._start
-            table[:, chosen, :n_own] = made.features[:, :, places].transpose(1, 2, 0)
+            day, slot = np.divmod(places, self._per_day)
+            table[:, chosen, :n_own] = made.features[:, slot, :, day].swapaxes(0, 1)
             profile[:, chosen] = np.where(made.known[:, places], made.profile[:, places], np.nan)
             scale[:, chosen] = made.scale[:, places]
         table[:, :, n_own : n_own + recent.shape[2]] = recent

@@ -27,7 +27,7 @@ def spans(per_day: int) -> list[int]:
 class Recent:
     """Means of the last steps before origins, shape (meters, origins, spans); 0 where nothing is known."""
 
-    means: FloatArray
+    means: Single
 
     @classmethod
     def of(cls, left: FloatArray, per_day: int, origins: np.ndarray) -> "Recent":
@@ -39,13 +39,22 @@ class Recent:
         if not known.all():
             counts = np.zeros_like(sums)
             np.cumsum(known, axis=1, out=counts[:, 1:])
-        here, wanted = sums[:, origins], spans(per_day)
-        means = np.empty((len(left), len(origins), len(wanted)))
-        for place, span in enumerate(wanted):
+        wanted = spans(per_day)
+        means = np.empty((len(wanted), len(left), len(origins)), dtype=np.float32)
+        for mean, span in zip(means, wanted, strict=True):
             low = np.maximum(origins - span, 0)
-            count = origins - low if counts is None else counts[:, origins] - counts[:, low]
-            means[:, :, place] = (here - sums[:, low]) / np.maximum(count, 1.0)
-        return cls(means)
+            count = origins - low if counts is None else _at(counts, origins) - _at(counts, low)
+            np.divide(
+                _at(sums, origins) - _at(sums, low), np.maximum(count, 1.0), out=mean, casting="same_kind"
+            )
+        return cls(means.transpose(1, 2, 0))
+
+
+def _at(sums: FloatArray, places: np.ndarray) -> FloatArray:
+    """Columns of sums; a view where they follow one another."""
+    if len(places) and (np.diff(places) == 1).all():
+        return sums[:, places[0] : places[-1] + 1]
+    return np.take(sums, places, axis=1)
 
 
 def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray, FloatArray]:
@@ -66,18 +75,29 @@ def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray,
     n_rows = n_days - n_ahead - 1
     if n_rows < 1:
         return gram, cross
-    filled = [np.where(np.isnan(one), 0.0, one).astype(np.float32) for one in series]
-    every = Recent.of(series[0], per_day, np.arange(per_day, (n_rows + 1) * per_day)).means.astype(np.float32)
-    every = every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1)
-    for slot in range(per_day):
-        group = int(part_of(np.array([slot]), per_day)[0])
-        means = every[:, slot]
-        gram[:, group] += np.matmul(means, means.swapaxes(1, 2))
-        for ahead, left in enumerate(filled):
-            begin = slot + per_day * (ahead + 1)
-            later = left[:, begin : begin + n_rows * per_day].reshape(n_meters, n_rows, per_day)
-            cross[:, group, :, ahead * per_day : (ahead + 1) * per_day] += np.matmul(means, later)
+    origins = np.arange(per_day, (n_rows + 1) * per_day)
+    every = Recent.of(series[0], per_day, origins).means
+    means = np.ascontiguousarray(every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1))
+    _add_by_part(np.matmul(means, means.swapaxes(2, 3)), gram)
+    for ahead, left in enumerate(series):
+        filled = left[:, (ahead + 1) * per_day :].astype(np.float32)
+        filled[np.isnan(filled)] = 0.0
+        later = np.matmul(means, _days_from_each_slot(filled, n_rows, per_day))
+        _add_by_part(later, cross[..., ahead * per_day : (ahead + 1) * per_day])
     return gram, cross
+
+
+def _add_by_part(sums: Single, totals: FloatArray) -> None:
+    """Add sums per slot of the day (meters, slots, ...) to those of the part that each slot is in."""
+    for slot, part in enumerate(part_of(np.arange(sums.shape[1]), sums.shape[1]).tolist()):
+        totals[:, part] += sums[:, slot]
+
+
+def _days_from_each_slot(values: Single, n_rows: int, per_day: int) -> Single:
+    """Days that begin at each slot of a day, a view of shape (meters, slots of a day, rows, steps)."""
+    row, item = values.strides
+    shape = (len(values), per_day, n_rows, per_day)
+    return np.lib.stride_tricks.as_strided(values, shape, (row, item, per_day * item, item), writeable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +147,7 @@ class Following:
         is_known = (rows >= 0) & (len(self.own) > 1)
         for part in np.unique(parts):
             chosen = np.flatnonzero(parts == part)
-            means = recent.means[:, chosen].astype(np.float32)
+            means = recent.means[:, chosen]
             coefficients = np.broadcast_to(
                 self.pooled[part, :, :n_learnt], (len(rows), *self.pooled[part, :, :n_learnt].shape)
             ).copy()

@@ -34,34 +34,45 @@ def weigh(errors: Sequence[Single], per_day: int) -> FloatArray:
     weights = np.zeros((n_meters, len(_SECTION_HOURS) + 1, len(errors)))
     weights[:, :, 0] = 1.0
     for section in np.unique(sections):
-        chosen = np.flatnonzero(sections == section)
-        weights[:, section] = _weights([one[:, :, chosen] for one in errors])
+        steps = slice(*np.searchsorted(sections, (section, section + 1)))
+        weights[:, section] = _weights([_filled(one[:, :, steps]) for one in errors])
     for section in range(1, len(_SECTION_HOURS) + 1):
         if section not in sections:
             weights[:, section] = weights[:, section - 1]
     return weights
 
 
+def _filled(errors: Single) -> Single:
+    filled = errors.copy()
+    filled[np.isnan(filled)] = 0.0
+    return filled
+
+
 def _weights(errors: Sequence[Single]) -> FloatArray:
-    weights = np.zeros((len(errors[0]), len(errors)))
+    n_meters = len(errors[0])
+    weights = np.zeros((n_meters, len(errors)))
     weights[:, 0] = 1.0
-    blend: np.ndarray = np.nan_to_num(errors[0])
-    least = np.abs(blend).mean(axis=(1, 2))
-    for place, one in enumerate(errors[1:], start=1):
-        other = np.nan_to_num(one)
-        share = np.zeros(len(blend))
+    blend, *others = (one.reshape(n_meters, -1) for one in errors)
+    least = np.abs(blend).mean(axis=1)
+    for place, other in enumerate(others, start=1):
+        apart = other - blend
+        share = np.zeros(n_meters, dtype=np.float32)
         for candidate in _SHARES:
-            error = np.abs((1 - candidate) * blend + candidate * other).mean(axis=(1, 2))
+            tried = candidate * apart
+            tried += blend
+            error = np.abs(tried, out=tried).mean(axis=1)
             is_better = error < _WORTH * least
-            share = np.where(is_better, candidate, share)
+            share[is_better] = candidate
             least = np.where(is_better, error, least)
-        blend = (1 - share)[:, None, None] * blend + share[:, None, None] * other
+        if share.any():
+            apart *= share[:, None]
+            blend = blend + apart
         weights *= (1 - share)[:, None]
         weights[:, place] = share
     return weights
 
 
-def mixed(said: Sequence[FloatArray], weights: FloatArray, per_day: int, first_step: int = 0) -> FloatArray:
+def mixed(said: Sequence[np.ndarray], weights: FloatArray, per_day: int, first_step: int = 0) -> FloatArray:
     """The weighted mean of what members say; those that say nothing leave their share to the others.
 
     Args:
@@ -72,11 +83,23 @@ def mixed(said: Sequence[FloatArray], weights: FloatArray, per_day: int, first_s
         Shape (meters, origins, steps); NaN where no member with a weight says anything.
     """
     sections = section_of(np.arange(said[0].shape[2]) + first_step, per_day)
+    shares = weights[:, sections]
     total = np.zeros(said[0].shape)
-    share = np.zeros(said[0].shape)
+    for place, one in enumerate(said):
+        if weights[:, :, place].any():
+            total += shares[:, None, :, place] * one
+    lost = np.nonzero(np.isnan(total))
+    if len(lost[0]):
+        total[lost] = _left([one[lost] for one in said], shares[lost[0], lost[2]])
+    return total
+
+
+def _left(said: Sequence[np.ndarray], shares: FloatArray) -> FloatArray:
+    """The weighted mean of the members that say something, (values,); NaN where none with a weight does."""
+    total, share = np.zeros(len(shares)), np.zeros(len(shares))
     for place, one in enumerate(said):
         known = ~np.isnan(one)
-        weight = np.where(known, weights[:, sections, place][:, None, :], 0.0)
+        weight = np.where(known, shares[:, place], 0.0)
         total += weight * np.where(known, one, 0.0)
         share += weight
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -4,7 +4,7 @@ In the hour that spring leaves out nothing is known; the two that autumn has of 
 mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,9 +17,11 @@ from sereno.domain.errors import StepUnsupported
 from sereno.domain.readings import FloatArray, Quality, TimeArray, Window
 from sereno.domain.time import to_numpy
 
-__all__ = ["UNTAUGHT", "Panel", "build_panel", "common_step", "slots_of", "steps_ahead"]
+__all__ = ["UNTAUGHT", "Panel", "after", "blocks", "build_panel", "common_step", "slots_of", "steps_ahead"]
 
 _DAY_US = 86_400_000_000
+_BLOCK_VALUES = 131_072
+"""Values of a block of meters: bounds the memory, changes no result but by rounding."""
 UNTAUGHT = int(~(Quality.CONVERTED | Quality.ESTIMATED))
 """Flags of values that neither teach nor are forecast from: all but those of sound values."""
 
@@ -77,6 +79,24 @@ class Panel:
         values = self.values.copy()
         values[:, max(slot, 0) :] = np.nan
         return replace(self, values=values)
+
+
+def blocks(n_meters: int, n_values: int) -> Iterator[slice]:
+    """Meters, of so many values each, that are worked on together: what they need stays near the processor.
+
+    Example:
+        >>> list(blocks(30, 8_760))
+        [slice(0, 14, None), slice(14, 28, None), slice(28, 30, None)]
+    """
+    size = max(1, _BLOCK_VALUES // max(n_values, 1))
+    for start in range(0, max(n_meters, 1), size):
+        yield slice(start, min(start + size, n_meters))
+
+
+def after(values: np.ndarray, origins: np.ndarray, n_steps: int) -> np.ndarray:
+    """So many steps from each origin on, shape (meters, origins, steps)."""
+    steps: np.ndarray = np.lib.stride_tricks.sliding_window_view(values, n_steps, axis=1)[:, origins]
+    return steps
 
 
 def common_step(windows: Sequence[Window]) -> timedelta:
@@ -145,11 +165,14 @@ def build_panel(
     shape = (len(windows), n_days * per_day)
     values = np.full(shape, np.nan)
     outer = {name: np.full(shape, np.nan) for name in covariates}
+    grids = {id(slots): slots for slots in places}
+    cuts = {key: _within(slots - first_day * per_day, shape[1]) for key, slots in grids.items()}
     for row, (window, slots) in enumerate(zip(windows, places, strict=True)):
-        offsets = slots - first_day * per_day
-        values[row] = _spread(_sound(window, signal), offsets, shape[1])
+        cut = cuts[id(slots)]
+        some, offsets = window.rows(cut.start, cut.stop), slots[cut] - first_day * per_day
+        values[row] = _spread(_sound(some, signal), offsets, shape[1])
         for name in covariates:
-            outer[name][row] = _spread(_sound(window, name), offsets, shape[1])
+            outer[name][row] = _spread(_sound(some, name), offsets, shape[1])
     types = {
         zone: day_types(first_day, n_days, country or country_of(zone)) for zone in {w.zone for w in windows}
     }
@@ -169,6 +192,12 @@ def _places(windows: Sequence[Window], step: timedelta) -> list[np.ndarray]:
     return places
 
 
+def _within(offsets: np.ndarray, n_slots: int) -> slice:
+    """The rows from the first to the last that lie on one of so many slots."""
+    inside = np.flatnonzero((offsets >= 0) & (offsets < n_slots))
+    return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
+
+
 def _sound(window: Window, signal: str) -> FloatArray:
     """Values that may teach, shape (rows,); NaN for the others and where there is no such signal."""
     if signal not in window.signals:
@@ -180,9 +209,13 @@ def _sound(window: Window, signal: str) -> FloatArray:
 
 def _spread(values: FloatArray, offsets: np.ndarray, n_slots: int) -> FloatArray:
     """Values on their slots; the mean where several share one, shape (slots,)."""
+    spread = np.full(n_slots, np.nan)
+    if len(offsets) and offsets[0] >= 0 and offsets[-1] < n_slots and (np.diff(offsets) == 1).all():
+        spread[offsets[0] : offsets[-1] + 1] = values
+        return spread
     use = ~np.isnan(values) & (offsets >= 0) & (offsets < n_slots)
     counts = np.bincount(offsets[use], minlength=n_slots)
     sums = np.bincount(offsets[use], weights=values[use], minlength=n_slots)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread: FloatArray = np.where(counts > 0, sums / counts, np.nan)
+        spread[:] = np.where(counts > 0, sums / counts, np.nan)
     return spread

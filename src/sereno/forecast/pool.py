@@ -16,7 +16,7 @@ from sereno.forecast.boost import BOOST, BoostModel, BoostOptions, learn_boost
 from sereno.forecast.features import LOOKBACK_DAYS, Single
 from sereno.forecast.mixing import mixed, weigh
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, predict_naive
-from sereno.forecast.panel import Panel, build_panel, common_step
+from sereno.forecast.panel import Panel, after, blocks, build_panel, common_step
 from sereno.forecast.ridge import (
     OWN,
     VARIANTS,
@@ -28,7 +28,7 @@ from sereno.forecast.ridge import (
     solve,
 )
 
-__all__ = ["WEATHER", "Learnt", "Plan", "Taught", "learn"]
+__all__ = ["WEATHER", "Learnt", "Plan", "Taught", "errors_of", "learn"]
 
 WEATHER = "weather"
 """The ridge that also knows the covariates."""
@@ -153,12 +153,10 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
     members = _members(early)
     origins = origins_of_days(cut, n_days, panel.per_day)
     n_steps = plan.ridge.days_ahead * panel.per_day
-    said, actual, size = _backtest(early, panel, members, origins, n_steps)
-    by_member = [_errors(one, actual, size) for one in said]
-    members, by_member, said = _opted_in(members, by_member, said)
-    weights = weigh(by_member, panel.per_day)
-    members, weights, by_member, said = _worthy(members, weights, by_member, said)
-    errors = _errors(mixed(said, weights, panel.per_day), actual, size)
+    by_member = errors_of(early, panel, members, origins, n_steps)
+    members, by_member = _opted_in(members, by_member)
+    weights, errors = _weighed(by_member, panel.per_day)
+    members, weights, by_member = _worthy(members, weights, by_member)
     errors = errors.reshape(len(errors), n_days - cut, -1, n_steps)
     return Learnt(
         plan=plan,
@@ -245,19 +243,41 @@ def _members(taught: Taught) -> tuple[str, ...]:
     return (*ridges, *boost, WEEK_BEFORE, DAY_BEFORE, *weather)
 
 
-def _backtest(
+def errors_of(
     taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
-) -> tuple[list[FloatArray], FloatArray, FloatArray]:
-    """What members said at origins, what was so (NaN where unknown), and the size of each meter."""
+) -> list[Single]:
+    """Errors of each member in sizes of the meter, shape (meters, origins, steps); NaN where unknown.
+
+    Args:
+        origins: Slots of the panel; steps may reach beyond its end.
+    """
     ahead = -(-n_steps // panel.per_day)
-    padded = _padded(panel, ahead)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
-    part = padded.days(first, padded.n_days)
+    part = _padded(panel.days(first, panel.n_days), ahead)
     places = origins - first * panel.per_day
     rows = np.arange(len(panel.values))
-    said = taught.predict(part, rows, places, n_steps, members)
-    actual = part.values[:, places[:, None] + np.arange(n_steps)]
-    return said, actual, sizes(part.values, places, panel.per_day)
+    errors = [np.empty((len(rows), len(origins), n_steps), dtype=np.float32) for _ in members]
+    for block in blocks(len(rows), len(origins) * n_steps):
+        some = part.meters(block)
+        actual = after(some.values, places, n_steps)
+        size = sizes(some.values, places, panel.per_day)[:, :, None]
+        said = taught.predict(some, rows[block], places, n_steps, members)
+        for found, one in zip(errors, said, strict=True):
+            apart = actual - one
+            apart /= size
+            found[block] = apart
+    return errors
+
+
+def _weighed(errors: Sequence[Single], per_day: int) -> tuple[FloatArray, Single]:
+    """Weights of the members, and the errors of the mixture."""
+    n_meters, n_origins, n_steps = errors[0].shape
+    weights, mixture = [], np.empty_like(errors[0])
+    for block in blocks(n_meters, n_origins * n_steps):
+        some = [one[block] for one in errors]
+        weights.append(weigh(some, per_day))
+        mixture[block] = mixed(some, weights[-1], per_day)
+    return np.concatenate(weights), mixture
 
 
 def _padded(panel: Panel, n_days: int) -> Panel:
@@ -274,35 +294,24 @@ def _padded(panel: Panel, n_days: int) -> Panel:
     )
 
 
-def _errors(said: FloatArray, actual: FloatArray, size: FloatArray) -> Single:
-    return ((actual - said) / size[:, :, None]).astype(np.float32)
-
-
-def _opted_in(
-    members: tuple[str, ...], errors: list[Single], said: list[FloatArray]
-) -> tuple[tuple[str, ...], list[Single], list[FloatArray]]:
+def _opted_in(members: tuple[str, ...], errors: list[Single]) -> tuple[tuple[str, ...], list[Single]]:
     """Without covariates that do not make the fleet's error clearly less than without them."""
     if WEATHER not in members:
-        return members, errors, said
+        return members, errors
     mean = [float(np.nanmean(np.abs(errors[members.index(name)]))) for name in (WEATHER, OWN)]
     if mean[0] < _WEATHER_WORTH * mean[1]:
-        return members, errors, said
+        return members, errors
     kept = [i for i, name in enumerate(members) if name != WEATHER]
-    return tuple(members[i] for i in kept), [errors[i] for i in kept], [said[i] for i in kept]
+    return tuple(members[i] for i in kept), [errors[i] for i in kept]
 
 
 def _worthy(
-    members: tuple[str, ...], weights: FloatArray, errors: list[Single], said: list[FloatArray]
-) -> tuple[tuple[str, ...], FloatArray, list[Single], list[FloatArray]]:
+    members: tuple[str, ...], weights: FloatArray, errors: list[Single]
+) -> tuple[tuple[str, ...], FloatArray, list[Single]]:
     """Without members that cost something and have no weight anywhere."""
     costly = {WEATHER, BOOST}
     kept = [i for i, name in enumerate(members) if name not in costly or weights[:, :, i].any()]
-    return (
-        tuple(members[i] for i in kept),
-        weights[:, :, kept],
-        [errors[i] for i in kept],
-        [said[i] for i in kept],
-    )
+    return tuple(members[i] for i in kept), weights[:, :, kept], [errors[i] for i in kept]
 
 
 def _naive_ratio(by_member: Sequence[Single], members: Sequence[str], errors: Single) -> FloatArray:

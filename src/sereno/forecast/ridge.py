@@ -5,15 +5,15 @@ hours to
 come (`following`). Both are sums of products per day, so that a day is learnt by adding its own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sereno.domain.readings import FloatArray
-from sereno.forecast.features import LOOKBACK_DAYS, Single, design
+from sereno.forecast.features import LOOKBACK_DAYS, Single, by_slot, design, feature_names, in_order
 from sereno.forecast.following import Following, Recent, learn_following, part_of
-from sereno.forecast.panel import Panel
+from sereno.forecast.panel import Panel, after, blocks
 
 __all__ = [
     "FOLLOWING_DAYS",
@@ -23,7 +23,6 @@ __all__ = [
     "RidgeModel",
     "RidgeOptions",
     "Sums",
-    "blocks",
     "learn_model",
     "learn_sums",
 ]
@@ -33,8 +32,6 @@ VARIANTS = (OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK)
 """The last two repeat a day, and are corrected by the last hours as the others are."""
 _REPEATS = {AS_YESTERDAY: 0, AS_LAST_WEEK: 2}
 """Feature that each of them repeats."""
-_BLOCK = 100
-"""Meters at a time: bounds the memory, changes nothing."""
 _NEIGHBOUR_HOURS = 0.5
 _HOURLY = 24
 _EPSILON = 1e-6
@@ -66,12 +63,13 @@ class Sums:
         n_rows: Days that taught, shape (days ahead, meters, slots of a day).
     """
 
-    products: FloatArray
+    products: Single
     n_rows: FloatArray
 
     def plus(self, other: "Sums", sign: float = 1.0) -> "Sums":
         """With the days of others, or without them."""
-        return Sums(self.products + sign * other.products, self.n_rows + sign * other.n_rows)
+        join = np.add if sign > 0 else np.subtract
+        return Sums(join(self.products, other.products), join(self.n_rows, other.n_rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,8 @@ class RidgeModel:
             NaN where the days referred to hold nothing, or beyond the days that were learnt.
         """
         parts = [
-            self._predict(panel.meters(block), rows[block], origins, n_steps) for block in blocks(len(rows))
+            self._predict(panel.meters(block), rows[block], origins, n_steps)
+            for block in blocks(len(rows), panel.values.shape[1])
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.following}
 
@@ -123,16 +122,17 @@ class RidgeModel:
             start = first if days == 1 else int(origins.min()) // per_day * per_day
             stop = -(-(int(origins.max()) + int(steps[-1]) + 1) // per_day) * per_day
             made = self.deviations(panel, rows, days, max(start, 0), stop)
-            targets = origins[:, None] + steps - max(start, 0)
+            places = origins + int(steps[0]) - max(start, 0)
+            profile, scale = (after(one, places, len(steps)) for one in (made.profile, made.scale))
             for name in self.following:
-                said = made.said[name]
                 if days == 1:
                     recent = Recent.of(made.left_over(panel, name), per_day, origins - max(start, 0))
                     following = self.following[name]
                     parts = part_of(origins % per_day, per_day)
                     corrections[name] = following.correct(recent, parts, rows, n_steps)
-                deviation = said[:, targets] + corrections[name][:, :, steps]
-                found[name][:, :, steps] = made.profile[:, targets] + made.scale[:, targets] * deviation
+                deviation = after(made.said[name], places, len(steps)) + corrections[name][:, :, steps]
+                deviation *= scale
+                np.add(deviation, profile, out=found[name][:, :, steps[0] : steps[-1] + 1])
         return found
 
     def learn_following(
@@ -145,7 +145,7 @@ class RidgeModel:
         """
         per_day = panel.per_day
         learnt: dict[str, list[tuple[FloatArray, FloatArray]]] = {name: [] for name in VARIANTS}
-        for block in blocks(len(panel.values)):
+        for block in blocks(len(panel.values), panel.values.shape[1]):
             some, rows = panel.meters(block), np.arange(len(panel.values))[block]
             made = [
                 self.deviations(some, rows, days, first_day * per_day, last_day * per_day)
@@ -165,16 +165,16 @@ class RidgeModel:
     def deviations(self, panel: Panel, rows: np.ndarray, days: int, start: int, stop: int) -> "Deviations":
         """What the first stage says of the slots [start, stop), whole days."""
         made = design(panel, days, start, stop)
-        shape = (len(rows), -1, panel.per_day)
-        own = np.where((rows >= 0)[:, None, None], self.own[days - 1][rows], self.pooled[days - 1][None])
-        said = {}
-        for name, coefficients in ((OWN, own), (POOLED, self.pooled[days - 1][None])):
-            total = np.zeros((len(rows), (stop - start) // panel.per_day, panel.per_day), dtype=np.float32)
-            for place, feature in enumerate(made.features):
-                total += feature.reshape(shape) * coefficients[:, None, :, place]
-            said[name] = np.where(made.known, total.reshape(len(rows), -1), np.nan)
-        for name, column in _REPEATS.items():
-            said[name] = np.where(made.known, made.features[column], np.nan)
+        own, pooled = self.own[days - 1], self.pooled[days - 1]
+        both = np.empty((len(rows), 2, *pooled.shape), dtype=np.float32)
+        both[:, 0] = np.where((rows >= 0)[:, None, None], own[rows], pooled)
+        both[:, 1] = pooled
+        totals = np.matmul(both.swapaxes(1, 2), made.features)
+        parts = {OWN: totals[:, :, 0], POOLED: totals[:, :, 1]}
+        parts |= {name: made.features[:, :, column] for name, column in _REPEATS.items()}
+        said = {name: in_order(part) for name, part in parts.items()}
+        if not made.known.all():
+            said = {name: np.where(made.known, one, np.nan) for name, one in said.items()}
         return Deviations(start, said, made.profile, made.scale)
 
 
@@ -194,87 +194,86 @@ class Deviations:
         return np.clip(left, -1.0, 1.0)
 
 
-def blocks(n_meters: int) -> Iterator[slice]:
-    """Slices of at most `_BLOCK` meters."""
-    for start in range(0, max(n_meters, 1), _BLOCK):
-        yield slice(start, min(start + _BLOCK, n_meters))
-
-
 def learn_sums(panel: Panel, days_ahead: int, first_day: int, last_day: int) -> Sums:
     """Sums over the local days [first_day, last_day), counted from the panel's first."""
     per_day = panel.per_day
-    parts = []
-    for block in blocks(len(panel.values)):
+    n_columns = len(feature_names(tuple(panel.covariates))) + 1
+    n_rows = np.empty((days_ahead, len(panel.values), per_day))
+    products = np.empty((*n_rows.shape, n_columns, n_columns), dtype=np.float32)
+    for block in blocks(len(panel.values), panel.values.shape[1]):
         some = panel.meters(block)
-        parts.append(
-            [_sums(some, days, first_day * per_day, last_day * per_day) for days in _ahead(days_ahead)]
-        )
-    products = [np.stack([one[0] for one in part]) for part in parts]
-    counts = [np.stack([one[1] for one in part]) for part in parts]
-    return Sums(np.concatenate(products, axis=1), np.concatenate(counts, axis=1))
+        for place, days in enumerate(_ahead(days_ahead)):
+            found = _sums(some, days, first_day * per_day, last_day * per_day)
+            products[place, block], n_rows[place, block] = found
+    return Sums(products, n_rows)
 
 
 def _ahead(days_ahead: int) -> range:
     return range(1, days_ahead + 1)
 
 
-def _sums(panel: Panel, days: int, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+def _sums(panel: Panel, days: int, start: int, stop: int) -> tuple[Single, FloatArray]:
     made = design(panel, days, start, stop)
-    targets = made.targets(panel.values[:, start:stop])
+    targets = by_slot(made.targets(panel.values[:, start:stop]), panel.per_day)
+    made.table[:, :, -1] = targets
     use = ~np.isnan(targets)
-    n_features, n_meters, _ = made.features.shape
-    n_days, per_day = (stop - start) // panel.per_day, panel.per_day
-    table = np.empty((n_meters, per_day, n_features + 1, n_days), dtype=np.float32)
-    shape = (n_meters, n_days, per_day)
-    is_whole = bool(use.all())
-    for place, feature in enumerate(made.features):
-        taught = feature if is_whole else feature * use
-        table[:, :, place] = taught.reshape(shape).transpose(0, 2, 1)
-    table[:, :, -1] = np.nan_to_num(targets).reshape(shape).transpose(0, 2, 1)
-    products = np.matmul(table, table.swapaxes(-1, -2)).astype(np.float64)
-    return products, use.reshape(shape).sum(axis=1).astype(np.float64)
+    if not use.all():
+        made.table[:, :, -1] = np.nan_to_num(targets)
+        made.table[:, :, :-1] *= use[:, :, None]
+    products = np.matmul(made.table, made.table.swapaxes(-1, -2))
+    return products, use.sum(axis=2).astype(np.float64)
 
 
 def solve(sums: Sums, options: RidgeOptions) -> tuple[Single, Single]:
     """Coefficients of each meter and of the fleet; see `RidgeModel`."""
     own, pooled = [], []
     for products, n_rows in zip(sums.products, sums.n_rows, strict=True):
-        one, fleet = _solve(*_with_neighbours(products, n_rows), options)
+        one, fleet = _solve(products, n_rows, options)
         own.append(one)
         pooled.append(fleet)
     return np.stack(own), np.stack(pooled)
 
 
-def _with_neighbours(products: FloatArray, n_rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Sums joined with those of the slots around, over midnight too; the coefficients then are smooth."""
-    per_day = products.shape[1]
+def _with_neighbours(sums: FloatArray) -> FloatArray:
+    """Sums joined with those of the slots around, over midnight too; the coefficients then are smooth.
+
+    Args:
+        sums: Shape (meters, slots of a day, ...).
+    """
+    per_day = sums.shape[1]
     radius = round(_NEIGHBOUR_HOURS * per_day / _HOURLY) if per_day > _HOURLY else int(per_day == _HOURLY)
     if not radius:
-        return products, n_rows
-    joined, counts = products.copy(), n_rows.copy()
+        return sums
+    around = np.concatenate([sums[:, -radius:], sums, sums[:, :radius]], axis=1)
+    joined = sums.copy()
     for shift in range(1, radius + 1):
-        for one in (shift, -shift):
-            joined += np.roll(products, one, axis=1)
-            counts += np.roll(n_rows, one, axis=1)
-    return joined / (2 * radius + 1), counts / (2 * radius + 1)
+        joined += around[:, radius - shift : radius - shift + per_day]
+        joined += around[:, radius + shift : radius + shift + per_day]
+    joined /= 2 * radius + 1
+    return joined
 
 
-def _solve(products: FloatArray, n_rows: FloatArray, options: RidgeOptions) -> tuple[Single, Single]:
-    squares = products[:, :, -1, -1].sum(axis=1) / np.maximum(n_rows.sum(axis=1), 1.0)
+def _solve(products: Single, n_rows: FloatArray, options: RidgeOptions) -> tuple[Single, Single]:
+    squares = products[:, :, -1, -1].sum(axis=1, dtype=float) / np.maximum(n_rows.sum(axis=1), 1.0)
     weight = np.where(squares > _EPSILON, 1.0 / np.maximum(squares, _EPSILON), 0.0)
     weight = weight / max(weight.max(initial=0.0), _EPSILON)
-    fleet = np.einsum("m,msij->sij", weight, products)
-    n_fleet = np.maximum(np.einsum("m,ms->s", weight, n_rows), 1.0)
+    parts = list(blocks(len(products), products[0].size))
+    fleet = sum(np.tensordot(weight[one], products[one].astype(float), 1) for one in parts)
+    fleet = _with_neighbours(np.asarray(fleet)[None])[0]
+    n_fleet = np.maximum(_with_neighbours((weight @ n_rows)[None])[0], 1.0)
     n_features = products.shape[-1] - 1
     gram, right = fleet[:, :-1, :-1], fleet[:, :-1, -1]
     diagonal = np.einsum("sii->si", gram) / n_fleet[:, None] + _EPSILON
     penalty = np.zeros_like(gram)
     penalty[:, np.arange(n_features), np.arange(n_features)] = diagonal
     pooled = np.linalg.solve(gram + options.damping * penalty, right[..., None])[..., 0]
-    system = products[:, :, :-1, :-1] + options.shrinkage * penalty
-    wanted = products[:, :, :-1, -1] + options.shrinkage * diagonal * pooled
-    own = np.linalg.solve(system, wanted[..., None])[..., 0]
-    return own.astype(np.float32), pooled.astype(np.float32)
+    own = np.empty((*n_rows.shape, n_features), dtype=np.float32)
+    for block in parts:
+        joined = _with_neighbours(products[block].astype(float))
+        joined[:, :, :-1, :-1] += options.shrinkage * penalty
+        wanted = joined[:, :, :-1, -1] + options.shrinkage * diagonal * pooled
+        own[block] = np.linalg.solve(joined[:, :, :-1, :-1], wanted[..., None])[..., 0]
+    return own, pooled.astype(np.float32)
 
 
 def learn_model(panel: Panel, sums: Sums, options: RidgeOptions, last_day: int) -> RidgeModel:

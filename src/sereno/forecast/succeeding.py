@@ -7,11 +7,11 @@ import numpy as np
 
 from sereno.domain.forecasts import QUANTILES
 from sereno.domain.readings import Window
-from sereno.forecast.bands import band_table, origins_of_days, sizes
+from sereno.forecast.bands import band_table, origins_of_days
 from sereno.forecast.features import LOOKBACK_DAYS, Single
 from sereno.forecast.mixing import mixed
 from sereno.forecast.panel import Panel, build_panel, slots_of
-from sereno.forecast.pool import Learnt, Taught, learn
+from sereno.forecast.pool import Learnt, Taught, errors_of, learn
 from sereno.forecast.ridge import FOLLOWING_DAYS, RidgeModel, Sums, learn_sums, solve
 
 __all__ = ["succeed"]
@@ -37,7 +37,8 @@ def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
     ordered = [windows[key] for key in learnt.keys]
     surplus = max(0, learnt.n_taught + until - learnt.until - learnt.plan.memory_days)
     added = _panel(ordered, learnt, learnt.until, until)
-    gone = _panel(ordered, learnt, learnt.until - learnt.n_taught, learnt.until - learnt.n_taught + surplus)
+    oldest = learnt.until - learnt.n_taught
+    gone = _panel(ordered, learnt, oldest, oldest + surplus) if surplus else None
     errors = _moved_on(learnt, added, until)
     return replace(
         learnt,
@@ -71,13 +72,13 @@ def _panel(windows: Sequence[Window], learnt: Learnt, first: int, last: int) -> 
     ).until((reach + max(last - first, 0)) * learnt.per_day)
 
 
-def _taught(learnt: Learnt, added: Panel, gone: Panel, until: int, surplus: int) -> Taught:
+def _taught(learnt: Learnt, added: Panel, gone: Panel | None, until: int, surplus: int) -> Taught:
     plan, ridges, sums = learnt.plan, {}, {}
     first, last = learnt.until - added.first_day, until - added.first_day
     for name, model in learnt.taught.ridges.items():
         some = added if name else replace(added, covariates={})
         total = learnt.taught.sums[name].plus(learn_sums(some, plan.ridge.days_ahead, first, last))
-        if surplus:
+        if gone is not None:
             total = _without(total, gone if name else replace(gone, covariates={}), learnt, surplus)
         sums[name] = total
         own, pooled = solve(total, plan.ridge)
@@ -104,18 +105,12 @@ def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
     n_steps = ahead * per_day
     first = learnt.until - panel.first_day - ahead
     origins = origins_of_days(first, first + n_new + ahead, per_day)
-    rows = np.arange(len(panel.values))
-    said = learnt.taught.predict(panel, rows, origins, n_steps, learnt.members)
-    targets = np.minimum(origins[:, None] + np.arange(n_steps), panel.values.shape[1] - 1)
-    actual = np.where(
-        origins[:, None] + np.arange(n_steps) < panel.values.shape[1], panel.values[:, targets], np.nan
-    )
-    size = sizes(panel.values, origins, per_day)
-    errors = ((actual - mixed(said, learnt.weights, per_day)) / size[:, :, None]).astype(np.float32)
-    errors = errors.reshape(len(rows), n_new + ahead, -1, n_steps)
+    by_member = errors_of(learnt.taught, panel, learnt.members, origins, n_steps)
+    errors = mixed(by_member, learnt.weights, per_day).astype(np.float32)
+    errors = errors.reshape(len(errors), n_new + ahead, -1, n_steps)
     old = learnt.errors
     n_kept = min(ahead, old.shape[1])
-    joined = np.concatenate([old[:, :, :, :], np.full_like(errors[:, :n_new], np.nan)], axis=1)
+    joined = np.concatenate([old, np.full_like(errors[:, :n_new], np.nan)], axis=1)
     recent = joined[:, -(n_new + n_kept) :]
     recent = np.where(np.isnan(recent), errors[:, -(n_new + n_kept) :], recent)
     joined[:, -(n_new + n_kept) :] = recent

@@ -167,9 +167,10 @@ class TrainedPool:
         centre = spread[..., QUANTILES.index(0.5), None]
         spread = centre + (spread - centre) * _holiday_width(panel, origin, n_steps)[..., None]
         quantiles = middle[..., None] + size[..., None] * spread
-        constant = _constant(panel.values[:, :origin])
         is_lost: BoolArray = np.logical_or.reduce(np.isnan(quantiles), axis=2)
-        quantiles = np.where(is_lost[..., None], constant[:, None, :], quantiles)
+        some = is_lost.any(axis=1)
+        constant = _constant(panel.values[some, :origin])[:, None]
+        quantiles[some] = np.where(is_lost[some, :, None], constant, quantiles[some])
         tiers = np.where(is_lost, Tier.CONSTANT.rank, tiers)
         positive = (rows < 0) | learnt.is_positive[rows]
         never = positive & ~(np.nan_to_num(panel.values) < 0).any(axis=1)
@@ -263,10 +264,11 @@ def _holiday_width(panel: Panel, origin: int, n_steps: int) -> FloatArray:
 
 def _constant(values: FloatArray) -> FloatArray:
     """Quantiles of all values of each meter, shape (meters, levels)."""
-    filled = [row[~np.isnan(row)] for row in values]
-    return np.stack(
-        [np.quantile(row, _LEVELS) if len(row) else np.full(len(_LEVELS), np.nan) for row in filled]
-    )
+    found = np.full((len(values), len(_LEVELS)), np.nan)
+    for row, known in enumerate(~np.isnan(values)):
+        if known.any():
+            found[row] = np.quantile(values[row, known], _LEVELS)
+    return found
 
 
 def _dump(learnt: Learnt) -> bytes:
@@ -292,7 +294,7 @@ def _dump(learnt: Learnt) -> bytes:
         sums = learnt.taught.sums[name]
         arrays |= {f"ridge{name}/own": model.own, f"ridge{name}/pooled": model.pooled}
         arrays |= {
-            f"ridge{name}/products": sums.products.astype(np.float32),
+            f"ridge{name}/products": sums.products,
             f"ridge{name}/n_rows": sums.n_rows,
         }
         for variant, one in model.following.items():
@@ -337,7 +339,7 @@ def _learnt(header: dict, arrays: dict[str, np.ndarray]) -> Learnt:  # type: ign
             for variant in VARIANTS
         }
         ridges[name] = RidgeModel(arrays[f"{base}own"], arrays[f"{base}pooled"], following)
-        sums[name] = Sums(arrays[f"{base}products"].astype(np.float64), arrays[f"{base}n_rows"])
+        sums[name] = Sums(arrays[f"{base}products"], arrays[f"{base}n_rows"])
     boost = None
     if header["boost_days"] is not None:
         boost = BoostModel(arrays["boost"].tobytes().decode(), int(header["boost_days"]))
