@@ -86,6 +86,7 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
+from sereno.flows.pinning import pin_versions
 from sereno.flows.predicting import Prediction, Predictor
 from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain, retain_in_batches
 from sereno.flows.promotion import Registrar
@@ -127,7 +128,7 @@ from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.sheets import sheet_of, version_lines
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
-from sereno.flows.succession import find_model, find_version, model_history, roll_back_model
+from sereno.flows.succession import find_model, find_version, model_history
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -197,9 +198,16 @@ class Workspace:
         Raises:
             SettingsError: `sereno.yaml` is wrong.
             StoreError: The store cannot be opened.
+            PinnedVersionMissing: Settings name a version of a model that is not there.
         """
         setup = open_setup(Path(folder), clock=clock, language=language)
-        return cls(setup, open_workspace_store(setup))
+        store = open_workspace_store(setup)
+        try:
+            pin_versions(setup, store)
+        except SerenoError:
+            store.close()
+            raise
+        return cls(setup, store)
 
     def close(self) -> None:
         """End what it has begun, and give back the store."""
@@ -1109,6 +1117,7 @@ class Workspace:
             NotFound: There is no such version, or several begin so.
             PromotionRefused: It is not better, or that cannot be told yet.
             ForcingNeedsReason: See `is_forced`.
+            VersionPinned: Settings name the version.
         """
         promotion = self.registrar.promote(model_id, actor=actor, reason=reason, is_forced=is_forced)
         self._look_again()
@@ -1126,8 +1135,9 @@ class Workspace:
 
         Raises:
             NotFound: There is no model before.
+            VersionPinned: Settings name the version.
         """
-        version = roll_back_model(self._store, profile, actor=actor, reason=reason)
+        version = self.registrar.roll_back(profile, actor=actor, reason=reason)
         self._look_again()
         with self._store.read() as tx:
             return find_version(tx, version).card
