@@ -1297,12 +1297,18 @@ class Workspace:
 
     @classmethod
     def upgrade(
-        cls, folder: str | Path, *, is_dry: bool = False, clock: Clock = system_clock
+        cls,
+        folder: str | Path,
+        *,
+        is_dry: bool = False,
+        clock: Clock = system_clock,
+        told: Callable[[str], object] = lambda _: None,
     ) -> UpgradeReport:
         """Back up and migrate the store of a folder that an older version wrote.
 
         Args:
             is_dry: Only say what is due.
+            told: Hears the revision of each migration that is done.
 
         Raises:
             StoreNewer: A newer version wrote it.
@@ -1313,7 +1319,7 @@ class Workspace:
         url = store_url(setup)
         if not is_dry:
             refuse_engines(url, setup.root)
-        return upgrade_folder(setup.root, url, at=clock(), is_dry=is_dry)
+        return upgrade_folder(setup.root, url, at=clock(), is_dry=is_dry, told=told)
 
     def intake(self) -> Intake:
         """Where records of sources go."""
