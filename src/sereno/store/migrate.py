@@ -40,7 +40,7 @@ MIGRATION_LOCK = 0x5E7E_10
 Told = Callable[[str], object]
 
 
-def unheard(revision: str) -> None:  # noqa: ARG001 - what hears a revision
+def unheard(revision: str) -> None:
     """Nobody wants to know how far a migration is."""
 
 
