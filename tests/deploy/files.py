@@ -60,10 +60,10 @@ def rendered(mode: str, **changes: Any) -> list[dict[str, Any]]:
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 
 
-def tool(name: str) -> str:
+def tool(name: str, *, extra: str = "deploy") -> str:
     """A program that is beside this Python or on the path; its test is skipped where it is not."""
     beside = shutil.which(name, path=str(Path(sys.executable).parent))
     found = beside or shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not here (pip install '.[deploy]')")
+        pytest.skip(f"{name} is not here (pip install '.[{extra}]')")
     return found
