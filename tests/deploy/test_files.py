@@ -24,6 +24,7 @@ if not DEPLOY.is_dir():
 IMAGE = dockerfile(DEPLOY / "Dockerfile")
 COMPOSE = [DEPLOY / "compose.yaml", DEPLOY / "compose.postgres.yaml", DEPLOY / "stack.yaml"]
 KUBERNETES = [DEPLOY / "kubernetes" / "single.yaml", DEPLOY / "kubernetes" / "apart.yaml"]
+UPGRADE = DEPLOY / "kubernetes" / "upgrade.yaml"
 PORT = "8420"
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -168,6 +169,29 @@ def test_kept_manifests_are_those_of_the_chart(mode: str) -> None:
     assert sorted(made, key=_name) == sorted(kept, key=_name)
 
 
+def test_job_of_the_chart_upgrades_the_store_that_the_pods_share() -> None:
+    (kept,) = manifests(UPGRADE)
+    (job,) = [one for one in rendered("apart", upgradeJob=True) if one["kind"] == "Job"]
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    engine = next(one for one in containers(manifests(KUBERNETES[1])) if "engine" in one["args"])
+
+    assert kept == job
+    assert misunderstood(container["args"]) == ""
+    assert (container["args"], pod["restartPolicy"]) == (["upgrade"], "Never")
+    assert {name: container[name] for name in ("image", "env", "volumeMounts", "securityContext")} == {
+        name: engine[name] for name in ("image", "env", "volumeMounts", "securityContext")
+    }
+
+
+def test_chart_with_everything_keeps_the_schemas_of_kubernetes(tmp_path: Path) -> None:
+    ingress = {"host": "sereno.example.org", "className": "nginx", "tlsSecret": "cert", "proxies": []}
+    objects = rendered("apart", ingress=ingress, secrets=["hooks", "mail"], upgradeJob=True)
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(objects), "utf-8")
+
+    _check(tool("kubernetes-validate"), "--strict", str(tmp_path / "all.yaml"))
+
+
 def test_chart_takes_an_ingress_secrets_and_a_claim(tmp_path: Path) -> None:
     ingress = {
         "host": "sereno.example.org",
@@ -211,7 +235,9 @@ def test_task_of_ecs_is_that_of_the_image(tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_pages_is_understood() -> None:
-    commands = [words for page in PAGES.glob("*.md") for words in own_commands(_shell(page))]
+    text = "".join(_shell(page) for page in PAGES.glob("*.md"))
+    in_compose = [line.split() for line in re.findall(r"run --rm engine (.*)", text)]
+    commands = [*own_commands(text), *in_compose]
 
     assert len(commands) == 6
     assert {" ".join(words): said for words in commands if (said := misunderstood(words))} == {}
@@ -261,7 +287,7 @@ def test_hadolint_finds_nothing(name: str) -> None:
 
 
 def test_manifests_keep_the_schemas_of_kubernetes() -> None:
-    _check(tool("kubernetes-validate"), "--strict", *map(str, KUBERNETES))
+    _check(tool("kubernetes-validate"), "--strict", *map(str, [*KUBERNETES, UPGRADE]))
 
 
 @pytest.mark.parametrize(

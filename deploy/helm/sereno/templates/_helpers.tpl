@@ -17,6 +17,9 @@ metadata:
 spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 90
+  {{- if eq .role "upgrade" }}
+  restartPolicy: Never
+  {{- end }}
   securityContext:
     runAsNonRoot: true
     runAsUser: 10001
@@ -28,9 +31,13 @@ spec:
     - name: sereno
       image: "{{ .root.Values.image.repository }}:{{ .root.Values.image.tag }}"
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+      {{- if eq .role "upgrade" }}
+      args: [upgrade]
+      {{- else }}
       args: [serve, --host, 0.0.0.0, --port, "{{ .root.Values.port }}", --role, {{ .role }}]
       ports:
         - {name: http, containerPort: {{ .root.Values.port }}}
+      {{- end }}
       env:
         {{- range $name, $value := .root.Values.settings }}
         - {name: {{ $name }}, value: {{ $value | quote }}}
@@ -51,6 +58,7 @@ spec:
         - secretRef: {name: {{ . }}}
         {{- end }}
       {{- end }}
+      {{- if ne .role "upgrade" }}
       startupProbe:
         httpGet: {path: /healthz, port: http}
         periodSeconds: 2
@@ -64,6 +72,7 @@ spec:
         httpGet: {path: /readyz, port: http}
         periodSeconds: 10
         timeoutSeconds: 5
+      {{- end }}
       resources:
         {{- toYaml .root.Values.resources | nindent 8 }}
       securityContext:
