@@ -40,6 +40,14 @@ def _sources() -> str:
     return "\n".join(path.read_text("utf-8") for path in paths)
 
 
+@cache
+def _declared() -> set[str]:
+    """Keys of settings and signals of profiles."""
+    signals = {signal for profile in load_profiles().values() for signal in profile.signal_names}
+    return signals | {key for key, *_ in describe_settings()}
+
+
+@cache
 def _routes() -> set[str]:
     routers = (description.router, doors.router, health.router, predict.router)
     return {
@@ -63,10 +71,9 @@ def _exists(name: str) -> bool:
         for part in rest.split("."):
             found = getattr(found, part, None)
         return callable(found)
-    settings = {key for key, *_ in describe_settings()}
-    signals = {signal for profile in load_profiles().values() for signal in profile.signal_names}
-    is_written = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", _sources()) is not None
-    return name in settings or name in signals or (ROOT / name).is_file() or ("/" not in name and is_written)
+    if name in _declared() or (ROOT / name).is_file():
+        return True
+    return "/" not in name and re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", _sources()) is not None
 
 
 @pytest.mark.parametrize("name", NAMES)

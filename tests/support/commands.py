@@ -3,6 +3,8 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
 
 import typer
 from typer import BadParameter
@@ -18,9 +20,10 @@ ASSIGNMENT = re.compile(r"[A-Za-z_]+=")
 ENDS = frozenset({"|", "||", "&&", ";", ">", ">>", "2>", "&"})
 
 
-def command_names() -> set[tuple[str, ...]]:
+@cache
+def command_names() -> frozenset[tuple[str, ...]]:
     """Every command, and the groups they stand in, as words."""
-    return set(_names(typer.main.get_command(app), ()))
+    return frozenset(_names(_root(), ()))
 
 
 def groups() -> set[str]:
@@ -30,7 +33,7 @@ def groups() -> set[str]:
 
 def misunderstood(words: Sequence[str]) -> str:
     """What sereno says against these words behind its name; empty where it would begin to work."""
-    command, name, rest = typer.main.get_command(app), "sereno", hoist_common_options(list(words))
+    command, name, rest = _root(), "sereno", hoist_common_options(list(words))
     context = None
     try:
         while True:
@@ -54,6 +57,11 @@ def own_commands(text: str) -> Iterator[list[str]]:
             if word == "sereno" and _is_call(words, at):
                 rest = words[at + 1 :]
                 yield rest[: next((i for i, one in enumerate(rest) if one in ENDS), len(rest))]
+
+
+@cache
+def _root() -> Any:
+    return typer.main.get_command(app)
 
 
 def _is_call(words: Sequence[str], at: int) -> bool:
