@@ -2,7 +2,7 @@
 
 A fleet of 1,000 sites (a week by the hour, trouble at every second one) and a site with a year by ten
 minutes, behind a real server in a process of its own. Times are what a client on the same machine waits for
-an answer.
+an answer. Beside it, where the extra `[bench]` is there, a plain Dash page with the same year of the site.
 """
 
 import os
@@ -16,17 +16,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import httpx
 import numpy as np
 
 from benchmarks.common import MS_PER_S, Goal, child_environment, parse_options, publish, tell
+from benchmarks.console_peer import DRAWN
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey
 from sereno.flows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 __all__ = ["main"]
 
@@ -34,12 +40,20 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 SIGNALS = ("generation", "consumption", "self_consumption", "export", "import")
 BIG = AssetKey("Gran planta", "Gran planta")
 ZONE = "Europe/Madrid"
+SEED = 0
 SITES, QUICK_SITES = 1_000, 60
 YEAR_DAYS, QUICK_DAYS = 365, 40
 REPEATS, QUICK_REPEATS = 15, 3
+BROWSED = 5
+"""Times that a year is drawn in a browser."""
 LISTENERS, LISTENED_S = 100, 10.0
 QUICK_LISTENERS, QUICK_LISTENED_S = 20, 3.0
 CHROMIUM = "/usr/bin/chromium"
+OURS_DRAWN = "document.querySelectorAll('[data-chart] canvas').length > 0"
+"""True in the browser once the lines are there."""
+TRAVELLED = """() => ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
+  .reduce((sum, one) => sum + one.transferSize, 0)"""
+"""Bytes of the page and of all that it loaded."""
 SCREENS = {
     "assets": "/console/assets",
     "patterns": f"/console/patterns?site={quote(BIG.site)}&range=30d",
@@ -67,10 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "workspace")
         n_sites = QUICK_SITES if options.is_quick else SITES
+        days = QUICK_DAYS if options.is_quick else YEAR_DAYS
         tell(f"building {n_sites} sites")
-        n_incidents = _build(place, n_sites, QUICK_DAYS if options.is_quick else YEAR_DAYS)
+        n_incidents = _build(place, n_sites, days)
         with _served(place) as (address, pid), httpx.Client(base_url=address, timeout=60) as client:
             figures = _measured(client, address, pid, is_quick=options.is_quick)
+            with _dash(days) as peer:
+                figures |= _beside(address, peer, QUICK_REPEATS if options.is_quick else BROWSED)
     figures = {"sites": n_sites, "incidents": n_incidents, **figures}
     goals = {
         "first_load_kb": Goal(figures["first_load_kb"], 150.0),
@@ -108,8 +125,35 @@ def _measured(client: httpx.Client, address: str, pid: int, *, is_quick: bool) -
         **_screens(client, repeats),
         "sse_listeners": float(listeners),
         "sse_cpu_percent": _sse_cpu_percent(address, pid, listeners, seconds),
-        "dash_first_load_kb": None,
     }
+
+
+def _beside(address: str, peer: str | None, repeats: int) -> dict[str, float | None]:
+    """Until a year of a site is drawn, in a browser that is new to it, and what travels for that."""
+    tell("a year in a browser, beside Dash")
+    ours = _drawn(f"{address}/console/sites/{quote(BIG.site)}?range=365d", OURS_DRAWN, repeats)
+    theirs = _drawn(peer, DRAWN, repeats) if peer else None
+    figures: dict[str, float | None] = {}
+    for name, one in (("year", ours), ("dash", theirs)):
+        figures |= {f"{name}_drawn_ms": one and one[0], f"{name}_drawn_kb": one and one[1]}
+    return figures
+
+
+def _drawn(url: str, is_drawn: str, repeats: int) -> tuple[float, float] | None:
+    """Median time [ms] and what travelled [kB]; None without a browser."""
+    with _browser() as browser:
+        if browser is None:
+            return None
+        durations, weights = [], []
+        for _ in range(repeats):
+            page = browser.new_page()
+            began = time.perf_counter()
+            page.goto(url, wait_until="load")
+            page.wait_for_function(is_drawn)
+            durations.append((time.perf_counter() - began) * MS_PER_S)
+            weights.append(page.evaluate(TRAVELLED) / 1_000)
+            page.close()
+        return round(median(durations), 1), round(median(weights), 1)
 
 
 def _screens(client: httpx.Client, repeats: int) -> dict[str, float | None]:
@@ -153,15 +197,8 @@ def _raw(client: httpx.Client, path: str) -> bytes:
 
 def _first_load_ms(address: str, repeats: int) -> float | None:
     """Until everything of the first page is there, in a browser that is new to it; null without one."""
-    place = shutil.which("chromium") or CHROMIUM
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        return None
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
-        except Error:
+    with _browser() as browser:
+        if browser is None:
             return None
         durations = []
         for _ in range(repeats):
@@ -169,8 +206,26 @@ def _first_load_ms(address: str, repeats: int) -> float | None:
             page.goto(f"{address}/console/", wait_until="load")
             durations.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
             page.close()
-        browser.close()
     return round(median(durations), 1)
+
+
+@contextmanager
+def _browser() -> "Iterator[Browser | None]":
+    """Chromium; None where it or Playwright is missing."""
+    place = shutil.which("chromium") or CHROMIUM
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        yield None
+        return
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
+        except Error:
+            yield None
+            return
+        yield browser
+        browser.close()
 
 
 def _sse_cpu_percent(address: str, pid: int, listeners: int, seconds: float) -> float | None:
@@ -201,26 +256,59 @@ def _cpu_s(pid: int) -> float:
 
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[str, int]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.console", "--serve", str(folder), str(port)]
-    process = subprocess.Popen(command, env=child_environment(), cwd=Path(__file__).parents[1])
-    address = f"http://127.0.0.1:{port}"
+    port = _free_port()
+    with _process(["benchmarks.console", "--serve", str(folder), str(port)]) as pid:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(f"{address}/console/static/console.css")
+        yield address, pid
+
+
+@contextmanager
+def _dash(days: int) -> Iterator[str | None]:
+    """The address of the peer; None where Dash is not installed."""
+    if find_spec("dash") is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        series, port = Path(folder, "series.npz"), _free_port()
+        same = _big_plant(days, np.random.default_rng(SEED))
+        np.savez(series, time=same.time, values=same.values, signals=np.array(SIGNALS))
+        with _process(["benchmarks.console_peer", str(series), str(port)]):
+            address = f"http://127.0.0.1:{port}/"
+            _wait_for(address)
+            yield address
+
+
+@contextmanager
+def _process(module: Sequence[str]) -> Iterator[int]:
+    """A module in a process of its own, ended with the block; gives its pid."""
+    command = [sys.executable, "-m", *module]
+    process = subprocess.Popen(
+        command, env=child_environment(), cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL
+    )
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with suppress(httpx.HTTPError):
-                httpx.get(f"{address}/console/static/console.css")
-                break
-            time.sleep(0.1)
-        yield address, process.pid
+        yield process.pid
     finally:
         process.terminate()
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(httpx.HTTPError):
+            httpx.get(url)
+            return
+        time.sleep(0.1)
 
 
 def _serve(folder: Path, port: int) -> None:
@@ -244,14 +332,18 @@ def _build(folder: Path, n_sites: int, days: int) -> int:
         f"timezone: {ZONE}\nservice: {{auth: false}}\ntariff: {{currency: EUR, prices: {{kWh: 0.16}}}}\n",
         "utf-8",
     )
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(SEED)
     with Workspace.open(folder, clock=lambda: NOW, language="es") as workspace:
-        workspace.add(_plant((BIG,), timedelta(minutes=10), days, rng), zone=ZONE)
+        workspace.add(_big_plant(days, rng), zone=ZONE)
         for first in range(0, n_sites - 1, 100):
             names = [f"Planta {n:04d}" for n in range(first, min(first + 100, n_sites - 1))]
             batch = _plant([AssetKey(one, one) for one in names], timedelta(hours=1), 7, rng)
             workspace.add(batch, zone=ZONE, judge=True)
         return len(workspace.incidents())
+
+
+def _big_plant(days: int, rng: np.random.Generator) -> Readings:
+    return _plant((BIG,), timedelta(minutes=10), days, rng)
 
 
 def _plant(keys: Sequence[AssetKey], step: timedelta, days: int, rng: np.random.Generator) -> Readings:

@@ -26,8 +26,8 @@ ABOUT = "what kill -9 leaves: nothing lost, nothing doubled, everybody told"
 KILLS, QUICK_KILLS = 100, 10
 ROOFS, HISTORY_DAYS = 3, 60
 DAYS, QUICK_DAYS = 30, 8
-DRAIN_S, QUICK_DRAIN_S = 300.0, 60.0
-"""Time that the rest of the outbox gets at the end."""
+DRAIN_S, QUICK_DRAIN_S = 1800.0, 60.0
+"""Time that the rest of the outbox gets at the end: after five refusals a message waits for eight minutes."""
 
 WORK_S = 300.0
 AT_START = 0.1
@@ -199,6 +199,7 @@ def _figures(calm: Outcome, shaken: Outcome) -> dict[str, object]:
     if apart:
         tell(f"differs: {', '.join(sorted(apart))}")
     missing = (calm.told.incidents - shaken.told.incidents) | (calm.told.ended - shaken.told.ended)
+    tell(f"never told: {len(missing)}, still waiting: {shaken.unsent}, given up: {shaken.given_up}")
     return {
         "kills": shaken.kills,
         "acknowledged_lost": shaken.lost,

@@ -20,6 +20,7 @@ SCREENS = {
     "site-long": f"/console/sites/{quote(LONG.site)}",
     "patterns": f"/console/patterns?site={quote(LEAKING.site)}&range=30d",
     "models": "/console/models",
+    "model": "/console/models/version/{model}",
     "jobs": "/console/jobs",
     "timeline": "/console/timeline?range=30d",
     "quality": "/console/quality?range=30d",
@@ -45,4 +46,5 @@ QUICK_LOOKS = LOOKS[:2]
 def address_of(name: str, workspace: Workspace) -> str:
     """Where a screen is in a workspace."""
     ids = {view.incident.asset: view.incident.id for view in reversed(workspace.incidents())}
-    return SCREENS[name].format(failed=ids[FAILED], leaking=ids[LEAKING])
+    model = workspace.models()[0].id
+    return SCREENS[name].format(failed=ids[FAILED], leaking=ids[LEAKING], model=model)

@@ -8,11 +8,24 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from sereno.flows.workspace import Workspace
+from sereno.i18n.catalogue import has
 from tests.console.browsing import Look, looked_at
 from tests.console.screens import LOOKS, QUICK_LOOKS, SCREENS, address_of
 from tests.console.world import NOW
 
 STANDARD = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+WIDTHS = """() => {
+  const width = () => document.documentElement.scrollWidth, found = {page: width()};
+  for (const menu of document.querySelectorAll('details')) {
+    const was = menu.open;
+    menu.open = true;
+    found[menu.querySelector('summary').textContent.trim()] = width();
+    menu.open = was;
+  }
+  return found;
+}"""
+"""Width of the page as it opens and with each of its menus open [CSS px]."""
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +46,11 @@ def test_screen_is_accessible_and_quiet(
         watched.open(looking + address_of(screen, workspace))
         page = watched.page
         found = Axe().run(page, options=STANDARD)
-        width = page.evaluate("document.documentElement.scrollWidth")
+        widths = page.evaluate(WIDTHS)
         language = page.locator("html").get_attribute("lang")
 
     assert not found.response["violations"], found.generate_report()
-    assert width <= look.width
+    assert {what: width for what, width in widths.items() if width > look.width} == {}
     assert language == look.language
     assert watched.foreign == []
     assert [one for one in watched.complaints if not (screen == "error" and "404" in one)] == []
@@ -184,3 +197,11 @@ def test_bar_of_the_timeline_leads_to_its_incident_by_mouse_and_by_key(
     assert focused == wanted
     assert told.startswith(("crítica:", "alta:", "media:", "baja:"))
     assert "<a " not in downloaded
+
+
+def test_figures_of_a_model_have_their_words(workspace: Workspace) -> None:
+    sheets = [workspace.model_sheet(card.id) for card in workspace.models()]
+
+    names = {name for sheet in sheets for name in sheet["figures"]}
+    assert names
+    assert [name for name in sorted(names) if not has(f"console.metric.{name}")] == []

@@ -74,9 +74,12 @@ def test_a_forecaster_forecasts_in_mlflow_as_it_does_here(tmp_path: Path) -> Non
 
 
 @with_mlflow
-def test_trainings_are_told_where_settings_name_an_address(tmp_path: Path) -> None:
+def test_trainings_are_told_where_settings_name_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
 
+    monkeypatch.chdir(tmp_path)  # a server without a store of its own for artefacts keeps them in `mlruns`
     url = f"sqlite:///{tmp_path}/mlflow.db"
     settings = f"detector: {{kind: pca}}\nmlflow: {{url: '{url}', experiment: plant}}\n"
     with learnt(tmp_path / "w", lines(n_days=20, n_assets=1), days=18, settings=settings) as workspace:

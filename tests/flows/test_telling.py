@@ -10,7 +10,8 @@ import yaml
 from sereno.domain.incidents import EventKind, IncidentEvent
 from sereno.domain.judgement import IncidentKind, Severity
 from sereno.domain.signals import AssetKey
-from sereno.flows.telling import TellingRules, escalations, tell_late
+from sereno.flows.telling import CLOSING, ESCALATING, TellingRules, escalations, tell_late
+from sereno.i18n.catalogue import has
 from sereno.store import Store
 from tests.flows.outbox import (
     DAY,
@@ -111,6 +112,12 @@ def test_what_came_back_and_is_over_is_no_first_opening(store: Store) -> None:
     happen(store, EventKind.UPDATED, detection=worse, at=back)
 
     assert told(store) == ["opened", "resolved", "reopened_and_resolved"]
+
+
+@pytest.mark.parametrize("event", sorted({"opened", "reopened", "updated", "digest", *CLOSING, *ESCALATING}))
+def test_every_message_has_its_words_in_the_subject_and_in_the_proof(event: str) -> None:
+    assert has(f"notify.tag.{event}")
+    assert has(f"console.event.{event}")
 
 
 def test_withdrawn_is_told_to_who_heard_of_it(store: Store) -> None:

@@ -74,7 +74,8 @@ def _check_name(page: Page, check: str) -> str:
     kind, _, name = check.partition(".")
     words = page.words
     usual = words.word(f"kind.{_KINDS.get(kind, kind)}")
-    return words.known(f"console.check.{check}", words.known(f"console.flag.{name}", usual))
+    cause = words.known(f"notify.cause.{check}", words.known(f"console.flag.{name}", usual))
+    return words.known(f"console.check.{check}", cause[:1].upper() + cause[1:])
 
 
 def _actors(page: Page, health: Health) -> Table:
