@@ -142,6 +142,18 @@ def test_the_image_says_what_the_product_is() -> None:
     assert "constraints.txt" in IMAGE["ENV"][0]
 
 
+def test_images_that_are_made_of_it_keep_to_what_it_is() -> None:
+    trained, heroku = (dockerfile(DEPLOY / f"{name}.Dockerfile") for name in ("trained", "heroku"))
+    (shell,) = own_commands(json.loads(heroku["CMD"][0])[-1].replace('"$PORT"', PORT))
+    owner = re.findall(r"--chown=(\S+)", trained["COPY"][0])
+
+    assert owner == IMAGE["USER"]
+    assert trained["COPY"][0].split()[-2:] == [".", "/workspace/"]
+    assert trained["ENV"] == ["MODEL_VERSION=${MODEL_VERSION}"]
+    assert json.loads(heroku["ENTRYPOINT"][0]) == []
+    assert (misunderstood(shell), shell[-1]) == ("", PORT)
+
+
 def test_what_the_image_copies_is_there_and_not_ignored() -> None:
     copied = [line for line in IMAGE["COPY"] if not line.startswith("--from")]
     named = {word for line in copied for word in line.split()[:-1]}

@@ -67,7 +67,7 @@ def _root() -> Any:
 def _is_call(words: Sequence[str], at: int) -> bool:
     """Whether a word begins a command, or is followed by one of ours; elsewhere it names something."""
     begin = max((i + 1 for i in range(at) if words[i] in ENDS), default=0)
-    is_first = all(ASSIGNMENT.match(word) for word in words[begin:at])
+    is_first = all(word == "exec" or ASSIGNMENT.match(word) for word in words[begin:at])
     return is_first or words[at + 1 : at + 2] in [[name] for name, *_ in command_names()]
 
 
