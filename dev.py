@@ -1,4 +1,4 @@
-"""Set up a development environment and use it: `python dev.py demo|test|check [arguments]`.
+"""Set up a development environment and use it: `python dev.py COMMAND [arguments]`, see COMMANDS.
 
 Standard library only, on Linux, macOS and Windows. The first call makes `.venv` beside this file and installs
 the versions of constraints.txt; later calls find a stamp in it and start at once. SERENO_VENV names another
@@ -36,12 +36,12 @@ class SetupFailed(Exception):
 
 def main(arguments: list[str]) -> int:
     """Run one command; its exit code is the result."""
-    commands = {"demo": demo, "test": test, "check": check}
-    if not arguments or arguments[0] not in commands:
-        say("usage: python dev.py demo|test|check [arguments]")
+    if not arguments or arguments[0] not in COMMANDS:
+        say(f"usage: python dev.py {'|'.join(COMMANDS)} [arguments]")
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    command, extra = COMMANDS[arguments[0]], arguments[1:]
     try:
-        return commands[arguments[0]](environment(), arguments[1:])
+        return command(environment(is_newest=command is newest), extra)
     except SetupFailed as failure:
         say(str(failure))
         return failure.code
@@ -77,23 +77,55 @@ def check(venv: Path, extra: list[str]) -> int:
     return next((code for code in codes.values() if code), 0)
 
 
-def environment() -> Path:
-    """The folder of a virtual environment that holds sereno with the pinned versions."""
+def newest(venv: Path, extra: list[str]) -> int:
+    """The tests with the newest versions that pyproject.toml admits, in an environment of their own."""
+    return test(venv, extra)
+
+
+def sbom(venv: Path, extra: list[str]) -> int:
+    """The bill of materials (CycloneDX) of what is installed, to a file or to stdout."""
+    return call([str(program(venv, "python")), str(ROOT / "deploy" / "sbom.py"), *extra])
+
+
+def reference(venv: Path, extra: list[str]) -> int:
+    """Write the pages of docs/reference anew, of what the code says."""
+    return call([str(program(venv, "python")), "-m", "tests.manual.reference", *extra])
+
+
+COMMANDS = {
+    "demo": demo,
+    "test": test,
+    "check": check,
+    "newest": newest,
+    "sbom": sbom,
+    "reference": reference,
+}
+
+
+def environment(*, is_newest: bool = False) -> Path:
+    """The folder of a virtual environment that holds sereno with the pinned versions.
+
+    Args:
+        is_newest: With the newest ones instead, in a folder of its own, made anew each time.
+    """
     venv = Path(os.environ.get("SERENO_VENV") or ROOT / ".venv").resolve()
+    if is_newest:
+        venv = venv.with_name(f"{venv.name}-newest")
+        (venv / STAMP).unlink(missing_ok=True)
     if is_current(venv):
         return venv
     started = time.monotonic()
     say(f"setting up {venv} (once; later calls start at once)")
     (venv / STAMP).unlink(missing_ok=True)
     uv = shutil.which("uv")
-    if not (uv and set_up_with_uv(uv, venv)):
-        set_up_with_pip(venv)
+    if not (uv and set_up_with_uv(uv, venv, is_newest=is_newest)):
+        set_up_with_pip(venv, is_newest=is_newest)
     (venv / STAMP).write_text(fingerprint(venv), encoding="utf-8")
     say(f"ready in {time.monotonic() - started:.0f} s")
     return venv
 
 
-def set_up_with_uv(uv: str, venv: Path) -> bool:
+def set_up_with_uv(uv: str, venv: Path, *, is_newest: bool = False) -> bool:
     """Whether uv made the environment; when it cannot, pip tries."""
     python = interpreter()
     wanted = str(python) if python else f">={text(PYTHONS[0])},<={text(PYTHONS[-1])}"
@@ -102,13 +134,14 @@ def set_up_with_uv(uv: str, venv: Path) -> bool:
         return False
     target = ["--python", str(program(venv, "python"))]
     pins = ["--constraint", "constraints.txt", "--build-constraint", "constraints.txt"]
+    pins = ["--upgrade"] if is_newest else pins
     code = run_quietly([uv, "pip", "install", "--quiet", *target, *pins, "--editable", f".[{EXTRAS}]"])
     if code:
         say("uv could not install; trying pip")
     return code == 0
 
 
-def set_up_with_pip(venv: Path) -> None:
+def set_up_with_pip(venv: Path, *, is_newest: bool = False) -> None:
     """Make the environment with `venv` and fill it with pip, or say what is missing."""
     python = interpreter()
     if python is None:
@@ -120,8 +153,9 @@ def set_up_with_pip(venv: Path) -> None:
     if not has_pip(venv):
         make_venv(python, venv)
     pins = {"PIP_CONSTRAINT": "constraints.txt", "PIP_BUILD_CONSTRAINT": "constraints.txt"}
+    pins = {"PIP_UPGRADE": "1", "PIP_UPGRADE_STRATEGY": "eager"} if is_newest else pins
     install = [str(program(venv, "python")), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    code = call([*install, "-c", "constraints.txt", "--editable", f".[{EXTRAS}]"], extra_environment=pins)
+    code = call([*install, "--editable", f".[{EXTRAS}]"], extra_environment=pins)
     if code:
         raise SetupFailed("the packages could not be installed: see pip's message above", code)
 

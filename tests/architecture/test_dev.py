@@ -52,3 +52,17 @@ def test_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
 
     assert code == 2
     assert "demo|test|check" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for uv is a shell script")
+@pytest.mark.parametrize("is_newest", [False, True])
+def test_only_the_newest_versions_are_installed_without_pins(tmp_path: Path, *, is_newest: bool) -> None:
+    uv, told = tmp_path / "uv", tmp_path / "told"
+    uv.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    uv.chmod(0o755)
+
+    assert dev.set_up_with_uv(str(uv), tmp_path / "venv", is_newest=is_newest)
+
+    installing = told.read_text().splitlines()[-1]
+    assert installing.endswith(f".[{dev.EXTRAS}]")
+    assert ("constraints.txt" in installing, "--upgrade" in installing) == (not is_newest, is_newest)

@@ -134,6 +134,14 @@ def test_dry_run_says_what_is_due_and_changes_nothing(old: Path) -> None:
     assert not _backups(old)
 
 
+def test_upgrade_says_how_far_it_is(old: Path) -> None:
+    ran = sereno("upgrade", "--lang", "en", workspace=old)
+
+    told = [line for line in ran.err.splitlines() if line.startswith("Migration ")]
+    assert told == [f"Migration {revision} is done." for revision, _ in migrations_after(EARLIER[0])]
+    assert ran.out.startswith(f"The store went from schema {FIRST} to {NOW}.")
+
+
 def test_upgrade_of_what_is_up_to_date_does_nothing(current: Path) -> None:
     ran = sereno("upgrade", "--lang", "en", workspace=current)
 

@@ -31,7 +31,7 @@ from sereno.flows.service import Service
 from sereno.i18n.catalogue import error_sentence
 from sereno.settings.access import ServiceSettings
 
-__all__ = ["add_guards", "is_too_deep", "too_many"]
+__all__ = ["access_status", "add_guards", "is_too_deep", "too_many"]
 
 CONTENT_POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -72,13 +72,18 @@ def add_guards(app: FastAPI, service: Service) -> Gate:
     return gate
 
 
+def access_status(kind: type[AccessError]) -> int:
+    """What an error of access of that class is answered with."""
+    return next((code for known, code in _STATUS.items() if issubclass(kind, known)), 403)
+
+
 async def _on_access_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AccessError)
     return _answer(error, language_of(request))
 
 
 def _answer(error: AccessError, language: str) -> JSONResponse:
-    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 403)
+    status = access_status(type(error))
     headers = {}
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="sereno"'

@@ -12,7 +12,7 @@ from sereno.domain.version import VERSION
 from sereno.flows.condition import ServiceFigures, figures_of, resident_bytes
 from sereno.flows.service import Service
 
-__all__ = ["CountRequests", "RequestFigures", "registry_of"]
+__all__ = ["CountRequests", "RequestFigures", "figures_as_metrics", "registry_of"]
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _OTHER = "other"
@@ -99,8 +99,7 @@ class _Condition(Collector):
         figures = figures_of(self._service)
         info = {"version": VERSION, "role": self._service.role.value}
         yield InfoMetricFamily("sereno_build", "What runs.", value=info)
-        yield from _lane(figures)
-        yield from _stored(figures)
+        yield from figures_as_metrics(figures)
         up = GaugeMetricFamily("sereno_part_up", "Whether a part beside the requests works.", labels=["part"])
         failures = CounterMetricFamily("sereno_part_failures", "How often a part failed.", labels=["part"])
         for part in self._service.parts:
@@ -108,6 +107,12 @@ class _Condition(Collector):
             failures.add_metric([part.name], part.n_failures)
         yield up
         yield failures
+
+
+def figures_as_metrics(figures: ServiceFigures) -> Iterator[Metric]:
+    """What is counted, as metrics; what is not known at the moment is left out."""
+    yield from _lane(figures)
+    yield from _stored(figures)
 
 
 def _lane(figures: ServiceFigures) -> Iterator[Metric]:

@@ -45,7 +45,7 @@ from sereno.domain.errors import (
 )
 from sereno.i18n.catalogue import error_sentence
 
-__all__ = ["PROBLEM", "Fault", "Problem", "add_problem_handlers", "language_of", "problems"]
+__all__ = ["PROBLEM", "Fault", "Problem", "add_problem_handlers", "language_of", "problems", "status_of"]
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +140,11 @@ def _weight(text: str) -> float:
         return 0.0
 
 
+def status_of(kind: type[SerenoError]) -> HTTPStatus:
+    """What an error of that class is answered with; those of access have their own, in the guards."""
+    return next((s for known, s in _STATUS if issubclass(kind, known)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Let every error be answered as a problem document."""
     app.add_exception_handler(SerenoError, _on_sereno_error)
@@ -151,7 +156,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _on_sereno_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SerenoError)
-    status = next((s for kind, s in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = status_of(type(error))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return _on_fault(request, error)
     if type(error) is UsageError:  # whose sentence names a command

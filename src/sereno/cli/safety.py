@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from sereno.cli.output import Request, say, show_json
+from sereno.cli.output import Request, say, show_json, tell_progress
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import machine_language, sentence
 from sereno.i18n.numbers import number
@@ -45,12 +45,16 @@ def run_restore(request: Request, file: Path, *, replace: bool, hold_notificatio
 
 def run_upgrade(request: Request, *, is_dry: bool) -> None:
     """Upgrade, or say what is due."""
-    report = Workspace.upgrade(request.workspace, is_dry=is_dry)
+    language = request.language or machine_language()
+
+    def tell(revision: str) -> None:
+        tell_progress(request, sentence("cli.upgrading", language, revision=revision))
+
+    report = Workspace.upgrade(request.workspace, is_dry=is_dry, told=tell)
     document = report.to_json()
     if request.as_json:
         show_json(document)
         return
-    language = request.language or machine_language()
     if not report.due:
         say(sentence("cli.upgrade_none", language, known=document["known"]))
     for revision, about in report.due if is_dry else ():

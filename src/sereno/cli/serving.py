@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_service"]
 
+_EVERYWHERE = ("0.0.0.0", "::")
 _INTERRUPTED = 130
 _KILLED_BY = 128
 _BACKLOG = 2048
@@ -159,7 +160,8 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _url(host: str, port: int, *, is_secure: bool) -> str:
-    shown = f"[{host}]" if ":" in host else host
+    """Where a browser of this machine finds it; nobody can open the address that stands for all."""
+    shown = "localhost" if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
     return f"http{'s' if is_secure else ''}://{shown}:{port}"
 
 

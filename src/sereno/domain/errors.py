@@ -34,6 +34,7 @@
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
         ├── ModelMissing, ModelCorrupt, HistoryTooShort, ForecastMissing, PromotionRefused
+        ├── PinnedVersionMissing, VersionPinned
         └── ForecasterMissing, NothingToForecast, StepUnsupported
 
 Every class has a stable `code`, an English `template` with named placeholders, and keyword facts that
@@ -68,8 +69,8 @@ __all__ = [
     "FileUnreadable",
     "ForcingNeedsReason",
     "ForecastMissing",
-    "ForecasterMissing",
     "ForecasterMisconfigured",
+    "ForecasterMissing",
     "ForecasterUnknown",
     "HeadersTooLarge",
     "HistoryTooShort",
@@ -102,6 +103,7 @@ __all__ = [
     "PasswordRefused",
     "PathUnknown",
     "PdfUnavailable",
+    "PinnedVersionMissing",
     "PromotionRefused",
     "PromotionTooEarly",
     "ReasonMissing",
@@ -135,6 +137,7 @@ __all__ = [
     "UpgradeFailed",
     "UsageError",
     "UserExists",
+    "VersionPinned",
     "WorkspaceNotEmpty",
     "WriteNotConfirmed",
 ]
@@ -919,6 +922,26 @@ class PromotionTooEarly(PromotionRefused):
     template = (
         "{model} does not replace {champion}: there are {days} whole days that neither has seen, and a "
         "comparison needs {wanted}. Nothing was changed. Wait for them, or insist with --force --reason."
+    )
+
+
+class PinnedVersionMissing(ModelError):
+    """Settings name a version of a model that is not there."""
+
+    code = "model.pin_missing"
+    template = (
+        "model_version names '{version}', and there is no such version, or several begin so. "
+        "There are: {known}. Correct MODEL_VERSION or model_version in sereno.yaml, or empty it."
+    )
+
+
+class VersionPinned(ModelError):
+    """Another version cannot take over while settings name one."""
+
+    code = "model.pinned"
+    template = (
+        "{model} is pinned for {profile}: nothing else judges or forecasts there while MODEL_VERSION, or "
+        "model_version in sereno.yaml, names it. Change it there; nothing was changed."
     )
 
 

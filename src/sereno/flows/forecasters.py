@@ -20,6 +20,7 @@ from sereno.domain.version import VERSION
 from sereno.flows.build import MODELS_FOLDER, Setup
 from sereno.flows.mlflow_export import log_training
 from sereno.flows.models import write_whole
+from sereno.flows.pinning import is_pinned
 from sereno.flows.train import fingerprint_of
 from sereno.forecast.registry import build_forecaster
 from sereno.store import Store, StoredForecaster
@@ -109,6 +110,11 @@ class ForecasterShelf:
         with self._store.read() as tx:
             return next((one for one in tx.forecasters(group) if one.is_active), None)
 
+    def is_pinned(self, champion: StoredForecaster) -> bool:
+        """Whether settings say that this version forecasts its group."""
+        with self._store.read() as tx:
+            return is_pinned(self._setup, tx, champion.card.profile)
+
     def stands(self, champion: StoredForecaster, asked: ForecasterGroup) -> bool:
         """Whether a champion goes on: it is what is asked for, or somebody chose it from what was asked for.
 
@@ -117,6 +123,8 @@ class ForecasterShelf:
         if asked.is_of(champion.card):
             return True
         with self._store.read() as tx:
+            if is_pinned(self._setup, tx, asked.name):
+                return True
             is_tried = any(asked.is_of(one.card) for one in tx.forecasters(asked.name))
             return is_tried and bool(tx.successions(asked.name)[-1].reason)
 
@@ -131,7 +139,7 @@ class ForecasterShelf:
         """Learn a version, and let it forecast from now on.
 
         Args:
-            is_candidate: Another one forecasts on, if there is one.
+            is_candidate: Another one forecasts on, if there is one; so does one that settings name.
             reason: Why it forecasts from now on; kept in its history.
 
         Raises:
@@ -145,6 +153,7 @@ class ForecasterShelf:
         self._keep_current(card, data, history)
         with self._store.begin() as tx:
             champion = next((one for one in tx.forecasters(group.name) if one.is_active), None)
+            is_candidate = is_candidate or is_pinned(self._setup, tx, group.name)
             if is_candidate and champion is not None and champion.card.id == card.id:
                 return champion, trained
             tx.save_forecaster(card, path.as_posix())

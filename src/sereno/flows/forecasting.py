@@ -229,6 +229,9 @@ def _trained(
         once = asked.forecaster().fit(history)
         return once, digest_of(once.dump()), AS_OF
     before = shelf.current(champion)
+    if shelf.is_pinned(champion):
+        before = before or shelf.as_learnt(champion)
+        history = [one for one in history if before.knows(one.asset)]
     if before is None or not all(before.knows(one.asset) for one in history if len(one)):
         stored, trained = shelf.learn(asked, history)
         return trained, stored.card.id, LEARNT
@@ -247,7 +250,9 @@ def _until(window: Window, origin: datetime | None) -> Window:
 
 
 def _forecast(group: MeterGroup, trained: TrainedForecaster, wanted: ForecastRequest) -> list[Forecast]:
-    windows = [one for one in group.windows if one.asset in group.asked and len(one)]
+    windows = [
+        one for one in group.windows if one.asset in group.asked and len(one) and trained.knows(one.asset)
+    ]
     ends = [from_numpy(step_end(one.time[-1], one.step, one.zone)) for one in windows]
     if not ends:
         return []

@@ -19,6 +19,7 @@ from sereno.flows.build import MODELS_FOLDER, Setup, calibration_rule, chosen_de
 from sereno.flows.losses import write_losses
 from sereno.flows.mlflow_export import log_training
 from sereno.flows.models import TrainedModel, artefact_of, load_model, write_whole
+from sereno.flows.pinning import is_pinned
 from sereno.flows.segments import load_segmentation
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
@@ -189,7 +190,7 @@ def shelve(setup: Setup, store: Store, model: TrainedModel, *, is_candidate: boo
     """Keep a model under the digest of its artefact, and let it judge from now on; gives its card.
 
     Args:
-        is_candidate: Another one judges on, if there is one.
+        is_candidate: Another one judges on, if there is one; so does one that settings name.
     """
     data = artefact_of(model)
     card = replace(model.card, digest=digest_of(data))
@@ -198,6 +199,7 @@ def shelve(setup: Setup, store: Store, model: TrainedModel, *, is_candidate: boo
     write_losses(model, setup.folder / MODELS_FOLDER, setup.language)
     with store.begin() as tx:
         judges = tx.active_model(card.profile)
+        is_candidate = is_candidate or is_pinned(setup, tx, card.profile)
         if is_candidate and judges is not None and judges.card.id == card.id:
             return judges.card
         tx.save_model(card, path.as_posix())

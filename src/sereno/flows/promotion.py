@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sereno.domain.errors import ForcingNeedsReason, PromotionRefused, PromotionTooEarly, UsageError
+from sereno.domain.errors import ForcingNeedsReason, NotFound, PromotionRefused, PromotionTooEarly, UsageError
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
 from sereno.domain.registry import (
@@ -19,8 +19,9 @@ from sereno.flows.build import Setup
 from sereno.flows.forecast_trials import compare_forecasters
 from sereno.flows.forecasters import ForecasterGroup, ForecasterShelf
 from sereno.flows.learning import ModelShelf
+from sereno.flows.pinning import refuse_if_pinned
 from sereno.flows.standings import states_of
-from sereno.flows.succession import find_version
+from sereno.flows.succession import RECALIBRATED_FROM, find_version, judged_before
 from sereno.flows.train import sound_window
 from sereno.flows.trials import compare_detectors
 from sereno.store import Store, StoredForecaster, StoredModel
@@ -61,11 +62,13 @@ class Registrar:
             PromotionRefused: It is not better; nothing was changed.
             PromotionTooEarly: That cannot be told yet; nothing was changed.
             ForcingNeedsReason: It is forced without a reason.
+            VersionPinned: Settings name the version.
         """
         if is_forced and not reason.strip():
             raise ForcingNeedsReason(model=version)
         with self.store.read() as tx:
             found = find_version(tx, version)
+            refuse_if_pinned(self.setup, tx, found.card.profile)
             states = states_of(tx, found.card.profile)
         known = states[found.card.id] in (ModelState.CHAMPION, ModelState.RETIRED)
         has_champion = ModelState.CHAMPION in states.values()
@@ -113,10 +116,12 @@ class Registrar:
         Raises:
             NotFound: There is no such version.
             ModelCorrupt: An artefact is not what the store says it is.
+            VersionPinned: It is better, and settings name another.
         """
         comparison = self.compare(version)
         if comparison.opinion is Opinion.BETTER:
             with self.store.begin() as tx:
+                refuse_if_pinned(self.setup, tx, find_version(tx, version).card.profile)
                 told = f"better on {comparison.n_days} days that neither had seen"
                 tx.activate_model(comparison.challenger, reason=told)
         return comparison
@@ -140,6 +145,31 @@ class Registrar:
             )
             tx.add_registry_entry(entry)
         return card
+
+    def roll_back(self, profile: str | None, *, actor: str = "", reason: str = "") -> str:
+        """Let the version judge, or forecast, again that did before the one of now; gives its id.
+
+        Args:
+            profile: A profile, or a group that is forecast together; only one profile has models when None.
+            actor, reason: Who decided it and why; kept in its history.
+
+        Raises:
+            NotFound: There is no model before, or several profiles have models and none was named.
+            VersionPinned: Settings name the version of now.
+        """
+        with self.store.begin() as tx:
+            versions = tx.models() if profile is None else tx.versions(profile)
+            active = [one.card for one in versions if one.is_active]
+            if len(active) != 1:
+                hint = ", ".join(card.profile for card in active)
+                raise NotFound(what="model", id=profile or "", hint=hint)
+            refuse_if_pinned(self.setup, tx, active[0].profile)
+            chain = judged_before(tx, active[0].profile)
+            before = chain[-2] if len(chain) > 1 else _recalibrated_from(active[0])
+            if before is None:
+                raise NotFound(what="model", id=active[0].profile, hint="")
+            tx.activate_model(before, actor=actor, reason=reason)
+        return before
 
     def _compared(
         self, champion: StoredModel | StoredForecaster, found: StoredModel | StoredForecaster
@@ -165,6 +195,12 @@ class Registrar:
                 if window.step == group.step and group.signal in window.signals and len(window):
                     windows.append(sound_window(window, profile))
         return windows
+
+
+def _recalibrated_from(card: ModelCard | ForecasterCard) -> str | None:
+    """In stores that did not yet say who judged before."""
+    named = card.settings.get(RECALIBRATED_FROM)
+    return None if named is None else str(named)
 
 
 def _refusal(found: Comparison) -> PromotionRefused:

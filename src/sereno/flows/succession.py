@@ -7,7 +7,7 @@ from sereno.domain.errors import NotFound
 from sereno.domain.judgement import ModelCard
 from sereno.domain.registry import ForecasterCard, RegistryEvent
 from sereno.domain.time import isoformat
-from sereno.store import Store, StoredForecaster, StoredModel, Transaction
+from sereno.store import StoredForecaster, StoredModel, Transaction
 
 __all__ = [
     "RECALIBRATED_FROM",
@@ -15,7 +15,6 @@ __all__ = [
     "judged_before",
     "model_history",
     "model_line",
-    "roll_back_model",
 ]
 
 RECALIBRATED_FROM = "recalibrated_from"
@@ -105,33 +104,3 @@ def judged_before(tx: Transaction, profile: str) -> list[str]:
             del chain[chain.index(one.model_id) :]
         chain.append(one.model_id)
     return chain
-
-
-def roll_back_model(store: Store, profile: str | None, *, actor: str = "", reason: str = "") -> str:
-    """Let the version judge, or forecast, again that did before the one of now; gives its id.
-
-    Args:
-        profile: A profile, or a group that is forecast together; only one profile has models when None.
-        actor, reason: Who decided it and why; kept in its history.
-
-    Raises:
-        NotFound: There is no model before, or several profiles have models and none was named.
-    """
-    with store.begin() as tx:
-        versions = tx.models() if profile is None else tx.versions(profile)
-        active = [one.card for one in versions if one.is_active]
-        if len(active) != 1:
-            hint = ", ".join(card.profile for card in active)
-            raise NotFound(what="model", id=profile or "", hint=hint)
-        chain = judged_before(tx, active[0].profile)
-        before = chain[-2] if len(chain) > 1 else _recalibrated_from(active[0])
-        if before is None:
-            raise NotFound(what="model", id=active[0].profile, hint="")
-        tx.activate_model(before, actor=actor, reason=reason)
-    return before
-
-
-def _recalibrated_from(card: ModelCard | ForecasterCard) -> str | None:
-    """In stores that did not yet say who judged before."""
-    named = card.settings.get(RECALIBRATED_FROM)
-    return None if named is None else str(named)

@@ -9,7 +9,7 @@ from sereno.flows.backup import keep_last, write_backup
 from sereno.flows.engine_lock import engine_lock
 from sereno.flows.places import BACKUPS_FOLDER
 from sereno.store.engine import parse_url
-from sereno.store.migrate import SCHEMA, migrations_after
+from sereno.store.migrate import SCHEMA, Told, migrations_after, unheard
 from sereno.store.opening import migrate_store, stored_schema
 
 __all__ = ["UpgradeReport", "upgrade_folder"]
@@ -41,11 +41,14 @@ class UpgradeReport:
         }
 
 
-def upgrade_folder(folder: Path, url: str, *, at: datetime, is_dry: bool = False) -> UpgradeReport:
+def upgrade_folder(
+    folder: Path, url: str, *, at: datetime, is_dry: bool = False, told: Told = unheard
+) -> UpgradeReport:
     """Back up and migrate the store of a workspace; an interrupted upgrade has changed nothing.
 
     Args:
         is_dry: Only say what is due.
+        told: Hears the revision of each migration that is done, in their order.
 
     Raises:
         StoreNewer: A newer version wrote it.
@@ -62,7 +65,7 @@ def upgrade_folder(folder: Path, url: str, *, at: datetime, is_dry: bool = False
         backup = folder / BACKUPS_FOLDER / f"{PREFIX}-{report.found:04d}-{at:%Y%m%dT%H%M%S%fZ}.tar.gz"
         write_backup(folder, url, backup, at=at)
         try:
-            migrate_store(url)
+            migrate_store(url, told)
         except Exception as error:  # whatever a migration does wrong: the transaction is undone
             store = parse_url(url).render_as_string(hide_password=True)
             detail = str(error.facts.get("detail", error)) if isinstance(error, StoreError) else repr(error)

@@ -89,6 +89,7 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.naming import NameBook, known_names, pseudonyms_of, secrets_of
 from sereno.flows.people import act, shelve
 from sereno.flows.physics import AssetPhysics, gas_rows, physics_of
+from sereno.flows.pinning import pin_versions
 from sereno.flows.predicting import Prediction, Predictor
 from sereno.flows.privacy import Erasure, SiteExport, erase_site, export_site, retain, retain_in_batches
 from sereno.flows.promotion import Registrar
@@ -130,7 +131,7 @@ from sereno.flows.series import SeriesQuery, SeriesView, find_series
 from sereno.flows.sheets import sheet_of, version_lines
 from sereno.flows.silencing import SilenceRequest, add_silence
 from sereno.flows.status import note_status
-from sereno.flows.succession import find_version, model_history, roll_back_model
+from sereno.flows.succession import find_version, model_history
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.flows.timers import fire_due, review_visibility, tending
 from sereno.flows.upgrading import UpgradeReport, upgrade_folder
@@ -200,9 +201,16 @@ class Workspace:
         Raises:
             SettingsError: `sereno.yaml` is wrong.
             StoreError: The store cannot be opened.
+            PinnedVersionMissing: Settings name a version of a model that is not there.
         """
         setup = open_setup(Path(folder), clock=clock, language=language)
-        return cls(setup, open_workspace_store(setup))
+        store = open_workspace_store(setup)
+        try:
+            pin_versions(setup, store)
+        except SerenoError:
+            store.close()
+            raise
+        return cls(setup, store)
 
     def close(self) -> None:
         """End what it has begun, and give back the store."""
@@ -1135,6 +1143,7 @@ class Workspace:
             NotFound: There is no such version, or several begin so.
             PromotionRefused: It is not better, or that cannot be told yet.
             ForcingNeedsReason: See `is_forced`.
+            VersionPinned: Settings name the version.
         """
         promotion = self.registrar.promote(model_id, actor=actor, reason=reason, is_forced=is_forced)
         self._look_again()
@@ -1152,8 +1161,9 @@ class Workspace:
 
         Raises:
             NotFound: There is no model before.
+            VersionPinned: Settings name the version.
         """
-        version = roll_back_model(self._store, profile, actor=actor, reason=reason)
+        version = self.registrar.roll_back(profile, actor=actor, reason=reason)
         self._look_again()
         with self._store.read() as tx:
             return find_version(tx, version).card
@@ -1336,12 +1346,18 @@ class Workspace:
 
     @classmethod
     def upgrade(
-        cls, folder: str | Path, *, is_dry: bool = False, clock: Clock = system_clock
+        cls,
+        folder: str | Path,
+        *,
+        is_dry: bool = False,
+        clock: Clock = system_clock,
+        told: Callable[[str], object] = lambda _: None,
     ) -> UpgradeReport:
         """Back up and migrate the store of a folder that an older version wrote.
 
         Args:
             is_dry: Only say what is due.
+            told: Hears the revision of each migration that is done.
 
         Raises:
             StoreNewer: A newer version wrote it.
@@ -1352,7 +1368,7 @@ class Workspace:
         url = store_url(setup)
         if not is_dry:
             refuse_engines(url, setup.root)
-        return upgrade_folder(setup.root, url, at=clock(), is_dry=is_dry)
+        return upgrade_folder(setup.root, url, at=clock(), is_dry=is_dry, told=told)
 
     def intake(self) -> Intake:
         """Where records of sources go."""

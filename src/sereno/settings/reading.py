@@ -30,6 +30,7 @@ __all__ = [
 SETTINGS_FILE = "sereno.yaml"
 _PREFIX = "SERENO__"
 _RESERVED = ("SERENO__DATA",)
+_MODEL_VERSION = "MODEL_VERSION"
 _WITH_FILES = frozenset({"smtp"})
 """Kinds of receivers that take files."""
 _WITH_SECRETS = ("store", "receivers", "sources")
@@ -73,6 +74,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     else:
         _add_environment(data, origins, environment)
         _add_database_url(data, origins, folder, environment)
+        _add_model_version(data, origins, environment)
     try:
         tree = Settings.model_validate(data)
     except ValidationError as error:
@@ -239,6 +241,13 @@ def _add_database_url(
             data["store"] = {**store, "url": url}
             origins["store.url"] = origin
             return
+
+
+def _add_model_version(data: dict[str, Any], origins: dict[str, str], environment: Mapping[str, str]) -> None:
+    said = [one.strip() for one in environment.get(_MODEL_VERSION, "").split(",")]
+    if any(said):
+        data["model_version"] = [one for one in said if one]
+        origins["model_version"] = _MODEL_VERSION
 
 
 def _dotenv_files(folder: Path) -> Iterator[tuple[str, Mapping[str, str | None]]]:

@@ -299,6 +299,11 @@ class Settings(Branch):
     recalibration: RecalibrationSettings = Field(
         default_factory=RecalibrationSettings, description="When thresholds are found anew."
     )
+    model_version: list[str] = Field(
+        default_factory=list,
+        description="Versions that judge and forecast, whatever is learnt later: ids, or how they begin. "
+        "MODEL_VERSION of the environment comes first, with commas between.",
+    )
     retrain: RetrainSettings = Field(
         default_factory=RetrainSettings, description="When models are learnt anew."
     )

@@ -1,6 +1,7 @@
 """Schema versions: look first, touch only what is ours."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -15,6 +16,7 @@ from sereno.store.views import drop_views, make_views
 __all__ = [
     "SCHEMA",
     "VERSION_TABLE",
+    "Told",
     "check_before_opening",
     "create_or_check",
     "lock_schema",
@@ -22,6 +24,7 @@ __all__ = [
     "migrations_after",
     "run_migrations",
     "schema_of",
+    "unheard",
 ]
 
 SCHEMA = 18
@@ -32,6 +35,13 @@ VERSION_TABLE = "alembic_version"
 VERSION_QUERY = f"SELECT version_num FROM {VERSION_TABLE}"
 MIGRATION_LOCK = 0x5E7E_10
 """Key of the PostgreSQL advisory lock under which schemas change."""
+
+
+Told = Callable[[str], object]
+
+
+def unheard(revision: str) -> None:
+    """Nobody wants to know how far a migration is."""
 
 
 def check_before_opening(url: URL) -> None:
@@ -78,12 +88,16 @@ def create_or_check(engine: Engine) -> None:
             isolate_tables(connection)
 
 
-def migrate(engine: Engine) -> None:
-    """Bring an older schema to `SCHEMA` in one transaction: all of it, or nothing when anything fails."""
+def migrate(engine: Engine, told: Told = unheard) -> None:
+    """Bring an older schema to `SCHEMA` in one transaction: all of it, or nothing when anything fails.
+
+    Args:
+        told: Hears the revision of each migration that is done.
+    """
     with engine.begin() as connection:
         lock_schema(connection)
         if 0 < _known_version(connection, engine.url) < SCHEMA:
-            run_migrations(connection)
+            run_migrations(connection, told=told)
             isolate_tables(connection)
             reach("migrate.before_commit")
     reach("migrate.after_commit")
@@ -114,15 +128,19 @@ def lock_schema(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
 
 
-def run_migrations(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations up to a revision in the transaction of a connection; the last one has its views."""
+def run_migrations(connection: Connection, revision: str = "head", *, told: Told = unheard) -> None:
+    """Run the migrations up to a revision in the transaction of a connection; the last one has its views.
+
+    Args:
+        told: Hears the revision of each migration that is done.
+    """
     # Costs 0.2 s to import, and most stores are up to date.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "told": told}
     if connection.dialect.name == "sqlite":
         # SQLite checks views while it changes the tables below them.
         drop_views(connection)

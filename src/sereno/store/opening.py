@@ -24,7 +24,14 @@ from sereno.store.engine import (
     sqlite_path,
 )
 from sereno.store.failures import FailureTranslator
-from sereno.store.migrate import check_before_opening, create_or_check, migrate, schema_of
+from sereno.store.migrate import (
+    Told,
+    check_before_opening,
+    create_or_check,
+    migrate,
+    schema_of,
+    unheard,
+)
 from sereno.store.schema import api_key as api_key_table
 from sereno.store.schema import lease as lease_table
 from sereno.store.schema import organization as organization_table
@@ -180,14 +187,17 @@ def lease_holders(url: str, prefix: str) -> list[str]:
         return list(connection.execute(query.where(table.name.startswith(prefix))).scalars())
 
 
-def migrate_store(url: str) -> None:
+def migrate_store(url: str, told: Told = unheard) -> None:
     """Bring a store that an older version wrote up to date: in one transaction, all of it or nothing.
+
+    Args:
+        told: Hears the revision of each migration that is done; what follows may still undo them all.
 
     Raises:
         StoreError: A migration failed; the store is as it was.
     """
     with opened_engine(url) as (engine, _):
-        migrate(engine)
+        migrate(engine, told)
 
 
 @contextmanager
