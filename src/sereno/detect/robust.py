@@ -355,7 +355,7 @@ def _standing_rows(residuals: Residuals, memory: Memory | None) -> FloatArray:
     """Rows for which a vital signal has stood still, (rows,); those in which it would anyway do not count."""
     still: BoolArray = np.asarray(residuals.is_still.any(axis=1))
     before = float(_before(memory)[0])
-    if not before and not still.any():
+    if not before and not some(still):
         return np.zeros(len(still))
     rows = []
     for stands, runs in zip(still.tolist(), residuals.is_running.tolist(), strict=True):
