@@ -203,8 +203,7 @@ class Baseline:
     @cached_property
     def _is_never_active(self) -> BoolArray:
         """Signals that carry next to nothing in any slot, shape (signals,)."""
-        never: BoolArray = (self.weight <= ACTIVE_WEIGHT).all(axis=0)
-        return never
+        return np.asarray((self.weight <= ACTIVE_WEIGHT).all(axis=0))
 
     @cached_property
     def _ratio(self) -> tuple[BoolArray, FloatArray] | None:

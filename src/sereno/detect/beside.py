@@ -10,6 +10,7 @@ import numpy as np
 
 from sereno.contracts import TrainedDetector
 from sereno.detect.peering import Reference
+from sereno.detect.together import score_together
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 
@@ -23,13 +24,13 @@ def weigh_beside(
     detector: TrainedDetector, window: Window, reference: Reference, memory: Memory
 ) -> tuple[Scores, Memory]:
     """The smaller score of each row, with what belongs to it; by itself alone where no peers are known."""
-    scores, learnt = detector.score(window, memory)
     if not reference.fast:
-        return scores, learnt
+        return detector.score(window, memory)
     own = {
         name.removeprefix(_BESIDE): part for name, part in memory.arrays.items() if name.startswith(_BESIDE)
     }
-    beside, after = detector.score(reference.without_common(window), Memory(own) if own else memory)
+    without = reference.without_common(window), Memory(own) if own else memory
+    (scores, learnt), (beside, after) = score_together(detector, [(window, memory), without])
     kept = {_BESIDE + name: part for name, part in after.arrays.items()}
     beside = reference.with_common(window, beside)
     is_milder = beside.values < scores.values
