@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sereno.contracts import TrainedDetector
+from sereno.contracts.detection import Asked, score_together
 from sereno.detect.robust import RobustDetector
 from sereno.detect.segmented import with_segments
-from sereno.detect.together import Asked, score_together
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 from tests.support.builders import SOLAR, a_fleet, a_roof, with_cells

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from sereno.contracts import TrainedDetector
+from sereno.contracts.detection import Asked, score_together
 from sereno.detect.peering import Reference
-from sereno.detect.together import Asked, score_together
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 

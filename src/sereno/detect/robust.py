@@ -14,12 +14,12 @@ from datetime import timedelta
 import numpy as np
 
 from sereno.contracts import MIN_ROWS
+from sereno.contracts.detection import Asked
 from sereno.detect.baseline import Baseline, Residuals, fit_baseline, starting_level
 from sereno.detect.columns import columns_of
 from sereno.detect.forest import Forest, fit_forest
 from sereno.detect.pca import Components, fit_components
 from sereno.detect.precedent import are_habitual, beyond_precedent
-from sereno.detect.together import Asked
 from sereno.detect.weighing import CLIP, Draft, scores_of
 from sereno.domain.archive import pack, unpack
 from sereno.domain.arrays import some

@@ -12,7 +12,7 @@ from datetime import timedelta
 import numpy as np
 
 from sereno.contracts import Detector, TrainedDetector
-from sereno.detect.together import Asked, score_together
+from sereno.contracts.detection import Asked, score_together
 from sereno.domain.archive import pack, unpack
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
