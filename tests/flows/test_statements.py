@@ -11,9 +11,9 @@ from sqlalchemy import Connection, create_engine, text
 from sereno.detect.peering import Peering
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey
-from sereno.flows.judge import judge_window
 from sereno.flows.taking import Submission
 from sereno.flows.workspace import Workspace
+from sereno.prepare.checks import check_window
 from tests.flows.hooks import Site, a_hook, hook_settings, workspace_with
 from tests.flows.test_fleet import a_fleet
 from tests.flows.test_taking import FIRST, HEADERS, LAST, a_record, judged_by
@@ -79,7 +79,7 @@ def test_record_that_comes_alone_to_a_fleet_is_asked_and_judged_for_itself(tmp_p
         with database_work() as work:
             for window in fleet:
                 one = [Submission([a_record(window, LAST - 1)])]
-                n_judged.append(calls_of(judge_window, lambda one=one: workspace.take(one)))
+                n_judged.append(calls_of(check_window, lambda one=one: workspace.take(one)))
 
     assert len(work.statements) <= 35 * len(fleet)
     assert n_judged == [1] * len(fleet)
@@ -89,7 +89,7 @@ def test_rows_of_a_group_are_judged_in_one_window_and_peers_are_looked_at_once(t
     fleet = a_fleet()
     records = [Submission([a_record(window, row)]) for row in range(FIRST, FIRST + 5) for window in fleet]
     with judged_by(tmp_path / "judged", fleet) as workspace:
-        n_judged = calls_of(judge_window, lambda: workspace.take(records))
+        n_judged = calls_of(check_window, lambda: workspace.take(records))
     with judged_by(tmp_path / "moved", fleet) as workspace:
         n_moved = calls_of(Peering.movement, lambda: workspace.take(records))
 

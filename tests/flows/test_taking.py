@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sereno.domain.readings import Window
 from sereno.domain.time import from_numpy, isoformat
 from sereno.flows import score
+from sereno.flows.judge import Case, Judgement
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 from tests.flows.test_fleet import DARK, a_fleet, taught
@@ -96,8 +98,13 @@ def test_peers_told_late_are_judged_again_from_the_last_rows_only(
 ) -> None:
     fleet = a_fleet()
     n_rows: list[int] = []
-    judge = score.judge_window
-    monkeypatch.setattr(score, "judge_window", lambda w, *a, **k: n_rows.append(len(w)) or judge(w, *a, **k))
+    judge = score.judge_windows
+
+    def counting(cases: Sequence[Case], *others: Any) -> list[Judgement]:
+        n_rows.extend(len(case.window) for case in cases)
+        return judge(cases, *others)
+
+    monkeypatch.setattr(score, "judge_windows", counting)
     with judged_by(tmp_path, fleet) as workspace:
         n_rows.clear()
         records = [record for day in days_of(fleet) for record in day]

@@ -4,11 +4,11 @@ import math
 import re
 import socket
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,16 +36,24 @@ __all__ = ["access_status", "add_guards", "is_too_deep", "too_many"]
 CONTENT_POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
-_ALWAYS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-}
-"""`no-referrer` would also take the origin from a form's request, by which we know that it is ours."""
-_STRICT_TRANSPORT = "max-age=31536000"
+_ALWAYS = tuple(
+    (name.encode(), value.encode())
+    for name, value in {
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+        "content-security-policy": CONTENT_POLICY,
+        "cache-control": "private, no-cache",
+    }.items()
+)
+"""What answers carry unless they say otherwise.
+
+`no-referrer` would also take the origin from a form's request, by which we know that it is ours.
+"""
+_STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 _STATUS: dict[type[SerenoError], int] = {
     NotAuthenticated: 401,
     LoginFailed: 401,
@@ -206,13 +214,12 @@ def _with_headers(scope: Scope, send: Send, settings: ServiceSettings) -> Send:
 
     async def answered(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _ALWAYS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("content-security-policy", CONTENT_POLICY)
-            headers.setdefault("cache-control", "private, no-cache")
-            if secure:
-                headers.setdefault("strict-transport-security", _STRICT_TRANSPORT)
+            said = [*message.get("headers", ())]
+            names = {name.lower() for name, _ in said}
+            said += [one for one in _ALWAYS if one[0] not in names]
+            if secure and _STRICT_TRANSPORT[0] not in names:
+                said.append(_STRICT_TRANSPORT)
+            message = {**message, "headers": said}
         await send(message)
 
     return answered
@@ -229,6 +236,7 @@ def _own_names() -> frozenset[str]:
     return frozenset({"localhost", socket.gethostname().lower()})
 
 
+@lru_cache(maxsize=1_024)
 def _is_known_name(host: str, allowed: tuple[str, ...]) -> bool:
     from ipaddress import ip_address
 

@@ -82,8 +82,8 @@ IfMatch = Annotated[
 ]
 
 
-def _refuse_unknown(request: Request) -> None:
-    """A parameter that is misspelt must not be taken for none."""
+async def _refuse_unknown(request: Request) -> None:
+    """A parameter that is misspelt must not be taken for none; on the loop, for a thread would cost more."""
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return

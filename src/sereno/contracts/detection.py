@@ -8,7 +8,7 @@ from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import BoolArray, Window
 from sereno.domain.signals import AssetKey, Profile
 
-__all__ = ["MIN_ROWS", "Detector", "TrainedDetector"]
+__all__ = ["MIN_ROWS", "Asked", "Detector", "TrainedDetector", "score_together"]
 
 MIN_ROWS = 21
 """Rows of one asset below which a detector need not try to learn it."""
@@ -40,6 +40,23 @@ class TrainedDetector(Protocol):
     def dump(self) -> bytes:
         """All that `Detector.load` needs, hyper-parameters included; never a pickle."""
         ...
+
+
+Asked = tuple[Window, Memory | None]
+"""A window to be scored, and what the rows before it left."""
+
+
+def score_together(detector: TrainedDetector, asked: Sequence[Asked]) -> list[tuple[Scores, Memory]]:
+    """What a detector says of windows of many assets: what `score` says of each, to the last bit, in order.
+
+    One that has a `score_together` of its own, which takes and gives the same, is asked once: on a few rows
+    the number of calls counts and not their size. Any other one is asked window by window.
+    """
+    together = getattr(detector, "score_together", None)
+    if together is None:
+        return [detector.score(window, memory) for window, memory in asked]
+    scored: list[tuple[Scores, Memory]] = together(asked)
+    return scored
 
 
 class Detector(Protocol):

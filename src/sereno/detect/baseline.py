@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from math import isnan, sinh
 
 import numpy as np
@@ -86,7 +87,7 @@ class Residuals:
     is_running: BoolArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Baseline:
     """The learnt normal behaviour of one asset.
 
@@ -131,7 +132,7 @@ class Baseline:
         still = np.zeros(values.shape, dtype=bool)
         held = [False] * len(values)
         columns = [part.T.tolist() for part in (transformed, centre, weight, low, high)]
-        for s in sorted(range(len(self.is_vital)), key=self.is_vital.tolist().__getitem__, reverse=True):
+        for s in self._order:
             column = [part[s] for part in columns]
             deviations[:, s], expected[:, s], stands, level[s], lean[s] = self._follow(
                 s, [*column, held], float(level[s]), float(lean[s])
@@ -140,7 +141,7 @@ class Baseline:
                 still[:, s] = stands
                 held = [one or other for one, other in zip(held, stands, strict=True)]
         active = weight > ACTIVE_WEIGHT
-        telling = active | (self.weight <= ACTIVE_WEIGHT).all(axis=0)
+        telling = active | self._is_never_active
         running = (active & ~still & ~np.isnan(values) & self.is_vital).any(axis=1)
         residuals = Residuals(deviations, self._restore(expected), still, telling, running)
         return residuals, Memory({"level": level, "lean": lean})
@@ -152,7 +153,7 @@ class Baseline:
         """
         slot = _slots(local, self.slots_a_day, has_weekend=self.has_weekend)
         weight = self.weight[slot]
-        says = (weight > ACTIVE_WEIGHT) | (self.weight <= ACTIVE_WEIGHT).all(axis=0)
+        says = (weight > ACTIVE_WEIGHT) | self._is_never_active
         return np.where(says, self._transform(values) - self.centre[slot], np.nan)
 
     def from_gaps(self, gaps: FloatArray, local: TimeArray) -> FloatArray:
@@ -194,16 +195,32 @@ class Baseline:
             level += min(0.5, pace * haste) * max(-_CLIP * low, min(_CLIP * high, gap))
         return deviations, expected, still, level, lean
 
-    def _transform(self, values: FloatArray) -> FloatArray:
+    @cached_property
+    def _order(self) -> Sequence[int]:
+        """The signals, vital ones first: whether they stand still says what the others may teach."""
+        return sorted(range(len(self.is_vital)), key=self.is_vital.tolist().__getitem__, reverse=True)
+
+    @cached_property
+    def _is_never_active(self) -> BoolArray:
+        """Signals that carry next to nothing in any slot, shape (signals,)."""
+        return np.asarray((self.weight <= ACTIVE_WEIGHT).all(axis=0))
+
+    @cached_property
+    def _ratio(self) -> tuple[BoolArray, FloatArray] | None:
+        """Which signals are judged as ratios, and their knees, 1 for others; None where none is."""
         ratio = self.knee > 0
-        if not ratio.any():
+        return (ratio, np.where(ratio, self.knee, 1.0)) if ratio.any() else None
+
+    def _transform(self, values: FloatArray) -> FloatArray:
+        if self._ratio is None:
             return values
-        return np.where(ratio, np.arcsinh(values / np.where(ratio, self.knee, 1.0)), values)
+        ratio, knee = self._ratio
+        return np.where(ratio, np.arcsinh(values / knee), values)
 
     def _restore(self, transformed: FloatArray) -> FloatArray:
-        ratio = self.knee > 0
-        if not ratio.any():
+        if self._ratio is None:
             return transformed
+        ratio, _ = self._ratio
         back = np.sinh(np.where(ratio, np.minimum(np.maximum(transformed, -50.0), 50.0), 0.0)) * self.knee
         return np.where(ratio, back, transformed)
 

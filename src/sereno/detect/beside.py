@@ -4,16 +4,18 @@ A cloudy day is strange by itself and ordinary beside the roofs around; a roof w
 ordinary by itself and strange beside it.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from sereno.contracts import TrainedDetector
+from sereno.contracts.detection import Asked, score_together
 from sereno.detect.peering import Reference
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 
-__all__ = ["weigh_beside"]
+__all__ = ["weigh_all_beside", "weigh_beside"]
 
 _BESIDE = "beside/"
 """Begins the names of what the detector remembers of the rows without what peers show too."""
@@ -23,22 +25,47 @@ def weigh_beside(
     detector: TrainedDetector, window: Window, reference: Reference, memory: Memory
 ) -> tuple[Scores, Memory]:
     """The smaller score of each row, with what belongs to it; by itself alone where no peers are known."""
-    scores, learnt = detector.score(window, memory)
-    if not reference.fast:
-        return scores, learnt
+    return weigh_all_beside(detector, [(window, reference, memory)])[0]
+
+
+def weigh_all_beside(
+    detector: TrainedDetector, asked: Sequence[tuple[Window, Reference, Memory]]
+) -> list[tuple[Scores, Memory]]:
+    """As `weigh_beside`, of windows of many assets in one call."""
+    looks: list[Asked] = [(window, memory) for window, _, memory in asked]
+    looks += [_without_common(one) for one in asked if one[1].fast]
+    found = iter(score_together(detector, looks))
+    alone = [next(found) for _ in asked]
+    return [
+        _milder(one, mine, next(found)) if one[1].fast else mine
+        for one, mine in zip(asked, alone, strict=True)
+    ]
+
+
+def _without_common(asked: tuple[Window, Reference, Memory]) -> Asked:
+    """The second look: had the peers shown what is usual."""
+    window, reference, memory = asked
     own = {
         name.removeprefix(_BESIDE): part for name, part in memory.arrays.items() if name.startswith(_BESIDE)
     }
-    beside, after = detector.score(reference.without_common(window), Memory(own) if own else memory)
-    kept = {_BESIDE + name: part for name, part in after.arrays.items()}
-    beside = reference.with_common(window, beside)
-    is_milder = beside.values < scores.values
+    return reference.without_common(window), Memory(own) if own else memory
+
+
+def _milder(
+    asked: tuple[Window, Reference, Memory], alone: tuple[Scores, Memory], beside: tuple[Scores, Memory]
+) -> tuple[Scores, Memory]:
+    """Of two looks at each row the milder one, and the memory of both."""
+    window, reference, _ = asked
+    scores, learnt = alone
+    other = reference.with_common(window, beside[0])
+    is_milder = other.values < scores.values
     rows = is_milder[:, None]
     chosen = replace(
         scores,
-        values=np.where(is_milder, beside.values, scores.values),
-        contributions=np.where(rows, beside.contributions, scores.contributions),
-        expected=np.where(rows, beside.expected, scores.expected),
-        is_telling=np.where(rows, beside.is_telling, scores.is_telling),
+        values=np.where(is_milder, other.values, scores.values),
+        contributions=np.where(rows, other.contributions, scores.contributions),
+        expected=np.where(rows, other.expected, scores.expected),
+        is_telling=np.where(rows, other.is_telling, scores.is_telling),
     )
+    kept = {_BESIDE + name: part for name, part in beside[1].arrays.items()}
     return chosen, Memory({**learnt.arrays, **kept})

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from sereno.domain.arrays import some
 from sereno.domain.calendar import local_time
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import FloatArray, TimeArray, Window
@@ -123,7 +124,7 @@ def follow_days(rule: DayRule, window: Window, columns: Sequence[int], memory: M
             known, last = _with_day(rule, known, rows[start:stop, 1:], int(day - last) - 1, least), day
     pending = rows[len(rows) if is_complete else cuts[-2] :]
     excess[np.isnan(values)] = np.nan
-    is_news = f"episode/{rule.check}" in memory.arrays or bool((excess >= 1.0).any())
+    is_news = f"episode/{rule.check}" in memory.arrays or some(excess >= 1.0)
     kept = Memory({rows_name: pending, days_name: known, last_name: np.array([last])})
     return Followed(rule, columns, excess, seen, kept, is_news)
 

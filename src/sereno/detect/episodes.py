@@ -12,6 +12,7 @@ from math import isnan
 import numpy as np
 
 from sereno.detect.severity import grade
+from sereno.domain.arrays import some
 from sereno.domain.calendar import step_end
 from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory
 from sereno.domain.readings import FloatArray, Window
@@ -72,7 +73,7 @@ def find_detections(
     """
     name = f"episode/{evidence.check}"
     state = memory.arrays.get(name)
-    if state is None and not (evidence.exceedance >= 1.0).any():
+    if state is None and not some(evidence.exceedance >= 1.0):
         return [], Memory()
     tracker = _Tracker(evidence, window, profile)
     episode = None if state is None else _Episode.from_array(state)

@@ -5,14 +5,14 @@ Source:
     Technometrics 21(3), 1979. The limits are empirical quantiles of calm rows, not the F and chi² forms.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sereno.domain.readings import FloatArray
 
-__all__ = ["Components", "fit_components", "sum_in_order"]
+__all__ = ["Components", "fit_components", "measure_each", "sum_in_order"]
 
 _FEW_ROWS = 256
 """Up to so many rows are measured row by row, beyond that column by column: the same to the last bit."""
@@ -85,6 +85,28 @@ class Components:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Components":
         """The components that `to_arrays` described."""
         return cls(arrays["centre"], arrays["axes"], arrays["variances"])
+
+
+def measure_each(
+    rows: FloatArray, components: Sequence[Components], n_rows: Sequence[int]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """As `Components.measure`, to the last bit, of rows of which some belong to each of several components.
+
+    Args:
+        components: With the same number of axes.
+        n_rows: Rows of each, one after the other.
+    """
+    centres = np.repeat(np.array([one.centre for one in components]), n_rows, axis=0)
+    axes = np.repeat(np.array([one.axes for one in components]), n_rows, axis=0)
+    variances = np.repeat(np.array([one.variances for one in components]), n_rows, axis=0)
+    residual = rows - centres
+    centred, squared = residual.copy(), np.zeros(len(rows))
+    for kept in range(axes.shape[1]):
+        axis = axes[:, kept]
+        along = sum_in_order(centred * axis)
+        residual -= along[:, None] * axis
+        squared += along * along / variances[:, kept]
+    return np.sqrt(squared), np.sqrt(sum_in_order(residual * residual)), residual
 
 
 def sum_in_order(parts: FloatArray) -> FloatArray:

@@ -143,10 +143,34 @@ class _Shape:
 
     def movement(self, window: Window) -> dict[str, FloatArray]:
         """How much more than usual each signal shows, shape (rows,) each."""
-        columns = [window.signals.index(n) if n in window.signals else -1 for n in self.signals]
-        padded = np.column_stack((window.values, np.full(len(window), np.nan)))
-        gaps = self.baseline.gaps(padded[:, columns], local_time(window.time, self.zone)) - self.offset
+        values = window.values
+        if window.signals != self.signals:
+            columns = [window.signals.index(n) if n in window.signals else -1 for n in self.signals]
+            values = np.column_stack((values, np.full(len(window), np.nan)))[:, columns]
+        gaps = self.baseline.gaps(values, local_time(window.time, self.zone)) - self.offset
         return {name: gaps[:, s] for s, name in enumerate(self.signals)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bond:
+    """All ties of an asset, by signal, and what follows from them; see `Reference`."""
+
+    ties: Mapping[str, Tie]
+    peers: frozenset[AssetKey]
+    is_ratio: Mapping[str, bool]
+    paired: frozenset[str]
+    leads: frozenset[str]
+
+    @classmethod
+    def of(cls, ties: Mapping[str, Tie], own: _Shape) -> "_Bond":
+        """Of an asset with that shape."""
+        return cls(
+            ties,
+            peers=frozenset(peer for tie in ties.values() for peer in tie.peers),
+            is_ratio={name: bool(own.baseline.knee[own.signals.index(name)] > 0) for name in ties},
+            paired=frozenset(n for n, tie in ties.items() if tie.slow and len(tie.peers) < LEAST_ROBUST),
+            leads=frozenset(name for name, tie in ties.items() if tie.fast and tie.is_lead),
+        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +182,8 @@ class Peering:
 
     def peers_of(self, asset: AssetKey) -> frozenset[AssetKey]:
         """Every asset that is asked about a signal of this one."""
-        return frozenset(peer for tie in self._own_ties.get(asset, {}).values() for peer in tie.peers)
+        bond = self._bonds.get(asset)
+        return frozenset() if bond is None else bond.peers
 
     def those_asking(self, asset: AssetKey) -> frozenset[AssetKey]:
         """Every asset that asks this one."""
@@ -177,53 +202,63 @@ class Peering:
         return {peer: frozenset(keys) for peer, keys in asking.items()}
 
     @cached_property
-    def _own_ties(self) -> Mapping[AssetKey, Mapping[str, Tie]]:
-        """The ties of each asset, by signal."""
+    def _bonds(self) -> Mapping[AssetKey, "_Bond"]:
+        """What the ties of each asset say whatever is read."""
         own: dict[AssetKey, dict[str, Tie]] = {}
         for (key, name), tie in self.ties.items():
             own.setdefault(key, {})[name] = tie
-        return own
+        return {key: _Bond.of(ties, self.shapes[key]) for key, ties in own.items()}
 
     def movement(self, window: Window) -> Mapping[str, FloatArray]:
         """How much more than usual an asset shows, by signal, shape (rows,); nothing of a stranger."""
         shape = self.shapes.get(window.asset)
         return {} if shape is None else shape.movement(window)
 
-    def reference(
-        self,
-        asset: AssetKey,
-        time: TimeArray,
-        others: Mapping[AssetKey, Window],
-        moved: Mapping[AssetKey, Mapping[str, FloatArray]] | None = None,
-    ) -> Reference:
+    def movement_at(self, time: TimeArray, window: Window) -> Mapping[str, FloatArray]:
+        """The same at other instants, by signal, shape (instants,); NaN where the window has no row.
+
+        Args:
+            time: Ascending, shape (instants,).
+        """
+        moved = self.movement(window)
+        if np.array_equal(time, window.time):
+            return moved
+        here, there = _common_rows(time, window.time)
+        placed = {name: np.full(len(time), np.nan) for name in moved}
+        for name, rows in moved.items():
+            placed[name][here] = rows[there]
+        return placed
+
+    def reference(self, asset: AssetKey, time: TimeArray, others: Mapping[AssetKey, Window]) -> Reference:
         """What the peers of an asset say at its instants.
 
         Args:
             time: Instants of the asset's rows, ascending, shape (rows,).
             others: Readings of its peers at the same instants.
-            moved: Their `movement`, where it is known already.
         """
-        ties = self._own_ties.get(asset, {})
-        if not ties or not len(time):
+        return self.reference_of(
+            asset, {key: self.movement_at(time, window) for key, window in others.items()}, len(time)
+        )
+
+    def reference_of(
+        self, asset: AssetKey, shown: Mapping[AssetKey, Mapping[str, FloatArray]], n_rows: int
+    ) -> Reference:
+        """As `reference`, from what each peer shows at the asset's instants (`movement_at`)."""
+        bond = self._bonds.get(asset)
+        if bond is None or not n_rows:
             return NO_REFERENCE
-        if moved is None:
-            moved = {key: self.movement(window) for key, window in others.items()}
-        common = {key: _common_rows(time, window.time) for key, window in others.items()}
-        own = self.shapes[asset]
+        asked = [[shown[key][name] for key in tie.peers if name in shown.get(key, ())]
+                 for name, tie in bond.ties.items()]  # fmt: skip
+        middles, counts = _middles(asked, n_rows)
         fast, slow = {}, {}
-        for name, tie in ties.items():
-            asked = [key for key in tie.peers if name in moved.get(key, ())]
-            middle, counts = _middle_and_counts(len(time), [(common[key], moved[key][name]) for key in asked])
+        for (name, tie), middle, count in zip(bond.ties.items(), middles, counts, strict=True):
             if tie.fast:
-                shown = np.where(counts >= LEAST_ROBUST, middle, np.nan)
-                fast[name] = np.clip(tie.fast * shown, -_LARGEST, _LARGEST)
+                told = np.where(count >= LEAST_ROBUST, middle, np.nan)
+                fast[name] = np.minimum(np.maximum(tie.fast * told, -_LARGEST), _LARGEST)
             if tie.slow:
                 least = min(LEAST_ROBUST, len(tie.peers))
-                slow[name] = tie.slow * np.where(counts >= least, middle, np.nan)
-        is_ratio = {name: bool(own.baseline.knee[own.signals.index(name)] > 0) for name in ties}
-        leads = frozenset(name for name in fast if ties[name].is_lead)
-        paired = frozenset(name for name in slow if len(ties[name].peers) < LEAST_ROBUST)
-        return Reference(fast, slow, is_ratio, paired, leads)
+                slow[name] = tie.slow * np.where(count >= least, middle, np.nan)
+        return Reference(fast, slow, bond.is_ratio, bond.paired, bond.leads)
 
     def to_parts(self) -> tuple[list[dict[str, object]], dict[str, np.ndarray]]:
         """A description and arrays: all that `from_parts` needs."""
@@ -503,8 +538,11 @@ def _daily(time: TimeArray, moved: FloatArray, days: np.ndarray) -> FloatArray:
 
 def _at(time: TimeArray, parts: Sequence[tuple[TimeArray, FloatArray]], least: int) -> FloatArray:
     """Median of the others at the same instants, shape (rows,); NaN where fewer than `least` are known."""
-    placed = [(_common_rows(time, other), moved) for other, moved in parts]
-    middle, counts = _middle_and_counts(len(time), placed)
+    table = np.full((len(time), len(parts)), np.nan)
+    for column, (other, moved) in enumerate(parts):
+        here, there = _common_rows(time, other)
+        table[here, column] = moved[there]
+    middle, counts = _median_of(table)
     return np.where(counts >= least, middle, np.nan)
 
 
@@ -517,14 +555,19 @@ def _common_rows(time: TimeArray, other: TimeArray) -> Common:
     return here, there[here]
 
 
-def _middle_and_counts(
-    n_rows: int, parts: Sequence[tuple[Common, FloatArray]]
-) -> tuple[FloatArray, np.ndarray]:
-    """Median over the known ones of each row, and how many they are, shape (rows,) each."""
-    table = np.full((n_rows, len(parts)), np.nan)
-    for column, ((here, there), moved) in enumerate(parts):
-        table[here, column] = moved[there]
-    return _median_of(table)
+def _middles(groups: Sequence[Sequence[FloatArray]], n_rows: int) -> tuple[FloatArray, np.ndarray]:
+    """Median over the known ones of each row of each group of columns, and how many they are.
+
+    Returns:
+        Shape (groups, rows) each.
+    """
+    width = max(map(len, groups), default=0)
+    table = np.full((len(groups), n_rows, width), np.nan)
+    for rows, columns in zip(table, groups, strict=True):
+        for place, column in enumerate(columns):
+            rows[:, place] = column
+    middle, counts = _median_of(table.reshape(len(groups) * n_rows, width))
+    return middle.reshape(len(groups), n_rows), counts.reshape(len(groups), n_rows)
 
 
 def _median(columns: Sequence[FloatArray] | FloatArray, n_rows: int, least: int) -> FloatArray:

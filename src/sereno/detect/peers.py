@@ -9,6 +9,7 @@ is the scale, so that an asset with steady peers is judged sharply and one of mo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -221,7 +222,7 @@ class TrainedPeers:
             return _silent(window), Memory()
         drifts, gaps, past, after = _drifts(level, window, memory or Memory())
         limits = np.where(np.isfinite(level.limits), level.limits, np.nan)
-        is_gain = np.array([self.profile.signal(name).is_gain for name in level.signals])
+        is_gain = _are_gains(level.signals, self.profile)
         excess = np.where(is_gain & (drifts > 0), 0.0, np.abs(drifts)) / limits[:, None, :]
         worst = known_or_zero(excess).max(axis=0)
         known: BoolArray = np.any(~np.isnan(excess), axis=(0, 2))
@@ -309,6 +310,12 @@ class TrainedPeers:
             )
         shapes: list[dict[str, object]] = header["peering"]  # type: ignore[assignment]
         return cls(profile, levels, Peering.from_parts(shapes, arrays))
+
+
+@lru_cache(maxsize=1_024)
+def _are_gains(signals: tuple[str, ...], profile: Profile) -> BoolArray:
+    """Signals of which more is welcome, shape (signals,)."""
+    return np.array([profile.signal(name).is_gain for name in signals], dtype=bool)
 
 
 def learn_peers(history: Sequence[Window], profile: Profile) -> tuple[Peering, list[Reference]]:

@@ -14,11 +14,13 @@ from datetime import timedelta
 import numpy as np
 
 from sereno.contracts import MIN_ROWS
+from sereno.contracts.detection import Asked
 from sereno.detect.baseline import Baseline, Residuals, fit_baseline, starting_level
-from sereno.detect.columns import as_in, columns_of
+from sereno.detect.columns import columns_of
 from sereno.detect.forest import Forest, fit_forest
-from sereno.detect.pca import Components, fit_components, sum_in_order
+from sereno.detect.pca import Components, fit_components
 from sereno.detect.precedent import are_habitual, beyond_precedent
+from sereno.detect.weighing import CLIP, Draft, scores_of
 from sereno.domain.archive import pack, unpack
 from sereno.domain.arrays import some
 from sereno.domain.calendar import local_time
@@ -31,11 +33,6 @@ __all__ = ["AssetModel", "RobustDetector", "TrainedRobust"]
 
 FLEET = AssetKey("*", "*")
 """Stands for an asset that training never saw."""
-CLIP = 8.0
-"""Deviations beyond this look alike to the components and the forest."""
-UNCONFIRMED = 0.85
-CONSULT_FROM = 0.5
-"""Below this score the forest is not asked: its vote could not make the row abnormal."""
 _CALM = 4.0
 """Deviation beyond which a row is left out when the components and the forest are fitted."""
 _CALM_QUANTILE = 0.99
@@ -51,8 +48,6 @@ _STANDING = "standing"
 _FIRST_VALUES, _FIRST_TIMES = "newcomer/values", "newcomer/time"
 _STANDING_MARGIN = 2.0
 """Rows beyond the longest natural standstill before one counts as abnormal."""
-_STILL_SHARE = 1.0
-"""What a standing vital signal adds to its share of the contributions, so that it leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +62,6 @@ class AssetModel:
     limits: FloatArray
     """Calm limits of largest deviation, sqrt(T²), sqrt(Q), and rows a vital signal stands, shape (4,)."""
 
-    def weigh(self, deviations: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Clipped deviations, the first three parts over their limits (rows, 3), and what Q is made of."""
-        clipped = np.minimum(np.maximum(deviations, -CLIP), CLIP)
-        along, off, leftover = self.components.measure(clipped)
-        parts = np.array((np.maximum.reduce(np.abs(deviations), axis=1), along, off)).T / self.limits[:3]
-        return clipped, parts, leftover
-
 
 @dataclass(frozen=True, slots=True)
 class FleetVote:
@@ -85,6 +73,11 @@ class FleetVote:
     forest: Forest
     limit: float
     components: Components
+
+    def is_odd(self, clipped: FloatArray) -> BoolArray:
+        """Whether the forest confirms that rows are strange, shape (rows,)."""
+        odd: BoolArray = self.forest.score(clipped) >= self.limit
+        return odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +212,25 @@ class TrainedRobust:
         judged, after = self._score(window.rows(n_first, len(window)), start)
         return _joined(unjudged, judged), after
 
+    def score_together(self, asked: Sequence[Asked]) -> list[tuple[Scores, Memory]]:
+        """As `score`, of windows of many assets, whose rows are weighed in one call."""
+        scored: dict[int, tuple[Scores, Memory]] = {}
+        alike: dict[object, dict[int, Draft]] = {}
+        for place, (window, memory) in enumerate(asked):
+            if window.asset in self.newcomers and not self.knows(window.asset):
+                scored[place] = self._score_newcomer(window, memory or Memory())
+            else:
+                draft = self._drafted(window, memory)
+                alike.setdefault(draft.kind, {})[place] = draft
+        for drafts in alike.values():
+            scored |= zip(drafts, self._finished(list(drafts.values())), strict=True)
+        return [scored[place] for place in range(len(asked))]
+
     def _score(self, window: Window, memory: Memory | None) -> tuple[Scores, Memory]:
+        return self._finished([self._drafted(window, memory)])[0]
+
+    def _drafted(self, window: Window, memory: Memory | None) -> Draft:
+        """What the asset's own baseline, and its last weeks, say of the rows."""
         model = self.assets.get(window.asset) or self._fleet_model(window)
         values = columns_of(window, model.signals)
         residuals, after = model.baseline.residuals(
@@ -229,43 +240,26 @@ class TrainedRobust:
         deviations, seen = beyond_precedent(
             residuals.deviations, window.time, window.step, is_habitual, memory or Memory()
         )
-        is_unknown = np.isnan(deviations)
-        deviations, clipped, parts, leftover = self._weighed(model, np.where(is_unknown, 0.0, deviations))
-        leftover[is_unknown] = 0.0  # what was not read is not guilty
-        deviations = np.abs(deviations)
-        score = np.maximum.reduce(parts, axis=1)
-        asked = np.flatnonzero(score >= CONSULT_FROM)
-        if len(asked):
-            vote = self.votes[model.signals]
-            is_odd = vote.forest.score(clipped[asked]) >= vote.limit
-            score[asked] *= np.where(is_odd, 1.0, UNCONFIRMED)
         standing = _standing_rows(residuals, memory)
-        score = np.maximum(score, np.where(residuals.is_running, 0.0, standing / model.limits[3]))
-        score[np.isnan(values).all(axis=1)] = np.nan
-        stands = ((standing > 0) & ~residuals.is_running)[:, None] & model.baseline.is_vital
-        shares = _shares(deviations, leftover, parts[:, 2] >= parts[:, 0], residuals.is_still | stands)
-        shares, expected = (as_in(window, model.signals, part) for part in (shares, residuals.expected))
-        telling = as_in(window, model.signals, residuals.is_telling.astype(float)) > 0
-        after = Memory(
-            {**after.arrays, **seen.arrays, _STANDING: standing[-1:] if len(standing) else _before(memory)}
+        last = standing[-1:] if len(standing) else _before(memory)
+        return Draft(
+            window,
+            model.signals,
+            model.components,
+            model.limits,
+            model.baseline.is_vital,
+            np.asarray(np.isnan(values).all(axis=1)),
+            residuals,
+            deviations,
+            standing,
+            Memory({**after.arrays, **seen.arrays, _STANDING: last}),
         )
-        return Scores(window.time, score, shares, expected, telling), after
 
-    def _weighed(self, model: AssetModel, deviations: FloatArray) -> tuple[FloatArray, ...]:
-        """The deviations and what `AssetModel.weigh` makes of them.
-
-        They go without more of a gain that is not vital where a row is less strange without it: a house at
-        rest exports more, and that is no news.
-        """
-        is_welcome = self._gains(model.signals) & (deviations > 0)
-        if not some(is_welcome):
-            return deviations, *model.weigh(deviations)
-        n_rows = len(deviations)
-        both = np.concatenate((deviations, np.where(is_welcome, 0.0, deviations)))
-        clipped, parts, leftover = model.weigh(both)
-        strangeness = np.maximum.reduce(parts, axis=1)
-        chosen = np.arange(n_rows) + n_rows * (strangeness[n_rows:] < strangeness[:n_rows])
-        return both[chosen], clipped[chosen], parts[chosen], leftover[chosen]
+    def _finished(self, drafts: Sequence[Draft]) -> list[tuple[Scores, Memory]]:
+        """The scores of drafts of one kind."""
+        signals = drafts[0].signals
+        scores = scores_of(drafts, self._gains(signals), self.votes[signals].is_odd)
+        return [(one, draft.memory) for one, draft in zip(scores, drafts, strict=True)]
 
     def _gains(self, signals: tuple[str, ...]) -> BoolArray:
         """Signals of which more is welcome, and which are not vital, shape (signals,)."""
@@ -355,7 +349,7 @@ def _standing_rows(residuals: Residuals, memory: Memory | None) -> FloatArray:
     """Rows for which a vital signal has stood still, (rows,); those in which it would anyway do not count."""
     still: BoolArray = np.asarray(residuals.is_still.any(axis=1))
     before = float(_before(memory)[0])
-    if not before and not still.any():
+    if not before and not some(still):
         return np.zeros(len(still))
     rows = []
     for stands, runs in zip(still.tolist(), residuals.is_running.tolist(), strict=True):
@@ -406,18 +400,6 @@ def _joined(first: Scores, then: Scores) -> Scores:
         expected=np.concatenate([first.expected, then.expected]),
         is_telling=np.concatenate([first.is_telling, then.is_telling]),
     )
-
-
-def _shares(
-    deviations: FloatArray, leftover: FloatArray, is_off: BoolArray, is_still: BoolArray
-) -> FloatArray:
-    """What each signal contributes: its squared deviation, or its part of Q where the relation broke."""
-    # A signal near its own expected value is not to blame for a relation that another one broke.
-    parts = np.where(is_off[:, None], leftover**2 * np.minimum(deviations, 1.0), deviations**2)
-    total = sum_in_order(parts)[:, None]
-    shares = parts / np.where(total > 0, total, 1.0) + _STILL_SHARE * is_still
-    shared: FloatArray = shares / np.maximum(sum_in_order(shares)[:, None], 1e-300)
-    return shared
 
 
 def _pooled(members: Sequence[AssetModel], components: Components) -> AssetModel:

@@ -10,7 +10,7 @@ season of the year before. Nothing is trained: the year lies in the memory and g
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import isnan
 
 import numpy as np
@@ -59,14 +59,6 @@ class _Spell:
     least: float
     unseen: float
     concerns: Callable[[Signal], bool]
-
-    @property
-    def rule(self) -> DayRule:
-        """How its days are kept and judged."""
-        n_kept = YEAR_DAYS + SEASON_DAYS
-        return DayRule(
-            self.check, n_kept, 2, _measure, self.shift, self.judge, self.see, n_seen=2, release=0.7
-        )
 
     def shift(self, days: FloatArray) -> float:
         """Logarithm of how far all of the last days are beyond nearly all before; NaN where unknown."""
@@ -166,22 +158,33 @@ def score_spells(window: Window, profile: Profile, memory: Memory) -> tuple[list
     arrays: dict[str, np.ndarray] = {}
     if window.step is None or not SHORTEST_STEP <= window.step <= LONGEST_STEP:
         return found, Memory()
-    present = frozenset(window.signals)
-    parts = {name for one in profile.identities if one.total in present for name in one.parts}
-    for spell in _SPELLS:
-        concerned = (spell.concerns(profile.signal(name)) and name not in parts for name in window.signals)
-        columns = [column for column, is_concerned in enumerate(concerned) if is_concerned]
-        if columns:
-            evidence, kept = _score(spell, window, columns, memory)
-            found += evidence
-            arrays |= kept.arrays
+    for spell, columns in _concerned(window.signals, profile):
+        evidence, kept = _score(spell, window, columns, memory)
+        found += evidence
+        arrays |= kept.arrays
     return found, Memory(arrays)
+
+
+@lru_cache(maxsize=1_024)
+def _concerned(signals: tuple[str, ...], profile: Profile) -> list[tuple[_Spell, list[int]]]:
+    """The kinds of spell that some of these signals are asked about, and their columns."""
+    present = frozenset(signals)
+    parts = {name for one in profile.identities if one.total in present for name in one.parts}
+    asked = []
+    for spell in _SPELLS:
+        columns = [
+            column
+            for column, name in enumerate(signals)
+            if spell.concerns(profile.signal(name)) and name not in parts
+        ]
+        asked += [(spell, columns)] if columns else []
+    return asked
 
 
 def _score(
     spell: _Spell, window: Window, columns: list[int], memory: Memory
 ) -> tuple[list[Evidence], Memory]:
-    told = follow_days(spell.rule, window, columns, memory)
+    told = follow_days(_rule_of(spell), window, columns, memory)
     if not told.is_news:
         return [], told.memory
     values = window.values[:, columns]
@@ -191,6 +194,15 @@ def _score(
     back = np.timedelta64(spell.n_days - 1, "D").astype("timedelta64[us]").astype(np.int64)
     begun = (window.micros - back).view("datetime64[us]")
     return [told.evidence(window, values * np.exp(usual), begun)], told.memory
+
+
+@cache
+def _rule_of(spell: _Spell) -> DayRule:
+    """How its days are kept and judged."""
+    n_kept = YEAR_DAYS + SEASON_DAYS
+    return DayRule(
+        spell.check, n_kept, 2, _measure, spell.shift, spell.judge, spell.see, n_seen=2, release=0.7
+    )
 
 
 def _measure(read: FloatArray) -> tuple[float]:

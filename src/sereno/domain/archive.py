@@ -6,6 +6,7 @@ magic line, SHA-256 line, one JSON line (header, and name, dtype, shape of each 
 import hashlib
 import json
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
@@ -13,6 +14,7 @@ __all__ = ["ArchiveError", "digest_of", "pack", "unpack"]
 
 _MAGIC = b"sereno 1\n"
 _ALLOWED_KINDS = "biufM"
+_JSON = json.JSONEncoder(sort_keys=True, allow_nan=False)
 
 
 class ArchiveError(ValueError):
@@ -23,7 +25,7 @@ def pack(header: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> byte
     """The archive of a JSON-able header and named arrays; equal input gives equal bytes."""
     plain = {name: np.asarray(array) for name, array in sorted(arrays.items())}
     table = [[name, array.dtype.str, list(array.shape)] for name, array in plain.items()]
-    first = json.dumps({"header": header, "arrays": table}, sort_keys=True, allow_nan=False).encode()
+    first = _JSON.encode({"header": header, "arrays": table}).encode()
     body = first + b"\n" + b"".join(array.tobytes() for array in plain.values())
     return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
@@ -46,7 +48,7 @@ def unpack(data: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:
         dtype = np.dtype(dtype_text)
         if dtype.kind not in _ALLOWED_KINDS:
             raise ArchiveError(f"array '{name}' is of a kind that is never written ({dtype_text})")
-        count = int(np.prod(shape)) if shape else 1
+        count = prod(shape)
         arrays[name] = np.frombuffer(raw, dtype=dtype, count=count, offset=offset).reshape(shape).copy()
         offset += arrays[name].nbytes
     return described["header"], arrays

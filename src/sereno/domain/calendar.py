@@ -28,6 +28,8 @@ def local_time(time: TimeArray, zone: str) -> TimeArray:
     micros = micros_of(time)
     if zone == "UTC" or not len(time):
         return micros.astype("datetime64[us]")
+    if len(micros) == 1:
+        return _local_start(zone, int(micros[0]))
     hours = micros // _HOUR_US
     if len(hours) <= _FEW_ROWS:
         offsets = [_offset_us(zone, hour) for hour in hours.tolist()]
@@ -62,6 +64,14 @@ def _day_end(start: np.datetime64, days: int, zone: str) -> np.datetime64:
     local = local_time(np.array([start]), zone) + np.timedelta64(days, "D")
     end: np.datetime64 = to_utc(local, zone)[0]
     return end
+
+
+@lru_cache(maxsize=4_096)
+def _local_start(zone: str, micros: int) -> TimeArray:
+    """Of a single row: every check of a record asks for it; nobody may write to it."""
+    local: TimeArray = np.array([micros + _offset_us(zone, micros // _HOUR_US)]).view("datetime64[us]")
+    local.setflags(write=False)
+    return local
 
 
 def _offsets(zone: str, hours: np.ndarray) -> np.ndarray:

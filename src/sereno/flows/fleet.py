@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,6 +19,11 @@ _UNFIT = int(Quality.BAD | Quality.SENTINEL)
 """What the source says of itself; what judging found depends on who was judged first."""
 
 
+_MOST_SHOWN = 10_000
+"""Instants of which what peers show is kept: a group's, not those of years."""
+_NOTHING: Mapping[str, FloatArray] = MappingProxyType({})
+
+
 class Neighbours:
     """The readings that assets ask their peers for, each read once in a transaction.
 
@@ -32,23 +38,31 @@ class Neighbours:
             (one.profile, one.key): one for one in known
         }
         self._windows: dict[int, tuple[datetime, Window]] = {}
-        self._moved: dict[tuple[str, AssetKey, datetime], Mapping[str, FloatArray]] = {}
-        """Movement of what is read from an instant on: many ask the same peer."""
+        self._shown: dict[tuple[str, bytes], dict[AssetKey, Mapping[str, FloatArray]]] = {}
+        """What assets of a profile show at some instants: many ask the same peer of the same ones."""
 
     def reference(self, asset: StoredAsset, model: TrainedModel | None, time: TimeArray) -> Reference:
         """What the peers of an asset show at its instants; nothing without a model or peers."""
         peers = frozenset() if model is None else model.peers.peering.peers_of(asset.key)
         if model is None or not peers or not len(time):
             return NO_REFERENCE
-        start, peering = from_numpy(time[0]), model.peers.peering
-        others = self._windows_of(self._stored(asset.profile, peers), start)
-        moved: dict[AssetKey, Mapping[str, FloatArray]] = {}
-        for key, window in others.items():
-            place = (asset.profile, key, start)
-            if place not in self._moved:
-                self._moved[place] = peering.movement(window)
-            moved[key] = self._moved[place]
-        return peering.reference(asset.key, time, others, moved)
+        peering = model.peers.peering
+        shown = self._shown_at(asset.profile, time)
+        unasked = peers - shown.keys()
+        if unasked:
+            others = self._windows_of(self._stored(asset.profile, unasked), from_numpy(time[0]))
+            shown |= dict.fromkeys(unasked, _NOTHING)
+            shown |= {key: peering.movement_at(time, window) for key, window in others.items()}
+        return peering.reference_of(asset.key, shown, len(time))
+
+    def _shown_at(self, profile: str, time: TimeArray) -> dict[AssetKey, Mapping[str, FloatArray]]:
+        """What is known of these instants so far; of too many others nothing is kept."""
+        place = (profile, time.tobytes())
+        if place not in self._shown:
+            if sum(len(instants) for _, instants in self._shown) > _MOST_SHOWN * time.itemsize:
+                self._shown.clear()
+            self._shown[place] = {}
+        return self._shown[place]
 
     def _stored(self, profile: str, keys: frozenset[AssetKey]) -> list[StoredAsset]:
         unknown = [key for key in keys if (profile, key) not in self._assets]

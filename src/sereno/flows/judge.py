@@ -1,16 +1,16 @@
-"""The one scoring path: a record, a file, a stream and a back-test all pass through `judge_window`.
+"""The one scoring path: a record, a file, a stream and a back-test all pass through `judge_windows`.
 
 A window goes in with the memory that the rows before it left; detections and the new memory come out. A
 record is a window of length one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 
-from sereno.detect.beside import weigh_beside
+from sereno.detect.beside import weigh_all_beside
 from sereno.detect.episodes import find_detections
 from sereno.detect.floors import LEAK, score_floors
 from sereno.detect.peering import NO_REFERENCE, Reference
@@ -28,10 +28,12 @@ __all__ = [
     "DRIFT",
     "LEVELS",
     "NO_FACTORS",
+    "Case",
     "Expectation",
     "Judgement",
     "expected_without",
     "judge_window",
+    "judge_windows",
     "raised",
     "weigh_window",
 ]
@@ -63,6 +65,33 @@ class Judgement:
     memory: Memory
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The next rows of an asset, and what is known beside them.
+
+    Attributes:
+        memory: What judging the rows before left.
+        twin: Volumes of the asset that measures the same flow [m³ per step], shape (rows,).
+        reference: What the asset's peers show in the same rows.
+        factors: What people's verdicts multiplied thresholds by, by check.
+    """
+
+    window: Window
+    memory: Memory
+    twin: FloatArray | None = None
+    reference: Reference = NO_REFERENCE
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+def judge_windows(cases: Sequence[Case], profile: Profile, model: TrainedModel | None) -> list[Judgement]:
+    """Data, physics and (with a model) behaviour of the next rows of assets of one profile.
+
+    An asset's judgement is the same to the last bit whoever is judged beside it.
+    """
+    weighed = _weighed(cases, profile, model)
+    return [_concluded(case, one, profile, model) for case, one in zip(cases, weighed, strict=True)]
+
+
 def judge_window(
     window: Window,
     profile: Profile,
@@ -72,19 +101,18 @@ def judge_window(
     reference: Reference = NO_REFERENCE,
     factors: Mapping[str, float] = NO_FACTORS,
 ) -> Judgement:
-    """Data, physics and (with a model) behaviour of one asset's next rows.
+    """As `judge_windows`, of one asset; arguments as the attributes of a `Case`."""
+    return judge_windows([Case(window, memory, twin, reference, factors)], profile, model)[0]
 
-    Args:
-        twin: Volumes of the asset that measures the same flow [m³ per step], shape (rows,).
-        reference: What the asset's peers show in the same rows.
-        factors: What people's verdicts multiplied thresholds by, by check.
-    """
-    weighed = weigh_window(window, profile, model, memory, twin, reference)
-    levels, followed = _weigh_levels(weighed.clean, model, memory, reference)
+
+def _concluded(case: Case, weighed: Checked, profile: Profile, model: TrainedModel | None) -> Judgement:
+    """What follows from the checks of rows: slow levels, spells, and detections of all of it."""
+    memory = case.memory
+    levels, followed = _weigh_levels(weighed.clean, model, memory, case.reference)
     floors, quiet = score_floors(weighed.clean, profile, memory)
     spells, days = score_spells(weighed.clean, profile, memory)
     said = (*weighed.evidence, *levels, *floors, *spells)
-    evidence = [raised(one, factors.get(one.check, 1.0)) for one in said]
+    evidence = [raised(one, case.factors.get(one.check, 1.0)) for one in said]
     detections: list[Detection] = []
     arrays: dict[str, np.ndarray] = {**weighed.memory.arrays, **followed.arrays}
     arrays |= {**quiet.arrays, **days.arrays}
@@ -115,18 +143,38 @@ def weigh_window(
 
     Slow levels are left out: that an asset has drifted for weeks says nothing of the one row.
     """
+    return _weighed([Case(window, memory, twin, reference)], profile, model)[0]
+
+
+def _weighed(cases: Sequence[Case], profile: Profile, model: TrainedModel | None) -> list[Checked]:
+    """As `weigh_window`, of many assets; behaviour, of which a call costs most, in one."""
+    checked = [_checked(case, profile, model) for case in cases]
+    if model is None:
+        return checked
+    asked = [(one.clean, case.reference, case.memory) for one, case in zip(checked, cases, strict=True)]
+    told = weigh_all_beside(model.detector, asked)
+    return [
+        _with(one, [_behaviour(one.clean, scores, model)], learnt)
+        for one, (scores, learnt) in zip(checked, told, strict=True)
+    ]
+
+
+def _checked(case: Case, profile: Profile, model: TrainedModel | None) -> Checked:
+    """Data and physics of one asset's rows, its twin included."""
+    window, memory = case.window, case.memory
     repeats = NO_REPEATS if model is None else model.natural_repeats.get(window.asset, NO_REPEATS)
     checked = check_window(window, profile, memory, natural_repeats=repeats)
-    evidence, arrays = [*checked.evidence], dict(checked.memory.arrays)
-    if twin is not None:
-        told, sums = check_twin(checked.clean, twin, memory)
-        evidence += told
-        arrays |= sums.arrays
-    if model is not None:
-        behaviour, learnt = _weigh_behaviour(checked.clean, model, memory, reference)
-        evidence.append(behaviour)
-        arrays |= learnt.arrays
-    return Checked(checked.window, checked.clean, evidence, checked.flags, Memory(arrays))
+    return checked if case.twin is None else _with(checked, *check_twin(checked.clean, case.twin, memory))
+
+
+def _with(checked: Checked, evidence: Sequence[Evidence], learnt: Memory) -> Checked:
+    """A window after one more check."""
+    arrays = {**checked.memory.arrays, **learnt.arrays}
+    return replace(checked, evidence=[*checked.evidence, *evidence], memory=Memory(arrays))
+
+
+def _behaviour(window: Window, scores: Scores, model: TrainedModel) -> Evidence:
+    return _evidence(BEHAVIOUR, scores, model.calibration_of(window.step, window.asset), model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +218,6 @@ def expected_without(
         scores, _ = model.detector.score(reference.without_common(blind), memory)
         scores = reference.with_common(blind, scores)
     return Expectation(clean.values[:, column], scores.expected[:, column])
-
-
-def _weigh_behaviour(
-    window: Window, model: TrainedModel, memory: Memory, reference: Reference
-) -> tuple[Evidence, Memory]:
-    """The rows by themselves, and beside their peers."""
-    scores, learnt = weigh_beside(model.detector, window, reference, memory)
-    calibration = model.calibration_of(window.step, window.asset)
-    return _evidence(BEHAVIOUR, scores, calibration, model), learnt
 
 
 def _weigh_levels(

@@ -114,9 +114,9 @@ class RecordPath:
         """
         known = dict(judged or {})
         readings = batch.readings
-        if known:
-            readings = readings.take(_without(readings, known))
-        if len(readings):
+        unknown = _without(readings, known)
+        if len(unknown):
+            readings = readings.take(unknown) if known else readings
             known |= dict(zip(_places(readings), self._judge(readings), strict=True))
         return [None if place is None else known[place] for place in batch.places]
 

@@ -16,7 +16,7 @@ from sereno.domain.signals import Profile, register_name
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, RECENT, Standing, next_window, standings_of
 from sereno.flows.fleet import Neighbours
-from sereno.flows.judge import LEVELS, Judgement, judge_window
+from sereno.flows.judge import LEVELS, Case, Judgement, judge_windows
 from sereno.flows.life import Recorder
 from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
@@ -72,15 +72,16 @@ def score_assets(
         keeps_judged: Whether the outcomes hold the rows as they were judged.
     """
     neighbours = neighbours or Neighbours(tx)
-    judged = []
+    courses = []
     for asset, standing in zip(assets, standings_of(tx, assets, model, touched or {}), strict=True):
         window = next_window(standing)
         if not len(window):
             continue
         if standing.asset.step != asset.step:
             tx.set_step(asset.id, standing.asset.step)
-        one = _judge(tx, standing, window, profile, model, neighbours, keeps_judged=keeps_judged)
-        judged.append(one)
+        courses.append(_Course(standing, window, _beside(tx, standing, profile, model, window, neighbours)))
+    _judge_in_chunks(courses, profile, model)
+    judged = [_concluded(course, model, keeps_judged=keeps_judged) for course in courses]
     gone = _store(tx, judged)
     told = [
         _Told(one.standing, one.found, [stored.detection for stored in own])
@@ -111,29 +112,19 @@ class _Judged:
     judged: Sequence[tuple[Window, Sequence[Evidence]]]
 
 
-def _judge(
-    tx: Transaction,
-    standing: Standing,
-    window: Window,
-    profile: Profile,
-    model: TrainedModel | None,
-    neighbours: Neighbours,
-    *,
-    keeps_judged: bool,
-) -> _Judged:
-    """What is said of an asset's next rows."""
+def _concluded(course: "_Course", model: TrainedModel | None, *, keeps_judged: bool) -> _Judged:
+    """What is to be kept of an asset's next rows, all of which have been judged."""
+    standing, chunks = course.standing, course.chunks
     model_id = "" if model is None else model.id_for(standing.asset.key)
-    beside = _beside(tx, standing, profile, model, window, neighbours)
-    chunks = _judge_in_chunks(standing, window, profile, model, beside)
     evidence = [one for chunk in chunks for one in chunk.judgement.evidence]
     found = {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}
     return _Judged(
         standing,
-        n_rows=len(window),
+        n_rows=len(course.window),
         found=list(found.values()),
         state=standing.state(chunks[-1].memory, chunks[-1].last_at, model_id),
         checkpoints=[standing.state(c.memory, c.last_at, model_id) for c in chunks if c.is_checkpoint],
-        recent=_recent(standing, chunks, model_id) if beside.is_with_others else None,
+        recent=_recent(standing, chunks, model_id) if course.beside.is_with_others else None,
         changes=[change for one in evidence for change in one.changes],
         found_flags=[one for chunk in chunks if (one := _found_flags(standing.asset, chunk)) is not None],
         flags=_count_flags(chunks),
@@ -214,40 +205,64 @@ def evidence_since(
     window = next_window(standing)
     if not len(window):
         return []
-    chunks = _judge_in_chunks(standing, window, profile, model, _beside(tx, standing, profile, model, window))
-    return [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
+    course = _Course(standing, window, _beside(tx, standing, profile, model, window))
+    _judge_in_chunks([course], profile, model)
+    return [(chunk.judgement.window, chunk.judgement.evidence) for chunk in course.chunks]
 
 
-def _judge_in_chunks(
-    standing: Standing,
-    window: Window,
-    profile: Profile,
-    model: TrainedModel | None,
-    beside: _Beside,
-) -> list[_Chunk]:
-    """The window in stretches that end where checkpoints are due, wherever batches happened to end before."""
-    chunks = []
-    memory, start = standing.memory, 0
-    while start < len(window):
-        age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
-        stop = min(start + _CHECKPOINT_ROWS - age, len(window))
-        if beside.is_with_others and start + _FEW_ROWS < len(window) == stop:
+@dataclass(slots=True)
+class _Course:
+    """An asset's next rows on their way, in stretches that end where checkpoints are due.
+
+    Checkpoints are where they are wherever batches happened to end before.
+    """
+
+    standing: Standing
+    window: Window
+    beside: _Beside
+    chunks: list[_Chunk] = field(default_factory=list)
+    n_done: int = 0
+
+    @property
+    def _memory(self) -> Memory:
+        return self.chunks[-1].memory if self.chunks else self.standing.memory
+
+    @property
+    def _age(self) -> int:
+        """Rows since the last checkpoint."""
+        return int(self._memory.arrays.get(_AGE, np.zeros(1))[0])
+
+    def next_case(self) -> Case:
+        """The stretch that comes next."""
+        start, n_rows = self.n_done, len(self.window)
+        stop = min(start + _CHECKPOINT_ROWS - self._age, n_rows)
+        if self.beside.is_with_others and start + _FEW_ROWS < n_rows == stop:
             stop -= 1  # `_recent` is the state before the last row; of few it may be that before them all
-        part = window.rows(start, stop)
-        judgement = judge_window(
-            part,
-            profile,
-            model,
-            memory,
-            None if beside.twin is None else beside.twin[start:stop],
-            beside.reference.rows(start, stop),
-            beside.factors,
+        return Case(
+            self.window.rows(start, stop),
+            self._memory,
+            None if self.beside.twin is None else self.beside.twin[start:stop],
+            self.beside.reference.rows(start, stop),
+            self.beside.factors,
         )
-        age = (age + stop - start) % _CHECKPOINT_ROWS
+
+    def add(self, case: Case, judgement: Judgement) -> None:
+        """The stretch has been judged."""
+        age = (self._age + len(case.window)) % _CHECKPOINT_ROWS
         memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
-        chunks.append(_Chunk(judgement, part, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
-        start = stop
-    return chunks
+        last_at = from_numpy(case.window.time[-1])
+        self.chunks.append(_Chunk(judgement, case.window, memory, last_at, is_checkpoint=age == 0))
+        self.n_done += len(case.window)
+
+
+def _judge_in_chunks(courses: Sequence[_Course], profile: Profile, model: TrainedModel | None) -> None:
+    """Judge all rows: the next stretch of every asset in one call, until none is left."""
+    left = list(courses)
+    while left:
+        cases = [course.next_case() for course in left]
+        for course, case, judgement in zip(left, cases, judge_windows(cases, profile, model), strict=True):
+            course.add(case, judgement)
+        left = [course for course in left if course.n_done < len(course.window)]
 
 
 def _found_flags(asset: StoredAsset, chunk: _Chunk) -> FoundFlags | None:

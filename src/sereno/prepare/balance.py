@@ -90,8 +90,9 @@ class Balances:
 
     def measure(self, values: FloatArray) -> Misses:
         """What values miss, shape (rows, signals); several checks ask the same of one window."""
-        if self._last is not None and self._last[0] is values:
-            return self._last[1]
+        last = self._last  # once: other threads measure windows of theirs meanwhile
+        if last is not None and last[0] is values:
+            return last[1]
         terms = values[:, self._places] * self._factors
         largest, residual = np.maximum.reduce(np.abs(terms), axis=2), np.add.reduce(terms, axis=2)
         limit = np.maximum(self._tolerance * largest, self._least)

@@ -314,6 +314,6 @@ def _as_rows(chunk: Sequence[Sequence[object]], n_signals: int) -> AssetRows:
         ts=np.fromiter((row[0] for row in chunk), dtype=np.int64, count=n_rows),
         revision=cells[:, 1].astype(np.int64),
         simulated=cells[:, 2].astype(np.bool_),
-        values=cells[:, 3:first_quality],
+        values=np.ascontiguousarray(cells[:, 3:first_quality]),
         quality=known_or_zero(cells[:, first_quality:]).astype(np.int32),
     )

@@ -78,6 +78,8 @@ class IncidentSession(Session):
         self._log: list[dict[str, object]] = []
         self._known: dict[tuple[str, int], Incident] = {}
         """Those that were read, by id and number of their events: these say it all."""
+        self._as_read: dict[str, Incident] = {}
+        """Those that were read, as they were read last."""
 
     def open_incident(
         self,
@@ -169,6 +171,9 @@ class IncidentSession(Session):
         Args:
             waits: Whether to wait for other writers; otherwise what they have is left out.
         """
+        if not self._is_postgres:  # one writer: what this transaction has read nobody else changes
+            for name in self._as_read.keys() & incident_ids:
+                self._held(self._as_read[name])
         unknown = sorted(set(incident_ids) - set(self._incidents))
         query = _lock_query(waits=waits, is_postgres=self._is_postgres)
         for row in self._connection.execute(query, self._of_mine(unknown)).mappings() if unknown else ():
@@ -306,6 +311,7 @@ class IncidentSession(Session):
         place = (row["id"], row["n_events"])
         if place not in self._known:
             self._known[place] = incident_of(dict(row))
+        self._as_read[row["id"]] = self._known[place]
         return self._known[place]
 
     def _locked(self, incident_id: str) -> Incident:

@@ -50,6 +50,9 @@ class AssetRows:
     @classmethod
     def join(cls, parts: "Sequence[AssetRows]") -> "AssetRows":
         """The rows of several parts, one after the other; at least one part."""
+        filled = [part for part in parts if len(part)]
+        if len(filled) == 1:
+            return filled[0]
         return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
 
 

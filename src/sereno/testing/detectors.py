@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from sereno.contracts import Detector, TrainedDetector
+from sereno.contracts.detection import Asked, score_together
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
@@ -50,6 +51,7 @@ def check_detector(detector: Detector, history: Sequence[Window] | None = None) 
     disturbed = a_disturbed_window(history[0])
     _check_scores(trained, history, disturbed)
     _check_stream(trained, disturbed)
+    _check_together(trained, [*history, disturbed])
     _check_state(detector, trained, disturbed)
     _check_missing(trained, disturbed)
     _check_columns(trained, disturbed)
@@ -157,6 +159,21 @@ def _check_stream(trained: TrainedDetector, window: Window) -> None:
         same = changes == list(scored.changes)
         _demand(that=same, otherwise=f"`changes` streamed in pieces {cuts} differ from the batch")
         _demand(that=memory.dump() == last.dump(), otherwise=f"memory after pieces {cuts} differs")
+
+
+def _check_together(trained: TrainedDetector, windows: Sequence[Window]) -> None:
+    """Windows in one call get what each gets alone, where the detector has a `score_together`."""
+    asked: list[Asked] = []
+    for number, window in enumerate(windows):
+        memory = trained.score(window.rows(0, _ROW_BY_ROW))[1]
+        asked.append((window.rows(_ROW_BY_ROW, _ROW_BY_ROW + 1 + 3 * number), memory))
+    told = score_together(trained, asked)
+    for (scores, memory), (window, before) in zip(told, asked, strict=True):
+        alone, after = trained.score(window, before)
+        same = all(getattr(scores, name).tobytes() == getattr(alone, name).tobytes() for name in _PARTS)
+        _demand(that=same, otherwise="`score_together` differs from `score`")
+        same = memory.dump() == after.dump()
+        _demand(that=same, otherwise="memory after `score_together` differs from that after `score`")
 
 
 def _check_state(detector: Detector, trained: TrainedDetector, window: Window) -> None:
