@@ -422,7 +422,9 @@ class JobDocument(_Document):
     """Long work that goes on behind a request."""
 
     id: str
-    kind: Literal["train", "score", "recalibrate", "retrain", "segment", "report", "simulate", "reset"]
+    kind: Literal[
+        "train", "score", "recalibrate", "retrain", "drift", "segment", "report", "simulate", "reset"
+    ]
     state: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
     options: dict[str, JsonValue]
     author: str
