@@ -41,7 +41,7 @@ def test_every_command_setting_and_error_has_its_place() -> None:
 
 
 def test_every_code_that_the_sources_name_is_listed() -> None:
-    """Codes stand in the modules that find them; screens, the doctor's sentences and failpoints have names like codes."""
+    """Codes stand in the modules that find them; screens, the doctor and failpoints have names like them."""
     others = {"source.before_settle"}
     named = {
         code
