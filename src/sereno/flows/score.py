@@ -1,6 +1,5 @@
 """Judging stored readings: detections, incidents, memory and cursor move in one transaction per asset."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -8,17 +7,16 @@ from itertools import zip_longest
 
 import numpy as np
 
-from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
-from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory, RegimeChange
-from sereno.domain.readings import JUDGED, FloatArray, Quality, Window
+from sereno.domain.judgement import Detection, Evidence, RegimeChange
+from sereno.domain.readings import JUDGED, Window
 from sereno.domain.signals import Profile, register_name
-from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, RECENT, Standing, next_window, standings_of
 from sereno.flows.fleet import Neighbours
-from sereno.flows.judge import LEVELS, Judgement, judge_window
+from sereno.flows.judge import LEVELS
 from sereno.flows.life import Recorder
 from sereno.flows.models import TrainedModel
+from sereno.flows.stretches import Beside, Stretch, count_flags, judge_in_stretches
 from sereno.flows.twins import twin_volumes
 from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
 from sereno.incidents.reopening import explaining_slack, reopen_window
@@ -26,12 +24,7 @@ from sereno.store import FoundFlags, StoredAsset, StoredDetection, Transaction, 
 
 __all__ = ["AssetOutcome", "evidence_since", "score_assets"]
 
-_AGE = "age"
 _TICK = timedelta(microseconds=1)
-_CHECKPOINT_ROWS = 1_000
-"""Rows between two states to which a late reading can go back."""
-_FEW_ROWS = 5
-"""Rows that are judged again as fast as one."""
 _RECENT_KEPT = 3
 """Batches that what other assets tell can come later without many rows being judged again."""
 
@@ -124,7 +117,7 @@ def _judge(
     """What is said of an asset's next rows."""
     model_id = "" if model is None else model.id_for(standing.asset.key)
     beside = _beside(tx, standing, profile, model, window, neighbours)
-    chunks = _judge_in_chunks(standing, window, profile, model, beside)
+    chunks = judge_in_stretches(window, profile, model, standing.memory, beside)
     evidence = [one for chunk in chunks for one in chunk.judgement.evidence]
     found = {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}
     return _Judged(
@@ -136,7 +129,7 @@ def _judge(
         recent=_recent(standing, chunks, model_id) if beside.is_with_others else None,
         changes=[change for one in evidence for change in one.changes],
         found_flags=[one for chunk in chunks if (one := _found_flags(standing.asset, chunk)) is not None],
-        flags=_count_flags(chunks),
+        flags=count_flags(chunks),
         judged=[(c.judgement.window, c.judgement.evidence) for c in chunks] if keeps_judged else (),
     )
 
@@ -160,32 +153,7 @@ def _store(tx: Transaction, judged: Sequence[_Judged]) -> list[list[StoredDetect
     return gone
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """A judged stretch of a window."""
-
-    judgement: Judgement
-    raw: Window
-    memory: Memory
-    last_at: datetime
-    is_checkpoint: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What is known beside an asset's own rows."""
-
-    twin: FloatArray | None
-    reference: Reference
-    factors: Mapping[str, float]
-
-    @property
-    def is_with_others(self) -> bool:
-        """Whether other assets have a say: what they read may come a little later."""
-        return self.twin is not None or self.reference is not NO_REFERENCE
-
-
-def _recent(standing: Standing, chunks: Sequence[_Chunk], model_id: str) -> WatchState | None:
+def _recent(standing: Standing, chunks: Sequence[Stretch], model_id: str) -> WatchState | None:
     """A state at most `_FEW_ROWS` before the last row."""
     if len(chunks) > 1:
         return standing.state(chunks[-2].memory, chunks[-2].last_at, model_id)
@@ -199,8 +167,8 @@ def _beside(
     model: TrainedModel | None,
     window: Window,
     neighbours: Neighbours | None = None,
-) -> _Beside:
-    return _Beside(
+) -> Beside:
+    return Beside(
         twin_volumes(tx, standing.asset, profile, window.time),
         (neighbours or Neighbours(tx)).reference(standing.asset, model, window.time),
         tx.threshold_factors(standing.asset.id),
@@ -214,43 +182,13 @@ def evidence_since(
     window = next_window(standing)
     if not len(window):
         return []
-    chunks = _judge_in_chunks(standing, window, profile, model, _beside(tx, standing, profile, model, window))
+    chunks = judge_in_stretches(
+        window, profile, model, standing.memory, _beside(tx, standing, profile, model, window)
+    )
     return [(chunk.judgement.window, chunk.judgement.evidence) for chunk in chunks]
 
 
-def _judge_in_chunks(
-    standing: Standing,
-    window: Window,
-    profile: Profile,
-    model: TrainedModel | None,
-    beside: _Beside,
-) -> list[_Chunk]:
-    """The window in stretches that end where checkpoints are due, wherever batches happened to end before."""
-    chunks = []
-    memory, start = standing.memory, 0
-    while start < len(window):
-        age = int(memory.arrays.get(_AGE, np.zeros(1))[0])
-        stop = min(start + _CHECKPOINT_ROWS - age, len(window))
-        if beside.is_with_others and start + _FEW_ROWS < len(window) == stop:
-            stop -= 1  # `_recent` is the state before the last row; of few it may be that before them all
-        part = window.rows(start, stop)
-        judgement = judge_window(
-            part,
-            profile,
-            model,
-            memory,
-            None if beside.twin is None else beside.twin[start:stop],
-            beside.reference.rows(start, stop),
-            beside.factors,
-        )
-        age = (age + stop - start) % _CHECKPOINT_ROWS
-        memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
-        chunks.append(_Chunk(judgement, part, memory, from_numpy(part.time[-1]), is_checkpoint=age == 0))
-        start = stop
-    return chunks
-
-
-def _found_flags(asset: StoredAsset, chunk: _Chunk) -> FoundFlags | None:
+def _found_flags(asset: StoredAsset, chunk: Stretch) -> FoundFlags | None:
     """Flags that stand beside the raw values that they are about: readings of a register too."""
     window, flags, raw = chunk.judgement.window, chunk.judgement.flags, chunk.raw
     rows = np.flatnonzero(((window.quality & int(JUDGED)) != flags).any(axis=1))
@@ -266,17 +204,6 @@ def _keep_flags(tx: Transaction, judged: Sequence[_Judged]) -> None:
     """Set the flags of all assets, one stretch of each at a time."""
     for found in zip_longest(*(one.found_flags for one in judged)):
         tx.set_flags(judged[0].standing.asset.profile, [one for one in found if one is not None])
-
-
-def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for chunk in chunks:
-        flagged = ((chunk.judgement.flags & int(Quality.IMBALANCE)) != 0).any(axis=1)
-        for one in chunk.judgement.evidence:
-            if one.kind is IncidentKind.PHYSICS:
-                flagged &= ~(one.exceedance >= 1.0)
-        counts["physics.imbalance"] += int(flagged.sum())
-    return +counts
 
 
 def _gone(
