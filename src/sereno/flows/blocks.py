@@ -7,7 +7,7 @@ memory, so that a fleet in a lake is judged as the same assets in a workspace wo
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class JudgedAsset:
     """
 
     asset: AssetKey
+    zone: str
+    step: timedelta | None
     time: TimeArray
     exceedances: Mapping[str, FloatArray]
     detections: Sequence[Detection]
@@ -138,6 +140,8 @@ def _judge(
     exceedances = exceedances_of(stretches)
     asset = JudgedAsset(
         asset=key,
+        zone=window.zone,
+        step=window.step,
         time=window.time,
         exceedances=exceedances,
         detections=detections,

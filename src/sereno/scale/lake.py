@@ -1,9 +1,9 @@
-"""A fleet in Parquet files: what assets there are, and the rows of some of them, without loading the others."""
+"""A fleet in Parquet files: what assets there are, and the rows of some of them, not loading the others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,7 @@ _NATIVE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://",
 """What polars reads itself, only the parts that are needed; the rest is opened by fsspec."""
 _PATTERN = "**/*.parquet"
 _KEY = (SITE, ASSET, TIME)
+_PLACE = "_place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Lake:
         Raises:
             FileMissing, CorruptFile: There is nothing that could be read.
         """
-        return tuple(_read(self.address, lambda: self._scan().collect_schema().names()))
+        return tuple(self._schema())
 
     def keys(self) -> list[AssetKey]:
         """All assets, ascending.
@@ -59,7 +60,8 @@ class Lake:
         """
         self._refuse_without_keys()
         wanted = self._scan().select(pl.col(SITE, ASSET).cast(pl.String)).unique().sort(SITE, ASSET)
-        found = _read(self.address, lambda: wanted.collect(engine="streaming"))
+        with _told(self.address):
+            found = wanted.collect(engine="streaming")
         return [AssetKey(site, asset) for site, asset in found.iter_rows()]
 
     def read(self, block: Block, profile: Profile) -> list[Window]:
@@ -70,27 +72,35 @@ class Lake:
         Raises:
             FileMissing, CorruptFile: It cannot be read.
         """
-        columns = self.columns()
-        signals = _signals(columns, profile)
-        frame = _read(self.address, lambda: self._rows(block, columns, signals).collect())
+        schema = self._schema()
+        signals = _signals(schema, profile)
+        with _told(self.address):
+            frame = self._rows(block, schema, signals).collect()
         return list(_windows(frame, block, signals, self.zone))
 
-    def _rows(self, block: Block, columns: Sequence[str], signals: Sequence[str]) -> pl.LazyFrame:
-        """The rows of a block, sorted by asset and time, one for each instant."""
-        marks = [QUALITY + name for name in signals if QUALITY + name in columns]
-        zone = [ZONE] if ZONE in columns else []
+    def _rows(self, block: Block, schema: pl.Schema, signals: Sequence[str]) -> pl.LazyFrame:
+        """The rows of a block, sorted by asset and time; of one instant the last of the files comes last."""
+        marks = [QUALITY + name for name in signals if QUALITY + name in schema]
+        zone = [ZONE] if ZONE in schema else []
+        named = [(key.site, key.asset, place) for place, key in enumerate(block.keys)]
+        keys = pl.LazyFrame(named, [SITE, ASSET, (_PLACE, pl.Int32)], orient="row")
         return (
             self._scan()
-            .filter(_is_of(block))
+            .filter(_may_be_of(block))
             .select(
                 pl.col(SITE, ASSET, *zone).cast(pl.String),
-                _utc(pl.col(TIME)),
+                _utc(schema[TIME]),
                 pl.col(*signals).cast(pl.Float64).fill_null(float("nan")),
                 *(pl.col(name).cast(pl.Int32).fill_null(0) for name in marks),
             )
-            .unique(_KEY, keep="last", maintain_order=True)
-            .sort(_KEY)
+            .join(keys, on=[SITE, ASSET], how="inner", maintain_order="left")
+            .drop(SITE, ASSET)
+            .sort(_PLACE, TIME, maintain_order=True)
         )
+
+    def _schema(self) -> pl.Schema:
+        with _told(self.address):
+            return self._scan().collect_schema()
 
     def _scan(self) -> pl.LazyFrame:
         return pl.scan_parquet(_sources(self.address), hive_partitioning=True)
@@ -113,63 +123,55 @@ def _sources(address: str) -> str | Path | list[IO[bytes]]:
     return path / _PATTERN if path.is_dir() else path
 
 
-def _is_of(block: Block) -> pl.Expr:
-    """Rows of the assets of a block; bounds first, by which files and parts of them are passed over."""
-    sites: dict[str, list[str]] = {}
-    for key in block.keys:
-        sites.setdefault(key.site, []).append(key.asset)
-    bounds = pl.col(SITE).is_between(pl.lit(min(sites)), pl.lit(max(sites)))
-    chosen = [
-        (pl.col(SITE) == pl.lit(site)) & pl.col(ASSET).is_in(sorted(assets)) for site, assets in sites.items()
-    ]
-    return bounds & pl.col(SITE).is_in(sorted(sites)) & reduce(or_, chosen)
+def _may_be_of(block: Block) -> pl.Expr:
+    """Rows of the sites and names of a block; bounds first, by which parts of files are passed over."""
+    sites, assets = sorted({key.site for key in block.keys}), sorted({key.asset for key in block.keys})
+    bounds = pl.col(SITE).is_between(pl.lit(sites[0]), pl.lit(sites[-1]))
+    return bounds & pl.col(SITE).is_in(sites) & pl.col(ASSET).is_in(assets)
 
 
-def _utc(time: pl.Expr) -> pl.Expr:
-    return time.map_batches(
-        lambda column: (
-            column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-            if getattr(column.dtype, "time_zone", None)
-            else column
-        ).cast(pl.Datetime("us")),
-        return_dtype=pl.Datetime("us"),
-    )
+def _utc(kind: pl.DataType) -> pl.Expr:
+    time = pl.col(TIME)
+    if getattr(kind, "time_zone", None):
+        time = time.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return time.cast(pl.Datetime("us"))
 
 
-def _signals(columns: Sequence[str], profile: Profile) -> tuple[str, ...]:
-    """Columns that hold signals: of a profile that knows any, its own first, else all that remain."""
-    others = [
-        name for name in columns if name not in {*_KEY, ZONE, "profile"} and not name.startswith(QUALITY)
-    ]
-    own = [name for name in profile.signal_names if name in others]
-    return tuple(own) if profile.signal_names else tuple(others)
+def _signals(schema: pl.Schema, profile: Profile) -> tuple[str, ...]:
+    """Columns that hold signals: those of the profile, or all numbers where it knows none."""
+    if profile.signal_names:
+        return tuple(name for name in profile.signal_names if name in schema)
+    others = [name for name in schema if name not in {*_KEY, ZONE} and not name.startswith(QUALITY)]
+    return tuple(name for name in others if schema[name].is_numeric())
 
 
 def _windows(frame: pl.DataFrame, block: Block, signals: tuple[str, ...], zone: str) -> Iterator[Window]:
-    ordered = frame.with_columns(pl.struct(SITE, ASSET).rle_id().alias("_run"))
-    starts = np.flatnonzero(np.diff(ordered["_run"].to_numpy(), prepend=-1)).tolist()
-    ends = [*starts[1:], frame.height]
-    time = frame[TIME].to_numpy().astype("datetime64[us]")
+    """The rows of each asset in turn, of several of one instant the last."""
+    place, time = frame[_PLACE].to_numpy(), frame[TIME].to_numpy().astype("datetime64[us]")
+    is_last = np.append((place[1:] != place[:-1]) | (time[1:] != time[:-1]), True)[: len(place)]
+    if not is_last.all():
+        frame, place, time = frame.filter(is_last), place[is_last], time[is_last]
     values = frame.select(signals).to_numpy().astype(np.float64, copy=False)
     quality = np.zeros(values.shape, dtype=np.int32)
-    for place, name in enumerate(signals):
+    for column, name in enumerate(signals):
         if QUALITY + name in frame.columns:
-            quality[:, place] = frame[QUALITY + name].to_numpy()
-    found: dict[AssetKey, Window] = {}
-    for start, end in zip(starts, ends, strict=True):
-        key = AssetKey(frame[SITE][start], frame[ASSET][start])
+            quality[:, column] = frame[QUALITY + name].to_numpy()
+    starts = np.flatnonzero(np.diff(place, prepend=-1)).tolist()
+    for start, end in pairwise([*starts, frame.height]):
+        key = block.keys[place[start]]
         own = (frame[ZONE][start] if ZONE in frame.columns else None) or zone
         part = slice(start, end)
-        found[key] = Window(key, block.profile, signals, time[part], values[part], quality[part], None, own)
-    yield from (found[key] for key in block.keys if key in found)
+        yield Window(key, block.profile, signals, time[part], values[part], quality[part], None, own)
 
 
-def _read(address: str, reading: Callable[[], object]) -> object:
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """What polars says of files, in our words."""
     try:
-        return reading()
+        yield
     except FileNotFoundError as error:
         raise FileMissing(file=address) from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        if "no files" in str(error) or "expanded paths were empty" in str(error):
+        if "expanded paths were empty" in str(error):
             raise FileMissing(file=address) from error
         raise CorruptFile(file=address, detail=str(error).splitlines()[0]) from error
