@@ -61,16 +61,17 @@ class JudgedBlock:
     assets: Sequence[JudgedAsset]
 
 
-def on_grid(rows: Window, first_signals: Sequence[str] = ()) -> Window:
+def on_grid(rows: Window, model: TrainedModel | None = None) -> Window:
     """Rows as they were read, on the grid of their own rhythm, with the signals that were ever read.
 
     Args:
-        first_signals: Those that come first; the others follow in the order of the rows.
+        model: What judges them; the signals that it learnt come first, as it learnt them.
     """
+    first = () if model is None or rows.asset not in model.layouts else model.layouts[rows.asset].signals
     step = infer_step(rows.time) if len(rows) >= _MIN_ROWS_FOR_STEP else None
     is_there: list[bool] = np.asarray(~np.isnan(rows.values).all(axis=0)).tolist() if len(rows) else []
     present = [name for name, has in zip(rows.signals, is_there, strict=bool(len(rows))) if has]
-    ordered = [name for name in first_signals if name in rows.signals]
+    ordered = [name for name in first if name in rows.signals]
     signals = (*ordered, *(name for name in present if name not in ordered))
     columns = [rows.signals.index(name) for name in signals]
     readings = (rows.time, rows.values[:, columns], rows.quality[:, columns])
@@ -127,8 +128,7 @@ def _judge(
 ) -> tuple[JudgedAsset, Window]:
     """What is said of an asset, and its rows as they are marked then."""
     key = rows.asset
-    known = () if model is None or key not in model.layouts else model.layouts[key].signals
-    window = on_grid(rows, known)
+    window = on_grid(rows, model)
     other = twin_key(key, profile, list(read)) if has_twins(profile) else None
     twin = None if other is None else volumes_at(window.time, read[other])
     beside = Beside(twin, neighbours.reference(key, model, window.time), NO_FACTORS)

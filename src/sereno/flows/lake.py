@@ -6,12 +6,15 @@ readings does the blocks that have any.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+import numpy as np
+
 from sereno.domain.archive import digest_of
+from sereno.domain.judgement import Severity
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import EPOCH
@@ -21,17 +24,27 @@ from sereno.flows.build import Setup
 from sereno.flows.executors import build_executor
 from sereno.flows.lake_fleet import LakeRequest, lake_blocks, lake_of, lake_profile
 from sereno.flows.lake_outcomes import BlockOutcome, LakeReport, content_digest, finish, once
-from sereno.flows.lake_tables import asset_rows, detection_rows, incident_rows, score_rows
+from sereno.flows.lake_tables import NUMBERS, asset_rows, detection_rows, incident_rows, score_rows
 from sereno.flows.learning import training_plan
 from sereno.flows.models import TrainedModel, artefact_of, model_of
 from sereno.flows.train import TrainingPlan
 from sereno.scale.blocks import Block, cut_blocks
 from sereno.scale.lake import Lake
 from sereno.scale.places import Place
-from sereno.scale.tables import read_table, write_table
+from sereno.scale.tables import read_table, read_tables, write_table
 from sereno.settings.tree import Tariff
 
-__all__ = ["INDEX", "Job", "Told", "jobs_of", "run_blocks", "score_lake", "train_lake"]
+__all__ = [
+    "INDEX",
+    "Job",
+    "Told",
+    "job_model",
+    "jobs_of",
+    "run_blocks",
+    "score_lake",
+    "train_lake",
+    "worst_active",
+]
 
 INDEX = "models.parquet"
 """Which model each asset was learnt by."""
@@ -102,6 +115,13 @@ def score_lake(setup: Setup, wanted: LakeRequest, told: Told | None = None) -> L
     return finish("score", work.place, wanted.lake, profile.name, outcomes)
 
 
+def worst_active(output: str) -> str | None:
+    """The worst severity of the incidents that go on; None without any."""
+    listed = read_tables(Place(output), "incidents", ("severity", "ended_at"))
+    active = {Severity[str(level).upper()] for level, ended in zip(*listed, strict=True) if ended is None}
+    return max(active).name.lower() if active else None
+
+
 def run_blocks(
     setup: Setup,
     work: Callable[[Job], BlockOutcome],
@@ -161,16 +181,15 @@ class ScoreBlock:
     def __call__(self, job: Job) -> BlockOutcome:
         """See `judge_block`."""
         rows = self.lake.read(job.block, self.profile)
-        data = self.place.read(job.model) if job.model else None
-        model = None if data is None else model_of(data, job.model, {self.profile.name: self.profile})
-        used = "" if data is None else digest_of(data)
+        model = job_model(self.place, job, self.profile)
+        used = "" if model is None else model.card.digest
         said = None if self.tariff is None else self.tariff.model_dump()
         digest = content_digest("score", rows, VERSION, self.profile, used, said, self.keeps_scores)
         return once(self.place, "score", digest, partial(self._score, rows, model, digest))
 
     def _score(self, rows: Sequence[Window], model: TrainedModel | None, digest: str) -> BlockOutcome:
         judged = judge_block(rows, self.profile, model, now=self.now)
-        tables = {
+        tables: dict[str, Mapping[str, Sequence[object] | np.ndarray]] = {
             "assets": asset_rows(judged),
             "detections": detection_rows(judged),
             "incidents": incident_rows(judged, self.profile, self.tariff, self.now),
@@ -178,7 +197,7 @@ class ScoreBlock:
         if self.keeps_scores:
             tables["scores"] = score_rows(judged)
         for name, columns in tables.items():
-            write_table(self.place, f"{name}/{digest}.parquet", columns)
+            write_table(self.place, f"{name}/{digest}.parquet", columns, numbers=NUMBERS)
         counts = {
             "assets": len(judged.assets),
             "rows": sum(len(one.time) for one in judged.assets),
@@ -188,6 +207,16 @@ class ScoreBlock:
         files = tuple(f"{name}/{digest}.parquet" for name in tables)
         told = hashlib.sha256("".join(f"{one.asset}{one.digest}" for one in judged.assets).encode())
         return BlockOutcome(digest, files, counts, {"digest": told.hexdigest()})
+
+
+def job_model(place: Place, job: Job, profile: Profile) -> TrainedModel | None:
+    """The model that judges a block; None without one.
+
+    Raises:
+        ModelCorrupt: It is not what was trained.
+    """
+    data = place.read(job.model) if job.model else None
+    return None if data is None else model_of(data, job.model, {profile.name: profile})
 
 
 def jobs_of(setup: Setup, wanted: LakeRequest, profile: Profile, place: Place) -> list[Job]:

@@ -92,9 +92,8 @@ def once(place: Place, kind: str, digest: str, work: Callable[[], BlockOutcome])
     """The outcome of a block; from an earlier run, where that had finished it."""
     name = _mark(kind, digest)
     known = place.read_json(name)
-    if known is not None:
-        said: dict[str, object] = dict(known)  # type: ignore[call-overload]
-        return BlockOutcome(digest, tuple(said["files"]), said["counts"], said["facts"], is_known=True)  # type: ignore[arg-type]
+    if isinstance(known, dict):
+        return BlockOutcome(digest, tuple(known["files"]), known["counts"], known["facts"], is_known=True)
     made = work()
     place.write_json(name, {"files": made.files, "counts": made.counts, "facts": made.facts})
     return made
@@ -115,14 +114,14 @@ def finish(kind: str, place: Place, lake: str, profile: str, outcomes: Sequence[
     n_known = sum(one.is_known for one in outcomes)
     report = LakeReport(profile, digest, len(outcomes), n_known, counts, place.address)
     place.write_json(f"{kind}.json", report.to_json() | {"lake": lake, "digests": digests})
-    if before is not None:
-        _remove(kind, place, set(before["digests"]) - set(digests))  # type: ignore[call-overload]
+    if isinstance(before, dict):
+        _remove(kind, place, set(before["digests"]) - set(digests))
     return report
 
 
 def _remove(kind: str, place: Place, digests: set[str]) -> None:
     for digest in digests:
         known = place.read_json(_mark(kind, digest))
-        for name in () if known is None else known["files"]:  # type: ignore[index]
+        for name in known["files"] if isinstance(known, dict) else ():
             place.remove(name)
         place.remove(_mark(kind, digest))

@@ -1,5 +1,6 @@
 """What judging a block gave, as columns of tables."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -11,8 +12,10 @@ from sereno.flows.incidents import IncidentView
 from sereno.report.sentences import Place
 from sereno.settings.tree import Tariff
 
-__all__ = ["asset_rows", "detection_rows", "incident_rows", "score_rows"]
+__all__ = ["NUMBERS", "asset_rows", "detection_rows", "incident_rows", "score_rows"]
 
+NUMBERS = ("score", "threshold", "observed", "expected", "impact", "cost")
+"""Columns that hold numbers, also where none of them is there."""
 _INCIDENT_COLUMNS = (
     "id", "site", "asset", "signals", "kind", "cause", "severity", "condition", "peak_at", "started_at",
     "ended_at", "score", "threshold", "observed", "expected", "unit", "impact", "impact_unit", "cost",
@@ -67,20 +70,19 @@ def detection_rows(judged: JudgedBlock) -> dict[str, list[object]]:
     }
 
 
-def score_rows(judged: JudgedBlock) -> dict[str, np.ndarray]:
+def score_rows(judged: JudgedBlock) -> dict[str, Sequence[object] | np.ndarray]:
     """Score over threshold of each row, a column for each check that any asset of the block has."""
     checks = sorted({check for one in judged.assets for check in one.exceedances})
 
     def of(one: JudgedAsset, check: str) -> np.ndarray:
         return np.asarray(one.exceedances.get(check, np.full(len(one.time), np.nan)), dtype=np.float32)
 
+    def named(names: Sequence[str]) -> list[object]:
+        return [name for name, one in zip(names, judged.assets, strict=True) for _ in range(len(one.time))]
+
     return {
-        "site": np.concatenate(
-            [np.full(len(one.time), one.asset.site, dtype=object) for one in judged.assets]
-        ),
-        "asset": np.concatenate(
-            [np.full(len(one.time), one.asset.asset, dtype=object) for one in judged.assets]
-        ),
+        "site": named([one.asset.site for one in judged.assets]),
+        "asset": named([one.asset.asset for one in judged.assets]),
         "time": np.concatenate([one.time for one in judged.assets]),
         **{check: np.concatenate([of(one, check) for one in judged.assets]) for check in checks},
     }

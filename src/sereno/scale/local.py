@@ -60,7 +60,7 @@ class LocalExecutor:
     ) -> Iterator[tuple[int, Result]]:
         pool = _Pool(function, items)
         try:
-            yield from pool.run(min(self.workers, len(items)))
+            yield from pool.run(min(self.workers, len(items)))  # type: ignore[misc]  # what the function gave
         finally:
             pool.end()
 
@@ -95,7 +95,7 @@ class _Pool:
     left: deque[int] = field(default_factory=deque)
     attempts: dict[int, int] = field(default_factory=dict)
 
-    def run(self, n_workers: int) -> Iterator[tuple[int, object]]:  # type: ignore[misc]  # as the function gives
+    def run(self, n_workers: int) -> Iterator[tuple[int, object]]:
         """Place and result of each item, as they end."""
         self.left.extend(range(len(self.items)))
         self.workers = [_start(self.function) for _ in range(n_workers)]
