@@ -4,6 +4,7 @@ The scheduler gives idle workers what busy ones have not begun (work stealing), 
 in hand to others. Results are taken as they come: a worker that is lost costs only what it had begun.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,7 +62,12 @@ class DaskExecutor:
         except ImportError as error:
             raise ExtraMissing(feature="The executor 'dask'", extra="dask") from error
         if not self.address:
-            options = {"threads_per_worker": 1, "dashboard_address": None, "env": _WORKER_ENVIRONMENT}
+            options = {
+                "threads_per_worker": 1,
+                "dashboard_address": None,
+                "env": _WORKER_ENVIRONMENT,
+                "silence_logs": logging.ERROR,
+            }
             with LocalCluster(n_workers=self.workers, **options) as cluster, Client(cluster) as client:
                 yield client
             return
