@@ -64,7 +64,7 @@ class DaskExecutor:
         if not self.address:
             options = {
                 "threads_per_worker": 1,
-                "dashboard_address": None,
+                "dashboard_address": "127.0.0.1:0",
                 "env": _WORKER_ENVIRONMENT,
                 "silence_logs": logging.ERROR,
             }

@@ -33,7 +33,8 @@ class Lake:
     """Parquet files with the columns `site`, `asset`, `time` and one for each signal.
 
     `time` is the start of the step, in UTC where it names no zone. `zone` may hold the time zone of the site,
-    and `quality_` with the name of a signal the bits of `Quality`. Folders as `site=North` count as columns.
+    and `quality_` with the name of a signal the bits of `Quality`. Folders as `site=North` count as columns
+    where polars reads the address itself.
     Files are sorted by site and asset, or have few of them each: only what a block needs is read then.
 
     Attributes:
@@ -103,7 +104,8 @@ class Lake:
             return self._scan().collect_schema()
 
     def _scan(self) -> pl.LazyFrame:
-        return pl.scan_parquet(_sources(self.address), hive_partitioning=True)
+        sources = _sources(self.address)
+        return pl.scan_parquet(sources, hive_partitioning=not isinstance(sources, list))
 
     def _refuse_without_keys(self) -> None:
         columns = self.columns()
