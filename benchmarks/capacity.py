@@ -1,8 +1,8 @@
 """What each stage costs per million readings and per thousand meters, and what that makes for a country.
 
-Processor seconds of one process with one thread. Meters of 15 minutes: 60 days of them are read from a CSV file
-and stored, judged from their beginning, and forecast for a day; four weeks of them are learnt. A fleet half as
-large tells whether the cost of a meter grows. The arithmetic below the figures is a multiplication.
+Processor seconds of one process with one thread. Meters of 15 minutes: 60 days of them are read from a CSV
+file and stored, judged from their beginning, and forecast for a day; four weeks of them are learnt. A fleet
+half as large tells whether the cost of a meter grows. The arithmetic below is a multiplication.
 """
 
 from collections.abc import Callable, Sequence

@@ -15,10 +15,11 @@ from sereno.flows.lake import score_lake, train_lake, worst_active
 from sereno.flows.lake_evaluating import evaluate_lake
 from sereno.flows.lake_fleet import LakeRequest, lake_blocks
 from sereno.flows.lake_forecasting import forecast_lake
+from sereno.flows.lake_storing import store_lake
 from sereno.flows.models import load_model
 from sereno.flows.score import evidence_since
 from tests.scale.fleet import roofs, write_lake
-from tests.support.builders import DAY, HOUR, NOW, PROFILES, SOLAR, a_roof, a_solar_workspace
+from tests.support.builders import DAY, HOUR, NOW, PROFILES, SOLAR, a_roof, a_solar_workspace, a_workspace
 
 IDENTITY = ("id", "kind", "cause", "severity", "started_at", "ended_at")
 
@@ -284,3 +285,29 @@ def test_lake_that_nobody_understands_is_refused(tmp_path, options, error):
 
     with pytest.raises(error):
         train_lake(a_setup(tmp_path), wanted)
+
+
+def test_incidents_of_a_lake_come_into_the_store_once(tmp_path, windows, judged):
+    _, wanted, _, report = judged
+    with a_workspace(tmp_path) as workspace:
+        first = store_lake(workspace.setup, workspace.store, wanted.output)
+        stored = {view.incident.id: view for view in workspace.find_incidents(IncidentQuery())}
+
+        again = store_lake(workspace.setup, workspace.store, wanted.output)
+        n_events = [len(workspace.events(one)) for one in stored]
+
+    assert (first.n_assets, first.n_opened, first.n_left_out) == (6, report.counts["incidents"], 0)
+    assert {one: {name: view.to_json(NOW)[name] for name in IDENTITY} for one, view in stored.items()} == (
+        incidents_in(wanted)
+    )
+    assert again.n_opened == 0
+    with a_workspace(tmp_path) as workspace:
+        assert [len(workspace.events(one)) for one in stored] == n_events
+
+
+def test_assets_whose_readings_the_store_has_are_left_to_it(tmp_path, windows, judged):
+    _, wanted, _, _ = judged
+    with a_solar_workspace(tmp_path, windows[:2]) as workspace:
+        done = store_lake(workspace.setup, workspace.store, wanted.output)
+
+    assert (done.n_assets, done.n_left_out) == (4, 2)

@@ -381,7 +381,7 @@ def savings(
 
 
 @app.command()
-def score(
+def score(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     file: Annotated[
         Path | None, typer.Argument(help="Judge this file without storing it.", readable=False)
@@ -397,6 +397,9 @@ def score(
     scores: Annotated[
         bool, typer.Option("--scores", help="With --lake: write the score of every row, too.")
     ] = False,
+    store: Annotated[
+        bool, typer.Option("--store", help="With --lake: its incidents go into the workspace, too.")
+    ] = False,
 ) -> None:
     """Judge the stored readings, a file, or a lake."""
     from sereno.cli.judged import LEVELS, fail_when, show_judged_file, show_score
@@ -408,7 +411,7 @@ def score(
         from sereno.cli.lake import LakeCall, refuse_with_lake, score_fleet
 
         refuse_with_lake({"FILE": file, "--timezone": timezone})
-        worst = score_fleet(request, LakeCall(lake, output, profile, keeps_scores=scores))
+        worst = score_fleet(request, LakeCall(lake, output, profile, keeps_scores=scores), is_stored=store)
         if fail_when(fail_on, worst):
             raise typer.Exit(1)
         return

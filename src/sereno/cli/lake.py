@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,14 +55,21 @@ def train_fleet(request: Request, call: LakeCall) -> None:
     _show(request, report, "cli.lake.trained", setup.language)
 
 
-def score_fleet(request: Request, call: LakeCall) -> str | None:
-    """Judge a lake and show how much was found; the worst severity of what goes on."""
+def score_fleet(request: Request, call: LakeCall, *, is_stored: bool) -> str | None:
+    """Judge a lake and show how much was found; the worst severity of what goes on.
+
+    Args:
+        is_stored: Whether its incidents go into the workspace, too.
+    """
     from sereno.flows.lake import score_lake, worst_active
 
     setup = _setup(request)
     with _progress(request, setup) as told:
         report = score_lake(setup, _wanted(setup, call), told)
-    _show(request, report, "cli.lake.scored", setup.language)
+    stored = _store(setup, report.output) if is_stored else {}
+    _show(request, report, "cli.lake.scored", setup.language, stored)
+    if stored and not request.as_json:
+        say(sentence("cli.lake.stored", setup.language, **stored))
     return worst_active(report.output)
 
 
@@ -132,9 +139,23 @@ def _instant(setup: "Setup", text: str | None, option: str) -> datetime | None:
     return instant(setup.settings.timezone, text, option)
 
 
-def _show(request: Request, report: "LakeReport", key: str, language: str) -> None:
+def _store(setup: "Setup", output: str) -> dict[str, int]:
+    from sereno.flows.build import open_workspace_store
+    from sereno.flows.lake_storing import store_lake
+
+    with closing(open_workspace_store(setup)) as store:
+        return store_lake(setup, store, output).to_json()
+
+
+def _show(
+    request: Request,
+    report: "LakeReport",
+    key: str,
+    language: str,
+    stored: Mapping[str, int] | None = None,
+) -> None:
     if request.as_json:
-        show_json(report.to_json())
+        show_json(report.to_json() | ({"stored": dict(stored)} if stored else {}))
         return
     facts = {"blocks": report.n_blocks, "known": report.n_known, "output": report.output}
     say(sentence(key, language, **report.counts, **facts))

@@ -1,5 +1,6 @@
 """What judging a block gave, as columns of tables."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,10 +12,11 @@ from sereno.flows.blocks import JudgedAsset, JudgedBlock
 from sereno.flows.incidents import IncidentView
 from sereno.report.sentences import Place
 from sereno.settings.tree import Tariff
+from sereno.store.codec import detection_document
 
 __all__ = ["NUMBERS", "asset_rows", "detection_rows", "incident_rows", "score_rows"]
 
-NUMBERS = ("score", "threshold", "observed", "expected", "impact", "cost")
+NUMBERS = ("score", "threshold", "observed", "expected", "impact", "cost", "step_s")
 """Columns that hold numbers, also where none of them is there."""
 _INCIDENT_COLUMNS = (
     "id", "site", "asset", "signals", "kind", "cause", "severity", "condition", "peak_at", "started_at",
@@ -45,6 +47,8 @@ def asset_rows(judged: JudgedBlock) -> dict[str, list[object]]:
     return {
         "site": [one.asset.site for one in found],
         "asset": [one.asset.asset for one in found],
+        "zone": [one.zone for one in found],
+        "step_s": [None if one.step is None else one.step.total_seconds() for one in found],
         "rows": [len(one.time) for one in found],
         "detections": [len(one.detections) for one in found],
         "incidents": [len(one.incidents) for one in found],
@@ -67,6 +71,7 @@ def detection_rows(judged: JudgedBlock) -> dict[str, list[object]]:
         "rows": [one.n_rows for one in found],
         "score": [float(one.score) for one in found],
         "threshold": [float(one.threshold) for one in found],
+        "document": [json.dumps(detection_document(one), ensure_ascii=False) for one in found],
     }
 
 
