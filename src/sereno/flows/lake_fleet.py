@@ -11,7 +11,7 @@ from sereno.flows.twins import has_twins, twin_key
 from sereno.scale.blocks import Block, cut_blocks
 from sereno.scale.lake import Lake
 
-__all__ = ["LakeRequest", "lake_blocks", "lake_of", "lake_profile"]
+__all__ = ["LakeRequest", "blocks_of", "lake_blocks", "lake_of", "lake_profile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def lake_blocks(setup: Setup, wanted: LakeRequest, profile: Profile) -> list[Blo
     keys = lake_of(setup, wanted).keys()
     if not keys:
         raise NoReadings(file=wanted.lake, detail="there is no row")
+    return blocks_of(setup, keys, profile)
+
+
+def blocks_of(setup: Setup, keys: Sequence[AssetKey], profile: Profile) -> list[Block]:
+    """Assets in blocks; those of a site stay together, and a meter and its twin."""
     size = setup.settings.executor.block_assets
     return cut_blocks(profile.name, keys, size=size, together=_bound(keys, profile))
 

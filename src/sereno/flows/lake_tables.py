@@ -14,11 +14,11 @@ from sereno.report.sentences import Place
 from sereno.settings.tree import Tariff
 from sereno.store.codec import detection_document
 
-__all__ = ["NUMBERS", "asset_rows", "detection_rows", "incident_rows", "score_rows"]
+__all__ = ["INCIDENT_COLUMNS", "NUMBERS", "asset_rows", "detection_rows", "incident_rows", "score_rows"]
 
 NUMBERS = ("score", "threshold", "observed", "expected", "impact", "cost", "step_s")
 """Columns that hold numbers, also where none of them is there."""
-_INCIDENT_COLUMNS = (
+INCIDENT_COLUMNS = (
     "id", "site", "asset", "signals", "kind", "cause", "severity", "condition", "peak_at", "started_at",
     "ended_at", "score", "threshold", "observed", "expected", "unit", "impact", "impact_unit", "cost",
     "currency", "sentence", "sentence_es", "recommendation", "recommendation_es", "model",
@@ -34,7 +34,7 @@ def incident_rows(
         for asset in judged.assets
         for one in asset.incidents
     ]
-    return {name: [_cell(one[name]) for one in documents] for name in _INCIDENT_COLUMNS}
+    return {name: [_cell(one[name]) for one in documents] for name in INCIDENT_COLUMNS}
 
 
 def _cell(value: object) -> object:

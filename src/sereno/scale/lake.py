@@ -16,7 +16,7 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.scale.blocks import Block
 from sereno.scale.places import is_remote, open_files
 
-__all__ = ["ASSET", "QUALITY", "SITE", "TIME", "ZONE", "Lake"]
+__all__ = ["ASSET", "QUALITY", "SITE", "TIME", "ZONE", "Lake", "rows_in"]
 
 SITE, ASSET, TIME, ZONE = "site", "asset", "time", "zone"
 QUALITY = "quality_"
@@ -73,31 +73,8 @@ class Lake:
         Raises:
             FileMissing, CorruptFile: It cannot be read.
         """
-        schema = self._schema()
-        signals = _signals(schema, profile)
         with _told(self.address):
-            frame = self._rows(block, schema, signals).collect()
-        return list(_windows(frame, block, signals, self.zone))
-
-    def _rows(self, block: Block, schema: pl.Schema, signals: Sequence[str]) -> pl.LazyFrame:
-        """The rows of a block, sorted by asset and time; of one instant the last of the files comes last."""
-        marks = [QUALITY + name for name in signals if QUALITY + name in schema]
-        zone = [ZONE] if ZONE in schema else []
-        named = [(key.site, key.asset, place) for place, key in enumerate(block.keys)]
-        keys = pl.LazyFrame(named, [SITE, ASSET, (_PLACE, pl.Int32)], orient="row")
-        return (
-            self._scan()
-            .filter(_may_be_of(block))
-            .select(
-                pl.col(SITE, ASSET, *zone).cast(pl.String),
-                _utc(schema[TIME]),
-                pl.col(*signals).cast(pl.Float64).fill_null(float("nan")),
-                *(pl.col(name).cast(pl.Int32).fill_null(0) for name in marks),
-            )
-            .join(keys, on=[SITE, ASSET], how="inner", maintain_order="left")
-            .drop(SITE, ASSET)
-            .sort(_PLACE, TIME, maintain_order=True)
-        )
+            return rows_in(self._scan(), block, profile, zone=self.zone)
 
     def _schema(self) -> pl.Schema:
         with _told(self.address):
@@ -114,6 +91,38 @@ class Lake:
             raise MissingColumns(
                 file=self.address, profile="lake", found=", ".join(columns), hint=f"Missing: {lacking}."
             )
+
+
+def rows_in(scan: pl.LazyFrame, block: Block, profile: Profile, *, zone: str) -> list[Window]:
+    """As `Lake.read`, from a table with the columns of a lake.
+
+    Args:
+        zone: Time zone of sites of which the table says none.
+    """
+    schema = scan.collect_schema()
+    signals = _signals(schema, profile)
+    frame = _rows(scan, block, schema, signals).collect()
+    return list(_windows(frame, block, signals, zone))
+
+
+def _rows(scan: pl.LazyFrame, block: Block, schema: pl.Schema, signals: Sequence[str]) -> pl.LazyFrame:
+    """The rows of a block, sorted by asset and time; of one instant the last of the files comes last."""
+    marks = [QUALITY + name for name in signals if QUALITY + name in schema]
+    zone = [ZONE] if ZONE in schema else []
+    named = [(key.site, key.asset, place) for place, key in enumerate(block.keys)]
+    keys = pl.LazyFrame(named, [SITE, ASSET, (_PLACE, pl.Int32)], orient="row")
+    return (
+        scan.filter(_may_be_of(block))
+        .select(
+            pl.col(SITE, ASSET, *zone).cast(pl.String),
+            _utc(schema[TIME]),
+            pl.col(*signals).cast(pl.Float64).fill_null(float("nan")),
+            *(pl.col(name).cast(pl.Int32).fill_null(0) for name in marks),
+        )
+        .join(keys, on=[SITE, ASSET], how="inner", maintain_order="left")
+        .drop(SITE, ASSET)
+        .sort(_PLACE, TIME, maintain_order=True)
+    )
 
 
 def _sources(address: str) -> str | Path | list[IO[bytes]]:
