@@ -1,6 +1,7 @@
 """Spark: every block comes whole to one call, and a fleet gives what it gives without Spark."""
 
 import shutil
+import sys
 
 import polars as pl
 import pytest
@@ -24,6 +25,7 @@ def spark():
     building = sql.SparkSession.builder.master("local-cluster[2,1,1024]").appName("sereno-tests")
     options = {
         "spark.ui.enabled": "false",
+        "spark.pyspark.python": sys.executable,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "37",  # cuts every series
