@@ -72,6 +72,13 @@ MappingName = Annotated[
 ProfileName = Annotated[
     str | None, typer.Option(help="Profile of the files; otherwise decided by their columns.")
 ]
+LakeAddress = Annotated[
+    str | None,
+    typer.Option("--lake", help="Parquet files, folder or address, to work on block by block instead."),
+]
+LakeOutput = Annotated[
+    str | None, typer.Option("--output", help="With --lake: folder or address of results and models.")
+]
 FailOn = Annotated[
     str | None, typer.Option(help="Exit with 1 if an incident of this severity or worse is found.")
 ]
@@ -175,7 +182,7 @@ def ingest(
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     profile: Annotated[str | None, typer.Option(help="Only this profile.")] = None,
     detector: Annotated[
@@ -196,9 +203,20 @@ def train(
             "--candidate", help="The model that judges goes on; `sereno models promote` compares the new one."
         ),
     ] = False,
+    lake: LakeAddress = None,
+    output: LakeOutput = None,
+    before: Annotated[
+        str | None, typer.Option(help="With --lake: learn only from readings before this instant.")
+    ] = None,
 ) -> None:
     """Learn every asset's normal behaviour and calibrate it to the false-alarm budget."""
     request: Request = context.obj
+    if lake is not None:
+        from sereno.cli.lake import LakeCall, refuse_with_lake, train_fleet
+
+        refuse_with_lake({"--recalibrate": recalibrate, "--candidate": candidate})
+        train_fleet(request, LakeCall(lake, output, profile, detector, budget, before))
+        return
     if recalibrate:
         if detector is not None or budget is not None or candidate:
             raise typer.BadParameter(
@@ -272,7 +290,7 @@ def segment(
 
 
 @app.command()
-def forecast(
+def forecast(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     horizon: Annotated[str, typer.Option(help="How far ahead, as 1h, 24h or 7d.")] = "24h",
     origin: Annotated[
@@ -284,8 +302,19 @@ def forecast(
     forecaster: Annotated[
         str | None, typer.Option(help="ridge, seasonal_naive, boost or mixed; that of settings without it.")
     ] = None,
+    lake: LakeAddress = None,
+    output: LakeOutput = None,
 ) -> None:
     """Forecast the stored meters with bands, and keep what was said."""
+    if lake is not None:
+        from sereno.cli.lake import LakeCall, forecast_fleet, refuse_with_lake
+
+        refuse_with_lake({"--asset": asset})
+        call = LakeCall(lake, output, profile)
+        forecast_fleet(
+            context.obj, call, horizon=horizon, origin=origin, signal=signal, forecaster=forecaster
+        )
+        return
     from sereno.cli.forecasting import run_forecast
 
     run_forecast(
@@ -355,16 +384,27 @@ def savings(
 
 
 @app.command()
-def score(
+def score(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     file: Annotated[
         Path | None, typer.Argument(help="Judge this file without storing it.", readable=False)
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the judged rows of FILE as CSV.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(help="Write the judged rows of FILE as CSV; with --lake: folder or address of results."),
+    ] = None,
     timezone: Timezone = None,
     fail_on: FailOn = None,
+    lake: LakeAddress = None,
+    profile: Annotated[str | None, typer.Option(help="With --lake: profile of its assets.")] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="With --lake: write the score of every row, too.")
+    ] = False,
+    store: Annotated[
+        bool, typer.Option("--store", help="With --lake: its incidents go into the workspace, too.")
+    ] = False,
 ) -> None:
-    """Judge the stored readings, or a file."""
+    """Judge the stored readings, a file, or a lake."""
     from sereno.cli.judged import LEVELS, fail_when, show_judged_file, show_score
 
     if fail_on is not None and fail_on not in LEVELS:
@@ -374,11 +414,19 @@ def score(
             "rows of a file; stored ones: `sereno export results`", param_hint="--output"
         )
     request: Request = context.obj
+    if lake is not None:
+        from sereno.cli.lake import LakeCall, refuse_with_lake, score_fleet
+
+        refuse_with_lake({"FILE": file, "--timezone": timezone})
+        worst = score_fleet(request, LakeCall(lake, output, profile, keeps_scores=scores), is_stored=store)
+        if fail_when(fail_on, worst):
+            raise typer.Exit(1)
+        return
     with _open(request) as workspace:
         if file is None:
             worst = show_score(request, workspace)
         else:
-            worst = show_judged_file(request, workspace, file, output, timezone)
+            worst = show_judged_file(request, workspace, file, Path(output) if output else None, timezone)
         if fail_when(fail_on, worst):
             raise typer.Exit(1)
 
@@ -407,8 +455,19 @@ def evaluate(
     fail_on_goals: Annotated[
         bool, typer.Option("--fail-on-goals", help="Exit with 1 if a goal of the settings is not met.")
     ] = False,
+    lake: LakeAddress = None,
+    output: Annotated[
+        str | None, typer.Option("--output", help="With --lake: where `train --lake` left its models.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="With --lake: profile of its assets.")] = None,
 ) -> None:
     """Compare what is said with what is known: by row, event, variable and criticality."""
+    if lake is not None:
+        from sereno.cli.lake import LakeCall, evaluate_fleet
+
+        call = LakeCall(lake, output, profile)
+        evaluate_fleet(context.obj, call, truth, since=since, until=until, fails=fail_on_goals)
+        return
     from sereno.cli.evaluating import run_evaluation
 
     run_evaluation(context.obj, truth, since=since, until=until, fails=fail_on_goals)

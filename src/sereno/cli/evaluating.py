@@ -14,7 +14,6 @@ from sereno.i18n.numbers import number
 
 if TYPE_CHECKING:
     from sereno.flows.evaluation import Evaluation
-    from sereno.flows.workspace import Workspace
 
 __all__ = ["instant", "run_evaluation", "say_evaluation"]
 
@@ -30,8 +29,8 @@ def run_evaluation(
     with Workspace.open(request.workspace, language=request.language) as workspace:
         found = workspace.evaluate(
             truth,
-            since=instant(workspace, since, "--since"),
-            until=instant(workspace, until, "--until"),
+            since=instant(workspace.settings.timezone, since, "--since"),
+            until=instant(workspace.settings.timezone, until, "--until"),
         )
         language, folder = workspace.language, workspace.output_folder
     if request.as_json:
@@ -43,15 +42,15 @@ def run_evaluation(
         raise typer.Exit(1)
 
 
-def instant(workspace: "Workspace", text: str | None, option: str) -> datetime | None:
-    """An instant as people write it; one without an offset is of the workspace's zone."""
+def instant(timezone: str | None, text: str | None, option: str) -> datetime | None:
+    """An instant as people write it; one without an offset is of this zone, or UTC."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter("an instant as 2024-01-31 or 2024-01-31T08:00", param_hint=option) from error
-    zone = ZoneInfo(workspace.settings.timezone or "UTC")
+    zone = ZoneInfo(timezone or "UTC")
     return found if found.tzinfo is not None else found.replace(tzinfo=zone)
 
 

@@ -202,8 +202,8 @@ def export_anomalies(
             output,
             profile=profile,
             assets=tuple(asset or ()),
-            since=instant(workspace, since, "--since"),
-            until=instant(workspace, until, "--until"),
+            since=instant(workspace.settings.timezone, since, "--since"),
+            until=instant(workspace.settings.timezone, until, "--until"),
         )
         language = workspace.language
     if request.as_json:

@@ -1,5 +1,6 @@
 """`sereno forecast`: what the meters will do, with bands."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from sereno.domain.forecasts import Forecast
     from sereno.flows.forecasting import ForecastReport
 
-__all__ = ["run_forecast"]
+__all__ = ["read_horizon", "run_forecast"]
 
 _COLUMNS = ("asset", "signal", "origin", "until", "mean", "peak", "peak_at", "band", "tier")
 
@@ -30,17 +31,13 @@ def run_forecast(
 ) -> None:
     """Forecast and show."""
     from sereno.cli.evaluating import instant
-    from sereno.domain.time import parse_duration
     from sereno.flows.workspace import Workspace
 
-    try:
-        ahead = parse_duration(horizon)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--horizon") from error
+    ahead = read_horizon(horizon)
     with Workspace.open(request.workspace, language=request.language) as workspace:
         found = workspace.forecast(
-            horizon=ahead,  # type: ignore[arg-type]
-            origin=instant(workspace, origin, "--origin"),
+            horizon=ahead,
+            origin=instant(workspace.settings.timezone, origin, "--origin"),
             profile=profile,
             asset=asset,
             signal=signal,
@@ -56,6 +53,18 @@ def run_forecast(
         say("  " + sentence("cli.forecast.left_out", language, asset=str(key), code=code))
     for name, how in found.learnt.items():
         say(sentence(f"cli.forecast.{how.replace(' ', '_')}", language, model=name))
+
+
+def read_horizon(text: str) -> timedelta:
+    """How far ahead, as people write it."""
+    from sereno.domain.time import parse_duration
+
+    try:
+        ahead = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--horizon") from error
+    assert isinstance(ahead, timedelta)
+    return ahead
 
 
 def _row(one: "Forecast", found: "ForecastReport", language: str, zone: str) -> dict[str, str]:

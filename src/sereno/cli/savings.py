@@ -29,14 +29,14 @@ def run_savings(
     from sereno.flows.workspace import Workspace
 
     with Workspace.open(request.workspace, language=request.language) as workspace:
-        start, end = (instant(workspace, text, "--baseline") for text in baseline)
+        start, end = (instant(workspace.settings.timezone, text, "--baseline") for text in baseline)
         assert start is not None
         assert end is not None
         report = workspace.savings(
             site,
             (start, end),
-            since=instant(workspace, since, "--since"),
-            until=instant(workspace, until, "--until"),
+            since=instant(workspace.settings.timezone, since, "--since"),
+            until=instant(workspace.settings.timezone, until, "--until"),
             signal=signal,
         )
         language = workspace.language

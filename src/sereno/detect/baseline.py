@@ -6,7 +6,7 @@ away. The level follows seasons, enlargements and new habits; a standstill of a 
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -54,6 +54,7 @@ _CLIP = 2.0
 _LEAN_SHARE = 0.5
 """Time constant of the one-sidedness, as a share of the level's."""
 _LEAN_LIMIT = 0.7
+_MIDDLE = 0.5
 _TAIL = 0.95
 _TAIL_DEVIATIONS = 1.645
 """A normal variable exceeds this many deviations in 5 % of cases."""
@@ -341,11 +342,11 @@ def _shaped(baseline: Baseline, transformed: FloatArray, slot: np.ndarray) -> Ba
     """Centres of each slot, a plain constant where the calendar explains too little."""
     whole = np.nanmedian(transformed, axis=0)
     time_of_day = slot % baseline.slots_a_day
-    daily = _by_slot(transformed, time_of_day, baseline.slots_a_day, np.nanmedian)
+    daily = _by_slot(transformed, time_of_day, baseline.slots_a_day, _MIDDLE)
     daily = np.where(np.isnan(daily), whole, daily)
     centre = np.tile(daily, (len(baseline.centre) // baseline.slots_a_day, 1))
     centre = _mixed(
-        _by_slot(transformed, slot, len(centre), np.nanmedian),
+        _by_slot(transformed, slot, len(centre), _MIDDLE),
         centre,
         _counts(transformed, slot, len(centre)),
     )
@@ -384,7 +385,7 @@ def _reshaped(baseline: Baseline, values: FloatArray, local: TimeArray, slot: np
     gaps = transformed - goals
     if baseline.slots_a_day > 1 or baseline.has_weekend:
         shaped = (baseline.centre != baseline.centre[:1]).any(axis=0)
-        shift = _by_slot(gaps, slot, len(baseline.centre), np.nanmedian)
+        shift = _by_slot(gaps, slot, len(baseline.centre), _MIDDLE)
         shift = _mixed(shift, np.zeros_like(shift), _counts(gaps, slot, len(shift)))
         baseline = replace(baseline, centre=baseline.centre + np.where(shaped, shift, 0.0))
         gaps = transformed - baseline._goals(values, local)
@@ -428,10 +429,7 @@ def _spread(
     n_slots = len(baseline.centre)
     outward = side * gaps
     whole = np.nanquantile(np.where(active, outward, np.nan), _TAIL, axis=0) / _TAIL_DEVIATIONS
-    own = (
-        _by_slot(outward, slot, n_slots, lambda rows, axis: np.nanquantile(rows, _TAIL, axis=axis))
-        / _TAIL_DEVIATIONS
-    )
+    own = _by_slot(outward, slot, n_slots, _TAIL) / _TAIL_DEVIATIONS
     counts = _counts(gaps, slot, n_slots)
     whole = np.nan_to_num(np.maximum(whole, 0.0))
     own = np.nan_to_num(np.maximum(own, 0.0))
@@ -450,13 +448,31 @@ def _counts(rows: FloatArray, slot: np.ndarray, n_slots: int) -> FloatArray:
     return np.stack([np.bincount(slot, ~np.isnan(column), minlength=n_slots) for column in rows.T], axis=1)
 
 
-def _by_slot(
-    rows: FloatArray, slot: np.ndarray, n_slots: int, statistic: Callable[..., FloatArray]
-) -> FloatArray:
-    """A statistic over the rows of each slot, NaN for slots without rows, shape (slots, signals)."""
+def _by_slot(rows: FloatArray, slot: np.ndarray, n_slots: int, level: float) -> FloatArray:
+    """A quantile over the rows of each slot, NaN for slots without values, shape (slots, signals).
+
+    As `np.nanquantile` of each slot would give it, the median as `np.nanmedian`, to the last bit; one sort of
+    all rows takes a twentieth of the time that a call for each slot does.
+    """
     result = np.full((n_slots, rows.shape[1]), np.nan)
-    order = np.argsort(slot, kind="stable")
-    present, starts = np.unique(slot[order], return_index=True)
-    for one, part in zip(present.tolist(), np.split(order, starts[1:]), strict=True):
-        result[one] = statistic(rows[part], axis=0)
+    for column, target in zip(rows.T, result.T, strict=True):
+        known = ~np.isnan(column)
+        values, places = column[known], slot[known]
+        values = values[np.lexsort((values, places))]
+        counts = np.bincount(places, minlength=n_slots)
+        has = counts > 0
+        last = counts[has] - 1
+        first = (np.cumsum(counts) - counts)[has]
+        rank = level * last
+        below = np.floor(rank).astype(np.intp)
+        low, high = values[first + below], values[first + np.minimum(below + 1, last)]
+        target[has] = _between(low, high, rank - below, is_median=level == _MIDDLE)
     return result
+
+
+def _between(low: FloatArray, high: FloatArray, share: FloatArray, *, is_median: bool) -> FloatArray:
+    """A share of the way from low to high, rounded as NumPy rounds it."""
+    if is_median:
+        return np.where(share > 0, (low + high) / 2.0, low)
+    way = high - low
+    return np.where(share < _MIDDLE, low + way * share, high - way * (1.0 - share))

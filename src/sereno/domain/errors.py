@@ -30,6 +30,7 @@
     ├── Busy                  too much at once, or about to end: try again  exit 5
     │   └── QueueFull, Stopping, TooSlow
     ├── SystemRefused         a path cannot be read or written             exit 5
+    ├── WorkerLost, ExecutorUnreachable                                    exit 5
     ├── SourceUnreachable     what readings come from does not answer      exit 5
     ├── JobBroken, InternalFault                                           exit 70
     └── ModelError            artefacts and training                       exit 5
@@ -61,6 +62,7 @@ __all__ = [
     "DiskFull",
     "EmptyFile",
     "EngineRunning",
+    "ExecutorUnreachable",
     "ExportTargetTaken",
     "ExtraMissing",
     "Fact",
@@ -138,6 +140,7 @@ __all__ = [
     "UsageError",
     "UserExists",
     "VersionPinned",
+    "WorkerLost",
     "WorkspaceNotEmpty",
     "WriteNotConfirmed",
 ]
@@ -852,6 +855,30 @@ class JobBroken(SerenoError):
 
     code = "job.broken"
     template = "The process of the job ended with {code} and said nothing. Look into the log, then repeat."
+
+
+class WorkerLost(SerenoError):
+    """A part of the work has ended its worker time and again."""
+
+    code = "executor.worker_lost"
+    template = (
+        "Block {block} has ended its worker {attempts} times, mostly because memory ran out. What was "
+        "finished is kept. Use smaller blocks (`executor.block_assets`), fewer workers or more memory, then "
+        "repeat."
+    )
+    exit_code = 5
+
+
+class ExecutorUnreachable(SerenoError):
+    """The engine that shall do the work does not answer."""
+
+    code = "executor.unreachable"
+    template = (
+        "The engine at {address} cannot be used: {detail}. Check that it runs and `executor.address` in "
+        "sereno.yaml."
+    )
+    exit_code = 5
+    is_retriable = True
 
 
 class InternalFault(SerenoError):

@@ -11,7 +11,7 @@ from sereno.domain.readings import FloatArray, TimeArray
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import from_numpy, isoformat
 
-__all__ = ["QUANTILES", "Forecast", "Tier"]
+__all__ = ["QUANTILES", "Forecast", "Tier", "quantile_name"]
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """Levels that every forecast holds: the bands of 90, 80 and 50 % and the median."""
@@ -87,7 +87,10 @@ class Forecast:
         rows: list[Mapping[str, object]] = [
             {
                 "time": start,
-                **{_name(level): _number(value) for level, value in zip(self.levels, row, strict=True)},
+                **{
+                    quantile_name(level): _number(value)
+                    for level, value in zip(self.levels, row, strict=True)
+                },
             }
             for start, row in zip(starts, self.quantiles.tolist(), strict=True)
         ]
@@ -104,7 +107,8 @@ class Forecast:
         }
 
 
-def _name(level: float) -> str:
+def quantile_name(level: float) -> str:
+    """A quantile as documents name it, as `p05`."""
     return f"p{100 * level:02.0f}"
 
 

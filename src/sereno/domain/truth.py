@@ -1,6 +1,7 @@
 """What somebody says was abnormal: labels as they were written, before they are matched with assets."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sereno.domain.readings import TimeArray
 
@@ -33,3 +34,14 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def take(self, rows: Sequence[int]) -> "Labels":
+        """The rows at these positions."""
+        return replace(
+            self,
+            assets=tuple(self.assets[row] for row in rows),
+            start=self.start[list(rows)],
+            end=self.end[list(rows)],
+            variables=tuple(self.variables[row] for row in rows),
+            severities=tuple(self.severities[row] for row in rows),
+        )

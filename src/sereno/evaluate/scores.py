@@ -121,6 +121,24 @@ class Scoreboard:
         pairs = zip(asset.true_level[compared].tolist(), asset.level[compared].tolist(), strict=True)
         self.levels.update(pairs)
 
+    def merge(self, other: "Scoreboard") -> None:
+        """Count in what another board has counted of other assets, with the same seed."""
+        self.n_assets += other.n_assets
+        self.n_events += other.n_events
+        self.asset_weeks += other.asset_weeks
+        for name, score in other.detectors.items():
+            own = self.detectors[name]
+            own.rows += score.rows
+            own.n_found += score.n_found
+            own.delays += score.delays
+            own.n_false += score.n_false
+        for name, said in other.variables.items():
+            mine = self.variables.setdefault(name, VariableScore())
+            mine.n_rows += said.n_rows
+            mine.n_found += said.n_found
+            mine.n_named += said.n_named
+        self.levels.update(other.levels)
+
     def _add_detector(self, score: DetectorScore, asset: JudgedAsset, said: BoolArray) -> None:
         score.rows += Confusion.of(said[asset.is_read], asset.is_true[asset.is_read])
         for event in asset.events:

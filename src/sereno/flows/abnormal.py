@@ -17,7 +17,7 @@ from sereno.flows.models import TrainedModel
 from sereno.flows.twins import twin_volumes
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["AbnormalRows", "abnormal_rows"]
+__all__ = ["AbnormalRows", "abnormal_in", "abnormal_rows"]
 
 _NO_CHECK = -1
 
@@ -67,7 +67,17 @@ def abnormal_rows(
     """Judge all rows of an asset; nothing is stored."""
     standing = beginning_of(tx, asset, model)
     window = next_window(standing)
-    twin = twin_volumes(tx, standing.asset, profile, window.time)
+    return abnormal_in(window, profile, model, twin_volumes(tx, standing.asset, profile, window.time))
+
+
+def abnormal_in(
+    window: Window, profile: Profile, model: TrainedModel | None, twin: FloatArray | None = None
+) -> AbnormalRows:
+    """As `abnormal_rows`, of a window in memory.
+
+    Args:
+        twin: What the asset's twin read, shape (rows,).
+    """
     judged = judge_window(window, profile, model, Memory(), twin)
     found = _Collected.blank(judged.window, [_name(one, model) for one in judged.evidence])
     places = {one.check: place for place, one in enumerate(judged.evidence)}

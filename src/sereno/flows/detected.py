@@ -32,12 +32,13 @@ def write_detected(
     reports: dict[str, AnomalyReport] = {}
     models: dict[str, str | None] = {}
     with store.read() as tx:
-        evaluator = None if truth is None else Evaluator(tx, setup, truth, since=since)
+        named = [(one.profile, one.key) for one in tx.assets()]
+        evaluator = None if truth is None else Evaluator(named, setup, truth, since=since)
         compared = () if evaluator is None else evaluator.profiles
 
         def heard(asset: StoredAsset, found: AbnormalRows) -> None:
             if evaluator is not None and asset.profile in compared:
-                evaluator.add(asset, found)
+                evaluator.add(asset.profile, asset.key, found)
 
         for name, (path, plan) in plans.items():
             model = shelf.get(name)

@@ -4,7 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from sereno.domain.calendar import local_time
 from sereno.domain.criticality import Criticality, CriticalityScale, criticality_of_word
 from sereno.domain.errors import UnknownAsset, UnknownSignal, UsageError
 from sereno.domain.readings import BoolArray, TimeArray, Window
-from sereno.domain.signals import Profile
+from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import to_numpy
 from sereno.domain.truth import Labels
 from sereno.evaluate.acceptance import Goals, acceptance
@@ -24,11 +24,11 @@ from sereno.flows.abnormal import AbnormalRows, abnormal_rows
 from sereno.flows.build import Setup, read_options
 from sereno.flows.evaluation import Evaluation
 from sereno.flows.learning import ModelShelf
-from sereno.flows.named import named_assets, named_signal
+from sereno.flows.named import named_places, named_signal
 from sereno.ingest.labels import read_labels
-from sereno.store import Store, StoredAsset, Transaction
+from sereno.store import Store
 
-__all__ = ["Evaluator", "evaluate_workspace"]
+__all__ = ["Evaluator", "TruthBoard", "evaluate_workspace"]
 
 _NOT_SAID = -1
 _SEPARATORS = re.compile(r"[;,|+/\s]+")
@@ -52,97 +52,68 @@ def evaluate_workspace(
         UsageError: It names no asset, and there are several.
     """
     with store.read() as tx:
-        evaluator = Evaluator(tx, setup, truth, since=since, until=until)
+        assets = tx.assets()
+        named = [(one.profile, one.key) for one in assets]
+        evaluator = Evaluator(named, setup, truth, since=since, until=until)
         models: dict[str, str | None] = {}
         for name in evaluator.profiles:
             model = shelf.get(name)
             models[name] = None if model is None else model.card.id
-            for asset in evaluator.assets_of(name):
+            for asset in (one for one in assets if one.profile == name):
                 begun = time.perf_counter()
                 found = abnormal_rows(tx, asset, setup.profiles[name], model)
                 evaluator.judged(time.perf_counter() - begun)
-                evaluator.add(asset, found)
+                evaluator.add(name, asset.key, found)
     return evaluator.result(models)
 
 
-class Evaluator:
-    """The truth of a file, laid beside the rows of one asset after another."""
+@dataclass(slots=True)
+class TruthBoard:
+    """Labels with whom they speak of, and what came of laying them beside what was said.
 
-    def __init__(
-        self,
-        tx: Transaction,
-        setup: Setup,
-        truth: Path,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> None:
-        self._setup = setup
-        self._since, self._until = since, until
-        criticality = setup.settings.criticality
-        self._scale = CriticalityScale(**criticality.model_dump())
-        read = read_labels(truth, read_options(setup))
-        self._labels = read
-        self._keep = _distinct(read)
-        self._assets = tx.assets()
-        self._own, self._unknown = _by_asset(tx, read, self._keep, self._assets)
-        self._unknown_variables: Counter[str] = Counter()
-        self._n_outside = 0
-        self._board = Scoreboard()
-        self._seconds = 0.0
+    Attributes:
+        own: Positions of the labels that speak of an asset, by profile and asset.
+        since, until: Only rows in [since, until) are counted.
+        n_outside: Labels at instants that their asset has no row of.
+        unknown_variables: Labels by a variable that their asset does not have.
+    """
 
-    @property
-    def profiles(self) -> list[str]:
-        """Profiles of which the truth names an asset."""
-        return list(dict.fromkeys(asset.profile for asset in self._assets if asset.id in self._own))
+    labels: Labels
+    own: Mapping[tuple[str, AssetKey], Sequence[int]]
+    scale: CriticalityScale
+    since: datetime | None = None
+    until: datetime | None = None
+    board: Scoreboard = field(default_factory=Scoreboard)
+    n_outside: int = 0
+    unknown_variables: Counter[str] = field(default_factory=Counter)
 
-    def assets_of(self, profile: str) -> list[StoredAsset]:
-        """All assets of a profile: those that the truth does not name were normal."""
-        return [asset for asset in self._assets if asset.profile == profile]
-
-    def judged(self, seconds: float) -> None:
-        """Note how long judging an asset took."""
-        self._seconds += seconds
-
-    def add(self, asset: StoredAsset, found: AbnormalRows) -> None:
+    def add(self, asset: AssetKey, found: AbnormalRows, profile: Profile) -> None:
         """Compare the rows of an asset with what the truth says of it."""
-        profile = self._setup.profiles[asset.profile]
         truth = self._truth_of(asset, found.window, profile)
-        rows = _rows_between(found.window.time, self._since, self._until)
-        self._board.add(_judged_asset(asset, found, truth, self._scale, rows))
+        rows = _rows_between(found.window.time, self.since, self.until)
+        self.board.add(_judged_asset(asset, found, truth, self.scale, rows))
 
-    def result(self, models: Mapping[str, str | None]) -> Evaluation:
-        """All figures, and the goals of the settings."""
-        judging = timedelta(seconds=self._seconds)
-        wanted = self._setup.settings.acceptance
-        goals = Goals(
-            false_positive_rate=wanted.false_positive_rate,
-            recall=wanted.recall,
-            recall_by_variable=wanted.recall_by_variable,
-            severity=wanted.severity,
-            latency=wanted.latency,
-        )
-        return Evaluation(
-            board=self._board,
-            criteria=acceptance(self._board, goals, judging=judging),
-            n_labels=len(self._labels),
-            n_distinct=len(self._keep),
-            n_outside=self._n_outside,
-            unknown=self._unknown,
-            unknown_variables=self._unknown_variables,
-            judging=judging,
-            models=models,
-            since=self._since,
-            until=self._until,
-        )
+    def merge(self, other: "TruthBoard") -> None:
+        """Count in what was found of other assets."""
+        self.board.merge(other.board)
+        self.n_outside += other.n_outside
+        self.unknown_variables.update(other.unknown_variables)
 
-    def _truth_of(self, asset: StoredAsset, window: Window, profile: Profile) -> "_Truth":
+    def of(self, profile: str, assets: Sequence[AssetKey]) -> "TruthBoard":
+        """An empty board with the labels of some assets alone."""
+        named = {(profile, key): self.own[profile, key] for key in assets if (profile, key) in self.own}
+        places = sorted({place for own in named.values() for place in own})
+        at = {place: new for new, place in enumerate(places)}
+        own = {one: [at[place] for place in positions] for one, positions in named.items()}
+        return TruthBoard(self.labels.take(places), own, self.scale, self.since, self.until)
+
+    def _truth_of(self, asset: AssetKey, window: Window, profile: Profile) -> "_Truth":
         truth = _Truth.blank(window)
-        labels = self._labels
-        for row in self._own.get(asset.id, ()):
+        labels = self.labels
+        for row in self.own.get((profile.name, asset), ()):
             first, stop = _label_rows(window, labels.start[row], labels.end[row])
             if first >= stop:
-                self._n_outside += 1
+                self.n_outside += 1
                 continue
             affected = self._signals(labels.variables[row], window.signals, profile)
             level = criticality_of_word(labels.severities[row])
@@ -158,8 +129,78 @@ class Evaluator:
             return [whole]
         found = [_known_signal(part, stored, profile) for part in _SEPARATORS.split(text) if part]
         if None in found:
-            self._unknown_variables[text] += 1
+            self.unknown_variables[text] += 1
         return [one for one in found if one is not None]
+
+
+class Evaluator:
+    """The truth of a file, laid beside the rows of one asset after another.
+
+    Args:
+        assets: Profile and name of all assets: those that the truth does not name were normal.
+
+    Raises:
+        NoTruth: The file is no table of known anomalies.
+        UnknownAsset: None of its names is an asset here.
+        UsageError: It names no asset, and there are several.
+    """
+
+    def __init__(
+        self,
+        assets: Sequence[tuple[str, AssetKey]],
+        setup: Setup,
+        truth: Path,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        self._setup = setup
+        self._assets = assets
+        labels = read_labels(truth, read_options(setup))
+        keep = _distinct(labels)
+        self._n_distinct = len(keep)
+        own, self._unknown = _by_asset(labels, keep, assets)
+        scale = CriticalityScale(**setup.settings.criticality.model_dump())
+        self.truth = TruthBoard(labels, own, scale, since, until)
+        self._seconds = 0.0
+
+    @property
+    def profiles(self) -> list[str]:
+        """Profiles of which the truth names an asset."""
+        return list(dict.fromkeys(one[0] for one in self._assets if one in self.truth.own))
+
+    def judged(self, seconds: float) -> None:
+        """Note how long judging an asset took."""
+        self._seconds += seconds
+
+    def add(self, profile: str, asset: AssetKey, found: AbnormalRows) -> None:
+        """Compare the rows of an asset with what the truth says of it."""
+        self.truth.add(asset, found, self._setup.profiles[profile])
+
+    def result(self, models: Mapping[str, str | None]) -> Evaluation:
+        """All figures, and the goals of the settings."""
+        judging = timedelta(seconds=self._seconds)
+        wanted = self._setup.settings.acceptance
+        goals = Goals(
+            false_positive_rate=wanted.false_positive_rate,
+            recall=wanted.recall,
+            recall_by_variable=wanted.recall_by_variable,
+            severity=wanted.severity,
+            latency=wanted.latency,
+        )
+        return Evaluation(
+            board=self.truth.board,
+            criteria=acceptance(self.truth.board, goals, judging=judging),
+            n_labels=len(self.truth.labels),
+            n_distinct=self._n_distinct,
+            n_outside=self.truth.n_outside,
+            unknown=self._unknown,
+            unknown_variables=self.truth.unknown_variables,
+            judging=judging,
+            models=models,
+            since=self.truth.since,
+            until=self.truth.until,
+        )
 
 
 @dataclass(slots=True)
@@ -210,7 +251,7 @@ class _Truth:
 
 
 def _judged_asset(
-    asset: StoredAsset, found: AbnormalRows, truth: _Truth, scale: CriticalityScale, rows: slice
+    asset: AssetKey, found: AbnormalRows, truth: _Truth, scale: CriticalityScale, rows: slice
 ) -> JudgedAsset:
     """The rows [rows.start, rows.stop) of an asset as they are compared."""
     window = found.window
@@ -219,7 +260,7 @@ def _judged_asset(
     is_said = found.is_told[rows]
     named = {name: found.named[rows, place] & is_said for place, name in enumerate(window.signals)}
     return JudgedAsset(
-        name=str(asset.key),
+        name=str(asset),
         step=window.step,
         time=window.time[rows],
         local_hour=hour,
@@ -245,34 +286,34 @@ def _distinct(labels: Labels) -> list[int]:
 
 
 def _by_asset(
-    tx: Transaction, labels: Labels, keep: Sequence[int], assets: Sequence[StoredAsset]
-) -> tuple[dict[int, list[int]], Counter[str]]:
-    """Labels of each asset, by its id; and how many bear a name that no asset has."""
-    ids: dict[str, list[int]] = {}
-    own: dict[int, list[int]] = {}
+    labels: Labels, keep: Sequence[int], assets: Sequence[tuple[str, AssetKey]]
+) -> tuple[dict[tuple[str, AssetKey], list[int]], Counter[str]]:
+    """Labels of each asset, by its profile and name; and how many bear a name that no asset has."""
+    named: dict[str, list[tuple[str, AssetKey]]] = {}
+    own: dict[tuple[str, AssetKey], list[int]] = {}
     unknown: Counter[str] = Counter()
     problem: UnknownAsset | None = None
     for place in keep:
         name = labels.assets[place]
-        if name not in ids:
+        if name not in named:
             try:
-                ids[name] = _ids_of(tx, name, assets)
+                named[name] = _assets_called(name, assets)
             except UnknownAsset as error:
-                ids[name], problem = [], problem or error
-        if not ids[name]:
+                named[name], problem = [], problem or error
+        if not named[name]:
             unknown[name] += 1
-        for asset_id in ids[name]:
-            own.setdefault(asset_id, []).append(place)
+        for one in named[name]:
+            own.setdefault(one, []).append(place)
     if problem is not None and not own:
         raise problem
     return own, unknown
 
 
-def _ids_of(tx: Transaction, name: str, assets: Sequence[StoredAsset]) -> list[int]:
+def _assets_called(name: str, assets: Sequence[tuple[str, AssetKey]]) -> list[tuple[str, AssetKey]]:
     if name:
-        return [one.id for one in named_assets(tx, name)]
+        return [assets[place] for place in named_places([key for _, key in assets], name)]
     if len(assets) == 1:
-        return [assets[0].id]
+        return [assets[0]]
     detail = f"the truth names no asset, and there are {len(assets)}: give it a column cliente_id"
     raise UsageError(detail=detail, command="evaluate")
 

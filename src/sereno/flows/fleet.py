@@ -1,6 +1,7 @@
 """What the peers of an asset read, brought from the store; and whom a late reading of a peer concerns."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -13,7 +14,7 @@ from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.models import TrainedModel
 from sereno.store import StoredAsset, StoredRows, Transaction
 
-__all__ = ["Neighbours", "peer_reference", "touched_with_peers"]
+__all__ = ["BlockNeighbours", "Neighbours", "peer_reference", "touched_with_peers"]
 
 _UNFIT = int(Quality.BAD | Quality.SENTINEL)
 """What the source says of itself; what judging found depends on who was judged first."""
@@ -92,6 +93,32 @@ class Neighbours:
         return window.rows(int(np.searchsorted(window.time, to_numpy(start))), len(window))
 
 
+class BlockNeighbours:
+    """As `Neighbours`, of assets that are all in memory.
+
+    Args:
+        rows: As they were read, of all assets that may be peers of each other.
+    """
+
+    def __init__(self, rows: Mapping[AssetKey, Window]) -> None:
+        self._rows = {key: _fit_to_tell(window) for key, window in rows.items()}
+        self._shown: dict[bytes, dict[AssetKey, Mapping[str, FloatArray]]] = {}
+        """What assets show at some instants: most of a block ask at the same ones."""
+
+    def reference(self, asset: AssetKey, model: TrainedModel | None, time: TimeArray) -> Reference:
+        """What the peers of an asset show at its instants; nothing without a model or peers."""
+        peers = frozenset() if model is None else model.peers.peering.peers_of(asset)
+        if model is None or not peers or not len(time):
+            return NO_REFERENCE
+        peering = model.peers.peering
+        shown = self._shown.setdefault(time.tobytes(), {})
+        for key in (peers & self._rows.keys()) - shown.keys():
+            own = self._rows[key]
+            since = own.rows(int(np.searchsorted(own.time, time[0])), len(own))
+            shown[key] = peering.movement_at(time, since)
+        return peering.reference_of(asset, shown, len(time))
+
+
 def peer_reference(
     tx: Transaction, asset: StoredAsset, model: TrainedModel | None, time: TimeArray
 ) -> Reference:
@@ -116,7 +143,19 @@ def touched_with_peers(
 
 
 def _as_window(asset: StoredAsset, rows: StoredRows) -> Window:
-    values = np.where((rows.quality & _UNFIT) == 0, rows.values, np.nan)
-    return Window(
-        asset.key, asset.profile, rows.signals, rows.time, values, rows.quality, asset.step, asset.zone
+    return _fit_to_tell(
+        Window(
+            asset.key,
+            asset.profile,
+            rows.signals,
+            rows.time,
+            rows.values,
+            rows.quality,
+            asset.step,
+            asset.zone,
+        )
     )
+
+
+def _fit_to_tell(rows: Window) -> Window:
+    return replace(rows, values=np.where((rows.quality & _UNFIT) == 0, rows.values, np.nan))

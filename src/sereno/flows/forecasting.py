@@ -1,6 +1,6 @@
 """Forecasts of stored meters: what is needed is learnt, and what is said is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from sereno.flows.build import Setup
 from sereno.flows.forecast_shadows import keep_shadows
 from sereno.flows.forecasters import ForecasterGroup, ForecasterShelf
 from sereno.flows.train import sound_window
+from sereno.settings.forecasting import ForecastSettings
 from sereno.store import Store, StoredAsset
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "ForecastReport",
     "ForecastRequest",
     "MeterGroup",
+    "forecast_windows",
     "forecast_workspace",
+    "group_windows",
     "meter_groups",
 ]
 
@@ -93,7 +96,7 @@ def forecast_workspace(setup: Setup, store: Store, wanted: ForecastRequest) -> F
     problem: HistoryTooShort | None = None
     shelf = ForecasterShelf(setup, store)
     for group in groups:
-        asked = _asked_for(setup, group, wanted)
+        asked = _asked_for(setup.settings.forecast, group, wanted)
         try:
             history = [_until(window, wanted.origin) for window in group.windows]
             trained, version, how = _trained(shelf, asked, history, wanted.origin)
@@ -143,21 +146,10 @@ def meter_groups(
     if not asked:
         detail = "nothing has been ingested yet" if not assets else f"no asset is called '{wanted.asset}'"
         raise NoReadings(file=str(setup.folder), detail=detail)
-    grouped: dict[tuple[str, str, timedelta], list[tuple[StoredAsset, Window]]] = {}
-    left_out: dict[AssetKey, str] = {}
-    n_with_signal = 0
-    for asset in assets:
-        profile = setup.profiles[asset.profile]
-        window = _window(store, asset, profile)
-        signal = _signal(profile, window, wanted.signal)
-        if signal is None:
-            continue
-        n_with_signal += 1
-        if window.step is None or DAY % window.step:
-            left_out[asset.key] = "forecast.step"
-            continue
-        grouped.setdefault((asset.profile, signal, window.step), []).append((asset, window))
-    if not n_with_signal:
+    ids = {(asset.profile, asset.key): asset.id for asset in assets}
+    windows = (_window(store, asset, setup.profiles[asset.profile]) for asset in assets)
+    grouped, left_out = group_windows(windows, setup.profiles, wanted.signal)
+    if not grouped and not left_out:
         raise UnknownSignal(
             asset=wanted.asset or str(setup.folder),
             signal=wanted.signal or "",
@@ -166,13 +158,59 @@ def meter_groups(
     groups = [
         MeterGroup(
             *key,
-            windows=[window for _, window in members],
-            ids={asset.key: asset.id for asset, _ in members},
-            asked=asked & {asset.key for asset, _ in members},
+            windows=members,
+            ids={one.asset: ids[one.profile, one.asset] for one in members},
+            asked=asked & {one.asset for one in members},
         )
         for key, members in sorted(grouped.items())
     ]
     return [one for one in groups if one.asked], {key: why for key, why in left_out.items() if key in asked}
+
+
+def group_windows(
+    windows: Iterable[Window], profiles: Mapping[str, Profile], signal: str | None
+) -> tuple[dict[tuple[str, str, timedelta], list[Window]], dict[AssetKey, str]]:
+    """Windows by profile, signal and step, and why others cannot be forecast, a code by asset.
+
+    Args:
+        signal: Only of those that have it; otherwise the first of the profile that each has.
+    """
+    grouped: dict[tuple[str, str, timedelta], list[Window]] = {}
+    left_out: dict[AssetKey, str] = {}
+    for window in windows:
+        own = _signal(profiles[window.profile], window, signal)
+        if own is None:
+            continue
+        if window.step is None or DAY % window.step:
+            left_out[window.asset] = "forecast.step"
+            continue
+        grouped.setdefault((window.profile, own, window.step), []).append(window)
+    return grouped, left_out
+
+
+def forecast_windows(
+    windows: Sequence[Window], profile: Profile, settings: ForecastSettings, wanted: ForecastRequest
+) -> tuple[list[Forecast], dict[AssetKey, str]]:
+    """Learn and forecast assets of one profile that are in memory, and why others have no forecast.
+
+    Args:
+        windows: As `sound_window` gives them.
+    """
+    grouped, left_out = group_windows(windows, {profile.name: profile}, wanted.signal)
+    forecasts: list[Forecast] = []
+    for key, members in sorted(grouped.items()):
+        keys = frozenset(one.asset for one in members)
+        group = MeterGroup(*key, windows=members, ids={}, asked=keys)
+        history = [_until(window, wanted.origin) for window in members]
+        try:
+            trained = _asked_for(settings, group, wanted).forecaster().fit(history)
+        except HistoryTooShort as error:
+            left_out |= dict.fromkeys(keys, error.code)
+            continue
+        made = _forecast(group, trained, wanted)
+        left_out |= dict.fromkeys(keys - {one.asset for one in made}, NothingToForecast.code)
+        forecasts += made
+    return forecasts, left_out
 
 
 def _known_signals(setup: Setup, assets: Sequence[StoredAsset]) -> str:
@@ -198,8 +236,7 @@ def _signal(profile: Profile, window: Window, name: str | None) -> str | None:
     return ordered[0] if ordered else None
 
 
-def _asked_for(setup: Setup, group: MeterGroup, wanted: ForecastRequest) -> ForecasterGroup:
-    settings = setup.settings.forecast
+def _asked_for(settings: ForecastSettings, group: MeterGroup, wanted: ForecastRequest) -> ForecasterGroup:
     kind = wanted.forecaster or settings.kind
     return ForecasterGroup(
         profile=group.profile,

@@ -24,7 +24,15 @@ from sereno.flows.segments import load_segmentation
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.store import Store, StoredAsset, StoredModel
 
-__all__ = ["MODEL_SUFFIX", "ModelShelf", "shelve", "train_workspace", "training_history", "training_plan"]
+__all__ = [
+    "MODEL_SUFFIX",
+    "ModelShelf",
+    "rows_before",
+    "shelve",
+    "train_workspace",
+    "training_history",
+    "training_plan",
+]
 
 MODEL_SUFFIX = ".sereno"
 _GONE = "the file is gone"
@@ -179,11 +187,13 @@ def training_history(store: Store, assets: Sequence[StoredAsset], before: dateti
     for asset in assets:
         with store.read() as tx:
             window = whole_window(tx, asset)
-        if before is not None:
-            window = window.rows(0, int(np.searchsorted(window.time, to_numpy(before))))
-        if len(window) and window.signals:
-            windows.append(window)
-    return windows
+        windows.append(rows_before(window, before))
+    return [window for window in windows if len(window) and window.signals]
+
+
+def rows_before(window: Window, before: datetime | None) -> Window:
+    """The rows before an instant, or all."""
+    return window if before is None else window.rows(0, int(np.searchsorted(window.time, to_numpy(before))))
 
 
 def shelve(setup: Setup, store: Store, model: TrainedModel, *, is_candidate: bool = False) -> ModelCard:

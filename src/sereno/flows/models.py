@@ -18,7 +18,7 @@ from sereno.domain.segments import NO_SEGMENT, Segmentation
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 
-__all__ = ["Layout", "TrainedModel", "artefact_of", "load_model", "save_model", "write_whole"]
+__all__ = ["Layout", "TrainedModel", "artefact_of", "load_model", "model_of", "save_model", "write_whole"]
 
 _NO_STEP = "none"
 
@@ -157,11 +157,20 @@ def load_model(path: Path, profiles: Mapping[str, Profile]) -> TrainedModel:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise FileMissing(file=str(path)) from error
+    return model_of(data, str(path), profiles)
+
+
+def model_of(data: bytes, file: str, profiles: Mapping[str, Profile]) -> TrainedModel:
+    """As `load_model`, from the bytes of an artefact.
+
+    Args:
+        file: Where they are from.
+    """
     try:
         header, arrays = unpack(data)
         return _model(header, arrays, digest_of(data), profiles)
     except (ArchiveError, KeyError, TypeError, ValueError) as error:
-        raise ModelCorrupt(file=str(path), detail=str(error)) from error
+        raise ModelCorrupt(file=file, detail=str(error)) from error
 
 
 def _model(

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Sequence
 
 from sereno.domain.errors import UnknownAsset, UnknownSignal
-from sereno.domain.signals import Profile
+from sereno.domain.signals import AssetKey, Profile
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["named_assets", "named_signal"]
+__all__ = ["named_assets", "named_places", "named_signal"]
 
 
 def named_assets(tx: Transaction, name: str, *, profile: str | None = None) -> list[StoredAsset]:
@@ -18,16 +18,21 @@ def named_assets(tx: Transaction, name: str, *, profile: str | None = None) -> l
         UnknownAsset: It stands for none; the nearest name is suggested.
     """
     known = tx.assets(profile)
+    return [known[place] for place in named_places([one.key for one in known], name)]
+
+
+def named_places(known: Sequence[AssetKey], name: str) -> list[int]:
+    """As `named_assets`, of assets by their names: where they stand in the list.
+
+    Raises:
+        UnknownAsset: It stands for none; the nearest name is suggested.
+    """
     wanted = name.strip().casefold()
-    for names in (
-        {one.id: str(one.key) for one in known},
-        {one.id: one.key.site for one in known},
-        {one.id: one.key.asset for one in known},
-    ):
-        found = [one for one in known if names[one.id].casefold() == wanted]
+    for names in (map(str, known), (key.site for key in known), (key.asset for key in known)):
+        found = [place for place, one in enumerate(names) if one.casefold() == wanted]
         if found:
             return found
-    raise UnknownAsset(asset=name, hint=_near(name, sorted({str(one.key) for one in known})))
+    raise UnknownAsset(asset=name, hint=_near(name, sorted({str(key) for key in known})))
 
 
 def named_signal(profile: Profile, stored: Sequence[str], name: str, asset: str) -> str:

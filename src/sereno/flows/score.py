@@ -1,6 +1,5 @@
 """Judging stored readings: detections, incidents, memory and cursor move in one transaction per asset."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -8,17 +7,16 @@ from itertools import zip_longest
 
 import numpy as np
 
-from sereno.detect.peering import NO_REFERENCE, Reference
 from sereno.domain.incidents import EventKind, Explains, Incident, explains
-from sereno.domain.judgement import Detection, Evidence, IncidentKind, Memory, RegimeChange
-from sereno.domain.readings import JUDGED, FloatArray, Quality, Window
+from sereno.domain.judgement import Detection, Evidence, RegimeChange
+from sereno.domain.readings import JUDGED, Window
 from sereno.domain.signals import Profile, register_name
-from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, RECENT, Standing, next_window, standings_of
 from sereno.flows.fleet import Neighbours
-from sereno.flows.judge import LEVELS, Case, Judgement, judge_windows
+from sereno.flows.judge import LEVELS
 from sereno.flows.life import Recorder
 from sereno.flows.models import TrainedModel
+from sereno.flows.stretches import Beside, Course, Stretch, count_flags, judge_courses
 from sereno.flows.twins import twin_volumes
 from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
 from sereno.incidents.reopening import explaining_slack, reopen_window
@@ -26,12 +24,7 @@ from sereno.store import FoundFlags, StoredAsset, StoredDetection, Transaction, 
 
 __all__ = ["AssetOutcome", "evidence_since", "score_assets"]
 
-_AGE = "age"
 _TICK = timedelta(microseconds=1)
-_CHECKPOINT_ROWS = 1_000
-"""Rows between two states to which a late reading can go back."""
-_FEW_ROWS = 5
-"""Rows that are judged again as fast as one."""
 _RECENT_KEPT = 3
 """Batches that what other assets tell can come later without many rows being judged again."""
 
@@ -79,9 +72,10 @@ def score_assets(
             continue
         if standing.asset.step != asset.step:
             tx.set_step(asset.id, standing.asset.step)
-        courses.append(_Course(standing, window, _beside(tx, standing, profile, model, window, neighbours)))
-    _judge_in_chunks(courses, profile, model)
-    judged = [_concluded(course, model, keeps_judged=keeps_judged) for course in courses]
+        beside = _beside(tx, standing, profile, model, window, neighbours)
+        courses.append((standing, Course(window, standing.memory, beside)))
+    judge_courses([course for _, course in courses], profile, model)
+    judged = [_concluded(*one, model, keeps_judged=keeps_judged) for one in courses]
     gone = _store(tx, judged)
     told = [
         _Told(one.standing, one.found, [stored.detection for stored in own])
@@ -112,9 +106,11 @@ class _Judged:
     judged: Sequence[tuple[Window, Sequence[Evidence]]]
 
 
-def _concluded(course: "_Course", model: TrainedModel | None, *, keeps_judged: bool) -> _Judged:
+def _concluded(
+    standing: Standing, course: Course, model: TrainedModel | None, *, keeps_judged: bool
+) -> _Judged:
     """What is to be kept of an asset's next rows, all of which have been judged."""
-    standing, chunks = course.standing, course.chunks
+    chunks = course.stretches
     model_id = "" if model is None else model.id_for(standing.asset.key)
     evidence = [one for chunk in chunks for one in chunk.judgement.evidence]
     found = {(d.check, d.started_at): d for chunk in chunks for d in chunk.judgement.detections}
@@ -127,7 +123,7 @@ def _concluded(course: "_Course", model: TrainedModel | None, *, keeps_judged: b
         recent=_recent(standing, chunks, model_id) if course.beside.is_with_others else None,
         changes=[change for one in evidence for change in one.changes],
         found_flags=[one for chunk in chunks if (one := _found_flags(standing.asset, chunk)) is not None],
-        flags=_count_flags(chunks),
+        flags=count_flags(chunks),
         judged=[(c.judgement.window, c.judgement.evidence) for c in chunks] if keeps_judged else (),
     )
 
@@ -151,33 +147,8 @@ def _store(tx: Transaction, judged: Sequence[_Judged]) -> list[list[StoredDetect
     return gone
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """A judged stretch of a window."""
-
-    judgement: Judgement
-    raw: Window
-    memory: Memory
-    last_at: datetime
-    is_checkpoint: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What is known beside an asset's own rows."""
-
-    twin: FloatArray | None
-    reference: Reference
-    factors: Mapping[str, float]
-
-    @property
-    def is_with_others(self) -> bool:
-        """Whether other assets have a say: what they read may come a little later."""
-        return self.twin is not None or self.reference is not NO_REFERENCE
-
-
-def _recent(standing: Standing, chunks: Sequence[_Chunk], model_id: str) -> WatchState | None:
-    """A state at most `_FEW_ROWS` before the last row."""
+def _recent(standing: Standing, chunks: Sequence[Stretch], model_id: str) -> WatchState | None:
+    """A state few rows before the last one."""
     if len(chunks) > 1:
         return standing.state(chunks[-2].memory, chunks[-2].last_at, model_id)
     return None if standing.before is None else replace(standing.before, again_from=None)
@@ -190,8 +161,8 @@ def _beside(
     model: TrainedModel | None,
     window: Window,
     neighbours: Neighbours | None = None,
-) -> _Beside:
-    return _Beside(
+) -> Beside:
+    return Beside(
         twin_volumes(tx, standing.asset, profile, window.time),
         (neighbours or Neighbours(tx)).reference(standing.asset, model, window.time),
         tx.threshold_factors(standing.asset.id),
@@ -205,67 +176,12 @@ def evidence_since(
     window = next_window(standing)
     if not len(window):
         return []
-    course = _Course(standing, window, _beside(tx, standing, profile, model, window))
-    _judge_in_chunks([course], profile, model)
-    return [(chunk.judgement.window, chunk.judgement.evidence) for chunk in course.chunks]
+    course = Course(window, standing.memory, _beside(tx, standing, profile, model, window))
+    judge_courses([course], profile, model)
+    return [(chunk.judgement.window, chunk.judgement.evidence) for chunk in course.stretches]
 
 
-@dataclass(slots=True)
-class _Course:
-    """An asset's next rows on their way, in stretches that end where checkpoints are due.
-
-    Checkpoints are where they are wherever batches happened to end before.
-    """
-
-    standing: Standing
-    window: Window
-    beside: _Beside
-    chunks: list[_Chunk] = field(default_factory=list)
-    n_done: int = 0
-
-    @property
-    def _memory(self) -> Memory:
-        return self.chunks[-1].memory if self.chunks else self.standing.memory
-
-    @property
-    def _age(self) -> int:
-        """Rows since the last checkpoint."""
-        return int(self._memory.arrays.get(_AGE, np.zeros(1))[0])
-
-    def next_case(self) -> Case:
-        """The stretch that comes next."""
-        start, n_rows = self.n_done, len(self.window)
-        stop = min(start + _CHECKPOINT_ROWS - self._age, n_rows)
-        if self.beside.is_with_others and start + _FEW_ROWS < n_rows == stop:
-            stop -= 1  # `_recent` is the state before the last row; of few it may be that before them all
-        return Case(
-            self.window.rows(start, stop),
-            self._memory,
-            None if self.beside.twin is None else self.beside.twin[start:stop],
-            self.beside.reference.rows(start, stop),
-            self.beside.factors,
-        )
-
-    def add(self, case: Case, judgement: Judgement) -> None:
-        """The stretch has been judged."""
-        age = (self._age + len(case.window)) % _CHECKPOINT_ROWS
-        memory = Memory({**judgement.memory.arrays, _AGE: np.array([age])})
-        last_at = from_numpy(case.window.time[-1])
-        self.chunks.append(_Chunk(judgement, case.window, memory, last_at, is_checkpoint=age == 0))
-        self.n_done += len(case.window)
-
-
-def _judge_in_chunks(courses: Sequence[_Course], profile: Profile, model: TrainedModel | None) -> None:
-    """Judge all rows: the next stretch of every asset in one call, until none is left."""
-    left = list(courses)
-    while left:
-        cases = [course.next_case() for course in left]
-        for course, case, judgement in zip(left, cases, judge_windows(cases, profile, model), strict=True):
-            course.add(case, judgement)
-        left = [course for course in left if course.n_done < len(course.window)]
-
-
-def _found_flags(asset: StoredAsset, chunk: _Chunk) -> FoundFlags | None:
+def _found_flags(asset: StoredAsset, chunk: Stretch) -> FoundFlags | None:
     """Flags that stand beside the raw values that they are about: readings of a register too."""
     window, flags, raw = chunk.judgement.window, chunk.judgement.flags, chunk.raw
     rows = np.flatnonzero(((window.quality & int(JUDGED)) != flags).any(axis=1))
@@ -281,17 +197,6 @@ def _keep_flags(tx: Transaction, judged: Sequence[_Judged]) -> None:
     """Set the flags of all assets, one stretch of each at a time."""
     for found in zip_longest(*(one.found_flags for one in judged)):
         tx.set_flags(judged[0].standing.asset.profile, [one for one in found if one is not None])
-
-
-def _count_flags(chunks: Sequence[_Chunk]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for chunk in chunks:
-        flagged = ((chunk.judgement.flags & int(Quality.IMBALANCE)) != 0).any(axis=1)
-        for one in chunk.judgement.evidence:
-            if one.kind is IncidentKind.PHYSICS:
-                flagged &= ~(one.exceedance >= 1.0)
-        counts["physics.imbalance"] += int(flagged.sum())
-    return +counts
 
 
 def _gone(

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sereno.domain.readings import FloatArray, Quality, TimeArray
-from sereno.domain.signals import Profile
+from sereno.domain.readings import FloatArray, Quality, TimeArray, Window
+from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
-from sereno.store import StoredAsset, Transaction
+from sereno.store import StoredAsset, StoredRows, Transaction
 
-__all__ = ["find_twin", "has_twins", "touched_with_twins", "twin_volumes"]
+__all__ = ["find_twin", "has_twins", "touched_with_twins", "twin_key", "twin_volumes", "volumes_at"]
 
 _VOLUME = "volume"
 _UNFIT = int(Quality.BAD | Quality.SENTINEL | Quality.OUT_OF_RANGE | Quality.FROZEN | Quality.UNIT_CHANGE)
@@ -17,12 +17,16 @@ _UNFIT = int(Quality.BAD | Quality.SENTINEL | Quality.OUT_OF_RANGE | Quality.FRO
 
 def find_twin(asset: StoredAsset, profile: Profile, known: Sequence[StoredAsset]) -> StoredAsset | None:
     """The asset that the facts of one declare as its twin; None where none is declared or known."""
-    name = profile.facts_of(asset.key).twin
+    key = twin_key(asset.key, profile, [one.key for one in known])
+    return None if key is None else next(one for one in known if one.key == key)
+
+
+def twin_key(asset: AssetKey, profile: Profile, known: Sequence[AssetKey]) -> AssetKey | None:
+    """As `find_twin`, by name."""
+    name = profile.facts_of(asset).twin
     if name is None:
         return None
-    return next(
-        (one for one in known if name in (str(one.key), one.key.asset) and one.key != asset.key), None
-    )
+    return next((one for one in known if name in (str(one), one.asset) and one != asset), None)
 
 
 def has_twins(profile: Profile) -> bool:
@@ -40,7 +44,11 @@ def twin_volumes(tx: Transaction, asset: StoredAsset, profile: Profile, time: Ti
     twin = find_twin(asset, profile, tx.assets(profile.name))
     if twin is None:
         return None
-    rows = tx.rows(twin.id, twin.profile, start=from_numpy(time[0]))
+    return volumes_at(time, tx.rows(twin.id, twin.profile, start=from_numpy(time[0])))
+
+
+def volumes_at(time: TimeArray, rows: StoredRows | Window) -> FloatArray:
+    """What a twin read at some instants, shape (rows,); NaN where it read nothing that may be compared."""
     read = np.full(len(time), np.nan)
     if _VOLUME in rows.signals:
         column = rows.signals.index(_VOLUME)

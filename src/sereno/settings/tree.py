@@ -8,6 +8,7 @@ from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, Outli
 from sereno.settings.access import ServiceSettings
 from sereno.settings.alerting import DeadManSettings, ReceiverName, ReceiverSettings, RouteSettings
 from sereno.settings.branch import Branch, Duration
+from sereno.settings.executing import ExecutorSettings
 from sereno.settings.forecasting import ForecastSettings
 from sereno.settings.keeping import LoggingSettings, PrivacySettings, RetentionSettings, StatusSettings
 from sereno.settings.mappings import MappingSettings
@@ -313,6 +314,9 @@ class Settings(Branch):
     )
     forecast: ForecastSettings = Field(
         default_factory=ForecastSettings, description="How meters are forecast."
+    )
+    executor: ExecutorSettings = Field(
+        default_factory=ExecutorSettings, description="Where the blocks of a lake are worked on."
     )
     tariff: Tariff | None = Field(default=None, description="Prices; without them incidents have no cost.")
     limits: Limits = Field(default_factory=Limits, description="Bounds on what a file may be.")

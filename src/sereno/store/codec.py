@@ -14,6 +14,7 @@ from sereno.domain.signals import AssetKey
 
 __all__ = [
     "EXPORTED",
+    "INSTANTS",
     "Document",
     "card_document",
     "card_of",
