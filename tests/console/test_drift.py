@@ -1,6 +1,7 @@
 """The screen of drift: every verdict with what it rests on, accessible, in both languages."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
