@@ -1,6 +1,7 @@
 """The screen of drift: every verdict with what it rests on, accessible, in both languages."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -89,3 +90,13 @@ def test_models_page_leads_to_what_drifts(drifted: str) -> None:
 
     assert 'href="/console/drift' in text
     assert "with an alarm: 1" in text or "con alarma: 1" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Nobody has looked yet"), ("es", "Aún no se ha mirado")]
+)
+def test_screens_say_that_nobody_has_looked(tmp_path: Path, language: str, words: str) -> None:
+    with console_server(tmp_path, clock=lambda: beginning_of(N_WEEKS)) as (address, _):
+        told = [_asked(address, path, language).text for path in ("/console/drift", "/console/models")]
+
+    assert [words in one for one in told] == [True, True]

@@ -343,6 +343,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "clock": "machine",
         "clock_was_set.before": HOUR,
         "offset": HOUR,
+        "drifts.offset": 0,
         "least": HOUR,
         "window": 999 * HOUR,
         "closing": ["opened"],
