@@ -25,7 +25,6 @@ def spark():
     building = sql.SparkSession.builder.master("local-cluster[2,1,1024]").appName("sereno-tests")
     options = {
         "spark.ui.enabled": "false",
-        "spark.pyspark.python": sys.executable,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "37",  # cuts every series
@@ -33,9 +32,11 @@ def spark():
     }
     for name, value in options.items():
         building = building.config(name, value)
-    session = building.getOrCreate()
-    yield session
-    session.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        session = building.getOrCreate()
+        yield session
+        session.stop()
 
 
 def test_incidents_are_those_of_the_same_lake_without_spark(tmp_path, spark):
