@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-EXTRAS = "dev,postgres,boost,deep,speed,opcua,modbus,dask"
+EXTRAS = "dev,postgres,boost,deep,speed,opcua,modbus"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 STAMP = "sereno-stamp"
 APT_TRIED = "sereno-apt-tried"

@@ -236,7 +236,6 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "last": NOW,
         "parent": None,
         "limit": 100,
-        "drifts.offset": 0,
         "since": START,
         "length": HOUR,
         "dead": [],
