@@ -49,8 +49,8 @@ BROWSED = 5
 LISTENERS, LISTENED_S = 100, 10.0
 QUICK_LISTENERS, QUICK_LISTENED_S = 20, 3.0
 CHROMIUM = "/usr/bin/chromium"
-OURS_DRAWN = "document.querySelectorAll('[data-chart] canvas').length > 0"
-"""True in the browser once the lines are there."""
+OURS_DRAWN = "[data-chart] canvas"
+"""What is in the page once the lines are."""
 TRAVELLED = """() => ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
   .reduce((sum, one) => sum + one.transferSize, 0)"""
 """Bytes of the page and of all that it loaded."""
@@ -149,7 +149,7 @@ def _drawn(url: str, is_drawn: str, repeats: int) -> tuple[float, float] | None:
             page = browser.new_page()
             began = time.perf_counter()
             page.goto(url, wait_until="load")
-            page.wait_for_function(is_drawn)
+            page.wait_for_selector(is_drawn, state="attached")
             durations.append((time.perf_counter() - began) * MS_PER_S)
             weights.append(page.evaluate(TRAVELLED) / 1_000)
             page.close()

@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["DRAWN", "main"]
 
-DRAWN = "document.querySelectorAll('.js-plotly-plot .main-svg').length > 0"
-"""True in the browser once the lines are there."""
+DRAWN = ".js-plotly-plot .main-svg .scatterlayer"
+"""What is in the page once the lines are."""
 
 
 def main(series_file: str, port: int) -> None:

@@ -87,7 +87,7 @@ def test_row_1_10_every_screen_works_without_a_model_and_names_what_is_missing(
         addresses = [
             address_of(name, known)
             for name in SCREENS
-            if "incident" not in name and name not in {"error", "drift-meter"}
+            if "incident" not in name and name not in {"error", "drift-meter", "model"}
         ]
         add_simulation(empty, SimulationPlan("gas", rows=480, seed=1), NOW)
     with (

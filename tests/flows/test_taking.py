@@ -10,7 +10,7 @@ import pytest
 
 from sereno.domain.readings import Window
 from sereno.domain.time import from_numpy, isoformat
-from sereno.flows import score
+from sereno.flows import stretches
 from sereno.flows.judge import Case, Judgement
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
@@ -98,13 +98,13 @@ def test_peers_told_late_are_judged_again_from_the_last_rows_only(
 ) -> None:
     fleet = a_fleet()
     n_rows: list[int] = []
-    judge = score.judge_windows
+    judge = stretches.judge_windows
 
     def counting(cases: Sequence[Case], *others: Any) -> list[Judgement]:
         n_rows.extend(len(case.window) for case in cases)
         return judge(cases, *others)
 
-    monkeypatch.setattr(score, "judge_windows", counting)
+    monkeypatch.setattr(stretches, "judge_windows", counting)
     with judged_by(tmp_path, fleet) as workspace:
         n_rows.clear()
         records = [record for day in days_of(fleet) for record in day]

@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import MetaData, create_engine, make_url, text
 
 from sereno.domain.incidents import EventKind, IncidentEvent
@@ -15,7 +12,8 @@ from sereno.domain.judgement import Calibration, Detection, IncidentKind, ModelC
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile, Signal
 from sereno.domain.time import to_numpy
-from sereno.store import Appended, Store, StoredRows, migrate
+from sereno.store import Appended, Store, StoredRows
+from sereno.store.migrate import run_migrations
 from sereno.store.schema import metadata
 from sereno.store.views import VIEWS
 
@@ -126,12 +124,10 @@ def _made_anew(url: str, table: str, columns: Sequence[str]) -> None:
 
 def _first_version() -> MetaData:
     """The schema that the first migration makes."""
-    config, found = Config(), MetaData()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    found = MetaData()
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        run_migrations(connection, "0001")
         found.reflect(connection)
         triggers = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         found.info.update(dict(connection.execute(triggers).all()))
