@@ -1,7 +1,6 @@
 """Leases of a PostgreSQL store: one owner, taken over when its time is up, checked with the work."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,21 +10,8 @@ from sereno.store import Store, open_store
 from sereno.store.leases import Lease
 from sereno.store.opening import lease_holders
 from tests.store.builders import NOW
-from tests.support.postgres import fresh_database
 
 MINUTE, OVER = timedelta(minutes=1), timedelta(seconds=-1)
-
-
-@pytest.fixture
-def url(postgres_server: str, postgres_template: str) -> Iterator[str]:
-    with fresh_database(postgres_server, template=postgres_template) as found:
-        yield found
-
-
-@pytest.fixture
-def shared(url: str) -> Iterator[Store]:
-    with open_store(url) as found:
-        yield found
 
 
 def _take(store: Store, owner: str, length: timedelta = MINUTE, dead: tuple[str, ...] = ()) -> Lease | None:

@@ -1,7 +1,7 @@
 """Readings on PostgreSQL lie in parts by month."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,20 +23,6 @@ PARTS = (
     "SELECT relname, pg_get_expr(relpartbound, pg_class.oid) AS bounds FROM pg_inherits "
     "JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'reading_solar'::regclass ORDER BY relname"
 )
-
-
-@pytest.fixture
-def url(postgres_server: str, postgres_template: str) -> Iterator[str]:
-    """An empty store on PostgreSQL."""
-    with fresh_database(postgres_server, template=postgres_template) as found:
-        yield found
-
-
-@pytest.fixture
-def shared(url: str) -> Iterator[Store]:
-    """The same, opened."""
-    with open_store(url) as store:
-        yield store
 
 
 def _at(*instants: str) -> Readings:
