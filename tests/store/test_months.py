@@ -82,6 +82,31 @@ def test_what_is_too_old_goes_by_the_part_and_the_rest_by_the_row(url: str, shar
     assert _values(shared) == [3, 4]
 
 
+def test_what_is_too_old_goes_by_the_row_while_somebody_reads(url: str, shared: Store) -> None:
+    append(shared, _at("2024-11-05", "2025-01-20"))
+    with shared.read() as reading, open_store(url) as other:
+        assert reading.n_rows() == 2
+        with other.begin() as tx:
+            counts = tx.retain({"readings": datetime(2025, 1, 10, tzinfo=UTC)}, {}, at=NOW, actor="x")
+
+    assert counts["reading_solar"] == 1
+    assert _parts(url) == ["2024_11", "2025_01"]
+    assert _values(shared) == [1]
+
+
+@pytest.mark.parametrize("wild", ["1970-01-01", "2150-01-01"])
+def test_a_store_of_before_with_a_wrong_clock_comes_back_whole(
+    url: str, shared: Store, postgres_server: str, tmp_path: Path, wild: str
+) -> None:
+    append(shared, _at(wild, "2024-11-05", "2025-01-05"))
+    with fresh_database(postgres_server) as old, fresh_database(postgres_server) as again:
+        write_older_store(url, old, BEFORE_PARTS)
+        migrate_store(old)
+        fill_store(again, tmp_path, take_snapshot(old, tmp_path))
+        with open_store(again) as store:
+            assert sorted(_values(store)) == [0, 1, 2]
+
+
 def test_a_reader_that_takes_long_keeps_nobody_from_a_new_month(url: str, shared: Store) -> None:
     append(shared, _at("2025-01-05"))
     with shared.read() as tx, open_store(url) as other:

@@ -30,6 +30,14 @@ _PARTS = text(
     "SELECT part.relname, pg_get_expr(part.relpartbound, part.oid) FROM pg_inherits "
     "JOIN pg_class AS part ON part.oid = inhrelid WHERE inhparent = to_regclass(:parent)"
 )
+_LOCK = (
+    'DO $$ BEGIN LOCK TABLE "{table}" IN ACCESS EXCLUSIVE MODE NOWAIT; '
+    "EXCEPTION WHEN lock_not_available THEN NULL; END $$"
+)
+_LOCKED = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = to_regclass(:table) AND granted "
+    "AND mode = 'AccessExclusiveLock' AND pid = pg_backend_pid())"
+)
 _UTC = text("SET LOCAL timezone TO 'UTC'")
 
 
@@ -60,10 +68,10 @@ def months_held(connection: Connection, table: str) -> list[datetime]:
     """The months, as `months_of` gives them, of which a table may hold rows."""
     found: set[datetime] = set()
     for part in parts_of(connection, table):
-        if part.end in (_stretch(part.first)[1], _LATE) or part.first == _EARLY:
-            found.add(part.first if part.first != _EARLY else _month(_number(FIRST_YEAR) - 1))
-        else:
+        if (part.first, part.end) != _stretch(part.first):
             found |= set(_in_use(connection, part.name))
+        else:
+            found.add(_month(_number(FIRST_YEAR) - 1) if part.first == _EARLY else part.first)
     return sorted(found)
 
 
@@ -112,14 +120,24 @@ def divide(connection: Connection, table: str, organization_id: int) -> None:
 
 
 def drop_before(connection: Connection, table: str, before: datetime) -> int:
-    """Drop the parts all of whose rows are older; returns the rows that went."""
+    """Drop the parts all of whose rows are older; returns the rows that went.
+
+    While somebody reads, a long backup for example, nothing goes: who waits to drop keeps others waiting.
+    """
+    old = [part.name for part in parts_of(connection, table) if part.end <= before]
+    if not old or not _is_locked(connection, table):
+        return 0
     n_rows = 0
-    for part in parts_of(connection, table):
-        if part.end > before:
-            break
-        n_rows += int(connection.exec_driver_sql(f'SELECT COUNT(*) FROM "{part.name}"').scalar_one())
-        connection.exec_driver_sql(f'DROP TABLE "{part.name}"')
+    for name in old:
+        n_rows += int(connection.exec_driver_sql(f'SELECT COUNT(*) FROM "{name}"').scalar_one())
+        connection.exec_driver_sql(f'DROP TABLE "{name}"')
     return n_rows
+
+
+def _is_locked(connection: Connection, table: str) -> bool:
+    """Lock a table against everybody until the transaction ends; False where that would mean to wait."""
+    connection.exec_driver_sql(_LOCK.format(table=table))
+    return bool(connection.execute(_LOCKED, {"table": f'"{table}"'}).scalar_one())
 
 
 def _lacking(parts: Iterable[Part], months: Sequence[datetime]) -> list[datetime]:
