@@ -135,8 +135,7 @@ def _growth(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "cpu_seconds_per_asset": [round(cost, 4) for cost in per_meter.values()],
         "spread": round(max(per_meter.values()) / min(per_meter.values()) - 1, 3),
         "peak_gb": peaks,
-        # In the smallest fleet each process has one block, and nothing that is left of others yet.
-        "peak_spread": round(peaks[-1] / peaks[1] - 1, 3),
+        "peak_spread": round(peaks[-1] / peaks[0] - 1, 3),
     }
 
 

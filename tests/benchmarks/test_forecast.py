@@ -64,6 +64,8 @@ def test_drift_says_false_alarms_delays_and_scenarios(city, capsys):
 
     document = json.loads(capsys.readouterr().out)
 
+    n_false = sum(document["false_alarms"].values())
+    assert document["false_alarms_per_meter_year"] == pytest.approx(n_false / document["meter_years"])
     assert set(document["false_alarms"]) == {"quality", "input", "concept", "performance"}
     assert document["false_alarms"]["quality"] == 0
     assert set(document["detect_weeks"]) == {"t_plus_5", "t_plus_2", "humidity_plus_10", "load_plus_10"}
