@@ -13,7 +13,7 @@ from sereno.domain.readings import FloatArray, Quality, Window
 from sereno.domain.time import from_numpy
 from sereno.prepare.checks import check_window
 from sereno.prepare.unit_change import UNIT_CHANGE
-from tests.support.builders import DAY, GENERATION, HOUR, PROFILES, SOLAR, a_roof, a_window
+from tests.support.builders import DAY, GENERATION, HOUR, PROFILES, SOLAR, a_roof, a_window, with_cells
 
 CUBIC_FEET = 35.3147
 
@@ -107,6 +107,31 @@ def test_cells_in_another_unit_reach_neither_behaviour_nor_physics() -> None:
     assert np.nanmax(checked.clean.values) < np.nanmax(checked.window.values[348:]) * 10
     assert (checked.flags[310:340] & Quality.UNIT_CHANGE).any(axis=1).all()
     assert not (checked.flags[:300] & Quality.UNIT_CHANGE).any()
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 5, 10])
+@pytest.mark.parametrize("value", [90.0, 900.0])
+@pytest.mark.parametrize("hour", [2, 10, 14])
+def test_broken_balance_that_another_unit_would_not_mend_is_told_from_its_first_row(
+    hour: int, value: float, n_rows: int
+) -> None:
+    rows = slice(240, 240 + n_rows)
+    roof = a_roof(rows=rows.stop + 5, step=HOUR, zone="UTC", start=f"2026-08-24T{hour:02d}")
+
+    checked = check_window(with_cells(roof, rows, "import", value), SOLAR, Memory())
+
+    (balance,) = (one for one in checked.evidence if one.check == "physics.consumption_balance")
+    assert balance.exceedance[rows.start] >= 1.0
+
+
+def test_another_unit_of_one_meter_is_no_broken_balance() -> None:
+    checked = check_window(
+        in_unit(a_roof(rows=1440, step=HOUR), slice(700, 900), 1000, GENERATION), SOLAR, Memory()
+    )
+
+    assert not any(
+        (one.exceedance[700:900] >= 1.0).any() for one in checked.evidence if one.check.startswith("physics.")
+    )
 
 
 def _grown() -> Window:

@@ -13,7 +13,7 @@ from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray,
 from sereno.domain.signals import Identity, Profile
 from sereno.prepare.witness import unknown
 
-__all__ = ["LEAST_KWH", "Balances", "Misses", "balances_of", "check_identities"]
+__all__ = ["LEAST_KWH", "PLAIN", "Balances", "Misses", "balances_of", "check_identities"]
 
 FLAG_SHARE = 0.0001
 """Imbalance over the largest term that is more than rounding: a flag beside the row."""
@@ -21,6 +21,8 @@ INCIDENT_SHARE = 0.02
 """Imbalance over the largest term that two class B meters (1 % each, EN 50470-3) cannot explain."""
 LEAST_ROUNDINGS = 10.0
 """A balance that misses less than so many roundings says nothing, however small its terms are."""
+PLAIN = 3.0
+"""A balance must miss by this many times its limit before a mistake is looked for."""
 _OFF_DELAY = 2
 _GUILTY, _CLEARED = 4.0, 0.5
 """Weight of a signal that explains two broken balances, and of one whose other balance closes."""

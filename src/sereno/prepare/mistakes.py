@@ -15,7 +15,7 @@ from sereno.domain.arrays import some
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import BoolArray, FloatArray, TimeArray, Window
 from sereno.domain.signals import Profile
-from sereno.prepare.balance import LEAST_KWH, Balances, Misses, balances_of
+from sereno.prepare.balance import LEAST_KWH, PLAIN, Balances, Misses, balances_of
 from sereno.prepare.night import dark_rows
 from sereno.prepare.spikes import Spikes
 
@@ -28,8 +28,6 @@ _UNIT_FACTORS = (1_000.0, 0.001)
 _LAST = "mistakes/last"
 _NO_ROWS: IntArray = np.empty(0, dtype=np.intp)
 _PAIR = 2
-_PLAIN = 3.0
-"""A balance must miss by this many times its limit before a mistake is looked for."""
 _LEAST_USUAL, _MOST_USUAL = 0.05, 2.0
 """Size of a turned value over the largest usual one: less is an offset, more is no reading at all."""
 SUN = "generation"
@@ -129,7 +127,7 @@ def _minima(signals: tuple[str, ...], profile: Profile) -> FloatArray:
 
 def _broken_rows(misses: Misses) -> IntArray:
     """Rows in which every balance is known and one is plainly broken."""
-    is_broken = misses.exceedance > _PLAIN
+    is_broken = misses.exceedance > PLAIN
     if not some(is_broken):
         return _NO_ROWS
     return np.flatnonzero(is_broken.any(axis=1) & ~np.isnan(misses.residual).any(axis=1))

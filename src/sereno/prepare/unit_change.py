@@ -7,7 +7,7 @@ the meter counts have changed by it as well, for heating that begins is a lastin
 learnt from the readings before, in the first unit, so that a stream and a batch find the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -19,6 +19,7 @@ from sereno.domain.arrays import some
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, FloatArray, Quality, QualityArray, TimeArray, Window
 from sereno.domain.signals import Profile
+from sereno.prepare.balance import PLAIN, balances_of
 from sereno.prepare.resolution import Resolution
 from sereno.prepare.witness import EXCEEDANCE, nothing, shares_of, unknown
 
@@ -91,7 +92,8 @@ class UnitChange:
 
     Attributes:
         evidence: One event per stretch.
-        bad: Cells in another unit, certainly or apparently, shape (rows, signals).
+        bad: Cells in another unit, certainly or apparently, shape (rows, signals). What only appears to be is
+            left to other checks where a balance shows that another unit does not explain it.
         sure: Those that certainly are.
         flags: Quality bits, shape (rows, signals).
         memory: For the next window.
@@ -129,7 +131,28 @@ def check_units(
     follower = _Follower(window.step, n_amounts, memory)
     numbers = _factor_numbers(proven[:, columns])
     cells = follower.follow(window, values, decades, vouched[:, columns], numbers)
-    return _told(window, columns, cells, follower.memory())
+    told = _told(window, columns, cells, follower.memory())
+    suspected = told.bad & ~told.sure
+    if not some(suspected):
+        return told
+    factors = np.zeros(window.values.shape)
+    factors[:, columns] = cells.factors
+    return replace(told, bad=told.bad & ~(suspected & _denied(window, profile, told.bad, factors)))
+
+
+def _denied(window: Window, profile: Profile, changed: BoolArray, factors: FloatArray) -> BoolArray:
+    """Cells of balances that would not close in the other unit either: that is not what is wrong with them.
+
+    Args:
+        changed: Cells in another unit, certainly or apparently, shape (rows, signals).
+        factors: By how many decades, likewise.
+    """
+    balances = balances_of(window.signals, profile)
+    if balances is None:
+        return np.zeros(changed.shape, dtype=bool)
+    misses = balances.measure(np.where(changed, window.values / 10.0**factors, window.values))
+    denied: BoolArray = (misses.exceedance > PLAIN) @ balances.members
+    return denied
 
 
 @lru_cache(maxsize=1_024)
