@@ -36,6 +36,7 @@ _SETS_ROWS_ASIDE = frozenset(
         "quality.future",
         "read.broken_row",
         "read.total_row",
+        "read.unknown_signal",
     }
 )
 """Issues of rows that cannot be used; a file that has no other rows is refused for the commonest of them."""

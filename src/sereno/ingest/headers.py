@@ -20,6 +20,7 @@ __all__ = [
     "Header",
     "Match",
     "Role",
+    "TIME_ROLES",
     "is_surely_register",
     "key_of",
     "match_header",
@@ -27,12 +28,15 @@ __all__ = [
     "nearest_names",
     "parse_header",
     "repair_text",
+    "split_unit",
 ]
 
 
 class Role(StrEnum):
     """What a column is for."""
 
+    YEAR = "year"
+    MONTH = "month"
     TIME = "time"
     TIME_OF_DAY = "time_of_day"
     STEP = "step"
@@ -47,6 +51,10 @@ class Role(StrEnum):
     SIGNAL = "signal"
     IGNORED = "ignored"
     UNKNOWN = "unknown"
+
+
+TIME_ROLES = (Role.YEAR, Role.MONTH, Role.TIME, Role.TIME_OF_DAY)
+"""Columns that together say the instant of a row; beside a year, the time is the day or the month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,8 @@ class Match:
 
 
 GENERIC: Mapping[Role, tuple[str, ...]] = {
+    Role.YEAR: ("año", "anio", "ano", "ejercicio", "year", "yr", "yyyy", "aaaa"),
+    Role.MONTH: ("mes", "nº mes", "número de mes", "month", "month number", "mm"),
     Role.TIME: (
         "fecha", "fecha hora", "fecha y hora", "fecha/hora", "fechahora", "date", "datetime", "date time",
         "timestamp", "time stamp", "ts", "instante", "día", "desde", "desde fecha", "inicio",
@@ -235,6 +245,15 @@ def parse_header(text: str, unit_cell: str = "") -> Header:
     if not unit and brackets:
         unit = next((b.strip() for b in brackets if find_unit(b)), brackets[-1].strip())
     return Header(source, key_of(source), key_of(bare), unit, is_unit_explicit=bool(unit))
+
+
+def split_unit(header: Header) -> tuple[str, str]:
+    """What a header says without its unit, and the unit; empty where none is written that is understood."""
+    bare = " ".join(_BRACKETED.sub(" ", header.source).split())
+    if header.unit:
+        return (bare, header.unit) if find_unit(header.unit) else (header.source, "")
+    behind = _TRAILING_UNIT.match(bare)
+    return (behind.group(1), behind.group(2)) if behind and find_unit(behind.group(2)) else (bare, "")
 
 
 def match_header(header: Header, profile: Profile) -> Match:

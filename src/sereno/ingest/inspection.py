@@ -33,6 +33,7 @@ from sereno.ingest.table import (
     passed_over,
     text_tables,
 )
+from sereno.ingest.units import are_kin
 
 __all__ = ["inspect_file", "layout_issues", "refuse_unknown_zone"]
 
@@ -359,9 +360,14 @@ def _garbled_issues(name: str, source: SourceFile) -> Iterator[DataIssue]:
 
 
 def layout_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
-    """What the columns lack, hold beyond the profile, or leave open."""
+    """What the columns lack, hold beyond the profile, or leave open; energy stands for power as well."""
     has = {metered_name(c.signal) for c in layout.columns if c.role is Role.SIGNAL}
-    missing = [s.name for s in layout.profile.signals if s.name not in has and not s.is_optional]
+    units = [layout.profile.signal(name).unit for name in has]
+    missing = [
+        s.name
+        for s in layout.profile.signals
+        if s.name not in has and not s.is_optional and not any(are_kin(unit, s.unit) for unit in units)
+    ]
     if missing and layout.name != "long":
         found = ", ".join(f"'{c.source}'" for c in layout.of_role(Role.SIGNAL)[:MAX_NAMED])
         hint = f"Missing: {', '.join(missing)}."

@@ -14,12 +14,14 @@ from sereno.ingest.headers import (
     Match,
     Role,
     is_surely_register,
+    key_of,
     match_header,
     nearest_hint,
     nearest_names,
     parse_header,
 )
 from sereno.ingest.marks import MarkStyle, is_state, speaks_of_marks
+from sereno.ingest.named_meters import with_named_meters
 from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
 from sereno.ingest.tags import split_tag
 from sereno.ingest.units import IDENTITY, Conversion, are_kin, conversion, find_unit
@@ -42,6 +44,8 @@ _STEP_NUMBER = re.compile(r"\s*(?P<k>\d{1,2}|100)\s*\Z")
 _CLOCK_TIME = re.compile(r"\d:\d\d(?<!0:00)")
 LAST_OF_DAY = 23
 """The least number that the last step of a day can have."""
+_DAY_NAMES = frozenset(map(key_of, ("día", "day", "día del mes", "day of month", "dd")))
+_PART_CELL = re.compile(r"\s*\d{1,4}(?:[.,]0+)?\s*\Z")
 _HOUR_HEADER = re.compile(r"(?:h|hora)?[\s_]*\d{1,2}(?::\d{2})?(?:\s*[-–a]\s*\d{1,2}:\d{2})?$", re.IGNORECASE)
 
 
@@ -120,7 +124,9 @@ def choose_layout(
         MissingColumns: No column is a signal, or none is a time.
     """
     chosen = {asked: profiles[asked]} if asked else profiles
-    layouts = [columns_for(headers, sample, profile) for profile in chosen.values()]
+    layouts = [
+        columns_for(headers, sample, profile, is_asked=asked is not None) for profile in chosen.values()
+    ]
     numeric = _numeric_indices(sample, len(headers))
     ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers, sample), reverse=True)
     _refuse_matrix(headers, file)
@@ -130,9 +136,18 @@ def choose_layout(
     return usable[0]
 
 
-def columns_for(headers: Sequence[Header], sample: Sequence[Sequence[str]], profile: Profile) -> Layout:
-    """What each column is under a profile."""
+def columns_for(
+    headers: Sequence[Header], sample: Sequence[Sequence[str]], profile: Profile, *, is_asked: bool = False
+) -> Layout:
+    """What each column is under a profile.
+
+    Args:
+        is_asked: The caller wants this profile and no other.
+    """
     matches = [match_header(h, profile) for h in headers]
+    matches = with_named_meters(
+        headers, matches, _numeric_indices(sample, len(headers)), profile, is_asked=is_asked
+    )
     matches = _with_second_choices(_without_rivals(_with_unit_cells(headers, matches, sample, profile)))
     shapes = [_shape([row[i] for row in sample]) for i in range(len(headers))]
     roles = _assign_roles(headers, matches, shapes, sample, profile)
@@ -284,6 +299,7 @@ def _assign_roles(
 ) -> dict[int, Role]:
     roles: dict[int, Role] = {}
     clocks = {i for i in range(len(headers)) if any(_CLOCK_TIME.search(row[i]) for row in sample[:N_PROBED])}
+    _assign_date_parts(headers, matches, shapes, sample, roles)
     _assign_time(matches, shapes, roles, has_sample=bool(sample), with_clock=clocks)
     neutral = {i for i, h in enumerate(headers) if not profile.is_open or h.bare_key in NEUTRAL_VALUES}
     _assign_register(matches, sample, profile, roles, values=neutral)
@@ -299,6 +315,29 @@ def _assign_roles(
     return roles
 
 
+def _assign_date_parts(
+    headers: Sequence[Header],
+    matches: Sequence[Match],
+    shapes: Sequence[str | None],
+    sample: Sequence[Sequence[str]],
+    roles: dict[int, Role],
+) -> None:
+    """A year, a month and perhaps a day in columns of their own, where no column holds a date."""
+    if "date" in shapes:
+        return
+    found: dict[Role, int] = {}
+    for i, (header, match) in enumerate(zip(headers, matches, strict=True)):
+        is_part = all(_PART_CELL.match(row[i]) for row in sample[:N_PROBED] if row[i].strip())
+        own: list[Role] = [role for role in (Role.YEAR, Role.MONTH) if role in match.roles]
+        own += [Role.TIME] if header.bare_key in _DAY_NAMES else []
+        if is_part and own:
+            found.setdefault(own[0], i)
+    if {Role.YEAR, Role.MONTH} <= found.keys():
+        if Role.TIME not in found:
+            found[Role.TIME] = found.pop(Role.MONTH)
+        roles.update((i, role) for role, i in found.items())
+
+
 def _assign_time(
     matches: Sequence[Match],
     shapes: Sequence[str | None],
@@ -307,13 +346,14 @@ def _assign_time(
     has_sample: bool,
     with_clock: Collection[int],
 ) -> None:
+    parted = [i for i, role in roles.items() if role is Role.TIME]
     named = [i for i, m in enumerate(matches) if {Role.TIME, Role.TIME_OF_DAY} & set(m.roles)]
     ends = [i for i, m in enumerate(matches) if m.roles[0] is Role.END]
     dated = [i for i in named if shapes[i] == "date"]
     if not dated and not ends:
         dated = [i for i, shape in enumerate(shapes) if shape == "date"]
         dated = dated if len(dated) == 1 else []
-    start = dated or [i for i in named if not has_sample or shapes[i] in (None, "hour", "day")]
+    start = parted or dated or [i for i in named if not has_sample or shapes[i] in (None, "hour", "day")]
     if not start and not dated:
         start = [i for i in ends if shapes[i] == "date"]
     for i in ends:
@@ -443,9 +483,10 @@ def _rank(
     if layout.name == "long":
         n_explained, names = len(headers), {"long"}
     wanted = [s for s in layout.profile.signals if not s.is_optional]
-    coverage = len(names & {s.name for s in wanted}) / max(1, len(wanted))
     if layout.name == "long":
         coverage = _share_of_known_registers(layout, sample)
+    else:
+        coverage = sum(_is_covered(s, names, layout.profile) for s in wanted) / max(1, len(wanted))
     n_with_unit = sum(not c.is_unit_assumed for c in signals)
     is_telling = layout.name == "long" or any(_is_telling(c, layout.profile) for c in signals)
     is_apt = is_telling and (
@@ -455,6 +496,11 @@ def _rank(
         or not numeric
     )
     return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
+
+
+def _is_covered(wanted: Signal, names: Collection[str], profile: Profile) -> bool:
+    """Whether a signal is there, or its energy where it is a power."""
+    return any(name == wanted.name or are_kin(profile.signal(name).unit, wanted.unit) for name in names)
 
 
 def _is_telling(column: Column, profile: Profile) -> bool:

@@ -89,6 +89,8 @@ def _role_reason(column: Column, layout: Layout, mapped: Mapped | None) -> Reaso
     if mapped is not None:
         code = "reason.portal" if mapped.mapping.is_portal else "reason.mapping"
         return Reason(code, {"mapping": mapped.mapping.name})
+    if column.role is Role.SIGNAL and column.asset:
+        return Reason("reason.meter", {"asset": column.asset, "signal": column.signal})
     if column.role is Role.SIGNAL:
         code = "reason.numeric" if layout.profile.is_open else "reason.signal"
         return Reason(code, {"signal": column.signal, "profile": layout.profile.name})

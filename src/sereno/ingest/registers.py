@@ -14,7 +14,7 @@ from sereno.domain.readings import FloatArray
 from sereno.domain.signals import SignalKind, metered_name, register_name
 from sereno.ingest.dates import DateStyle, parse_times
 from sereno.ingest.dialect import Dialect
-from sereno.ingest.headers import Role, is_surely_register
+from sereno.ingest.headers import TIME_ROLES, Role, is_surely_register
 from sereno.ingest.layout import Column, Layout, register_signal
 from sereno.ingest.numbers import parse_column
 from sereno.ingest.table import TextTable, instant_texts
@@ -129,7 +129,7 @@ def _growing_registers(layout: Layout, dialect: Dialect, dates: DateStyle) -> fr
 
 def _series(column: Column, layout: Layout, dialect: Dialect, dates: DateStyle) -> list[FloatArray]:
     """The values of a column in the sample, a series for each asset, in the order of their instants."""
-    roles = (Role.TIME, Role.TIME_OF_DAY, Role.SITE, Role.ASSET)
+    roles = (*TIME_ROLES, Role.SITE, Role.ASSET)
     wanted = dict.fromkeys([column.index, *(c.index for role in roles for c in layout.of_role(role))])
     cells = pl.DataFrame(
         {str(i): [row[i] for row in dialect.sample] for i in wanted},

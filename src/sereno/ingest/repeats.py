@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sereno.ingest.dates import DateStyle, parse_times
-from sereno.ingest.headers import Role
+from sereno.ingest.headers import TIME_ROLES, Role
 from sereno.ingest.layout import Layout
 from sereno.ingest.spill import KeySpill, Numbers
 from sereno.ingest.table import TextTable, instant_texts
@@ -43,7 +43,7 @@ Mask = npt.NDArray[np.bool_]
 MAX_HELD_ROWS = 1_000_000
 MAX_HASHES = 50_000_000
 """Rows whose keys are remembered (8 bytes each); larger files leave repetitions to the store's upsert."""
-KEY_ROLES = (Role.TIME, Role.TIME_OF_DAY, Role.SITE, Role.ASSET, Role.REGISTER)
+KEY_ROLES = (*TIME_ROLES, Role.SITE, Role.ASSET, Role.REGISTER)
 SEPARATOR = "\x1f"
 NO_HASHES: Hashes = np.empty(0, dtype=np.uint64)
 KEY, CONTENT, LINE = range(3)

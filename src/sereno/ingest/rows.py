@@ -179,9 +179,10 @@ def convert_table(
     bad = _bad_rows(table, texts, times, plan)
     identity = _identity_cells(table, plan)
     registers, known = _registers(table, plan, signals)
-    known &= ~_end_before_start(table, times, plan)
-    is_usable = ~np.isnat(times.local) & known & ~_are_fillers(table, times, plan)
-    bad += [(int(i), "read.broken_row") for i in np.flatnonzero(~known & ~np.isnat(times.local))]
+    is_dated, is_reversed = ~np.isnat(times.local), _end_before_start(table, times, plan)
+    is_usable = is_dated & known & ~is_reversed & ~_are_fillers(table, times, plan)
+    bad += [(int(i), "read.unknown_signal") for i in np.flatnonzero(is_dated & ~known)]
+    bad += [(int(i), "read.broken_row") for i in np.flatnonzero(is_dated & known & is_reversed)]
     source = np.flatnonzero(is_usable)
     codes = _asset_codes(identity, len(table.lines), plan, assets)[source]
     utc = _instants(times, source, codes, registers, plan, asides, is_backwards=is_backwards)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sereno.ingest.batch import FilePlan
-from sereno.ingest.headers import Role
+from sereno.ingest.headers import TIME_ROLES, Role
 from sereno.ingest.identity import clean_name
 
 __all__ = ["SheetName", "name_series", "specific_name"]
@@ -114,7 +114,7 @@ def _are_parallel(plans: Sequence[FilePlan]) -> bool:
 def _sampled_rows(plan: FilePlan) -> dict[str, tuple[str, ...]]:
     """Cells of the values of the first rows, by instant and register."""
     layout = plan.layout
-    names = [c.index for r in (Role.TIME, Role.TIME_OF_DAY, Role.REGISTER) for c in layout.of_role(r)]
+    names = [c.index for r in (*TIME_ROLES, Role.REGISTER) for c in layout.of_role(r)]
     values = [c.index for r in (Role.SIGNAL, Role.VALUE) for c in layout.of_role(r)]
     return {
         "\t".join(row[i] for i in names): tuple(row[i].strip() for i in values) for row in plan.dialect.sample

@@ -26,6 +26,8 @@ __all__ = [
     "text_tables",
 ]
 
+_SHORT_YEAR = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -163,11 +165,21 @@ def _readings_of_days(table: TextTable, matrix: Matrix, layout: Layout) -> TextT
 
 
 def instant_texts(table: TextTable, layout: Layout) -> pl.Series:
-    """The instant of each row as one text, date and time of day joined."""
-    names = [str(c.index) for role in (Role.TIME, Role.TIME_OF_DAY) for c in layout.of_role(role)]
+    """The instant of each row as one text: parts of its date, and date and time of day, joined."""
+    dates = _dates(table, layout)
+    clocks = layout.of_role(Role.TIME_OF_DAY)
+    return join_hours(dates, table.cells[str(clocks[0].index)]) if clocks else dates
+
+
+def _dates(table: TextTable, layout: Layout) -> pl.Series:
+    """The date of each row, or its instant where one column says all of it."""
+    names = [str(c.index) for role in (Role.YEAR, Role.MONTH, Role.TIME) for c in layout.of_role(role)]
     if len(names) == 1:
         return table.cells[names[0]]
-    return join_hours(table.cells[names[0]], table.cells[names[1]])
+    year, *rest = (pl.col(name).str.strip_chars().str.replace(r"[.,]0+$", "") for name in names)
+    year = pl.when(year.str.len_chars() == _SHORT_YEAR).then("20" + year).otherwise(year)
+    rest = [part.str.zfill(2) for part in rest] if len(rest) > 1 else [rest[0].str.zfill(2), pl.lit("01")]
+    return table.cells.select(pl.concat_str([year, *rest], separator="-").alias("date")).to_series()
 
 
 def _used_columns(layout: Layout) -> list[int]:

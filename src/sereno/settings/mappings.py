@@ -34,7 +34,20 @@ class ColumnMappingSettings(Branch):
     )
     asset: str | None = Field(default=None, description="Asset that the column is of, in wide tables.")
     role: (
-        Literal["time", "time_of_day", "end", "site", "asset", "register", "value", "unit", "ignored"] | None
+        Literal[
+            "year",
+            "month",
+            "time",
+            "time_of_day",
+            "end",
+            "site",
+            "asset",
+            "register",
+            "value",
+            "unit",
+            "ignored",
+        ]
+        | None
     ) = Field(default=None, description="What a column is that holds no signal.")
 
 

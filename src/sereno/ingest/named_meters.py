@@ -1,0 +1,75 @@
+"""Tables with a column per meter, headed by the names that people gave them: `Colegio Norte (kWh)`.
+
+Such a name says nothing by itself. But where every column of numbers holds one amount, and a profile knows
+one signal of that unit, the columns are meters of that profile and not the signals of a plant.
+"""
+
+from collections.abc import Collection, Sequence
+
+from sereno.domain.signals import Profile, Signal, SignalKind
+from sereno.ingest.headers import TOTAL_WORDS, Header, Match, Role, key_of, split_unit
+from sereno.ingest.units import conversion, find_unit
+
+__all__ = ["with_named_meters"]
+
+_LEAST_METERS = 2
+
+
+def with_named_meters(
+    headers: Sequence[Header],
+    matches: Sequence[Match],
+    numeric: Collection[int],
+    profile: Profile,
+    *,
+    is_asked: bool,
+) -> list[Match]:
+    """The matches, with a column per meter where that is what the table holds.
+
+    Args:
+        headers: One per column.
+        matches: What the names said, one per column.
+        numeric: Positions of the columns that hold numbers.
+        is_asked: The caller wants this profile: then units may be missing, and the main signal is meant.
+    """
+    if profile.is_open or any(header.declared is not None for header in headers):
+        return list(matches)
+    totals = {i for i in numeric if _is_total(headers[i])}
+    unnamed = [i for i in numeric if i not in totals and matches[i].roles[0] is Role.UNKNOWN]
+    parted = {i: split_unit(headers[i]) for i in unnamed}
+    signal = _signal_of([unit for _, unit in parted.values()], profile, is_asked=is_asked)
+    names = {i: name for i, (name, _) in parted.items() if key_of(name)}
+    is_told = signal is not None and any(
+        m.signal is not None and m.signal.name == signal.name
+        for i, m in enumerate(matches)
+        if i not in totals
+    )
+    if signal is None or is_told or len(set(names.values())) != len(unnamed):
+        return list(matches)
+    found = list(matches)
+    for i in totals:
+        found[i] = Match((Role.IGNORED,), unit=headers[i].unit)
+    for i, name in names.items():
+        found[i] = Match((Role.SIGNAL,), signal, parted[i][1], name, is_name_only=True)
+    return found
+
+
+def _is_total(header: Header) -> bool:
+    """Whether a column is the sum of the others."""
+    return key_of(split_unit(header)[0]) in TOTAL_WORDS
+
+
+def _signal_of(units: Sequence[str], profile: Profile, *, is_asked: bool) -> Signal | None:
+    """The one signal that columns in these units can be; None where they are no meters of one kind."""
+    if len(units) < _LEAST_METERS:
+        return None
+    if is_asked and not any(units):
+        return next((one for one in profile.signals if one.is_ratio_scaled), None)
+    if not all(find_unit(unit) for unit in units):
+        return None
+    amounts = [
+        one
+        for one in profile.signals
+        if (one.kind is SignalKind.INTERVAL or is_asked) and all(conversion(u, one.unit) for u in units)
+    ]
+    usual = [one for one in amounts if not one.is_optional] or amounts
+    return usual[0] if len(usual) == 1 else None
