@@ -38,10 +38,14 @@ def test_every_column_of_energy_is_a_meter(tmp_path, names):
     assert len(readings) == 3 * 30
 
 
-def test_columns_of_volume_are_gas_meters(tmp_path):
-    plan, _, batches = read(write(tmp_path, table("Caldera A (m3)", "Cocina (m3)")), MADRID)
+def test_columns_of_volume_are_gas_meters_where_that_is_said(tmp_path):
+    file = write(tmp_path, table("Caldera A (m3)", "Cocina (m3)"))
 
-    assert (plan.profile.name, batches[-1].readings.signals) == ("gas", ("volume",))
+    plan, _, _ = read(file, MADRID)
+    _, _, batches = read(file, ReadOptions(timezone="Europe/Madrid", profile="gas"))
+
+    assert plan.profile.name == "process"
+    assert batches[-1].readings.signals == ("volume",)
     assert {key.asset for key in batches[-1].readings.assets} == {"Caldera A", "Cocina"}
 
 

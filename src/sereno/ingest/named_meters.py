@@ -1,7 +1,8 @@
 """Tables with a column per meter, headed by the names that people gave them: `Colegio Norte (kWh)`.
 
-Such a name says nothing by itself. But where every column of numbers holds one amount, and a profile knows
-one signal of that unit, the columns are meters of that profile and not the signals of a plant.
+Such a name says nothing by itself. But where every column of numbers holds an energy, and a profile knows one
+signal for it, the columns are meters of that profile and not the signals of a plant. Volumes may as well be
+tanks: they are meters where the caller says so.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,6 +14,7 @@ from sereno.ingest.units import conversion, find_unit
 __all__ = ["with_named_meters"]
 
 _LEAST_METERS = 2
+_SURE = "energy"
 
 
 def with_named_meters(
@@ -69,7 +71,8 @@ def _signal_of(units: Sequence[str], profile: Profile, *, is_asked: bool) -> Sig
     amounts = [
         one
         for one in profile.signals
-        if (one.kind is SignalKind.INTERVAL or is_asked) and all(conversion(u, one.unit) for u in units)
+        if (is_asked or (one.kind is SignalKind.INTERVAL and one.quantity == _SURE))
+        and all(conversion(unit, one.unit) for unit in units)
     ]
     usual = [one for one in amounts if not one.is_optional] or amounts
     return usual[0] if len(usual) == 1 else None
