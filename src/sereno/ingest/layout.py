@@ -21,7 +21,7 @@ from sereno.ingest.headers import (
     parse_header,
 )
 from sereno.ingest.marks import MarkStyle, is_state, speaks_of_marks
-from sereno.ingest.named_meters import with_named_meters
+from sereno.ingest.named_meters import is_total, with_named_meters
 from sereno.ingest.numbers import POINT_DECIMAL, NumberStyle
 from sereno.ingest.tags import split_tag
 from sereno.ingest.units import IDENTITY, Conversion, are_kin, conversion, find_unit
@@ -124,11 +124,15 @@ def choose_layout(
         MissingColumns: No column is a signal, or none is a time.
     """
     chosen = {asked: profiles[asked]} if asked else profiles
-    layouts = [
-        columns_for(headers, sample, profile, is_asked=asked is not None) for profile in chosen.values()
-    ]
     numeric = _numeric_indices(sample, len(headers))
-    ranked = sorted(layouts, key=lambda found: _rank(found, numeric, headers, sample), reverse=True)
+    strangers = {i for i in numeric if not any(_is_known(headers[i], one) for one in profiles.values())}
+    layouts = [
+        columns_for(headers, sample, profile, strangers=strangers, is_asked=asked is not None)
+        for profile in chosen.values()
+    ]
+    ranked = sorted(
+        layouts, key=lambda found: _rank(found, numeric, strangers, headers, sample), reverse=True
+    )
     _refuse_matrix(headers, file)
     usable = [f for f in ranked if _is_usable(f, headers, sample)]
     if not usable:
@@ -137,17 +141,21 @@ def choose_layout(
 
 
 def columns_for(
-    headers: Sequence[Header], sample: Sequence[Sequence[str]], profile: Profile, *, is_asked: bool = False
+    headers: Sequence[Header],
+    sample: Sequence[Sequence[str]],
+    profile: Profile,
+    *,
+    strangers: Collection[int] = (),
+    is_asked: bool = False,
 ) -> Layout:
     """What each column is under a profile.
 
     Args:
+        strangers: Columns of numbers whose names no profile knows: they may be those of meters.
         is_asked: The caller wants this profile and no other.
     """
     matches = [match_header(h, profile) for h in headers]
-    matches = with_named_meters(
-        headers, matches, _numeric_indices(sample, len(headers)), profile, is_asked=is_asked
-    )
+    matches = with_named_meters(headers, matches, sorted(strangers), profile, is_asked=is_asked)
     matches = _with_second_choices(_without_rivals(_with_unit_cells(headers, matches, sample, profile)))
     shapes = [_shape([row[i] for row in sample]) for i in range(len(headers))]
     roles = _assign_roles(headers, matches, shapes, sample, profile)
@@ -176,6 +184,11 @@ def columns_for(
         columns = _told_apart([_open_column(c, sample) for c in columns])
     name = "long" if is_long else "wide" if any(c.asset for c in columns) else "table"
     return Layout(profile, name, tuple(columns))
+
+
+def _is_known(header: Header, profile: Profile) -> bool:
+    """Whether a name says something; that it is the sum of the others says what it is not."""
+    return match_header(header, profile).roles[0] is not Role.UNKNOWN and not is_total(header)
 
 
 def _without_rivals(matches: Sequence[Match]) -> list[Match]:
@@ -471,7 +484,11 @@ def _numeric_indices(sample: Sequence[Sequence[str]], n_columns: int) -> set[int
 
 
 def _rank(
-    layout: Layout, numeric: set[int], headers: Sequence[Header], sample: Sequence[Sequence[str]]
+    layout: Layout,
+    numeric: set[int],
+    strangers: Collection[int],
+    headers: Sequence[Header],
+    sample: Sequence[Sequence[str]],
 ) -> tuple[float, ...]:
     """More columns explained first, then the profile that the file covers best, then the smaller one."""
     signals = [c for c in layout.columns if c.role is Role.SIGNAL]
@@ -486,7 +503,9 @@ def _rank(
     if layout.name == "long":
         coverage = _share_of_known_registers(layout, sample)
     else:
-        coverage = sum(_is_covered(s, names, layout.profile) for s in wanted) / max(1, len(wanted))
+        is_whole = len(numeric - set(strangers)) <= n_explained
+        covered = (_is_covered(s, names, layout.profile, with_kin=is_whole) for s in wanted)
+        coverage = sum(covered) / max(1, len(wanted))
     n_with_unit = sum(not c.is_unit_assumed for c in signals)
     is_telling = layout.name == "long" or any(_is_telling(c, layout.profile) for c in signals)
     is_apt = is_telling and (
@@ -498,9 +517,11 @@ def _rank(
     return (1.0 if is_apt else -1.0, float(n_explained), coverage, float(n_with_unit), -len(wanted))
 
 
-def _is_covered(wanted: Signal, names: Collection[str], profile: Profile) -> bool:
-    """Whether a signal is there, or its energy where it is a power."""
-    return any(name == wanted.name or are_kin(profile.signal(name).unit, wanted.unit) for name in names)
+def _is_covered(wanted: Signal, names: Collection[str], profile: Profile, *, with_kin: bool) -> bool:
+    """Whether a signal is there; or with kin its energy, where it is a power."""
+    return wanted.name in names or (
+        with_kin and any(are_kin(profile.signal(name).unit, wanted.unit) for name in names)
+    )
 
 
 def _is_telling(column: Column, profile: Profile) -> bool:

@@ -5,13 +5,13 @@ signal for it, the columns are meters of that profile and not the signals of a p
 tanks: they are meters where the caller says so.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sereno.domain.signals import Profile, Signal, SignalKind
 from sereno.ingest.headers import TOTAL_WORDS, Header, Match, Role, key_of, split_unit
 from sereno.ingest.units import conversion, find_unit
 
-__all__ = ["with_named_meters"]
+__all__ = ["is_total", "with_named_meters"]
 
 _LEAST_METERS = 2
 _SURE = "energy"
@@ -20,7 +20,7 @@ _SURE = "energy"
 def with_named_meters(
     headers: Sequence[Header],
     matches: Sequence[Match],
-    numeric: Collection[int],
+    strangers: Sequence[int],
     profile: Profile,
     *,
     is_asked: bool,
@@ -30,13 +30,13 @@ def with_named_meters(
     Args:
         headers: One per column.
         matches: What the names said, one per column.
-        numeric: Positions of the columns that hold numbers.
+        strangers: Positions of the columns of numbers whose names no profile knows.
         is_asked: The caller wants this profile: then units may be missing, and the main signal is meant.
     """
     if profile.is_open or any(header.declared is not None for header in headers):
         return list(matches)
-    totals = {i for i in numeric if _is_total(headers[i])}
-    unnamed = [i for i in numeric if i not in totals and matches[i].roles[0] is Role.UNKNOWN]
+    totals = {i for i in strangers if is_total(headers[i])}
+    unnamed = [i for i in strangers if i not in totals]
     parted = {i: split_unit(headers[i]) for i in unnamed}
     signal = _signal_of([unit for _, unit in parted.values()], profile, is_asked=is_asked)
     names = {i: name for i, (name, _) in parted.items() if key_of(name)}
@@ -55,7 +55,7 @@ def with_named_meters(
     return found
 
 
-def _is_total(header: Header) -> bool:
+def is_total(header: Header) -> bool:
     """Whether a column is the sum of the others."""
     return key_of(split_unit(header)[0]) in TOTAL_WORDS
 
