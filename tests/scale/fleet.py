@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def frame_of(window: Window, **columns: object) -> pl.DataFrame:
 
 def squared(number: int) -> tuple[int, int]:
     return number * number, os.getpid()
+
+
+def resting(number: int) -> int:
+    """Takes a while, but not the first time."""
+    time.sleep(1.0 if number else 0.0)
+    return number
 
 
 def failing(number: int) -> int:
