@@ -48,7 +48,7 @@ def test_figures_are_those_of_a_loop(rows, per_span):
 
     expected = {}
     for start, (value, bits) in zip(starts.tolist(), rows, strict=True):
-        if value == value:
+        if not math.isnan(value):
             expected.setdefault(start, []).append((value, bits in (0, int(Quality.ESTIMATED))))
     assert found.start.tolist() == list(expected)
     for place, held in enumerate(expected.values()):
