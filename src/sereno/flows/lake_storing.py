@@ -1,4 +1,4 @@
-"""What judging and forecasting a lake gave, into the store of a workspace, to live there as any other does."""
+"""What judging and forecasting a lake gave, in the store of a workspace, to live there as any other does."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import or_, select
 
 from sereno.domain.rollups import FIGURES, RollUp, Span
-from sereno.domain.time import from_numpy, to_numpy
+from sereno.domain.time import from_numpy
 from sereno.store.bulk import Cells, insert_chunks, nullable, read_rows
 from sereno.store.column_types import to_microseconds
 from sereno.store.columns import ColumnSession
@@ -100,16 +100,20 @@ class RollupSession(ColumnSession):
     ) -> dict[str, RollUp]:
         """The figures by signal of the spans that begin in [start, end)."""
         self._check_asset(asset_id)
-        columns = [rollup.c[name] for name in ("signal", "ts", "n_values", "n_bad", *FIGURES)]
-        query = select(*columns).where(
-            rollup.c.asset_id == asset_id,
-            rollup.c.span == span.value,
-            rollup.c.signal.in_(signals),
-            rollup.c.ts >= start,
-            rollup.c.ts < end,
+        mark = "%s" if self._is_postgres else "?"
+        ts = "(extract(epoch FROM ts) * 1000000)::bigint" if self._is_postgres else "ts"
+        columns = ", ".join([ts, "n_values", "n_bad", *FIGURES])
+        which = " AND ".join(
+            f"{name} {mark}" for name in ("asset_id =", "span =", "signal =", "ts >=", "ts <")
         )
-        rows = self._connection.execute(query.order_by(rollup.c.signal, rollup.c.ts)).all()
-        return {name: _rollup_of([row[1:] for row in rows if row[0] == name]) for name in signals}
+        query = f"SELECT {columns} FROM {rollup.name} WHERE {which} ORDER BY ts"
+        between = [one if self._is_postgres else to_microseconds(one) for one in (start, end)]
+        return {
+            signal: _rollup_of(
+                self._connection.exec_driver_sql(query, (asset_id, span.value, signal, *between)).all()
+            )
+            for signal in signals
+        }
 
     def _cells(self, one: RollUp) -> list[Cells]:
         ts = one.start if self._is_postgres else one.start.astype(np.int64)
@@ -118,10 +122,7 @@ class RollupSession(ColumnSession):
 
 
 def _rollup_of(rows: Sequence[Sequence[object]]) -> RollUp:
-    start, n_values, n_bad, *figures = zip(*rows, strict=True) if rows else ((),) * (3 + len(FIGURES))
-    return RollUp(
-        np.array([to_numpy(one) for one in start], dtype="datetime64[us]"),
-        np.array(n_values, dtype=np.int64),
-        np.array(n_bad, dtype=np.int64),
-        *(np.array(one, dtype=np.float64) for one in figures),
-    )
+    cells = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(len(rows), 3 + len(FIGURES))
+    start = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+    n_values, n_bad = cells[:, 1].astype(np.int64), cells[:, 2].astype(np.int64)
+    return RollUp(start.view("datetime64[us]"), n_values, n_bad, *cells[:, 3:].T)
