@@ -4,7 +4,7 @@ import pytest
 
 from sereno.domain.errors import ExecutorUnreachable, WorkerLost
 from sereno.scale.cluster import DaskExecutor
-from tests.scale.fleet import AlwaysKilled, KilledOnce, failing, resting, squared
+from tests.scale.works import AlwaysKilled, KilledOnce, failing, resting, squared
 from tests.support.bounded import within
 
 dask = pytest.importorskip("dask", reason="Dask needs the extra `dask`")
@@ -12,7 +12,7 @@ distributed = pytest.importorskip("distributed", reason="Dask needs the extra `d
 pytestmark = pytest.mark.filterwarnings("default")  # of Dask's own, when a worker dies
 
 
-BOUND_S = 180
+BOUND_S = 300
 """Longer than any of these takes on a machine with ten times as much to do as it has cores."""
 SOON = "500ms"
 
