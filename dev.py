@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-EXTRAS = "dev,postgres,boost,deep,speed,opcua,modbus"
+EXTRAS = "dev,postgres,boost,deep,speed,opcua,modbus,dask"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 STAMP = "sereno-stamp"
 APT_TRIED = "sereno-apt-tried"
@@ -227,10 +227,10 @@ def is_current(venv: Path) -> bool:
 
 
 def fingerprint(venv: Path) -> str:
-    """What the environment depends on: both files, its Python, and where the two folders are."""
+    """What the environment depends on: both files, the extras, its Python, and where the two folders are."""
     files = (ROOT / "pyproject.toml", ROOT / "constraints.txt", venv / "pyvenv.cfg")
     parts = [path.read_bytes() if path.exists() else b"" for path in files]
-    return hashlib.sha256(b"\0".join([*parts, str(ROOT).encode(), str(venv).encode()])).hexdigest()
+    return hashlib.sha256(b"\0".join([*parts, EXTRAS.encode(), str(ROOT).encode(), str(venv).encode()])).hexdigest()
 
 
 def program(venv: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sereno.detect.baseline import Baseline, Residuals, fit_baseline
+from sereno.detect.baseline import Baseline, Residuals, _by_slot, fit_baseline
 from sereno.domain.calendar import local_time
 from sereno.domain.judgement import Memory
 from sereno.domain.readings import Window
@@ -191,3 +191,23 @@ def test_baseline_of_one_minute_data_has_at_most_a_slot_per_quarter_hour() -> No
     window = a_window(rows=1_500, step=timedelta(minutes=1))
 
     assert _fit(window, LINE).slots_a_day == 96
+
+
+@given(
+    cells=st.lists(st.tuples(st.integers(0, 4), st.floats(-1e9, 1e9) | st.just(np.nan)), max_size=60),
+    level=st.sampled_from([0.05, 0.5, 0.95]),
+)
+def test_quantiles_of_slots_are_those_of_numpy_to_the_last_bit(cells, level) -> None:
+    slot = np.array([one for one, _ in cells], dtype=np.intp)
+    rows = np.array([[value, -value / 3] for _, value in cells]).reshape(-1, 2)
+
+    found = _by_slot(rows, slot, 5, level)
+
+    for number in range(5):
+        known = rows[slot == number]
+        known = known[~np.isnan(known[:, 0])]
+        if not len(known):
+            assert np.isnan(found[number]).all()
+            continue
+        wanted = np.median(known, axis=0) if level == 0.5 else np.quantile(known, level, axis=0)
+        np.testing.assert_array_equal(found[number], wanted)

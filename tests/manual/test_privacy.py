@@ -34,7 +34,7 @@ def test_settings_of_the_page_are_accepted(tmp_path: Path) -> None:
 
     tree = load_settings(tmp_path, {}).tree
 
-    assert tree.retention.readings == timedelta(days=1825)
+    assert (tree.retention.thin, tree.retention.readings) == (timedelta(days=400), timedelta(days=1825))
     assert (tree.retention.max_rows, tree.logging.format, tree.status.critical) == (
         {"motor": 20_000},
         "json",

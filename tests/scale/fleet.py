@@ -1,8 +1,5 @@
-"""Small fleets in lakes, and functions that workers can find."""
+"""Small fleets in lakes."""
 
-import os
-import signal
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,41 +42,3 @@ def frame_of(window: Window, **columns: object) -> pl.DataFrame:
     return pl.DataFrame({"time": window.time[present], **values}).with_columns(
         *(pl.lit(value).alias(name) for name, value in names.items())
     )
-
-
-def squared(number: int) -> tuple[int, int]:
-    return number * number, os.getpid()
-
-
-def failing(number: int) -> int:
-    if number == 2:
-        raise KeyError("two")
-    return number
-
-
-@dataclass(frozen=True)
-class KilledOnce:
-    """Ends its process at one item, the first time."""
-
-    mark: Path
-    at: int
-
-    def __call__(self, number: int) -> int:
-        if number == self.at and not self.mark.exists():
-            self.mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        log = self.mark.with_name(f"{number}.log")
-        log.write_text(log.read_text() + "x" if log.exists() else "x")
-        return number * number
-
-
-@dataclass(frozen=True)
-class AlwaysKilled:
-    """Ends every process that takes one item."""
-
-    at: int
-
-    def __call__(self, number: int) -> int:
-        if number == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return number

@@ -7,7 +7,7 @@ import pytest
 
 from sereno.domain.errors import InternalFault, WorkerLost
 from sereno.scale.local import MOST_ATTEMPTS, LocalExecutor
-from tests.scale.fleet import AlwaysKilled, KilledOnce, failing, squared
+from tests.scale.works import AlwaysKilled, KilledOnce, failing, squared
 
 
 def test_results_come_in_order_from_other_processes():

@@ -24,6 +24,7 @@ from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.jobs import Job, JobState
 from sereno.domain.judgement import RegimeChange
 from sereno.domain.registry import ForecasterCard, RegistryEntry, RegistryEvent
+from sereno.domain.rollups import RollUp, Span
 from sereno.domain.silences import Matcher, Silence
 from sereno.domain.timers import Timer, TimerKind
 from sereno.store import (
@@ -177,6 +178,11 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         tx.save_drifts([(mine, drift)], at=NOW)
         standing = ShadowStanding(mine, card.id, START, NOW, 1)
         tx.save_shadow(standing, [found])
+        figures = RollUp(
+            batch.time[:1], np.array([2]), np.array([1]), *(np.array([FIGURE]) for _ in range(4))
+        )
+        tx.save_rollups(mine, Span.DAY, {"generation": figures})
+        tx.set_rolled_until(mine, NOW)
         tx.keep_answer(AnsweredRequest("q", SECRET, {"text": SECRET}), at=NOW)
         tx.add_metric(1, 1, FIGURE, SECRET, START)
         tx.retain({"metrics": NOW}, {}, at=NOW, actor=SECRET)
@@ -263,6 +269,8 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "save_forecaster.card": replace(forecaster, settings={}, metrics={}),
         "add_registry_entry.entry": replace(line, actor="x", reason="x", facts={}),
         "save_drifts.found": [(mine, replace(drift, target="consumption"))],
+        "span": Span.DAY,
+        "save_rollups.found": {"generation": figures},
         "standing": replace(standing, n_rows=2),
         "told": [],
         "checks": [found.check],

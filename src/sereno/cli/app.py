@@ -304,16 +304,18 @@ def forecast(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     lake: LakeAddress = None,
     output: LakeOutput = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="With --lake: what is said is kept in the workspace, too.")
+    ] = False,
 ) -> None:
     """Forecast the stored meters with bands, and keep what was said."""
     if lake is not None:
-        from sereno.cli.lake import LakeCall, forecast_fleet, refuse_with_lake
+        from sereno.cli.lake import FleetForecast, LakeCall, forecast_fleet, refuse_with_lake
 
         refuse_with_lake({"--asset": asset})
         call = LakeCall(lake, output, profile)
-        forecast_fleet(
-            context.obj, call, horizon=horizon, origin=origin, signal=signal, forecaster=forecaster
-        )
+        asked = FleetForecast(horizon, origin, signal, forecaster, is_stored=store)
+        forecast_fleet(context.obj, call, asked)
         return
     from sereno.cli.forecasting import run_forecast
 

@@ -1,7 +1,7 @@
 """`--lake`: a fleet in Parquet files, block by block, with a bar of progress on stderr."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from sereno.flows.lake import Told
     from sereno.flows.lake_fleet import LakeRequest
     from sereno.flows.lake_outcomes import LakeReport
+    from sereno.flows.lake_storing import StoredFleet, StoredForecasts
 
-__all__ = ["LakeCall", "evaluate_fleet", "forecast_fleet", "refuse_with_lake", "score_fleet", "train_fleet"]
+__all__ = [
+    "FleetForecast",
+    "LakeCall",
+    "evaluate_fleet",
+    "forecast_fleet",
+    "refuse_with_lake",
+    "score_fleet",
+    "train_fleet",
+]
 
 _BAR = 30
 
@@ -62,37 +71,47 @@ def score_fleet(request: Request, call: LakeCall, *, is_stored: bool) -> str | N
         is_stored: Whether its incidents go into the workspace, too.
     """
     from sereno.flows.lake import score_lake, worst_active
+    from sereno.flows.lake_storing import store_lake
 
     setup = _setup(request)
     with _progress(request, setup) as told:
         report = score_lake(setup, _wanted(setup, call), told)
-    stored = _store(setup, report.output) if is_stored else {}
+    stored = _store(setup, report.output, store_lake) if is_stored else {}
     _show(request, report, "cli.lake.scored", setup.language, stored)
     if stored and not request.as_json:
         say(sentence("cli.lake.stored", setup.language, **stored))
     return worst_active(report.output)
 
 
-def forecast_fleet(
-    request: Request,
-    call: LakeCall,
-    *,
-    horizon: str,
-    origin: str | None,
-    signal: str | None,
-    forecaster: str | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class FleetForecast:
+    """What is to be forecast, as it was typed, and whether it goes into the workspace, too."""
+
+    horizon: str
+    origin: str | None
+    signal: str | None
+    forecaster: str | None
+    is_stored: bool = False
+
+
+def forecast_fleet(request: Request, call: LakeCall, typed: FleetForecast) -> None:
     """Forecast a lake and show how many assets have one."""
     from sereno.cli.forecasting import read_horizon
     from sereno.flows.forecasting import ForecastRequest
     from sereno.flows.lake_forecasting import forecast_lake
+    from sereno.flows.lake_storing import store_forecasts
 
     setup = _setup(request)
-    at = _instant(setup, origin, "--origin")
-    asked = ForecastRequest(read_horizon(horizon), origin=at, signal=signal, forecaster=forecaster)
+    at = _instant(setup, typed.origin, "--origin")
+    asked = ForecastRequest(
+        read_horizon(typed.horizon), origin=at, signal=typed.signal, forecaster=typed.forecaster
+    )
     with _progress(request, setup) as told:
         report = forecast_lake(setup, _wanted(setup, call), asked, told)
-    _show(request, report, "cli.lake.forecast", setup.language)
+    stored = _store(setup, report.output, store_forecasts) if typed.is_stored else {}
+    _show(request, report, "cli.lake.forecast", setup.language, stored)
+    if stored and not request.as_json:
+        say(sentence("cli.lake.forecasts_stored", setup.language, **stored))
 
 
 def evaluate_fleet(
@@ -139,12 +158,15 @@ def _instant(setup: "Setup", text: str | None, option: str) -> datetime | None:
     return instant(setup.settings.timezone, text, option)
 
 
-def _store(setup: "Setup", output: str) -> dict[str, int]:
+def _store(
+    setup: "Setup",
+    output: str,
+    keep: "Callable[..., StoredFleet | StoredForecasts]",
+) -> dict[str, int]:
     from sereno.flows.build import open_workspace_store
-    from sereno.flows.lake_storing import store_lake
 
     with closing(open_workspace_store(setup)) as store:
-        return store_lake(setup, store, output).to_json()
+        return keep(setup, store, output).to_json()
 
 
 def _show(

@@ -1,13 +1,15 @@
 """Forecasts of a fleet in a lake, block by block."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from sereno.domain.forecasts import QUANTILES, Forecast, quantile_name
+from sereno.domain.forecasts import QUANTILES, Forecast, Tier, quantile_name
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
@@ -21,11 +23,13 @@ from sereno.flows.lake_outcomes import BlockOutcome, LakeReport, content_digest,
 from sereno.flows.train import sound_window
 from sereno.scale.lake import Lake
 from sereno.scale.places import Place
-from sereno.scale.tables import write_table
+from sereno.scale.tables import read_table, write_table
 from sereno.settings.forecasting import ForecastSettings
 
-__all__ = ["forecast_lake"]
+__all__ = ["forecast_lake", "read_forecasts"]
 
+_LAYOUT = 2
+"""Of the files: those of another one are written anew."""
 _NUMBERS = ("step_s", *map(quantile_name, QUANTILES))
 
 
@@ -52,6 +56,31 @@ def forecast_lake(
     return finish("forecast", work.place, wanted.lake, profile.name, outcomes)
 
 
+def read_forecasts(place: Place, digest: str) -> Iterator[tuple[Forecast, str]]:
+    """The forecasts of a block, each with the time zone of its asset."""
+    rows = read_table(place, f"forecasts/{digest}.parquet")
+    whose = list(zip(rows["site"], rows["asset"], rows["signal"], strict=True))
+    starts = [place for place, one in enumerate(whose) if not place or one != whose[place - 1]]
+    for start, stop in pairwise([*starts, len(whose)]):
+        said = {name: column[start] for name, column in rows.items()}
+        quantiles = [rows[quantile_name(level)][start:stop] for level in QUANTILES]
+        yield (
+            Forecast(
+                asset=AssetKey(str(said["site"]), str(said["asset"])),
+                signal=str(said["signal"]),
+                origin=datetime.fromisoformat(str(said["origin"])),
+                cut_off=datetime.fromisoformat(str(said["cut_off"])),
+                step=timedelta(seconds=float(str(said["step_s"]))),
+                time=np.array(rows["time"][start:stop], dtype="datetime64[us]"),
+                levels=QUANTILES,
+                quantiles=np.array(quantiles, dtype=np.float64).T,
+                tier=Tier(str(said["tier"])),
+                model=str(said["model"]),
+            ),
+            str(said["zone"]),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ForecastBlock:
     """Forecasts a block: rows in, quantiles out."""
@@ -66,7 +95,7 @@ class ForecastBlock:
         """See `forecast_windows`."""
         rows = self.lake.read(job.block, self.profile)
         said = self.settings.model_dump()
-        digest = content_digest("forecast", rows, VERSION, self.profile, said, self.asked)
+        digest = content_digest("forecast", rows, VERSION, _LAYOUT, self.profile, said, self.asked)
         return once(self.place, "forecast", digest, partial(self._forecast, rows, digest))
 
     def _forecast(self, rows: Sequence[Window], digest: str) -> BlockOutcome:
@@ -74,7 +103,8 @@ class ForecastBlock:
         windows = [sound_window(one, self.profile) for one in grids if len(one) and one.signals]
         made, left_out = forecast_windows(windows, self.profile, self.settings, self.asked)
         files = (f"forecasts/{digest}.parquet", f"left_out/{digest}.parquet")
-        write_table(self.place, files[0], _forecast_rows(made), numbers=_NUMBERS)
+        zones = {one.asset: one.zone for one in rows}
+        write_table(self.place, files[0], _forecast_rows(made, zones), numbers=_NUMBERS)
         write_table(self.place, files[1], _left_out_rows(left_out))
         counts = {
             "assets": len(rows),
@@ -85,7 +115,9 @@ class ForecastBlock:
         return BlockOutcome(digest, files, counts, {"digest": _digest(made)})
 
 
-def _forecast_rows(made: Sequence[Forecast]) -> dict[str, Sequence[object] | np.ndarray]:
+def _forecast_rows(
+    made: Sequence[Forecast], zones: Mapping[AssetKey, str]
+) -> dict[str, Sequence[object] | np.ndarray]:
     """A row for each step of each forecast; quantiles in the unit of the signal."""
 
     def spread(values: Sequence[object]) -> list[object]:
@@ -94,6 +126,7 @@ def _forecast_rows(made: Sequence[Forecast]) -> dict[str, Sequence[object] | np.
     return {
         "site": spread([one.asset.site for one in made]),
         "asset": spread([one.asset.asset for one in made]),
+        "zone": spread([zones[one.asset] for one in made]),
         "signal": spread([one.signal for one in made]),
         "origin": spread([isoformat(one.origin) for one in made]),
         "cut_off": spread([isoformat(one.cut_off) for one in made]),

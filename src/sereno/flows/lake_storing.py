@@ -1,4 +1,4 @@
-"""What judging a lake gave, into the store of a workspace: its incidents then live as any others do."""
+"""What judging and forecasting a lake gave, in the store of a workspace, to live there as any other does."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from sereno.domain.incidents import EventKind
 from sereno.domain.judgement import Detection
 from sereno.domain.signals import AssetKey
 from sereno.flows.build import Setup, life_policy
+from sereno.flows.lake_forecasting import read_forecasts
 from sereno.flows.life import Recorder
 from sereno.incidents.grouping import plan_steps
 from sereno.scale.places import Place
@@ -17,7 +18,7 @@ from sereno.scale.tables import read_table
 from sereno.store import Store, StoredAsset, Transaction
 from sereno.store.codec import INSTANTS, detection_of
 
-__all__ = ["StoredFleet", "store_lake"]
+__all__ = ["StoredFleet", "StoredForecasts", "store_forecasts", "store_lake"]
 
 
 @dataclass(slots=True)
@@ -35,6 +36,45 @@ class StoredFleet:
     def to_json(self) -> dict[str, int]:
         """For `score --lake --store --json`."""
         return {"assets": self.n_assets, "opened": self.n_opened, "left_out": self.n_left_out}
+
+
+@dataclass(slots=True)
+class StoredForecasts:
+    """What came into a store.
+
+    Attributes:
+        n_left_out: Assets whose readings the store has itself: it forecasts them.
+    """
+
+    n_forecasts: int = 0
+    n_left_out: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        """For `forecast --lake --store --json`."""
+        return {"forecasts": self.n_forecasts, "left_out": self.n_left_out}
+
+
+def store_forecasts(setup: Setup, store: Store, output: str) -> StoredForecasts:
+    """Keep in a store what `forecast_lake` left, a transaction for each block; again, it changes nothing.
+
+    Raises:
+        NoReadings: Nothing was forecast there.
+    """
+    place = Place(output)
+    said = place.read_json("forecast.json")
+    if not isinstance(said, dict):
+        raise NoReadings(file=output, detail="no lake was forecast there")
+    done = StoredForecasts()
+    for digest in said["digests"]:
+        made = list(read_forecasts(place, digest))
+        with store.begin() as tx:
+            ids = _ensured(tx, {one.asset: zone for one, zone in made}, said["profile"])
+            own = {key for key, one in ids.items() if tx.span(one) is not None}
+            kept = [(ids[one.asset], one) for one, _ in made if one.asset not in own]
+            tx.add_forecasts(kept, model_id=digest, at=setup.clock())
+        done.n_forecasts += len(kept)
+        done.n_left_out += len(own)
+    return done
 
 
 def store_lake(setup: Setup, store: Store, output: str) -> StoredFleet:
@@ -96,10 +136,7 @@ def _step(seconds: object) -> timedelta | None:
 
 
 def _store(tx: Transaction, setup: Setup, block: _Block, done: StoredFleet) -> None:
-    ids: dict[AssetKey, int] = {}
-    for zone in sorted(set(block.zones.values())):
-        keys = [key for key, own in block.zones.items() if own == zone]
-        ids |= tx.ensure_assets(keys, profile=block.profile, zone=zone)
+    ids = _ensured(tx, block.zones, block.profile)
     tx.lock_assets(list(ids.values()))
     recorder = Recorder(tx, life_policy(setup), now=setup.clock())
     for asset in tx.assets(ids=list(ids.values())):
@@ -137,3 +174,11 @@ def _store_asset(
         else:
             recorder.append(one.incident_id, one.event, asset)
     return sum(one.event.kind is EventKind.OPENED for one in steps)
+
+
+def _ensured(tx: Transaction, zones: Mapping[AssetKey, str], profile: str) -> dict[AssetKey, int]:
+    ids: dict[AssetKey, int] = {}
+    for zone in sorted(set(zones.values())):
+        keys = [key for key, own in zones.items() if own == zone]
+        ids |= tx.ensure_assets(keys, profile=profile, zone=zone)
+    return ids

@@ -208,9 +208,12 @@ def retain_in_batches(
 
 
 def _limits(settings: RetentionSettings, at: datetime) -> dict[str, datetime]:
-    """The instant before which each kind of thing goes."""
+    """The instant before which each kind of thing goes; readings are thinned by whole months."""
     ages = {name: getattr(settings, name) for name in RetentionSettings.model_fields if name != "max_rows"}
-    return {name: at - age for name, age in ages.items() if age is not None}
+    limits = {name: at - age for name, age in ages.items() if age is not None}
+    if "thin" in limits:
+        limits["thin"] = limits["thin"].replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return limits
 
 
 def _forget_words(said: Mentions) -> None:

@@ -11,10 +11,12 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE
 from sereno.flows.build import Setup, life_policy
+from sereno.flows.engines import HeldLease
 from sereno.flows.fleet import Neighbours, touched_with_peers
 from sereno.flows.learning import ModelShelf
 from sereno.flows.life import Recorder
 from sereno.flows.score import AssetOutcome, score_assets
+from sereno.flows.sharing import share_blocks
 from sereno.flows.status import Status
 from sereno.flows.twins import has_twins, touched_with_twins
 from sereno.store import Appended, Store, StoredAsset, Transaction
@@ -77,25 +79,34 @@ class Scoring:
         self._policy = life_policy(setup)
 
     def score_all(self, told: Callable[[int, int], None] | None = None) -> ScoreReport:
-        """Every asset, a transaction each.
+        """Every asset, a transaction each; engines that do it at the same time share them block by block.
 
         Args:
             told: Hears before each asset how many are done, and of how many.
         """
-        report = ScoreReport()
+        report, done = ScoreReport(), set[int]()
         with self._store.read() as tx:
             assets = tx.assets()
-        for n_done, asset in enumerate(assets):
-            if told is not None:
-                told(n_done, len(assets))
-            with self._store.begin() as tx:
-                tx.lock_assets([asset.id])
-                recorder = self._recorder(tx)
-                for outcome in self._score(tx, [asset], {}, recorder):
-                    report.add(outcome)
-                recorder.settle()
-            self._note_model(asset, report)
+
+        def score_block(block: Sequence[StoredAsset], lease: HeldLease) -> None:
+            for asset in (one for one in block if one.id not in done):
+                if told is not None:
+                    told(len(done), len(assets))
+                self._score_asset(asset, lease, report)
+                done.add(asset.id)
+
+        share_blocks(self._store, "score", assets, score_block)
         return report
+
+    def _score_asset(self, asset: StoredAsset, lease: HeldLease, report: ScoreReport) -> None:
+        with self._store.begin() as tx:
+            lease.hold(tx)
+            tx.lock_assets([asset.id])
+            recorder = self._recorder(tx)
+            (outcome,) = self._score(tx, [asset], {}, recorder)
+            recorder.settle()
+        report.add(outcome)
+        self._note_model(asset, report)
 
     def judge_touched(
         self,

@@ -14,6 +14,7 @@ from sereno.domain.judgement import Detection
 from sereno.domain.readings import FloatArray, Quality, QualityArray, TimeArray
 from sereno.domain.signals import Profile
 from sereno.domain.time import from_numpy, isoformat, to_numpy
+from sereno.flows.long_series import Points, find_points
 from sereno.store import StoredAsset, StoredDetection, Transaction
 
 __all__ = ["MAX_POINTS", "SeriesQuery", "SeriesView", "decimate", "find_series"]
@@ -56,7 +57,7 @@ class Line:
     Attributes:
         time: UTC, shape (points,).
         values: Raw, in `unit`; NaN draws a gap.
-        n_rows: Instants that they stand for, those of gaps included.
+        n_rows: Instants that they stand for, those of gaps included; of figures of hours and days, readings.
     """
 
     signal: str
@@ -137,13 +138,10 @@ def find_series(tx: Transaction, query: SeriesQuery, profiles: Mapping[str, Prof
             raise UnknownSignal(asset=str(asset.key), signal=name, known=", ".join(names))
     chosen = list(dict.fromkeys(query.signals)) or list(names)
     start, end = _stretch(tx, asset, query)
-    time, values = tx.values(asset.id, asset.profile, chosen, start=start, end=end)
+    points = find_points(tx, asset, chosen, start=start, end=end)
     flag_time, flags = tx.flags(asset.id, asset.profile, chosen, start=start, end=end)
     detections = [one for one in tx.detections(asset.id, since=start) if one.detection.started_at < end]
-    lines = [
-        _line(profile, name, time, values[:, place], asset.step, query.points)
-        for place, name in enumerate(chosen)
-    ]
+    lines = [_line(profile, name, found, query.points) for name, found in zip(chosen, points, strict=True)]
     flagged = list(_flagged(chosen, flag_time, flags, asset.step))[:_MOST_FLAGGED]
     return SeriesView(asset, start, end, query.points, lines, detections, flagged)
 
@@ -213,23 +211,23 @@ def decimate(time: TimeArray, values: FloatArray, points: int) -> IndexArray:
     return found
 
 
-def _line(
-    profile: Profile, name: str, time: TimeArray, values: FloatArray, step: timedelta | None, points: int
-) -> Line:
-    time, values = _with_gaps(time, values, step)
+def _line(profile: Profile, name: str, found: Points, points: int) -> Line:
+    time, values = _with_gaps(found)
+    n_rows = max(len(time), int(found.n_values.sum()))
     rows = decimate(time, values, points)
     signal = profile.signal(name)
     labels = {language: signal.label(language) for language in ("en", "es")}
-    return Line(name, signal.unit, labels, signal.kind.value, time[rows], values[rows], len(time))
+    return Line(name, signal.unit, labels, signal.kind.value, time[rows], values[rows], n_rows)
 
 
-def _with_gaps(time: TimeArray, values: FloatArray, step: timedelta | None) -> tuple[TimeArray, FloatArray]:
+def _with_gaps(found: Points) -> tuple[TimeArray, FloatArray]:
     """With an empty row where rows are missing."""
-    if step is None or len(time) < 2:
+    time, values = found.time, found.values
+    if len(time) < 2:
         return time, values
-    micros = np.timedelta64(step // timedelta(microseconds=1), "us")
-    after = np.flatnonzero(np.diff(time) > _GAP_STEPS * micros) + 1
-    return np.insert(time, after, time[after - 1] + micros), np.insert(values, after, np.nan)
+    micros, waits = found.reach[:-1].astype(np.float64), np.diff(time).astype(np.float64)
+    after = np.flatnonzero(waits > _GAP_STEPS * np.where(np.isnat(found.reach[:-1]), np.inf, micros)) + 1
+    return np.insert(time, after, time[after - 1] + found.reach[after - 1]), np.insert(values, after, np.nan)
 
 
 def _stretch(tx: Transaction, asset: StoredAsset, query: SeriesQuery) -> tuple[datetime, datetime]:

@@ -21,7 +21,7 @@ from sereno.flows.organizations import find_organizations, is_organization, orga
 from sereno.flows.room import RoomLook
 from sereno.flows.sources import run_sources
 from sereno.flows.supervision import Part, PartStatus
-from sereno.flows.watching import keep_calibrated, keep_learning, keep_retained
+from sereno.flows.watching import keep_calibrated, keep_learning, keep_retained, keep_rolled_up
 from sereno.flows.workspace import Workspace
 
 __all__ = ["DEFAULT_ORGANIZATION", "Service", "ServiceRole"]
@@ -243,6 +243,7 @@ def _keep_house(workspace: Workspace, stop: threading.Event) -> None:
     room = RoomLook(workspace.folder)
     while not stop.is_set():
         room.look()
+        keep_rolled_up(workspace, stop)
         keep_retained(workspace, stop)
         workspace.drop_answers(older_than=_ANSWERS_KEPT)
         stop.wait(_HOUSE_S)

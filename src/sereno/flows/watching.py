@@ -35,6 +35,7 @@ __all__ = [
     "keep_calibrated",
     "keep_learning",
     "keep_retained",
+    "keep_rolled_up",
     "take_finished",
     "wait_for_change",
     "watch_folders",
@@ -46,6 +47,8 @@ SETTLE_S = 1.0
 """A file whose size and time have not moved for so long is finished [s]."""
 _UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".swp", "~")
 _MILLISECONDS = 1000
+_ROLLING_UP_S = 5.0
+"""Between two looks at the folders [s]."""
 
 
 @dataclass(slots=True)
@@ -141,6 +144,7 @@ def watch_folders(
             keep_calibrated(workspace)
             if not is_once:
                 keep_learning(workspace)
+            keep_rolled_up(workspace, stop, seconds=_ROLLING_UP_S)
             keep_retained(workspace, stop)
             keep_mailed(workspace)
             if is_once and not is_waiting:
@@ -179,6 +183,25 @@ def keep_learning(workspace: Workspace) -> None:
         if isinstance(error, StoreError) and not error.is_retriable:
             raise
         log.warning("models not looked after", extra={"error": str(error)})
+
+
+def keep_rolled_up(workspace: Workspace, stop: threading.Event, *, seconds: float | None = None) -> None:
+    """Reckon figures of hours and days, once a day; a store that is away now may give them later.
+
+    Args:
+        seconds: About as long as it may take; the rest is for the next time.
+    """
+    if not workspace.is_rolling_up_due:
+        return
+    try:
+        with workspace.duty("roll up"):
+            workspace.roll_up_when_due(stop, seconds=seconds)
+    except LeaseTaken:  # another engine is at it
+        return
+    except StoreError as error:
+        if not error.is_retriable:
+            raise
+        log.warning("hours and days not reckoned", extra={"error": str(error)})
 
 
 def keep_retained(workspace: Workspace, stop: threading.Event) -> None:

@@ -123,6 +123,7 @@ from sereno.flows.retraining import (
     learn_forecaster,
     look_after_models,
 )
+from sereno.flows.rolling_up import roll_up_store
 from sereno.flows.savings import SavingsReport, SavingsRequest, savings_of
 from sereno.flows.score import AssetOutcome
 from sereno.flows.scoring import ScoreReport, Scoring
@@ -186,6 +187,7 @@ class Workspace:
         )
         self._kept_scoring: Scoring | None = None
         self._retained_at: datetime | None = None
+        self._rolled_up_at: datetime | None = None
         self._looked_at: datetime | None = None
 
     @classmethod
@@ -1472,7 +1474,25 @@ class Workspace:
             is_dry: Only say what would go.
         """
         self._records.forget()
-        return retain(self._store, self.settings.retention, at=self.now(), actor=actor, is_dry=is_dry)
+        now = self.now()
+        if self.settings.retention.thin is not None:
+            roll_up_store(self._store, now=now)
+        return retain(self._store, self.settings.retention, at=now, actor=actor, is_dry=is_dry)
+
+    @property
+    def is_rolling_up_due(self) -> bool:
+        """Whether a day has passed since this process had all figures of hours and days."""
+        return self._rolled_up_at is None or self.now() - self._rolled_up_at >= _RETAINED_EVERY
+
+    def roll_up_when_due(self, stop: threading.Event | None = None, *, seconds: float | None = None) -> None:
+        """Reckon the figures of hours and days that are missing, once a day.
+
+        Args:
+            stop, seconds: End it early; it stays due then.
+        """
+        now = self.now()
+        if self.is_rolling_up_due and roll_up_store(self._store, now=now, stop=stop, seconds=seconds):
+            self._rolled_up_at = now
 
     @property
     def is_retention_due(self) -> bool:

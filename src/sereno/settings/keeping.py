@@ -33,7 +33,15 @@ class StatusSettings(Branch):
 class RetentionSettings(Branch):
     """How long things are kept; for ever where nothing is said. `sereno privacy retain` deletes others."""
 
-    readings: Duration | None = Field(default=None, description="Age of readings, by their instant.")
+    readings: Duration | None = Field(
+        default=None, description="Age of readings and of their figures by hour and day, by their instant."
+    )
+    thin: Duration | None = Field(
+        default=None,
+        description="Age from which, month by month, only figures by day stay of readings, and by hour of "
+        "those that come at least every five minutes.",
+    )
+    hours: Duration | None = Field(default=None, description="Age of figures by hour; those by day stay.")
     incidents: Duration | None = Field(
         default=None,
         description="Age of closed incidents, by their end, with their log and their notifications.",

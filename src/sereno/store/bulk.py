@@ -24,6 +24,7 @@ __all__ = [
     "TableRows",
     "insert_chunks",
     "insert_rows",
+    "nullable",
     "read_rows",
     "read_rows_of",
     "read_stretches",
@@ -95,7 +96,7 @@ class TableRows:
             if with_datetimes:
                 parts[1] = parts[1].view("datetime64[us]")
             fixed, free = parts[:N_FIXED], parts[N_FIXED:]
-            yield [*(part.tolist() for part in fixed), *(_nullable(part) for part in free)]
+            yield [*(part.tolist() for part in fixed), *(nullable(part) for part in free)]
 
 
 def read_rows(
@@ -208,29 +209,35 @@ def insert_rows(connection: Connection, rows: TableRows) -> None:
 
 
 def insert_chunks(
-    connection: Connection, table: str, columns: Mapping[str, str], chunks: Iterable[Sequence[Cells]]
+    connection: Connection,
+    table: str,
+    columns: Mapping[str, str],
+    chunks: Iterable[Sequence[Cells]],
+    *,
+    conflict: str = "",
 ) -> None:
     """Write rows given as chunks of columns.
 
     Args:
         columns: Quoted name and PostgreSQL type of each column.
+        conflict: What becomes of rows whose key is there: `ON CONFLICT …`; without it none is.
         chunks: In each, one list of cells per column, as the driver takes them.
     """
     into = f'"{table}" ({", ".join(columns)})'
     if connection.dialect.name != "postgresql":
-        _execute_many(connection, f"INSERT INTO {into} VALUES ({_marks(columns)})", chunks)
+        _execute_many(connection, f"INSERT INTO {into} VALUES ({_marks(columns)}) {conflict}", chunks)
         return
     for chunk in chunks:
         if len(chunk[0]) < MIN_COPIED_ROWS:
             connection.exec_driver_sql(
-                f"INSERT INTO {into} {_unnested(columns)}", _parameters(columns, chunk)
+                f"INSERT INTO {into} {_unnested(columns)} {conflict}", _parameters(columns, chunk)
             )
         else:
-            _insert_copied(connection, table, columns, chunk)
+            _insert_copied(connection, table, columns, chunk, conflict)
 
 
 def _insert_copied(
-    connection: Connection, table: str, columns: Mapping[str, str], chunk: Sequence[Cells]
+    connection: Connection, table: str, columns: Mapping[str, str], chunk: Sequence[Cells], conflict: str
 ) -> None:
     """COPY cannot fill a table with row-level security, so it fills one beside it."""
     names = ", ".join(columns)
@@ -244,7 +251,7 @@ def _insert_copied(
         copy.set_types(list(columns.values()))
         for row in zip(*chunk, strict=True):
             copy.write_row(row)
-    connection.exec_driver_sql(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM {STAGE}')
+    connection.exec_driver_sql(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM {STAGE} {conflict}')
     connection.exec_driver_sql(f"DROP TABLE {STAGE}")
 
 
@@ -298,7 +305,8 @@ def _execute_many(connection: Connection, statement: str, chunks: Iterable[Seque
         connection.exec_driver_sql(statement, list(zip(*chunk, strict=True)))
 
 
-def _nullable(array: npt.NDArray[np.generic]) -> Cells:
+def nullable(array: npt.NDArray[np.generic]) -> Cells:
+    """Cells as a driver takes them: NaN, and a quality of 0, are nothing."""
     cells: Cells = array.tolist()
     if array.dtype.kind == "f":
         return [None if cell != cell else cell for cell in cells] if np.isnan(array).any() else cells  # noqa: PLR0124

@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Table,
-    bindparam,
     delete,
     func,
     insert,
@@ -29,10 +28,11 @@ from sqlalchemy import cast as sql_cast
 
 from sereno.domain.errors import NotFound
 from sereno.domain.mentions import Mentions
+from sereno.domain.rollups import Span
 from sereno.store.audit import count_brought
-from sereno.store.column_types import Instant, clean_text
+from sereno.store.column_types import clean_text
 from sereno.store.columns import ColumnSession, ReadingTable
-from sereno.store.months import drop_before
+from sereno.store.months import BEFORE, drop_before
 from sereno.store.outbox import DEAD, FOLDED, SENT
 from sereno.store.schema import (
     adjustment,
@@ -60,6 +60,8 @@ from sereno.store.schema import (
     regime_change,
     registry_entry,
     request,
+    rollup,
+    rollup_state,
     shadow_detection,
     shadow_standing,
     silence,
@@ -74,6 +76,13 @@ from sereno.store.schema import (
 __all__ = ["ErasingSession", "ErasureRecord", "SiteNames"]
 
 MAX_IDS = 500
+
+_ROLLED = (
+    'NOT "{table}".simulated AND EXISTS (SELECT 1 FROM rollup_state '
+    'WHERE rollup_state.asset_id = "{table}".asset_id AND rollup_state.until >= :before)'
+)
+"""Rows whose hours and days have figures. In one statement with what it deletes: a late reading sets `until`
+back when it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +281,13 @@ class ErasingSession(ColumnSession):
         Args:
             most: Rows of each table that go at most, so that nobody waits long; with those that hang on them.
             before: Of `readings`, `incidents`, `detections`, `notifications`, `quarantine`, `metrics` and
-                `brought`, the instant before which they go.
+                `brought`, the instant before which they go; of `hours` that before which figures of hours do,
+                and of `thin` that before which readings do whose hours and days have figures.
         """
         record = self._open_record("retention", "", at, actor, "", before=before.get("incidents"))
         counts: Counter[str] = Counter()
+        if "thin" in before:
+            counts += self._delete_readings(before["thin"], most, _ROLLED)
         if "readings" in before:
             counts += self._delete_readings(before["readings"], most)
         for profile, n_kept in max_rows.items():
@@ -348,6 +360,8 @@ class ErasingSession(ColumnSession):
             watch_checkpoint,
             watch_state,
             superseded_reading,
+            rollup,
+            rollup_state,
         )
         return [
             (delivery_attempt, delivery_attempt.c.notification_id.in_(told)),
@@ -450,20 +464,21 @@ class ErasingSession(ColumnSession):
             condition = tuple_(*key).in_(first)
         return self._connection.execute(delete(table).where(condition)).rowcount
 
-    def _delete_readings(self, before: datetime, most: int | None) -> Counter[str]:
+    def _delete_readings(self, before: datetime, most: int | None, which: str = "") -> Counter[str]:
+        """Delete the old ones, all of them or those of which a condition is true."""
         counts: Counter[str] = Counter()
         mine = f"asset_id IN (SELECT id FROM asset WHERE organization_id = {self._organization_id:d})"
         tables = [one.name for one in self._reading_tables().values()]
         if self._is_postgres:
-            counts += Counter({name: drop_before(self._connection, name, before) for name in tables})
+            gone = {name: drop_before(self._connection, name, before, which=which) for name in tables}
+            counts += Counter(gone)
         for name in (*tables, superseded_reading.name):
-            old = f"{mine} AND ts < :before"
+            old = f"{mine} AND ts < :before" + (f" AND {which.format(table=name)}" if which else "")
             if most is not None:
                 first = f'SELECT asset_id, ts FROM "{name}" WHERE {old} LIMIT {most:d}'
                 old = f"(asset_id, ts) IN ({first})"
-            statement = text(f'DELETE FROM "{name}" WHERE {old}')
-            timed = statement.bindparams(bindparam("before", type_=Instant()))
-            counts[name] += self._connection.execute(timed, {"before": before}).rowcount
+            statement = text(f'DELETE FROM "{name}" WHERE {old}').bindparams(BEFORE)
+            counts[name] += self._connection.execute(statement, {"before": before}).rowcount
         return counts
 
     def _trim_all(self, profile: str, n_kept: int, most: int | None) -> Counter[str]:
@@ -538,6 +553,11 @@ class ErasingSession(ColumnSession):
         if "brought" in before:
             mine = brought.c.organization_id == self._organization_id
             found["brought"] = (brought, mine & (brought.c.at < before["brought"]))
+        for name, spans in (("hours", [Span.HOUR]), ("readings", list(Span))):
+            if name in before:
+                is_old = rollup.c.ts < before[name]
+                which = rollup.c.asset_id.in_(assets) & rollup.c.span.in_([one.value for one in spans])
+                found[name] = (rollup, which & is_old)
         if "metrics" in before:
             mine = metric.c.organization_id == self._organization_id
             found["metrics"] = (metric, mine & (metric.c.at < before["metrics"]))

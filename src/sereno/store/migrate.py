@@ -27,7 +27,7 @@ __all__ = [
     "unheard",
 ]
 
-SCHEMA = 18
+SCHEMA = 19
 """Number of the last migration in `migrations/versions`."""
 
 SCRIPTS = Path(__file__).parent / "migrations"

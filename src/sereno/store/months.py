@@ -11,12 +11,23 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from sereno.domain.readings import TimeArray
+from sereno.store.column_types import Instant
 from sereno.store.isolation import isolate_reading_table
 
-__all__ = ["Part", "divide", "drop_before", "make_parts", "months_held", "months_of", "part_name", "parts_of"]
+__all__ = [
+    "BEFORE",
+    "Part",
+    "divide",
+    "drop_before",
+    "make_parts",
+    "months_held",
+    "months_of",
+    "part_name",
+    "parts_of",
+]
 
 FIRST_YEAR, END_YEAR = 2000, 2100
 """Years whose months have parts of their own; all before and all after lie in one each: a clock that is wrong
@@ -38,6 +49,7 @@ _LOCKED = text(
     "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = to_regclass(:table) AND granted "
     "AND mode = 'AccessExclusiveLock' AND pid = pg_backend_pid())"
 )
+BEFORE = bindparam("before", type_=Instant())
 _UTC = text("SET LOCAL timezone TO 'UTC'")
 
 
@@ -119,18 +131,26 @@ def divide(connection: Connection, table: str, organization_id: int) -> None:
         connection.exec_driver_sql(_joined(table, before, stretches[0][0], stretches[-1][1]))
 
 
-def drop_before(connection: Connection, table: str, before: datetime) -> int:
+def drop_before(connection: Connection, table: str, before: datetime, *, which: str = "") -> int:
     """Drop the parts all of whose rows are older; returns the rows that went.
 
     While somebody reads, a long backup for example, nothing goes: who waits to drop keeps others waiting.
+
+    Args:
+        which: A part goes only where this is true of all its rows: `{table}` stands for it, `:before` too.
     """
     old = [part.name for part in parts_of(connection, table) if part.end <= before]
     if not old or not _is_locked(connection, table):
         return 0
     n_rows = 0
     for name in old:
-        n_rows += int(connection.exec_driver_sql(f'SELECT COUNT(*) FROM "{name}"').scalar_one())
-        connection.exec_driver_sql(f'DROP TABLE "{name}"')
+        others = f"COUNT(*) FILTER (WHERE NOT ({which.format(table=name)}))" if which else "0"
+        counted = text(f'SELECT COUNT(*), {others} FROM "{name}"')
+        given = {"before": before} if which else {}
+        n_own, n_others = connection.execute(counted.bindparams(BEFORE) if which else counted, given).one()
+        if not n_others:
+            n_rows += int(n_own)
+            connection.exec_driver_sql(f'DROP TABLE "{name}"')
     return n_rows
 
 

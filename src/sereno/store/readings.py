@@ -1,7 +1,7 @@
 """Readings: appended once, compared for ever, never overwritten without a trace."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -18,11 +18,14 @@ from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, with_flags
 from sereno.store.months import make_parts, months_of
 from sereno.store.records import Appended, FoundFlags, StoredRows
-from sereno.store.schema import asset
+from sereno.store.schema import asset, rollup_state
 from sereno.store.superseding import keep_superseded
 from sereno.store.together import among
 
-__all__ = ["ReadingSession"]
+__all__ = ["LATE", "ReadingSession"]
+
+LATE = timedelta(days=2)
+"""A reading that is older when it comes may lie where figures of hours and days are already."""
 
 MAX_ROWS_AT_ONCE = 20_000
 """Rows of a batch that are compared with what is stored at a time."""
@@ -73,6 +76,9 @@ class ReadingSession(ColumnSession):
         old = [(ids[key], one.superseded) for key, one in merged.items()]
         keep_superseded(self._connection, profile.name, signals, old, at)
         self._write(table, signals, {ids[key]: one for key, one in merged.items()})
+        late_us = to_microseconds(at - LATE)
+        touched = {ids[key]: one.first_ts for key, one in merged.items() if one.first_ts is not None}
+        self._let_figures_go({one: ts for one, ts in touched.items() if ts < late_us})
         for key, one in merged.items():
             if one.n_new or one.n_changed:
                 self.note(ChangeKind.READINGS, key.site, site=key.site, until=_last_of(one))
@@ -94,6 +100,7 @@ class ReadingSession(ColumnSession):
         if table is None or not found:
             return 0
         self._lock_assets(sorted({one.asset_id for one in found}))
+        self._let_figures_go({one.asset_id: int(micros_of(one.time)[0]) for one in found if len(one.time)})
         alike: dict[tuple[str, ...], list[FoundFlags]] = {}
         for one in found:
             alike.setdefault(tuple(name for name in one.signals if name in table.columns), []).append(one)
@@ -195,6 +202,12 @@ class ReadingSession(ColumnSession):
             return None
         return from_numpy(np.datetime64(first, "us")), from_numpy(np.datetime64(last, "us"))
 
+    def _let_figures_go(self, first: Mapping[int, int]) -> None:
+        """Let the hours and days of assets be reckoned anew from an instant on [microseconds since 1970]."""
+        rows = [{"of": one, "first": from_numpy(np.datetime64(ts, "us"))} for one, ts in first.items()]
+        if rows:
+            self._connection.execute(_LET_GO, rows)
+
     def _make_room(self, table: ReadingTable, time: TimeArray) -> None:
         """Make the parts that instants lie in, before any asset is locked."""
         if not self._is_postgres:
@@ -257,6 +270,13 @@ _LOCKED = tuple(
     .order_by(asset.c.id)
     .where(asset.c.organization_id == bindparam("mine"), among("asset.id", "ids", is_postgres=is_postgres))
     for is_postgres in (False, True)
+)
+
+
+_LET_GO = (
+    update(rollup_state)
+    .where(rollup_state.c.asset_id == bindparam("of"), rollup_state.c.until > bindparam("first"))
+    .values(until=bindparam("first"))
 )
 
 

@@ -55,6 +55,8 @@ __all__ = [
     "regime_change",
     "registry_entry",
     "request",
+    "rollup",
+    "rollup_state",
     "shadow_detection",
     "shadow_standing",
     "signal_column",
@@ -155,6 +157,27 @@ superseded_reading = Table(
     Column("quality", StrictJson, nullable=False),
     Column("at", Instant, nullable=False),
     PrimaryKeyConstraint("asset_id", "ts", "revision"),
+)
+
+rollup = Table(
+    "rollup",
+    metadata,
+    _asset(),
+    _text("span"),
+    _text("signal"),
+    Column("ts", Instant, nullable=False),
+    Column("n_values", Integer, nullable=False),
+    Column("n_bad", Integer, nullable=False),
+    *(_number(name) for name in ("total", "low", "high", "last")),
+    PrimaryKeyConstraint("asset_id", "span", "signal", "ts"),
+    sqlite_with_rowid=False,
+)
+
+rollup_state = Table(
+    "rollup_state",
+    metadata,
+    Column("asset_id", Integer, ForeignKey("asset.id"), primary_key=True),
+    Column("until", Instant, nullable=False),
 )
 
 file_ledger = Table(

@@ -15,6 +15,8 @@ from sereno.store.schema import (
     incident_event,
     notification,
     regime_change,
+    rollup,
+    rollup_state,
     superseded_reading,
     watch_checkpoint,
     watch_state,
@@ -66,6 +68,8 @@ class SimulatedSession(ColumnSession):
             watch_state,
             watch_checkpoint,
             correction,
+            rollup,
+            rollup_state,
         ):
             self._connection.execute(delete(about).where(about.c.asset_id.in_(assets)))
         return n_rows

@@ -22,6 +22,7 @@ from sereno.store.overviews import OverviewSession
 from sereno.store.readings import ReadingSession
 from sereno.store.regimes import RegimeSession
 from sereno.store.requests import RequestSession
+from sereno.store.rollups import RollupSession
 from sereno.store.shadows import ShadowSession
 from sereno.store.silences import SilenceSession
 from sereno.store.simulated import SimulatedSession
@@ -35,6 +36,7 @@ __all__ = ["Transaction"]
 class Transaction(
     AssetSession,
     ReadingSession,
+    RollupSession,
     StatisticsSession,
     SimulatedSession,
     ErasingSession,

@@ -152,6 +152,17 @@ def _signals(_: Dialect, __: Sequence[Stored]) -> str:
         FROM signal_column c JOIN organization o ON o.id = c.organization_id"""
 
 
+def _rollups(dialect: Dialect, _: Sequence[Stored]) -> str:
+    """The unit is that of the signal; the mean is over the values that are fit."""
+    return f"""
+        SELECT {NAMES}, r.span AS span, r.signal AS signal, c.unit AS unit, {dialect.both("r.ts", "ts")},
+            r.n_values AS n_values, r.n_bad AS n_bad, r.total / NULLIF(r.n_values - r.n_bad, 0) AS mean,
+            r.total AS total, r.low AS low, r.high AS high, r."last" AS last_value, a.id AS asset_id
+        FROM rollup r {OF_ASSET.format(of="r")}
+        JOIN signal_column c ON c.organization_id = a.organization_id AND c.profile = a.profile
+            AND c.signal = r.signal"""
+
+
 def _incidents(dialect: Dialect, _: Sequence[Stored]) -> str:
     times = ", ".join(dialect.both(f"i.{name}", name) for name in ("opened_at", "started_at", "ended_at"))
     is_silenced = dialect.flag(f"NOT ({dialect.is_empty('i.silences', '{}')})")
@@ -263,6 +274,7 @@ VIEWS: Mapping[str, Body] = MappingProxyType(
         "v_assets": _assets,
         "v_signals": _signals,
         "v_readings": _readings,
+        "v_rollups": _rollups,
         "v_incidents": _incidents,
         "v_detections": _detections,
         "v_notifications": _notifications,
