@@ -13,6 +13,7 @@ from tests.support.commands import command_names, misunderstood, own_commands
 from tests.support.processes import ROOT
 
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OPENING = re.compile(r'```(?:\w+(?: title="[^"]+")?)?')
 INDENTED = re.compile(r"^ {4}(sereno [^\n]*)$", re.MULTILINE)
 INLINE = re.compile(r"`sereno ([^`]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -66,6 +67,14 @@ def test_settings_are_valid(page: Path, tmp_path: Path) -> None:
             known = _without_unknown_receivers(said)
             (tmp_path / "sereno.yaml").write_text(yaml.safe_dump(known, allow_unicode=True), "utf-8")
             load_settings(tmp_path, {})
+
+
+@each_page
+def test_blocks_of_code_are_blocks_on_the_site_too(page: Path) -> None:
+    """Behind the language the site takes options only; with any other word a block becomes a paragraph."""
+    opened = [line for line in page.read_text("utf-8").splitlines() if line.startswith("```")]
+
+    assert [line for line in opened if not OPENING.fullmatch(line)] == []
 
 
 @each_page

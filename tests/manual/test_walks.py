@@ -17,6 +17,7 @@ PAGES = {
     "incidents.md": "incidencias.md",
 }
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r'title="(.+)"')
 HEADING = re.compile(r"^#+ ", re.MULTILINE)
 EXIT = re.compile(r"# exit (\d+)")
 WORKSPACE = re.compile(r"--workspace (\w+)")
@@ -47,10 +48,9 @@ def test_every_command_of_the_page_does_what_it_says(page: str, language: str, t
     order; what a `text` block shows is printed by the command before it."""
     said, n_commands = "", 0
     for kind, text in FENCE.findall((DOCS / page).read_text("utf-8")):
-        name = kind.partition(" ")[2]
-        if name:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            with (tmp_path / name).open("a", encoding="utf-8") as file:
+        if title := TITLE.search(kind):
+            (tmp_path / title[1]).parent.mkdir(parents=True, exist_ok=True)
+            with (tmp_path / title[1]).open("a", encoding="utf-8") as file:
                 file.write(text)
         elif kind == "text":
             assert _plain(text) in _plain(said)
