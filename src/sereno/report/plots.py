@@ -45,7 +45,7 @@ class Plot:
     is_wide: bool = False
 
     def _repr_html_(self) -> str:
-        """The picture with its words, as notebooks show it; an image, so that no style of it is the page's."""
+        """The picture with its words, for notebooks: an image, so that its styles are not the page's."""
         content = b64encode(stand_alone_plot(self).encode()).decode() if self.svg else ""
         source = f"data:image/svg+xml;base64,{content}"
         image = f'<img alt="" src="{source}" style="display:block;width:100%">' if content else ""
