@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -96,6 +96,13 @@ def timed(function: Callable[[], object]) -> float:
     start = perf_counter()
     function()
     return perf_counter() - start
+
+
+def timed_with_cpu(function: Callable[[], object]) -> tuple[float, float]:
+    """How long a call takes on the clock, which other work slows, and of the processor, all threads [s]."""
+    start = process_time()
+    elapsed = timed(function)
+    return elapsed, process_time() - start
 
 
 def milliseconds(seconds: Sequence[float]) -> dict[str, float]:

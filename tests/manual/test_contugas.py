@@ -60,7 +60,7 @@ def test_every_level_is_explained() -> None:
 
 
 def test_example_is_valid_and_runs(tmp_path: Path) -> None:
-    example = re.findall(r"```yaml sereno.yaml\n(.*?)```", TEXT, re.DOTALL)[0]
+    example = re.findall(r'```yaml title="sereno.yaml"\n(.*?)```', TEXT, re.DOTALL)[0]
     Settings.model_validate(yaml.safe_load(example))
     workspace = tmp_path / "planta"
     (workspace / "data" / "raw").mkdir(parents=True)

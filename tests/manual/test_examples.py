@@ -13,16 +13,27 @@ from tests.support.commands import command_names, misunderstood, own_commands
 from tests.support.processes import ROOT
 
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OPENING = re.compile(r'```(?:\w+(?: title="[^"]+")?)?')
 INDENTED = re.compile(r"^ {4}(sereno [^\n]*)$", re.MULTILINE)
 INLINE = re.compile(r"`sereno ([^`]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SHELLS = {"sh", "bash", "console"}
+TWIN = re.compile(r"\[En español\]\((es/[\w-]+\.md)\)")
+HEADING = re.compile(r"^#+ ", re.MULTILINE)
+REMARK = re.compile(r"\s+#.*$", re.MULTILINE)
 PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]+\b|…|<|\|")
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     if "decisions" not in path.parts and path.name != "CHANGELOG.md"
 )
+TWINS = {
+    page: page.parent / found[1]
+    for page in PAGES
+    if page.parent == ROOT / "docs" and (found := TWIN.search(page.read_text("utf-8")))
+}
+"""English pages and the Spanish ones that they lead to."""
+OWN_NAMES = "physics.md"
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 if not (ROOT / "docs").is_dir():
@@ -69,6 +80,14 @@ def test_settings_are_valid(page: Path, tmp_path: Path) -> None:
 
 
 @each_page
+def test_blocks_of_code_are_blocks_on_the_site_too(page: Path) -> None:
+    """Behind the language the site takes options only; with any other word a block becomes a paragraph."""
+    opened = [line for line in page.read_text("utf-8").splitlines() if line.startswith("```")]
+
+    assert [line for line in opened if not OPENING.fullmatch(line)] == []
+
+
+@each_page
 def test_links_lead_somewhere(page: Path) -> None:
     text = FENCE.sub("", page.read_text("utf-8"))
     targets = [link for link in LINK.findall(text) if "://" not in link and not link.startswith("mailto:")]
@@ -78,10 +97,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_both_languages_or_says_that_it_is_not() -> None:
-    english = {page for page in PAGES if page.parent == ROOT / "docs"}
-    linked = {page for page in english if re.search(r"\(es/[\w-]+\.md\)", page.read_text("utf-8"))}
+    english = {page.name for page in PAGES if page.parent == ROOT / "docs"}
 
-    assert {page.name for page in english - linked} <= {"benchmarks.md", "index.md"}
+    assert english - {page.name for page in TWINS} <= {"benchmarks.md"}
+
+
+@pytest.mark.parametrize("page", TWINS, ids=lambda page: page.name)
+def test_both_languages_show_the_same_code_under_as_many_headings(page: Path) -> None:
+    """But for remarks, what is printed, and names of a plant's own."""
+    texts = [one.read_text("utf-8") for one in (page, TWINS[page])]
+
+    assert len({len(HEADING.findall(FENCE.sub("", text))) for text in texts}) == 1
+    shown = [[(kind, REMARK.sub("", code)) for kind, code in FENCE.findall(text)] for text in texts]
+    english, spanish = ([block for block in blocks if block[0] != "text"] for blocks in shown)
+    assert english == spanish or page.name == OWN_NAMES
 
 
 def _refusal(words: list[str]) -> str:

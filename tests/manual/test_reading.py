@@ -12,6 +12,7 @@ from tests.support.processes import ROOT, sereno
 
 PAGES = [ROOT / "docs" / "reading.md", ROOT / "docs" / "es" / "lectura.md"]
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r'title="(.+)"')
 EXIT = re.compile(r"#\s*exit (\d+)")
 
 if not all(page.is_file() for page in PAGES):
@@ -33,8 +34,8 @@ def test_every_command_of_the_pages_does_what_they_say(tmp_path: Path) -> None:
     """In the order of the page, as a reader would try them; the mapping shown is the one that is saved."""
     n_commands = 0
     for kind, text in blocks(PAGES[0]):
-        if kind.startswith("csv "):
-            (tmp_path / kind.removeprefix("csv ")).write_text(text, "utf-8")
+        if title := TITLE.search(kind):
+            (tmp_path / title[1]).write_text(text, "utf-8")
         elif kind == "sh":
             for line in text.splitlines():
                 wanted = EXIT.search(line)

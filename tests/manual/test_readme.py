@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from sereno.settings.profiles import load_profiles
 from tests.support.processes import ROOT, Ran, run_code, sereno
 from tests.support.stores import differences, dump, sqlite_address
 
 README = ROOT / "README.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 LINES = 12
 """Lines of the list under "Your own files"."""
 
@@ -33,6 +35,11 @@ def _block(page: Path, holding: str) -> str:
     return next(code for _, code in FENCE.findall(page.read_text("utf-8")) if holding in code)
 
 
+def _digits(text: str) -> set[str]:
+    """Its figures without the signs that differ between the languages."""
+    return {re.sub(r"[.,]", "", one) for one in FIGURE.findall(text)}
+
+
 def _run(line: str, folder: Path, **stand_ins: str) -> Ran:
     words = shlex.split(line, comments=True)
     return sereno(*(stand_ins.get(word, word) for word in words[1:]), cwd=folder)
@@ -52,6 +59,29 @@ def test_every_command_runs_in_the_order_of_the_page(exports: Path) -> None:
     assert len(lines) == LINES == len(ran) + 1
     assert {line: one.err for line, one in ran.items() if one.code} == {}
     assert "Zona 1" in (exports / "week.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_every_recipe_runs_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    lines = [line for line in _block(README, "simulate solar").splitlines() if line]
+
+    ran = {line: _run(line, tmp_path) for line in lines}
+
+    assert {line: one.err for line, one in ran.items() if one.code} == {}
+    assert len({path.name for path in tmp_path.iterdir() if path.is_dir()}) == len(load_profiles())
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.es.md"])
+def test_figures_stand_in_the_benchmarks(name: str) -> None:
+    """What the table beside peers says was measured is found where it is said how."""
+    text = (ROOT / name).read_text("utf-8")
+    rows = [line for line in text.splitlines() if re.match(r"\| `(?:python -m benchmarks)?\.\w+`", line)]
+    measured = _digits("\n".join(rows))
+    known = _digits((ROOT / "docs" / "benchmarks.md").read_text("utf-8"))
+
+    assert len(rows) == 8
+    assert len(measured) > 15
+    assert measured <= known
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_verification_that_is_shown_tells_genuine_from_forged() -> None:
 
 
 def test_recipe_that_is_shown_is_sound(tmp_path: Path) -> None:
-    (tmp_path / "mi_sistema.yaml").write_text(blocks("yaml recipe")[0], "utf-8")
+    (tmp_path / "mi_sistema.yaml").write_text(blocks('yaml title="mi_sistema.yaml"')[0], "utf-8")
 
     recipe = load_recipe("mi_sistema.yaml", tmp_path)
 
@@ -95,7 +95,7 @@ def test_recipe_that_is_shown_is_sound(tmp_path: Path) -> None:
 
 
 def test_plug_in_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "siren.py").write_text(blocks("python plugin")[0], "utf-8")
+    (tmp_path / "siren.py").write_text(blocks('python title="siren.py"')[0], "utf-8")
     line = tmp_path / "line"
 
     with declared(tmp_path, monkeypatch, "sereno.senders", siren="siren:Siren"):

@@ -151,7 +151,9 @@ def start_sereno(
     )
 
 
-def run_code(code: str, *arguments: object, env: Mapping[str, str] | None = None) -> Ran:
+def run_code(
+    code: str, *arguments: object, env: Mapping[str, str] | None = None, timeout: float = TIMEOUT_S
+) -> Ran:
     """Run a few lines of Python in a fresh interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
@@ -159,7 +161,7 @@ def run_code(code: str, *arguments: object, env: Mapping[str, str] | None = None
         check=False,
         encoding="utf-8",
         env=dict(env or environment()),
-        timeout=TIMEOUT_S,
+        timeout=timeout,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sereno.domain.arrays import micros_of
-from sereno.domain.calendar import local_time
+from sereno.domain.calendar import local_time, to_utc
 from sereno.domain.errors import ModelError, SettingsError, UnknownAsset, UsageError
 from sereno.domain.judgement import Detection, Severity
 from sereno.domain.readings import FloatArray, QualityArray, TimeArray
@@ -58,6 +58,8 @@ _BAND = (0.01, 0.99)
 _MIN_OF_KIND = 7
 _DATED_S = 3 * 86_400.0
 """Length from which a picture names days rather than hours [s]."""
+_DAY_US = 86_400_000_000
+_N_TICKS = 4
 _THURSDAY, _SATURDAY = 3, 5
 """Of a week that begins on Monday; 1970 began on a Thursday."""
 _LONGEST = timedelta(days=60)
@@ -333,14 +335,31 @@ def lane_chart(courses: Courses, lane: Lane, language: str) -> Chart:
         for mark in courses.marks
         if not mark.signals or lane.signal in mark.signals
     ]
-    instants = np.linspace(x[0], x[-1], 4) if len(x) else np.empty(0)
-    stamps = local_time((instants * 1e6).astype("datetime64[us]"), courses.asset.zone).tolist()
-    form = "%d/%m/%Y" if len(x) and x[-1] - x[0] > _DATED_S else "%d/%m %H:%M"
-    ticks = [(at, f"{one:{form}}") for at, one in zip(instants.tolist(), stamps, strict=True)]
+    ticks = time_ticks(courses.time, courses.asset.zone)
     label = lane.label[language] if lane.label else sentence("console.signal.gas_amount", language)
     title = f"{courses.asset.key}: {label} [{lane.unit}]"
     areas = [Area(x, lane.band.low, lane.band.high)] if lane.band is not None else []
     return Chart(title, lines, ticks, shades, language=language, areas=areas, axes=("", lane.unit))
+
+
+def time_ticks(time: npt.NDArray[np.int64], zone: str) -> list[tuple[float, str]]:
+    """What stands below an axis of seconds since 1970: days where it begins them, else hours."""
+    if not len(time):
+        return []
+    first, last = int(time[0]), int(time[-1])
+    if last - first > _DATED_S:
+        ends = local_time(np.array([first, last], dtype="datetime64[s]").astype("datetime64[us]"), zone)
+        begin, end = -(-micros_of(ends[:1]) // _DAY_US), micros_of(ends[1:]) // _DAY_US
+        apart = -(-(end - begin + 1) // _N_TICKS)
+        stamps = np.arange(begin[0], end[0] + 1, apart[0]).astype("datetime64[D]")
+        places = to_utc(stamps.astype("datetime64[us]"), zone)
+        form = "%d/%m/%Y"
+    else:
+        places = np.linspace(first * 1e6, last * 1e6, _N_TICKS).astype("datetime64[us]")
+        stamps = local_time(places, zone)
+        form = "%d/%m %H:%M"
+    at = (micros_of(places) / 1e6).tolist()
+    return [(place, f"{one:{form}}") for place, one in zip(at, stamps.tolist(), strict=True)]
 
 
 def _signals(tx: Transaction, asset: StoredAsset, profile: Profile) -> tuple[str, ...]:

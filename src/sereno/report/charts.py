@@ -15,6 +15,8 @@ __all__ = ["Area", "Bars", "Chart", "Line", "draw", "stand_alone"]
 WIDTH, HEIGHT = 480, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 12, 26
 _N_TICKS = 5
+_TICK, _LETTER = 4, 7.2
+"""Of a mark below the axis and of a letter, height and width."""
 _POINTS = ("dots", "own")
 STYLE = """
 .chart text{font:12px system-ui,sans-serif;fill:#5b6470}
@@ -173,9 +175,11 @@ def _grid(axes: _Axes, chart: Chart) -> str:
         at, text = axes.up(value), number(value, chart.language)
         parts.append(_level("grid", at))
         parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
-    for place, (x, text) in enumerate(chart.ticks):
-        anchor = "start" if place == 0 else "end" if place == len(chart.ticks) - 1 else "middle"
-        where = f'x="{axes.across(x):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}"'
+    for x, text in chart.ticks:
+        at, foot = axes.across(x), HEIGHT - _BOTTOM
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{foot}" y2="{foot + _TICK}"/>')
+        half = _LETTER * len(text) / 2
+        where = f'x="{min(max(at, half), WIDTH - half):.1f}" y="{HEIGHT - 8}" text-anchor="middle"'
         parts.append(f"<text {where}>{escape(text)}</text>")
     across, up = chart.axes
     if up:

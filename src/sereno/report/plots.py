@@ -1,8 +1,10 @@
 """One picture with its words and figures: the same on a screen, on paper and in a file."""
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 
 from sereno.report.charts import STYLE
 from sereno.report.exports import Cell
@@ -41,6 +43,16 @@ class Plot:
     missing: str = ""
     keys: Sequence[tuple[str, str]] = field(default=())
     is_wide: bool = False
+
+    def _repr_html_(self) -> str:
+        """The picture with its words, for notebooks: an image, so that its styles are not the page's."""
+        content = b64encode(stand_alone_plot(self).encode()).decode() if self.svg else ""
+        source = f"data:image/svg+xml;base64,{content}"
+        image = f'<img alt="" src="{source}" style="display:block;width:100%">' if content else ""
+        return (
+            f'<figure style="margin:0 0 1em;max-width:720px"><strong>{escape(self.title)}</strong>{image}'
+            f"<figcaption>{escape(self.missing or self.about)}</figcaption></figure>"
+        )
 
 
 def stand_alone_plot(plot: Plot) -> str:
