@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, Quality, Window
+from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, check_quality, longest_repeats
 from sereno.prepare.witness import Witness
 from tests.support.builders import DAY, HOUR, LINE, NAN, a_window, steps, with_cells
@@ -176,3 +177,20 @@ def test_gap_inside_a_frozen_run_holds_its_detection() -> None:
 
     assert np.isnan(evidence["quality.frozen"].exceedance[5])
     assert np.flatnonzero(evidence["quality.frozen"].exceedance >= 1).tolist() == [4, 6]
+
+
+@pytest.mark.parametrize("value", [-999.0, 65_535.0], ids=str)
+@pytest.mark.parametrize("flag", [0, int(Quality.SENTINEL)], ids=["impossible", "a code"])
+def test_values_that_are_none_are_no_new_level_and_spikes_are_seen_after_them(
+    value: float, flag: int
+) -> None:
+    window = with_cells(a_window(rows=24 * 40), slice(700, 705), "heat", value)
+    window = with_cells(window, 900, "heat", 150.0)
+    window.quality[700:705, 1] |= flag
+
+    evidence = {one.check: one.exceedance >= 1.0 for one in check_window(window, LINE, Memory()).evidence}
+
+    name = "quality.sentinel" if flag else "quality.out_of_range"
+    assert np.flatnonzero(evidence[name])[:5].tolist() == [700, 701, 702, 703, 704]
+    assert not evidence.get("quality.step", np.zeros(1)).any()
+    assert np.flatnonzero(evidence["quality.spike"]).tolist() == [900]

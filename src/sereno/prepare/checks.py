@@ -128,10 +128,11 @@ def _name_mistakes(
     known = window
     if units is not None and some(units.sure):
         known = replace(window, values=np.where(units.sure, np.nan, window.values))
-    spikes = find_spikes(known, profile, vouched, suspected, memory)
+    no_values = impossible_cells(window, profile) | has_flag(window, Quality.SENTINEL)
+    possible = replace(known, values=np.where(no_values, np.nan, known.values)) if some(no_values) else known
+    spikes = find_spikes(possible, profile, vouched, suspected, memory)
     mistakes = find_mistakes(known, profile, spikes, memory)
     is_spike = (spikes.beyond > 0) & ~mistakes.wrong
-    is_spike &= ~impossible_cells(window, profile)
     off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
     evidence = [
         *witness.hears(SPIKE, is_spike, expected=spikes.expected),
