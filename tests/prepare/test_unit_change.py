@@ -124,6 +124,17 @@ def test_broken_balance_that_another_unit_would_not_mend_is_told_from_its_first_
     assert balance.exceedance[rows.start] >= 1.0
 
 
+@pytest.mark.parametrize("n_rows", [1, 3, 11])
+def test_amount_that_falls_to_a_thousandth_for_hours_is_left_to_be_judged(n_rows: int) -> None:
+    rows = slice(700, 700 + n_rows)
+    roof = a_roof(rows=720, step=HOUR)
+    window = a_window(roof.values[:, [1]], signals=("consumption",), profile="solar", step=HOUR)
+
+    checked = check_window(with_cells(window, rows, "consumption", 0.001), SOLAR, Memory())
+
+    assert np.array_equal(checked.clean.values[rows, 0], np.full(n_rows, 0.001))
+
+
 def test_another_unit_of_one_meter_is_no_broken_balance() -> None:
     checked = check_window(
         in_unit(a_roof(rows=1440, step=HOUR), slice(700, 900), 1000, GENERATION), SOLAR, Memory()

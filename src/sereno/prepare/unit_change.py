@@ -93,7 +93,8 @@ class UnitChange:
     Attributes:
         evidence: One event per stretch.
         bad: Cells in another unit, certainly or apparently, shape (rows, signals). What only appears to be is
-            left to other checks where a balance shows that another unit does not explain it.
+            left to other checks where a balance shows that another unit does not explain it, and where it is
+            less than usual: nothing else would tell of what fell to a thousandth and came back.
         sure: Those that certainly are.
         flags: Quality bits, shape (rows, signals).
         memory: For the next window.
@@ -137,7 +138,8 @@ def check_units(
         return told
     factors = np.zeros(window.values.shape)
     factors[:, columns] = cells.factors
-    return replace(told, bad=told.bad & ~(suspected & _denied(window, profile, told.bad, factors)))
+    is_left = _denied(window, profile, told.bad, factors) | (factors < 0)
+    return replace(told, bad=told.bad & ~(suspected & is_left))
 
 
 def _denied(window: Window, profile: Profile, changed: BoolArray, factors: FloatArray) -> BoolArray:
