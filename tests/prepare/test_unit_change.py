@@ -135,6 +135,24 @@ def test_amount_that_falls_to_a_thousandth_for_hours_is_left_to_be_judged(n_rows
     assert np.array_equal(checked.clean.values[rows, 0], np.full(n_rows, 0.001))
 
 
+@pytest.mark.parametrize("n_rows", [1, 3, 6])
+def test_import_where_the_sun_gave_all_is_a_broken_balance_however_well_a_smaller_unit_would_fit(
+    n_rows: int,
+) -> None:
+    roof = a_roof(rows=24 * 40, step=HOUR)
+    rows = slice(24 * 39 + 11, 24 * 39 + 11 + n_rows)
+    sunny = np.flatnonzero(np.arange(len(roof)) % 24 // 6 == 1)
+    for name, value in (("self_consumption", roof.values[:, 1]), ("import", np.full(len(roof), 0.002))):
+        column = roof.signals.index(name)
+        roof.values[sunny, column] = value[sunny]
+    roof.values[sunny, 1] = roof.values[sunny, 2] + 0.002
+
+    checked = check_window(with_cells(roof, rows, "import", 2.0), SOLAR, Memory())
+
+    (balance,) = (one for one in checked.evidence if one.check == "physics.consumption_balance")
+    assert (balance.exceedance[rows] >= 1.0).all()
+
+
 def test_another_unit_of_one_meter_is_no_broken_balance() -> None:
     checked = check_window(
         in_unit(a_roof(rows=1440, step=HOUR), slice(700, 900), 1000, GENERATION), SOLAR, Memory()
