@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ from sereno.domain.readings import FloatArray, Quality, Window
 from sereno.domain.time import from_numpy
 from sereno.prepare.checks import check_window
 from sereno.prepare.unit_change import UNIT_CHANGE
+from sereno.simulate.simulator import simulate_world
 from tests.support.builders import DAY, GENERATION, HOUR, PROFILES, SOLAR, a_roof, a_window, with_cells
 
 CUBIC_FEET = 35.3147
@@ -151,6 +153,23 @@ def test_import_where_the_sun_gave_all_is_a_broken_balance_however_well_a_smalle
 
     (balance,) = (one for one in checked.evidence if one.check == "physics.consumption_balance")
     assert (balance.exceedance[rows] >= 1.0).all()
+
+
+@pytest.mark.parametrize(("month", "minutes"), [(9, 60), (3, 15)])
+def test_import_that_ends_on_a_clear_day_is_in_no_other_unit_and_not_frozen(month: int, minutes: int) -> None:
+    start, step = datetime(2025, month, 3, tzinfo=UTC), timedelta(minutes=minutes)
+    calm = simulate_world(
+        "solar", seed=month, start=start, end=start + 60 * DAY, assets=4, faults=(), step=step
+    )
+    is_own = calm.readings.asset_index == 2
+    values, time = calm.readings.values[is_own], calm.readings.time[is_own]
+    quality = calm.readings.quality[is_own]
+    asset = calm.readings.assets[2]
+
+    window = Window(asset, "solar", calm.readings.signals, time, values, quality, step, "Europe/Madrid")
+    found = check_window(window, SOLAR, Memory()).evidence
+
+    assert [one.check for one in found if (one.exceedance >= 1.0).any()] == []
 
 
 def test_another_unit_of_one_meter_is_no_broken_balance() -> None:

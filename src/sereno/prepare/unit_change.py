@@ -397,7 +397,8 @@ class _Follower:
             is_long = count >= self._needed(own)
             return bool(is_long and is_close and self._resolution.is_sure(signal, 10.0 ** _DECADES[own]))
         found = int(_nearest(mean))
-        run[_FACTOR] = found
+        if found != run[_FACTOR]:  # what spoke for another factor says nothing of this one
+            run[_FACTOR], run[_CREDIT] = found, 0.0
         if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
             return True
         if count > GIVEN_UP * self._needed(found):
