@@ -84,8 +84,8 @@ def check_quality(
     """Evidence of missing, impossible, frozen, estimated and contradicted values, and the cells not to judge.
 
     Zero is never frozen, nor is next to nothing: a standstill is for behaviour to judge. Of a frozen run the
-    cells count as bad from the moment the run is longer than natural; nobody could have known before. Estimated
-    values and those that another reading contradicted are judged all the same.
+    cells count as bad from the moment the run is longer than natural; nobody could have known before.
+    Estimated values and those that another reading contradicted are judged all the same.
 
     Args:
         named: Cells whose mistake has a name already, and those that are found to be codes for "no value",

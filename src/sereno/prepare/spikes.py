@@ -24,8 +24,9 @@ EARLY_FACTOR = 10.0
 LONGEST = 2
 """Values in a row that may be a spike; what lasts longer is a new level, for others to judge."""
 _NINES = tuple(10.0**digits - 1 for digits in range(3, 11))
-_WORDS = tuple(
-    2.0**bits - less for bits, most in ((15, 1), (16, 2), (31, 1), (32, 2)) for less in (most - 1, most)
+_WORDS = (
+    *(32_767.0, 32_768.0, 65_534.0, 65_535.0),
+    *(2_147_483_647.0, 2_147_483_648.0, 4_294_967_294.0, 4_294_967_295.0),
 )
 CODES = np.array((*_NINES, *_WORDS))
 """What meters and gateways send for "no value": nines, and the ends of words of 16 and 32 bits."""
