@@ -1,7 +1,15 @@
 """Help is there for every command, and costs nothing."""
 
-import pytest
+import re
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
 
+import pytest
+import yaml
+from typer.main import get_command
+
+from sereno.cli.app import app
 from tests.support.processes import run_code, sereno
 
 COMMANDS = [
@@ -68,6 +76,57 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     done = run_code(code)
 
     assert done.err.splitlines()[-1] == "[]"
+
+
+def _texts(command: Any) -> Iterator[str]:
+    """All that help says of a command and of those below it."""
+    yield from (text for text in (command.help, command.epilog) if text)
+    yield from (one.help for one in command.params if getattr(one, "help", None))
+    for below in getattr(command, "commands", {}).values():
+        yield from _texts(below)
+
+
+def test_all_help_is_there_in_spanish_and_no_more() -> None:
+    known = yaml.safe_load((resources.files("sereno.i18n") / "help" / "es.yaml").read_text("utf-8"))
+
+    said = {" ".join(text.split()) for text in _texts(get_command(app))}
+
+    assert said | {"Show this message and exit."} == set(known)
+    assert all(one.strip() for one in known.values())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_in_spanish_has_no_english_left(command: str) -> None:
+    done = sereno(*command.split(), "--help", "--lang", "es")
+
+    assert done.code == 0
+    assert done.out.startswith(f"Uso: sereno {command}")
+    assert not re.search(
+        r"^(Options|Commands|Arguments|Usage):|required\]|\[default:|and exit", done.out, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["chek"], "No existe la orden «chek». ¿Quería decir 'check'?"),
+        (["check"], "Falta el argumento «files»."),
+        (["check", "--foo", "x"], "No existe la opción --foo"),
+        (["train", "--budget", "abc"], "Valor no válido para '--budget': no es un número"),
+        (["simulate", "solar", "--rows", "0"], "Valor no válido para '--rows': debe ser 1 como mínimo"),
+        (
+            ["check", "--decimal", ";", "x"],
+            "Valor no válido para '--decimal': ';' no es ninguno de '.', ','.",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_parser_complains_in_spanish(words: list[str], said: str) -> None:
+    done = sereno(*words, "--lang", "es")
+
+    assert done.code == 2
+    assert done.err.startswith("Uso: sereno")
+    assert said in done.err
 
 
 def test_module_and_version_answer() -> None:

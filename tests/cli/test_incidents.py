@@ -98,9 +98,9 @@ def test_times_are_shown_in_the_zone_of_the_site_and_told_to_programs_in_utc(tmp
     said = sereno("incidents", "show", name, "--lang", "es", workspace=tmp_path / "w").out
     document = sereno("incidents", "show", name, "--json", workspace=tmp_path / "w").document
 
-    assert "started_at: 29 mar 2026 01:00:00 +01:00" in said
-    assert "ended_at: 29 mar 2026 05:00:00 +02:00" in said
-    assert "1 jun 2025 14:00:00  shelved  ana  until=1 jun 2025 15:00:00" in said
+    assert "empezó: 29 mar 2026 01:00:00 +01:00" in said
+    assert "terminó: 29 mar 2026 05:00:00 +02:00" in said
+    assert "1 jun 2025 14:00:00  aplazada  ana  obra · hasta 1 jun 2025 15:00:00" in said
     assert began.isoformat() == "2026-03-29T00:00:00+00:00"
     assert document["started_at"] == "2026-03-29T00:00:00Z"
     assert document["events"][-1]["at"] == "2025-06-01T12:00:00Z"

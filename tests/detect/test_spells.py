@@ -114,3 +114,12 @@ def test_five_days_of_which_the_least_is_above_nearly_all_before_are_an_excess(s
 def test_moods_and_a_few_busy_days_are_no_excess(step: timedelta) -> None:
     assert not len(told_on(a_house(step=step)))
     assert not len(told_on(a_house(more=4.0, to_day=BEGUN + FIVE_DAYS - 2, step=step)))
+
+
+@pytest.mark.parametrize("step", [DAY, HOUR])
+def test_usual_days_after_weeks_of_standstill_are_no_excess(step: timedelta) -> None:
+    window = a_house(step=step)
+    per_day = round(DAY / step)
+    window.values[(BEGUN - 42) * per_day : (BEGUN - 2) * per_day] = 0.0
+
+    assert not len(told_on(window))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sereno.i18n.numbers import moment, money, number, quantity, span, stamp
+from sereno.i18n.numbers import count, moment, money, number, percent, quantity, span, stamp
 from tests.support.builders import DAY, HOUR, MADRID, NAN
 
 
@@ -40,6 +40,11 @@ def test_quantity_carries_its_unit() -> None:
     assert quantity(2.5, "", "es") == "2,5"
 
 
+def test_share_and_count_are_written_as_the_language_does() -> None:
+    assert (percent(0.6, "es"), percent(0.6, "en")) == ("60 %", "60%")
+    assert (count(42_733, "es"), count(42_733, "en")) == ("42.733", "42,733")
+
+
 def test_money_is_written_with_its_currency() -> None:
     assert money(1234.5, "EUR", "es").replace("\xa0", " ") == "1.234,50 €"
     assert money(1234.5, "EUR", "en") == "€1,234.50"
@@ -48,6 +53,8 @@ def test_money_is_written_with_its_currency() -> None:
 @pytest.mark.parametrize(
     ("length", "step", "spanish", "english"),
     [
+        (HOUR, HOUR, "1 hora", "1 hour"),
+        (1.5 * HOUR, HOUR / 2, "90 minutos", "90 minutes"),
         (3 * HOUR, HOUR, "3 horas", "3 hours"),
         (30 * HOUR, HOUR, "30 horas", "30 hours"),
         (40 * DAY, HOUR, "40 días", "40 days"),

@@ -120,6 +120,45 @@ def test_physics_is_one_trouble_whichever_meter_leads() -> None:
     )
 
 
+LEVEL = {
+    "check": "quality.step",
+    "cause": "quality.step",
+    "kind": IncidentKind.DATA,
+    "signals": ("pressure",),
+}
+STATE = {"signals": ("pressure",), "impact_unit": "", "severity": Severity.CRITICAL}
+
+
+@pytest.mark.parametrize("days", [1, 9], ids=["short", "long"])
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["at once", "one after the other"])
+def test_state_at_another_level_is_told_once_and_as_what_it_does_there(days: int, is_streamed: bool) -> None:
+    level, behaviour = a_detection(5, 1, **LEVEL), a_detection(5, days, **STATE)
+    book: Book = {}
+
+    for found in ([level], [behaviour]) if is_streamed else ([level, behaviour],):
+        _tell(book, found)
+
+    (incident,) = _shown(book)
+    assert (incident.worst.cause, incident.severity) == ("behaviour.low", Severity.CRITICAL)
+    assert incident.ended_at == behaviour.ended_at
+
+
+def test_amount_at_another_level_stays_the_meters() -> None:
+    book: Book = {}
+
+    _tell(book, [a_detection(5, 1, **LEVEL | {"signals": ("generation",)}), a_detection(5, 2)])
+
+    assert [one.worst.cause for one in _shown(book)] == ["quality.step"]
+
+
+def test_state_that_was_strange_before_its_new_level_is_a_trouble_of_its_own() -> None:
+    book: Book = {}
+
+    _tell(book, [a_detection(0, 3, **STATE), a_detection(20, 1, **LEVEL)])
+
+    assert [one.worst.cause for one in _shown(book)] == ["behaviour.low", "quality.step"]
+
+
 @pytest.mark.parametrize(
     ("step", "kind", "expected"),
     [

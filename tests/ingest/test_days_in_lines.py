@@ -167,7 +167,7 @@ def test_hours_from_zero_start_at_midnight(tmp_path):
 def test_hours_that_fit_both_readings_ask_for_the_stamp(tmp_path):
     days = {day: steps[7:19] for day, steps in curve_of("2023-06-10", 4, "Europe/Madrid").items()}
     path = write(tmp_path, hour_lines(days, first=8))
-    with pytest.raises(AmbiguousData, match="--stamp start or --stamp end"):
+    with pytest.raises(AmbiguousData, match="--stamp start / --stamp end"):
         read(path)
     assert found_in(path, ReadOptions(timezone="Europe/Madrid", stamp="end")) == expected(days)
 

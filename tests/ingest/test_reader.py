@@ -443,3 +443,17 @@ def test_line_of_temperature_pressure_and_flow_is_no_motor(tmp_path, names):
 
     readings = batches[0].readings
     assert (readings.profile, readings.signals) == ("process", tuple(names.split(",")))
+
+
+def test_column_of_a_line_that_begins_later_is_read_and_remarks_are_not(tmp_path):
+    lines = ["Fecha;Presión (bar);Caudal (m³/h);Notas"]
+    lines += [
+        f"{stamp};{4 + i % 5},5;{'' if i < 300 else f'{50 + i % 7},1'};{'' if i < 300 else 'revisado'}"
+        for i, stamp in enumerate(hours(400))
+    ]
+
+    _, _, batches = read(write(tmp_path, "\n".join([*lines, ""])), UTC)
+    values = np.array(list(joined(batches).values()))
+
+    assert batches[0].readings.signals == ("Presión (bar)", "Caudal (m³/h)")
+    assert np.count_nonzero(~np.isnan(values), axis=0).tolist() == [400, 100]

@@ -37,7 +37,7 @@ def found(window: Window) -> Mistakes:
 def spikes_of(window: Window, largest: float = 0.0) -> Spikes:
     nothing = np.zeros(window.values.shape)
     largests = np.full(len(window.signals), largest)
-    return Spikes(nothing, nothing, nothing > 0, nothing, nothing, largests, Memory())
+    return Spikes(nothing, nothing > 0, nothing, nothing > 0, nothing, nothing, largests, Memory())
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sereno.domain.judgement import Evidence, IncidentKind, Memory
 from sereno.domain.readings import BoolArray, Quality, Window
+from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, check_quality, longest_repeats
 from sereno.prepare.witness import Witness
 from tests.support.builders import DAY, HOUR, LINE, NAN, a_window, steps, with_cells
@@ -19,7 +20,9 @@ def _check(
     rules = QualityRules(missing_delay=3, frozen_rows=np.full(len(window.signals), frozen))
     before = memory or Memory()
     nothing = np.zeros(window.values.shape, dtype=bool)
-    evidence, bad, after = check_quality(window, LINE, rules, nothing, Witness(window, before), before)
+    evidence, bad, after = check_quality(
+        window, LINE, rules, (nothing, nothing), 0.0 * nothing, Witness(window, before), before
+    )
     return {one.check: one for one in evidence}, bad, after
 
 
@@ -176,3 +179,51 @@ def test_gap_inside_a_frozen_run_holds_its_detection() -> None:
 
     assert np.isnan(evidence["quality.frozen"].exceedance[5])
     assert np.flatnonzero(evidence["quality.frozen"].exceedance >= 1).tolist() == [4, 6]
+
+
+@pytest.mark.parametrize("value", [-999.0, 65_535.0], ids=str)
+@pytest.mark.parametrize("flag", [0, int(Quality.SENTINEL)], ids=["impossible", "a code"])
+def test_values_that_are_none_are_no_new_level_and_spikes_are_seen_after_them(
+    value: float, flag: int
+) -> None:
+    window = with_cells(a_window(rows=24 * 40), slice(700, 705), "heat", value)
+    window = with_cells(window, 900, "heat", 150.0)
+    window.quality[700:705, 1] |= flag
+
+    evidence = {one.check: one.exceedance >= 1.0 for one in check_window(window, LINE, Memory()).evidence}
+
+    name = "quality.sentinel" if flag else "quality.out_of_range"
+    assert np.flatnonzero(evidence[name])[:5].tolist() == [700, 701, 702, 703, 704]
+    assert not evidence.get("quality.step", np.zeros(1)).any()
+    assert np.flatnonzero(evidence["quality.spike"]).tolist() == [900]
+
+
+@pytest.mark.parametrize("cut", [700, 701, 703])
+@pytest.mark.parametrize("n_rows", [1, 2, 6])
+def test_code_far_beyond_all_before_is_no_value_although_the_signal_could_have_it(
+    cut: int, n_rows: int
+) -> None:
+    rows = slice(700, 700 + n_rows)
+    window = with_cells(a_window(rows=24 * 40), rows, "made", 999.0)
+
+    first = check_window(window.rows(0, cut), LINE, Memory())
+    second = check_window(window.rows(cut, len(window)), LINE, first.memory)
+
+    found = [one for one in (*first.evidence, *second.evidence) if (one.exceedance >= 1.0).any()]
+    assert {one.check for one in found} == {"quality.sentinel"}
+    assert sum(np.count_nonzero(one.exceedance >= 1.0) for one in found) == n_rows
+
+
+def test_least_amount_that_a_meter_counts_may_repeat_itself_and_a_larger_one_may_not() -> None:
+    window = a_window(rows=24 * 20)
+    largest = np.nanmax(window.values[:, 0])
+    frozen = {
+        share: check_window(with_cells(window, slice(400, 430), "made", share * largest), LINE, Memory())
+        for share in (0.002, 0.02)
+    }
+
+    told = {
+        share: any((e.exceedance >= 1.0).any() for e in found.evidence if e.check == "quality.frozen")
+        for share, found in frozen.items()
+    }
+    assert told == {0.002: False, 0.02: True}

@@ -39,7 +39,9 @@ def frozen_rows(window: Window, cuts: tuple[int, ...] = ()) -> np.ndarray:
     for start, stop in pairwise((0, *cuts, len(window))):
         part = window.rows(start, stop)
         nothing = np.zeros(part.values.shape, dtype=bool)
-        _, bad, memory = check_quality(part, LINE, rules, nothing, Witness(part, memory), memory)
+        _, bad, memory = check_quality(
+            part, LINE, rules, (nothing, nothing), 0.0 * nothing, Witness(part, memory), memory
+        )
         found.append(bad[:, 0])
     return np.concatenate(found)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ from sereno.domain.readings import FloatArray, Quality, Window
 from sereno.domain.time import from_numpy
 from sereno.prepare.checks import check_window
 from sereno.prepare.unit_change import UNIT_CHANGE
+from sereno.simulate.simulator import simulate_world
 from tests.support.builders import DAY, GENERATION, HOUR, PROFILES, SOLAR, a_roof, a_window, with_cells
 
 CUBIC_FEET = 35.3147
@@ -122,6 +124,52 @@ def test_broken_balance_that_another_unit_would_not_mend_is_told_from_its_first_
 
     (balance,) = (one for one in checked.evidence if one.check == "physics.consumption_balance")
     assert balance.exceedance[rows.start] >= 1.0
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 11])
+def test_amount_that_falls_to_a_thousandth_for_hours_is_left_to_be_judged(n_rows: int) -> None:
+    rows = slice(700, 700 + n_rows)
+    roof = a_roof(rows=720, step=HOUR)
+    window = a_window(roof.values[:, [1]], signals=("consumption",), profile="solar", step=HOUR)
+
+    checked = check_window(with_cells(window, rows, "consumption", 0.001), SOLAR, Memory())
+
+    assert np.array_equal(checked.clean.values[rows, 0], np.full(n_rows, 0.001))
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 6])
+def test_import_where_the_sun_gave_all_is_a_broken_balance_however_well_a_smaller_unit_would_fit(
+    n_rows: int,
+) -> None:
+    roof = a_roof(rows=24 * 40, step=HOUR)
+    rows = slice(24 * 39 + 11, 24 * 39 + 11 + n_rows)
+    sunny = np.flatnonzero(np.arange(len(roof)) % 24 // 6 == 1)
+    for name, value in (("self_consumption", roof.values[:, 1]), ("import", np.full(len(roof), 0.002))):
+        column = roof.signals.index(name)
+        roof.values[sunny, column] = value[sunny]
+    roof.values[sunny, 1] = roof.values[sunny, 2] + 0.002
+
+    checked = check_window(with_cells(roof, rows, "import", 2.0), SOLAR, Memory())
+
+    (balance,) = (one for one in checked.evidence if one.check == "physics.consumption_balance")
+    assert (balance.exceedance[rows] >= 1.0).all()
+
+
+@pytest.mark.parametrize(("month", "minutes"), [(9, 60), (3, 15)])
+def test_import_that_ends_on_a_clear_day_is_in_no_other_unit_and_not_frozen(month: int, minutes: int) -> None:
+    start, step = datetime(2025, month, 3, tzinfo=UTC), timedelta(minutes=minutes)
+    calm = simulate_world(
+        "solar", seed=month, start=start, end=start + 60 * DAY, assets=4, faults=(), step=step
+    )
+    is_own = calm.readings.asset_index == 2
+    values, time = calm.readings.values[is_own], calm.readings.time[is_own]
+    quality = calm.readings.quality[is_own]
+    asset = calm.readings.assets[2]
+
+    window = Window(asset, "solar", calm.readings.signals, time, values, quality, step, "Europe/Madrid")
+    found = check_window(window, SOLAR, Memory()).evidence
+
+    assert [one.check for one in found if (one.exceedance >= 1.0).any()] == []
 
 
 def test_another_unit_of_one_meter_is_no_broken_balance() -> None:

@@ -96,6 +96,35 @@ def test_english_writes_decimals_with_a_point() -> None:
     assert "33.8 kWh less than expected" in text
 
 
+@pytest.mark.parametrize(
+    ("signal", "wanted"),
+    [
+        ("generation", "muy por encima de todo lo anterior (17,8"),
+        ("outdoor", "saltó a 15,5 °C el 1 ene 2025"),
+    ],
+)
+def test_spike_of_a_state_is_a_jump_and_of_an_amount_an_excess(signal: str, wanted: str) -> None:
+    profile = replace(SOLAR, is_open=True)
+    found = a_detection(
+        kind=IncidentKind.DATA,
+        check="quality.spike",
+        cause="quality.spike",
+        signals=(signal,),
+        observed=15.5,
+        expected=17.8,
+        unit="kWh" if signal == "generation" else "°C",
+    )
+
+    assert wanted in describe_detection(found, Place(profile, MADRID, DAY), "es")
+
+
+def test_dates_in_spanish_have_their_article() -> None:
+    text = describe_incident(an_incident(a_detection()), DAILY, "es")
+
+    assert " el 1 ene 2025" in text
+    assert "desde el 1 ene 2025" in text
+
+
 def test_incident_of_several_detections_tells_its_whole_length_and_loss() -> None:
     text = describe_incident(an_incident(a_detection(0, 3), a_detection(6, 4)), DAILY, "en")
 

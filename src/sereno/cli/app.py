@@ -749,6 +749,7 @@ def _show_files(request: Request, entries: list[dict[str, object]]) -> None:
         show_json({"files": entries})
         return
     from sereno.cli.files import show_file
+    from sereno.i18n.catalogue import machine_language
 
     for entry in entries:
-        show_file(entry)
+        show_file(entry, request.language or machine_language())

@@ -1,6 +1,8 @@
 """Where the command line begins and ends: common options, exit codes, and no traceback for anybody."""
 
+import contextlib
 import errno
+import io
 import json
 import os
 import sys
@@ -8,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from typer import BadParameter
+    from typer import BadParameter, Typer
 
     from sereno.domain.audit import Act
 
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         with acting(_act_of(given)):
-            code = app(given, prog_name="sereno", standalone_mode=False)
+            code = _run(app, given)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     except (KeyboardInterrupt, Abort):
@@ -67,6 +69,36 @@ def hoist_common_options(arguments: list[str]) -> list[str]:
     return [*front, *rest, *arguments[end:]]
 
 
+def _run(app: "Typer", given: Sequence[str]) -> object:
+    """Run a command; its help is said in the language of the reader."""
+    from typer.main import get_command
+
+    command, language = get_command(app), _language(given)
+    if language == "en" or not _may_help(given):
+        return command(list(given), prog_name="sereno", standalone_mode=False)
+    from sereno.cli.helping import frame, translate
+
+    translate(command, language)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            return command(list(given), prog_name="sereno", standalone_mode=False)
+    finally:
+        sys.stdout.write(frame(said.getvalue(), language))
+
+
+def _may_help(given: Sequence[str]) -> bool:
+    """Whether nothing but help can be the answer: it is asked for, or there is no command at all."""
+    return "--help" in given or not given
+
+
+def _language(given: Sequence[str]) -> str:
+    from sereno.i18n.catalogue import LANGUAGES, machine_language
+
+    asked = _option(given, "--lang")
+    return asked if asked in LANGUAGES else machine_language()
+
+
 def _act_of(given: Sequence[str]) -> "Act":
     """What the command writes is noted as what the user of this machine does."""
     import getpass
@@ -82,7 +114,11 @@ def _act_of(given: Sequence[str]) -> "Act":
 
 
 def _explain_usage(error: "BadParameter", given: Sequence[str]) -> int:
-    error.show()
+    from sereno.cli.helping import frame
+
+    said = io.StringIO()
+    error.show(file=said)
+    sys.stderr.write(frame(said.getvalue(), _language(given)))
     if "--json" in given:
         _show_error("usage", error.format_message(), {})
     return error.exit_code
@@ -91,13 +127,13 @@ def _explain_usage(error: "BadParameter", given: Sequence[str]) -> int:
 def _explain(error: Exception, given: Sequence[str]) -> int:
     """One clear sentence on stderr, and the same as JSON on stdout where that was asked for."""
     from sereno.domain.errors import DiskFull, SerenoError, SystemRefused
-    from sereno.i18n.catalogue import error_sentence, machine_language, sentence
+    from sereno.i18n.catalogue import error_sentence, sentence
 
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error = DiskFull(store=str(error.filename or "workspace"))
     elif isinstance(error, OSError):
         error = SystemRefused(file=str(error.filename or "?"), detail=error.strerror or str(error))
-    language = _option(given, "--lang") or machine_language()
+    language = _language(given)
     if isinstance(error, SerenoError):
         code, text, exit_code = error.code, error_sentence(error, language), error.exit_code
         facts = dict(error.facts)

@@ -1,40 +1,75 @@
 """What was understood of a file, for a person."""
 
 from sereno.cli.output import say
+from sereno.i18n.catalogue import has, sentence
+from sereno.i18n.numbers import count
 
 __all__ = ["show_file"]
 
 _MAX_COLUMNS = 12
+_DECIDED = (
+    "mapping",
+    "layout",
+    "encoding",
+    "delimiter",
+    "decimal",
+    "thousands",
+    "date_order",
+    "timezone",
+    "header_row",
+    "unit_row",
+)
+_INVISIBLE = {"\t": "tab", " ": "space", "\xa0": "space", "\u202f": "space"}
+"""Signs that a person would not see, and the names they go by."""
 
 
-def show_file(entry: dict[str, object]) -> None:
+def show_file(entry: dict[str, object], language: str) -> None:
     """Verdict, layout, columns and issues of one entry."""
     totals: dict[str, int] = entry["totals"]  # type: ignore[assignment]
-    new = f", +{entry['readings_new']}" if "readings_new" in entry else ""
-    counts = f"{totals['records_good']} ok, {totals['records_quarantined']} ✗{new}"
-    say(f"{entry['file']}: {entry['verdict']} ({counts})")
+    verdict = sentence(f"cli.file.{entry['verdict']}", language)
+    facts = {"good": "records_good", "quarantined": "records_quarantined"}
+    counts = sentence(
+        "cli.file.counts", language, **{n: count(totals[of], language) for n, of in facts.items()}
+    )
+    new = entry.get("readings_new")
+    stored = "" if new is None else sentence("cli.file.stored", language, new=count(int(str(new)), language))
+    say(f"{entry['file']}: {verdict} ({counts}{stored})")
     tables: list[dict[str, object]] = entry["tables"]  # type: ignore[assignment]
+    shown: list[object] = []
     for table in tables:
-        decided = (
-            "mapping",
-            "layout",
-            "encoding",
-            "delimiter",
-            "decimal",
-            "thousands",
-            "date_order",
-            "timezone",
-            "header_row",
-            "unit_row",
-        )
-        say("  " + ", ".join(f"{name}={table[name]!r}" for name in decided if table.get(name) is not None))
-        columns: list[dict[str, str | None]] = table["columns"]  # type: ignore[assignment]
-        for column in columns[:_MAX_COLUMNS]:
-            unit = f" [{column['unit']}]" if column["unit"] else ""
-            reason = f" ({column['reason']})" if column["reason"] else ""
-            say(f"    {column['source']} → {column['signal'] or '–'}{unit}{reason}")
-        if len(columns) > _MAX_COLUMNS:
-            say(f"    … +{len(columns) - _MAX_COLUMNS}")
+        columns = [(one["source"], one["signal"], one["unit"]) for one in _columns(table)]
+        _show_table(table, language, is_known=columns in shown, is_one=len(tables) == 1)
+        shown.append(columns)
     issues: list[dict[str, object]] = entry["issues"]  # type: ignore[assignment]
     for issue in issues:
         say(f"  {issue['code']}: {issue['message']}")
+
+
+def _show_table(table: dict[str, object], language: str, *, is_known: bool, is_one: bool) -> None:
+    """How a table is read, and its columns unless they are those of a table before it."""
+    name = "" if is_one or not table["name"] else f"{table['name']} – "
+    said = [_said(fact, table[fact], language) for fact in _DECIDED if table.get(fact) not in (None, "")]
+    say(f"  {name}{', '.join(said)}")
+    if is_known:
+        say("    " + sentence("cli.file.same_columns", language))
+        return
+    columns = _columns(table)
+    for column in columns[:_MAX_COLUMNS]:
+        unit = f" [{column['unit']}]" if column["unit"] else ""
+        reason = f" ({column['reason']})" if column["reason"] else ""
+        say(f"    {column['source']} → {column['signal'] or '–'}{unit}{reason}")
+    if len(columns) > _MAX_COLUMNS:
+        say(f"    … +{len(columns) - _MAX_COLUMNS}")
+
+
+def _columns(table: dict[str, object]) -> list[dict[str, str | None]]:
+    columns: list[dict[str, str | None]] = table["columns"]  # type: ignore[assignment]
+    return columns
+
+
+def _said(fact: str, value: object, language: str) -> str:
+    """One decision in words."""
+    known = f"cli.file.{fact}.{_INVISIBLE.get(str(value), value)}"
+    if has(known):
+        return sentence(known, language)
+    return sentence(f"cli.file.{fact}", language, value=value)

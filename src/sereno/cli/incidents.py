@@ -1,6 +1,7 @@
 """`sereno incidents`: read them and act on them."""
 
 import getpass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +13,9 @@ from sereno.cli.output import Request, say, show_json, show_table
 
 if TYPE_CHECKING:
     from sereno.flows.feedback import WouldChange
+    from sereno.flows.incidents import IncidentView
+
+    Stamp = Callable[[datetime | None], str]
 
 __all__ = ["incidents_app"]
 
@@ -82,6 +86,7 @@ def list_incidents(
 def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
     """One incident with its evidence and its log."""
     from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
     from sereno.i18n.numbers import stamp
 
     request: Request = context.obj
@@ -101,17 +106,10 @@ def show_incident(context: typer.Context, incident_id: IncidentId) -> None:
     def at(instant: datetime | None) -> str:
         return "–" if instant is None else stamp(instant, view.place.zone, language)
 
-    times = {"started_at": at(view.incident.started_at), "ended_at": at(view.incident.ended_at)}
-    shown = document | times
-    for name in ("id", "severity", "condition", "state", *times, "score", "threshold", "model"):
-        say(f"  {name}: {shown[name]}")
-    for name, share in view.incident.worst.contributions.items():
-        say(f"  {view.place.profile.signal(name).label(language)}: {share:.0%}")
+    _show_facts(view, language, at)
     for event in events:
-        until = event.facts.get("until")
-        said = {**event.facts, **({"until": at(datetime.fromisoformat(until))} if until else {})}
-        facts = " ".join(f"{name}={value}" for name, value in said.items())
-        say(f"  {at(event.at)}  {event.kind}  {event.actor}  {facts}".rstrip())
+        name = sentence(f"console.event.{event.kind}", language)
+        say(f"  {at(event.at)}  {name}  {event.actor}  {_event_facts(event.facts, language, at)}".rstrip())
     for one in told:
         sent = datetime.fromisoformat(str(one["sent_at"] or one["created_at"]))
         say(f"  {at(sent)}  {_proof(one, language)}")
@@ -208,13 +206,13 @@ def close(
             workspace.close_incident(
                 incident_id, found.verdict, actor=who, request_key=request, is_applied=apply
             )
-        document = workspace.incident(incident_id).to_json(workspace.now())
+        document, language = workspace.incident(incident_id).to_json(workspace.now()), workspace.language
     if preview and said.as_json:
         show_json(found.to_json())
     elif said.as_json:
         show_json(document | {"would_change": found.to_json(), "applied": apply})
     elif not preview:
-        say(f"{document['id']}: {document['state']}, {document['visibility']}")
+        say(_where_it_stands(document, language))
 
 
 @incidents_app.command("undo")
@@ -266,6 +264,41 @@ def export(
         say(f"{output}: {n_rows}")
 
 
+def _show_facts(view: "IncidentView", language: str, at: "Stamp") -> None:
+    """What the list says of it, when it was, and which signals carry it."""
+    from sereno.i18n.catalogue import sentence
+    from sereno.i18n.numbers import number, percent
+
+    incident = view.incident
+    facts = {
+        "id": incident.id,
+        "severity": sentence(f"severity.{incident.severity.name.lower()}", language),
+        "condition": sentence(f"condition.{incident.condition.value}", language),
+        "state": sentence(f"state.{incident.state.value}", language),
+        "started_at": at(incident.started_at),
+        "ended_at": at(incident.ended_at),
+        "score": number(incident.worst.score, language),
+        "threshold": number(incident.worst.threshold, language),
+        "model": incident.worst.model or "–",
+    }
+    for name, value in facts.items():
+        say(f"  {sentence(f'column.{name}', language)}: {value}")
+    for name, share in incident.worst.contributions.items():
+        say(f"  {view.place.profile.signal(name).label(language)}: {percent(share, language)}")
+
+
+def _event_facts(facts: Mapping[str, str], language: str, at: "Stamp") -> str:
+    """What somebody said, whom it was given to, until when, or what it was found to be."""
+    from sereno.i18n.catalogue import sentence
+
+    said = [facts[name] for name in ("text", "reason", "owner") if facts.get(name)]
+    if facts.get("until"):
+        said.append(sentence("cli.until", language, until=at(datetime.fromisoformat(facts["until"]))))
+    if facts.get("verdict"):
+        said.append(sentence(f"console.verdict.{facts['verdict']}", language))
+    return " · ".join(said)
+
+
 def _proof(told: dict[str, object], language: str) -> str:
     """Who was told, and what became of it."""
     from sereno.i18n.catalogue import sentence
@@ -298,6 +331,15 @@ def _say_change(found: "WouldChange", language: str) -> None:
     say(sentence(key, language, **facts))
 
 
+def _where_it_stands(document: Mapping[str, object], language: str) -> str:
+    """Its state, and whether anybody is told of it."""
+    from sereno.i18n.catalogue import sentence
+
+    state = sentence(f"state.{document['state']}", language)
+    visibility = sentence(f"console.visibility.{document['visibility']}", language)
+    return f"{document['id']}: {state}, {visibility}"
+
+
 def _act(
     context: typer.Context,
     method: str,
@@ -312,8 +354,8 @@ def _act(
     who = actor or getpass.getuser()
     with Workspace.open(request.workspace, language=request.language) as workspace:
         getattr(workspace, method)(incident_id, *arguments, actor=who, request_key=key)
-        document = workspace.incident(incident_id).to_json(workspace.now())
+        document, language = workspace.incident(incident_id).to_json(workspace.now()), workspace.language
     if request.as_json:
         show_json(document)
     else:
-        say(f"{document['id']}: {document['state']}, {document['visibility']}")
+        say(_where_it_stands(document, language))

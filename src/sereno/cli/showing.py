@@ -22,6 +22,7 @@ from sereno.flows.doctor import diagnose, diagnose_installation
 from sereno.flows.installation import Finding
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import has, machine_language, sentence
+from sereno.i18n.numbers import percent
 
 __all__ = ["run_demo", "run_doctor"]
 
@@ -145,7 +146,7 @@ def _say_demo(result: DemoResult, folder: Path, seconds: float, language: str) -
     say(f"  [{severity}] {worst.sentence(language)}")
     shares = worst.incident.worst.contributions
     evidence = ", ".join(
-        f"{worst.place.profile.signal(n).label(language)} {s:.0%}" for n, s in shares.items()
+        f"{worst.place.profile.signal(n).label(language)} {percent(s, language)}" for n, s in shares.items()
     )
     say("  " + sentence("demo.evidence", language, evidence=evidence))
     say("  " + sentence("demo.next", language, text=worst.recommendation(language)))

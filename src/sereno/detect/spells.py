@@ -65,6 +65,8 @@ class _Spell:
         outermost, past = self._outermost(days), self._past(days)
         if isnan(outermost) or not past > 0:
             return float("nan")
+        if not self.is_low and not self._usual(days) > 0:
+            return float("nan")
         shift = float(np.log(max(outermost, 1e-9 * past) / past))
         return min(-shift if self.is_low else shift, MOST_SHIFT)
 
@@ -101,11 +103,12 @@ class _Spell:
 
     def _rise(self, days: FloatArray) -> float:
         """Logarithm of a usual day of the spell over one before it."""
-        recent, past = (
-            median(self._known(part))
-            for part in (days[-self.n_days :], days[-self.n_days - LONG_DAYS : -self.n_days])
-        )
-        return min(float(np.log(max(recent, 1e-9 * past) / past)), MOST_SHIFT) if past > 0 else 0.0
+        recent, past = median(self._known(days[-self.n_days :])), self._usual(days)
+        return min(float(np.log(max(recent, 1e-9 * past) / past)), MOST_SHIFT)
+
+    def _usual(self, days: FloatArray) -> float:
+        """A usual day of the weeks before; 0 where all stood still, which no day after them exceeds."""
+        return median(self._known(days[-self.n_days - LONG_DAYS : -self.n_days]))
 
     def _natural(self, shifts: FloatArray) -> tuple[FloatArray, float]:
         """Shifts of this season and of that a year ago, otherwise all so far; and the least that is told."""

@@ -1,6 +1,6 @@
 """An incident's life: a pure fold of its events on two axes, condition and human."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -15,10 +15,13 @@ __all__ = [
     "HumanState",
     "Incident",
     "IncidentEvent",
+    "NEW_LEVEL",
     "UNATTENDED",
     "Verdict",
     "apply",
     "explains",
+    "is_of_a_state",
+    "leading_check",
 ]
 
 
@@ -40,6 +43,7 @@ class Explains(IntEnum):
     NOTHING = 6
 
 
+NEW_LEVEL = "quality.step"
 _EXPLAINS = {
     "quality.clock_shift": Explains.ALL,
     "quality.swapped_channels": Explains.ALL,
@@ -52,7 +56,7 @@ _EXPLAINS = {
     "quality.sentinel": Explains.BAD_VALUES,
     "quality.source_bad": Explains.BAD_VALUES,
     "quality.spike": Explains.BAD_VALUES,
-    "quality.step": Explains.NEW_LEVEL,
+    NEW_LEVEL: Explains.NEW_LEVEL,
     "physics.night_generation": Explains.BAD_VALUES,
     "behaviour": Explains.EPISODE,
     "behaviour.capacity": Explains.SPELL,
@@ -92,6 +96,23 @@ def explains(detection: Detection) -> Explains:
     """How much else a detection can explain."""
     is_balance = detection.kind is IncidentKind.PHYSICS
     return _EXPLAINS.get(detection.check, Explains.BALANCE if is_balance else Explains.NOTHING)
+
+
+def leading_check(evidence: Sequence[Detection]) -> str:
+    """The check that speaks for all: the one that explains most, but a new level never for a state it is in.
+
+    An amount ten times beyond all before is the meter's; a pressure or a temperature at another level may as
+    well be the plant's, and what its behaviour is taken for says more than that it came at once.
+    """
+    first = min(evidence, key=explains)
+    if first.check == NEW_LEVEL and any(map(is_of_a_state, evidence)):
+        return "behaviour"
+    return first.check
+
+
+def is_of_a_state(detection: Detection) -> bool:
+    """Whether behaviour is abnormal of a signal that adds up to nothing: a pressure, a temperature."""
+    return detection.check == "behaviour" and not detection.impact_unit
 
 
 class EventKind(StrEnum):
@@ -179,7 +200,7 @@ class Incident:
     @property
     def leading(self) -> tuple[Detection, ...]:
         """The evidence of the cause itself, without what it explains."""
-        check = min(self.evidence, key=explains).check
+        check = leading_check(self.evidence)
         return tuple(d for d in self.evidence if d.check == check)
 
     @property

@@ -11,7 +11,15 @@ import yaml
 from sereno.domain.errors import SerenoError
 from sereno.domain.issues import DataIssue
 
-__all__ = ["LANGUAGES", "error_sentence", "has", "issue_sentence", "machine_language", "sentence"]
+__all__ = [
+    "LANGUAGES",
+    "error_sentence",
+    "has",
+    "issue_sentence",
+    "machine_language",
+    "phrase",
+    "sentence",
+]
 
 LANGUAGES = ("es", "en")
 _PHRASE = "phrase."
@@ -40,7 +48,7 @@ def error_sentence(error: SerenoError, language: str) -> str:
     """What went wrong, for a person; the English of an error is its own template."""
     if language == "en" or not has(error.code):
         return str(error)
-    facts = {name: _phrase(value, language) for name, value in error.facts.items()}
+    facts = {name: phrase(value, language) for name, value in error.facts.items()}
     return sentence(error.code, language, **facts).strip()
 
 
@@ -50,7 +58,7 @@ def issue_sentence(issue: DataIssue, language: str) -> str:
         return f"{issue.code}: {issue.where} ({issue.count})"
     facts: dict[str, object] = {**issue.facts, "where": issue.where, "count": issue.count}
     if language != "en":
-        facts = {name: _phrase(value, language) for name, value in facts.items()}
+        facts = {name: phrase(value, language) for name, value in facts.items()}
     return " ".join(sentence(issue.code, language, **facts).split())
 
 
@@ -64,7 +72,7 @@ def _catalogue() -> Mapping[str, Mapping[str, str]]:
     return merged
 
 
-def _phrase(value: object, language: str) -> object:
+def phrase(value: object, language: str) -> object:
     """A fragment that code wrote in English, in the language of the reader; names and numbers as they are."""
     if not isinstance(value, str):
         return value

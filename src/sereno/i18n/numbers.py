@@ -10,7 +10,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import NumberPattern, format_currency, parse_pattern
 
-__all__ = ["day_of_month", "money", "moment", "number", "quantity", "span", "stamp"]
+__all__ = ["count", "day_of_month", "money", "moment", "number", "percent", "quantity", "span", "stamp"]
 
 _LOCALES = {"es": "es_ES", "en": "en_GB"}
 _SIGNIFICANT = 3
@@ -29,6 +29,16 @@ def number(value: float, language: str) -> str:
 def quantity(value: float, unit: str, language: str) -> str:
     """A number with its unit."""
     return f"{number(value, language)} {unit}".strip()
+
+
+def count(value: int, language: str) -> str:
+    """A whole number with all of its digits: 42.733, 42,733."""
+    return str(_pattern(0).apply(value, _locale(language)))
+
+
+def percent(share: float, language: str) -> str:
+    """A share in whole percent: 60 %, 60%."""
+    return f"{100 * share:.0f} %" if language == "es" else f"{share:.0%}"
 
 
 def money(value: float, currency: str, language: str) -> str:
@@ -64,7 +74,8 @@ def span(length: timedelta, language: str, *, step: timedelta | None = None) -> 
     is_daily = step is not None and step >= _DAY
     if is_daily or length >= 2 * _DAY:
         return _plural(round(length / _DAY), "day", language)
-    granularity: Literal["hour", "minute"] = "hour" if length >= timedelta(hours=2) else "minute"
+    is_whole = length == timedelta(hours=1)
+    granularity: Literal["hour", "minute"] = "hour" if is_whole or length >= timedelta(hours=2) else "minute"
     return str(format_timedelta(length, granularity=granularity, threshold=48, locale=_locale(language)))
 
 

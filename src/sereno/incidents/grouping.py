@@ -13,7 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sereno.domain.incidents import EventKind, Explains, Incident, IncidentEvent, apply, explains
+from sereno.domain.incidents import (
+    NEW_LEVEL,
+    EventKind,
+    Explains,
+    Incident,
+    IncidentEvent,
+    apply,
+    explains,
+    is_of_a_state,
+    leading_check,
+)
 from sereno.domain.judgement import Detection, IncidentKind
 from sereno.incidents.chatter import is_chattering
 from sereno.incidents.reopening import SPELLS, explaining_slack, reopen_window
@@ -115,7 +125,28 @@ def _explained(groups: Sequence[list[Detection]], step: timedelta | None) -> lis
             if rest:
                 kept.append(rest)
                 mistakes += [rest] if rank is Explains.BALANCE else []
-    return sorted(kept, key=lambda group: (group[0].started_at, group[0].check))
+    joined = _with_levels(kept, explaining_slack(step))
+    return sorted(joined, key=lambda group: (group[0].started_at, group[0].check))
+
+
+def _with_levels(groups: Sequence[list[Detection]], slack: timedelta) -> list[list[Detection]]:
+    """The groups, in which a state that came to another level at once is told as what it does there."""
+    levels = [group for group in groups if group[0].check == NEW_LEVEL]
+    others = [group for group in groups if group[0].check != NEW_LEVEL]
+    for level in levels:
+        home = next((one for one in others if _is_at(level[0], one[0], slack)), None)
+        if home is not None:
+            home += level
+        else:
+            lead = leading_check(level)
+            others.append(sorted(level, key=lambda one: one.check != lead))
+    return others
+
+
+def _is_at(level: Detection, detection: Detection, slack: timedelta) -> bool:
+    """Whether behaviour is that of a state which has come to this level."""
+    is_close = abs(detection.started_at - level.started_at) <= slack
+    return is_of_a_state(detection) and is_close and detection.signals[0] in level.signals
 
 
 def _rank(group: Sequence[Detection]) -> Explains:

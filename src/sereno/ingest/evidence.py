@@ -158,7 +158,7 @@ def decide_dates(evidence: Evidence, options: ReadOptions, file: str) -> DateSty
         raise AmbiguousData(
             file=file,
             detail=f"'{example}' = dd/MM / MM/dd",
-            setting="--date-order dmy or --date-order mdy",
+            setting="--date-order dmy / --date-order mdy",
         )
     hours = evidence.dates.hours.decide(
         options.timezone,
@@ -174,7 +174,7 @@ def decide_dates(evidence: Evidence, options: ReadOptions, file: str) -> DateSty
         )
     if hours is AMBIGUOUS:
         detail = f"'{example}' = 0-23 / 1-24"
-        raise AmbiguousData(file=file, detail=detail, setting="--stamp start or --stamp end")
+        raise AmbiguousData(file=file, detail=detail, setting="--stamp start / --stamp end")
     return _with_stamp(evidence, replace(style, hours=hours), options, file)
 
 
@@ -292,7 +292,7 @@ def _decide_numbers(
             raise AmbiguousData(
                 file=file,
                 detail=f"'{column.source}': 80.000 = 80 / 80000",
-                setting="--decimal . or --decimal ,",
+                setting="--decimal . / --decimal ,",
             )
         is_numeric = numbers.numeric_share >= MIN_NUMERIC_SHARE or not layout.profile.is_open
         columns.append(

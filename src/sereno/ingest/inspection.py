@@ -349,7 +349,7 @@ def _file_issues(
         facts: dict[str, Fact] = {"file": name, "detail": dates.end_reason, "minutes": dates.end_minutes}
         yield DataIssue("read.interval_end", where=name, facts=facts)
     if dates.maybe_ends:
-        detail, setting = f"'{dates.maybe_ends}' = start / end → start", "--stamp start or --stamp end"
+        detail, setting = f"'{dates.maybe_ends}' = start / end → start", "--stamp start / --stamp end"
         facts = {"file": name, "detail": detail, "setting": setting}
         yield DataIssue("read.ambiguous", where=name, facts=facts)
 

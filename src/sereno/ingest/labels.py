@@ -184,7 +184,7 @@ def _instants(cells: _Table, options: ReadOptions) -> tuple[TimeArray, TimeArray
     style = evidence.decide(options.date_order, options.now)
     if style is None:
         detail = f"'{evidence.sample[0]}' = dd/MM / MM/dd"
-        setting = "--date-order dmy or --date-order mdy"
+        setting = "--date-order dmy / --date-order mdy"
         raise AmbiguousData(file=cells.name, detail=detail, setting=setting)
     start = _utc(cells.columns["start"], style, options.timezone)
     if "end" not in cells.columns:

@@ -284,7 +284,9 @@ def _open_column(column: Column, sample: Sequence[Sequence[str]]) -> Column:
     if column.role is not Role.UNKNOWN or not column.source:
         return column
     cells = [row[column.index] for row in sample if row[column.index].strip()]
-    if sample and not any(looks_numeric(c) for c in cells):
+    if cells and not any(
+        looks_numeric(c) for c in cells
+    ):  # one that begins later is judged by all of its cells
         return column
     signal = register_name(column.source) if is_surely_register(column.source) else column.source
     return replace(column, role=Role.SIGNAL, signal=signal)

@@ -82,9 +82,11 @@ def check_window(
     is_doubted |= False if registers is None else registers.bad
     units = check_units(window, profile, memory, bad=is_doubted, vouched=vouched, proven=proven)
     witness = Witness(window, memory, read=None if registers is None else registers.read)
-    named, wrong, spotted = _name_mistakes(window, profile, units, vouched, witness, memory)
+    named, wrong, spikes, spotted = _name_mistakes(window, profile, units, vouched, witness, memory)
     rules = QualityRules.for_window(window, natural_repeats)
-    quality, bad, carried = check_quality(window, profile, rules, wrong, witness, memory)
+    quality, bad, carried = check_quality(
+        window, profile, rules, (wrong, spikes.codes), spikes.usual, witness, memory
+    )
     flags = np.zeros(window.values.shape, dtype=np.int32)
     arrays: dict[str, np.ndarray] = {**spotted.arrays, **carried.arrays}
     if registers is not None:
@@ -122,16 +124,17 @@ def _name_mistakes(
     vouched: BoolArray,
     witness: Witness,
     memory: Memory,
-) -> tuple[list[Evidence], BoolArray, Memory]:
-    """Spikes, turned signs and exchanged channels: evidence, wrong cells (rows, signals), memory."""
+) -> tuple[list[Evidence], BoolArray, Spikes, Memory]:
+    """Spikes, turned signs and exchanged channels: evidence, wrong cells (rows, signals), spikes, memory."""
     suspected = np.zeros(window.values.shape, dtype=bool) if units is None else units.bad
     known = window
     if units is not None and some(units.sure):
         known = replace(window, values=np.where(units.sure, np.nan, window.values))
-    spikes = find_spikes(known, profile, vouched, suspected, memory)
+    no_values = impossible_cells(window, profile) | has_flag(window, Quality.SENTINEL)
+    possible = replace(known, values=np.where(no_values, np.nan, known.values)) if some(no_values) else known
+    spikes = find_spikes(possible, profile, vouched, suspected, memory)
     mistakes = find_mistakes(known, profile, spikes, memory)
-    is_spike = (spikes.beyond > 0) & ~mistakes.wrong
-    is_spike &= ~impossible_cells(window, profile)
+    is_spike = (spikes.beyond > 0) & ~mistakes.wrong & ~spikes.codes
     off_delay = _LEAST_OFF_DELAY if window.step is None else max(_LEAST_OFF_DELAY, round(_DAY / window.step))
     evidence = [
         *witness.hears(SPIKE, is_spike, expected=spikes.expected),
@@ -140,7 +143,7 @@ def _name_mistakes(
         *witness.hears(SWAPPED_CHANNELS, mistakes.exchanged, since=mistakes.since, off_delay=off_delay),
     ]
     kept = Memory({**spikes.memory.arrays, **mistakes.memory.arrays})
-    return evidence, is_spike | mistakes.wrong, kept
+    return evidence, is_spike | mistakes.wrong, spikes, kept
 
 
 def _steps(spikes: Spikes, witness: Witness) -> list[Evidence]:

@@ -25,6 +25,8 @@ SOURCE_BAD = "quality.source_bad"
 ESTIMATED = "quality.estimated"
 CONFLICTING = "quality.duplicate_conflicting"
 FROZEN = "quality.frozen"
+NEXT_TO_NOTHING = 0.004
+"""Amount over the largest that may repeat itself for ever: a class B meter starts there (EN 50470-3)."""
 _CARRIED = ("frozen/last", "frozen/run", "frozen/since")
 
 _HOUR = timedelta(hours=1)
@@ -74,29 +76,34 @@ def check_quality(
     window: Window,
     profile: Profile,
     rules: QualityRules,
-    wrong: BoolArray,
+    named: tuple[BoolArray, BoolArray],
+    usual: FloatArray,
     witness: Witness,
     memory: Memory,
 ) -> tuple[list[Evidence], BoolArray, Memory]:
     """Evidence of missing, impossible, frozen, estimated and contradicted values, and the cells not to judge.
 
-    Zero is never frozen: a standstill is for behaviour to judge. Of a frozen run the cells count as bad from
-    the moment the run is longer than natural; nobody could have known before. Estimated values and those that
-    another reading contradicted are judged all the same.
+    Zero is never frozen, nor is next to nothing: a standstill is for behaviour to judge. Of a frozen run the
+    cells count as bad from the moment the run is longer than natural; nobody could have known before.
+    Estimated values and those that another reading contradicted are judged all the same.
 
     Args:
-        wrong: Cells whose mistake has a name already, shape (rows, signals).
+        named: Cells whose mistake has a name already, and those that are found to be codes for "no value",
+            shape (rows, signals) each.
+        usual: Largest amount before each row, 0 of what is no amount, shape (rows, signals).
 
     Returns:
         The evidence, a mask of bad cells (rows, signals), and the memory for the next batch.
     """
-    sentinel = source_bad = estimated = conflicting = np.zeros(window.values.shape, dtype=bool)
+    wrong, sentinel = named
+    source_bad = estimated = conflicting = np.zeros(window.values.shape, dtype=bool)
     if np.count_nonzero(window.quality):
-        sentinel, source_bad = has_flag(window, Quality.SENTINEL), has_flag(window, Quality.BAD)
+        sentinel = sentinel | has_flag(window, Quality.SENTINEL)
+        source_bad = has_flag(window, Quality.BAD)
         estimated, conflicting = has_flag(window, Quality.ESTIMATED), has_flag(window, Quality.CONFLICT)
     known = wrong | sentinel
     impossible, limits = _out_of_range(window, profile, known)
-    frozen, is_frozen, carried = _frozen(window, rules, memory)
+    frozen, is_frozen, carried = _frozen(window, rules, NEXT_TO_NOTHING * usual, memory)
     missing, followed = _missing(window, witness, rules, memory)
     evidence = [
         missing,
@@ -180,13 +187,16 @@ def _bounds(signals: tuple[str, ...], profile: Profile) -> tuple[FloatArray, Flo
     return lows, highs
 
 
-def _frozen(window: Window, rules: QualityRules, memory: Memory) -> tuple[Evidence, BoolArray, Memory]:
+def _frozen(
+    window: Window, rules: QualityRules, least: FloatArray, memory: Memory
+) -> tuple[Evidence, BoolArray, Memory]:
     n_rows, n_signals = window.values.shape
     last, before, begun = _carried(memory, n_signals)
     if n_rows and not some(ends_long(before, rules.frozen_rows)) and _has_moved(window.values, last):
         return _moved(window, memory)
     filled = forward_filled(window.values, last)
     repeats, absent = _is_repeat(window.values, filled), np.isnan(window.values)
+    repeats &= (np.abs(window.values) > least) | absent
     breaks = ~(repeats | absent)
     runs = _run_lengths(repeats, breaks, before)
     since = _run_starts(window, breaks, begun)

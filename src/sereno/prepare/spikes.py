@@ -23,6 +23,13 @@ EARLY_FACTOR = 10.0
 """The same while less is known of the signal."""
 LONGEST = 2
 """Values in a row that may be a spike; what lasts longer is a new level, for others to judge."""
+_NINES = tuple(10.0**digits - 1 for digits in range(3, 11))
+_WORDS = (
+    *(32_767.0, 32_768.0, 65_534.0, 65_535.0),
+    *(2_147_483_647.0, 2_147_483_648.0, 4_294_967_294.0, 4_294_967_295.0),
+)
+CODES = np.array((*_NINES, *_WORDS))
+"""What meters and gateways send for "no value": nines, and the ends of words of 16 and 32 bits."""
 _LEAST_ROWS = 30.0
 _LEAST_SPAN = timedelta(days=14) / timedelta(microseconds=1)
 _HALF_YEAR = timedelta(days=180) / timedelta(microseconds=1)
@@ -37,7 +44,8 @@ class Spikes:
     """What the sizes of the values say; arrays of shape (rows, signals).
 
     Attributes:
-        beyond: Size over the limit where a cell is a spike, else 0.
+        beyond: Size over the limit where a cell is a spike or a code, else 0.
+        codes: Cells that are as far away and read what instruments send for "no value": never a level.
         expected: What a spike or a new level should have been at most; NaN elsewhere.
         steps: Cells in which values as far away as spikes have lasted: a new level.
         begun: When the values of such a cell began [µs]; 0 elsewhere.
@@ -47,6 +55,7 @@ class Spikes:
     """
 
     beyond: FloatArray
+    codes: BoolArray
     expected: FloatArray
     steps: BoolArray
     begun: FloatArray
@@ -82,6 +91,7 @@ def find_spikes(
     beyond, expected = np.zeros(values.shape), unknown(values.shape)
     steps, begun = np.zeros(values.shape, dtype=bool), nothing(values.shape)
     slow = np.flatnonzero(_pass_over(values, micros, is_ratio, vouched, suspected, states)).tolist()
+    is_code = np.isin(np.abs(values), CODES) if slow else steps
     if slow:
         expected, begun = expected.copy(), begun.copy()
     for column in slow:
@@ -90,13 +100,18 @@ def find_spikes(
             cell = row, column
             usual = scan.usual
             beyond[cell] = scan.judge(
-                values[cell], micros[row], is_vouched=vouched[cell], is_suspected=suspected[cell]
+                values[cell],
+                micros[row],
+                is_vouched=vouched[cell],
+                is_suspected=suspected[cell],
+                is_code=is_code[cell],
             )
             steps[cell], begun[cell] = scan.has_stepped, scan.begun * scan.has_stepped
             expected[cell] = usual if beyond[cell] or scan.has_stepped else np.nan
         states[column] = scan.state
+    codes = is_code & (beyond > 0)
     sound = np.where((beyond > 0) | np.isnan(values) | suspected | ~is_ratio, 0.0, values)
-    return Spikes(beyond, expected, steps, begun, sound, largest, Memory({_STATE: states}))
+    return Spikes(beyond, codes, expected, steps, begun, sound, largest, Memory({_STATE: states}))
 
 
 @lru_cache(maxsize=1_024)
@@ -155,12 +170,15 @@ class _Scan:
         """When the run of spikes began [µs]."""
         return float(self.state[_BEGUN])
 
-    def judge(self, value: float, at: float, *, is_vouched: bool, is_suspected: bool) -> float:
+    def judge(self, value: float, at: float, *, is_vouched: bool, is_suspected: bool, is_code: bool) -> float:
         """How far a value is beyond the limit, 0 where it is no spike."""
         state = self.state
         size = value if self._is_ratio else abs(value - state[_LAST])
         limit = self._limit(at)
         is_beyond = size > limit and not is_vouched
+        if is_beyond and is_code:
+            self.has_stepped = False
+            return float(size / limit)
         self.has_stepped = is_beyond and not is_suspected and state[_RUN] >= LONGEST
         if is_beyond and state[_RUN] < LONGEST:
             state[_BEGUN] = state[_BEGUN] if state[_RUN] else at

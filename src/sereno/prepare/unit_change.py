@@ -93,7 +93,8 @@ class UnitChange:
     Attributes:
         evidence: One event per stretch.
         bad: Cells in another unit, certainly or apparently, shape (rows, signals). What only appears to be is
-            left to other checks where a balance shows that another unit does not explain it.
+            left to other checks where a balance is broken with it, and where it is less than usual: what soon
+            comes back is never certain, and nothing else would tell of it.
         sure: Those that certainly are.
         flags: Quality bits, shape (rows, signals).
         memory: For the next window.
@@ -137,11 +138,12 @@ def check_units(
         return told
     factors = np.zeros(window.values.shape)
     factors[:, columns] = cells.factors
-    return replace(told, bad=told.bad & ~(suspected & _denied(window, profile, told.bad, factors)))
+    is_left = _contradicted(window, profile, told.bad, factors) | (factors < 0)
+    return replace(told, bad=told.bad & ~(suspected & is_left))
 
 
-def _denied(window: Window, profile: Profile, changed: BoolArray, factors: FloatArray) -> BoolArray:
-    """Cells of balances that would not close in the other unit either: that is not what is wrong with them.
+def _contradicted(window: Window, profile: Profile, changed: BoolArray, factors: FloatArray) -> BoolArray:
+    """Cells of balances that are broken as they are read, or would be in the other unit.
 
     Args:
         changed: Cells in another unit, certainly or apparently, shape (rows, signals).
@@ -150,9 +152,12 @@ def _denied(window: Window, profile: Profile, changed: BoolArray, factors: Float
     balances = balances_of(window.signals, profile)
     if balances is None:
         return np.zeros(changed.shape, dtype=bool)
-    misses = balances.measure(np.where(changed, window.values / 10.0**factors, window.values))
-    denied: BoolArray = (misses.exceedance > PLAIN) @ balances.members
-    return denied
+    other = np.where(changed, window.values / 10.0**factors, window.values)
+    is_broken = (
+        np.fmax(balances.measure(window.values).exceedance, balances.measure(other).exceedance) > PLAIN
+    )
+    contradicted: BoolArray = is_broken @ balances.members
+    return contradicted
 
 
 @lru_cache(maxsize=1_024)
@@ -392,7 +397,8 @@ class _Follower:
             is_long = count >= self._needed(own)
             return bool(is_long and is_close and self._resolution.is_sure(signal, 10.0 ** _DECADES[own]))
         found = int(_nearest(mean))
-        run[_FACTOR] = found
+        if found != run[_FACTOR]:  # what spoke for another factor says nothing of this one
+            run[_FACTOR], run[_CREDIT] = found, 0.0
         if _IS_LARGE[found] and run[_CREDIT] >= 1.0:
             return True
         if count > GIVEN_UP * self._needed(found):

@@ -52,7 +52,7 @@ def problem_of(detection: Detection, profile: Profile) -> str:
         return detection.cause.partition(".")[2]
     if detection.cause in _DRIFTS:
         return _drift(detection.signals[0], is_high=detection.cause.endswith("high"))
-    return _sudden(detection, profile, is_high=detection.observed > detection.expected)
+    return _sudden(detection, profile, is_high=detection.cause != "behaviour.low")
 
 
 def _sudden(detection: Detection, profile: Profile, *, is_high: bool) -> str:

@@ -74,8 +74,7 @@ def _fill(
     def when(instant: datetime) -> str:
         return moment(instant, place.zone, language, step=place.step)
 
-    kind = "register_sentence" if _is_of_a_register(detection) else "sentence"
-    kind = "signal_sentence" if _is_of_a_signal(detection) else kind
+    kind = _kind(detection, place.profile)
     step = place.step or timedelta(0)
     started_at, ended_at = interval
     length = (ended_at or detection.last_at + step) - started_at
@@ -121,8 +120,17 @@ def _band(detection: Detection, language: str) -> str:
     edge = band_edge(detection)
     if isnan(edge):
         return ""
-    key = "sentence.normal_to" if edge > detection.expected else "sentence.normal_from"
+    key = "sentence.normal_to" if edge >= detection.expected else "sentence.normal_from"
     return sentence(key, language, edge=quantity(edge, detection.unit, language))
+
+
+def _kind(detection: Detection, profile: Profile) -> str:
+    """Which of the sentences of its cause fits."""
+    if _is_of_a_signal(detection):
+        return "signal_sentence"
+    if detection.cause == "quality.spike" and not profile.signal(detection.signals[0]).is_ratio_scaled:
+        return "jump_sentence"
+    return "register_sentence" if _is_of_a_register(detection) else "sentence"
 
 
 def _is_of_a_register(detection: Detection) -> bool:
