@@ -285,20 +285,31 @@ def _solve(products: Single, n_rows: FloatArray, options: RidgeOptions) -> tuple
     shares = weight.astype(np.float32)
     fleet = sum(np.tensordot(shares[one], products[one], 1).astype(float) for one in parts)
     fleet = _with_neighbours(np.asarray(fleet)[None])[0]
+    told = _told(products)
+    fleet = fleet[:, told[:, None], told]
     n_fleet = np.maximum(_with_neighbours((weight @ n_rows)[None])[0], 1.0)
-    n_features = products.shape[-1] - 1
+    n_told = len(told) - 1
     gram, right = fleet[:, :-1, :-1], fleet[:, :-1, -1]
     diagonal = np.einsum("sii->si", gram) / n_fleet[:, None] + _EPSILON
     penalty = np.zeros_like(gram)
-    penalty[:, np.arange(n_features), np.arange(n_features)] = diagonal
-    pooled = np.linalg.solve(gram + options.damping * penalty, right[..., None])[..., 0]
-    own = np.empty((*n_rows.shape, n_features), dtype=np.float32)
+    penalty[:, np.arange(n_told), np.arange(n_told)] = diagonal
+    solved = np.linalg.solve(gram + options.damping * penalty, right[..., None])[..., 0]
+    own = np.zeros((*n_rows.shape, products.shape[-1] - 1), dtype=np.float32)
+    pooled = np.zeros(own.shape[1:], dtype=np.float32)
+    pooled[:, told[:-1]] = solved
     for block in parts:
-        joined = _with_neighbours(products[block]).astype(float)
+        joined = _with_neighbours(products[block][:, :, told[:, None], told]).astype(float)
         joined[:, :, :-1, :-1] += options.shrinkage * penalty
-        wanted = joined[:, :, :-1, -1] + options.shrinkage * diagonal * pooled
-        own[block] = np.linalg.solve(joined[:, :, :-1, :-1], wanted[..., None])[..., 0]
-    return own, pooled.astype(np.float32)
+        wanted = joined[:, :, :-1, -1] + options.shrinkage * diagonal * solved
+        own[block][..., told[:-1]] = np.linalg.solve(joined[:, :, :-1, :-1], wanted[..., None])[..., 0]
+    return own, pooled
+
+
+def _told(products: Single) -> np.ndarray:
+    """Columns that some meter ever has, and the target last; the others, as Ramadan in Spain, say nothing."""
+    n_columns = products.shape[-1]
+    is_told = np.einsum("msii->msi", products).any(axis=(0, 1))
+    return np.append(np.flatnonzero(is_told[:-1]), n_columns - 1)
 
 
 def learn_model(panel: Panel, sums: Sums, options: RidgeOptions, last_day: int) -> RidgeModel:
