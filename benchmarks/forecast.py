@@ -8,17 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from benchmarks.common import DATA_VARIABLE, Goal, Options, publish, tell
-from benchmarks.forecast_peers import (
-    MlForecastPeer,
-    OpenStefPeer,
-    Peer,
-    StatsForecastPeer,
-)
+from benchmarks.forecast_peers import MlForecastPeer, Peer, StatsForecastPeer
+from benchmarks.openstef import Asked, Said, answers, interpreter_with_openstef
 from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import AssetKey
 from sereno.forecast.backtest import AssetFigures, Backtest, backtest, dated
@@ -38,14 +35,17 @@ OPENSTEF_RATIO, MLFORECAST_RATIO = 0.80, 0.91
 COVERAGE = (88.0, 93.0)
 PERCENT = 100.0
 PROTOCOL = (
-    "10-minute load of three zones. Day ahead: origins at midnight of the file, 144 steps; one hour: "
-    "origins every hour, 6 steps. sereno learns before the first origin and once a day what came since; "
-    "no weather. Peers learn once before the first origin and are given all values before each; they are "
-    "asked at fewer origins (`origins`), and sereno's figures on exactly those stand beside them "
-    "(`sereno_mase`). MASE scale: mean absolute difference to the day before over the training rows. "
-    "Features, penalties and weights were chosen on the training rows only; the rank of the bands was "
-    "changed after August and September had been seen once, so their coverage there is no untouched test; "
-    "the weight of the last week and the width on holidays were chosen on March to July."
+    "10-minute load of three zones. Day ahead: origins at midnight of the file, 144 steps; one hour: origins "
+    "every hour, 6 steps. sereno learns before the first origin and once a day what came since; no weather. "
+    "Peers learn once before the first origin and are given all values before each; they are asked at fewer "
+    "origins (`origins`), and sereno's figures on exactly those stand beside them (`sereno_mase`). OpenSTEF "
+    "learns anew every week, as its own storage has it, with its presets and their defaults; its models are "
+    "asked without weather, as sereno is, and with the true weather of the day to come, which nobody has; "
+    "sereno is compared with whichever turned out best. MASE scale: mean absolute difference to the day "
+    "before over the training rows. Features, penalties and weights were chosen on the training rows only; "
+    "the rank of the bands was changed after August and September had been seen once, so their coverage "
+    "there is no untouched test; the weight of the last week and the width on holidays were chosen on March "
+    "to July."
 )
 
 
@@ -121,9 +121,7 @@ class Task:
     peer_every: Mapping[str, timedelta]
 
 
-DAY_AHEAD = Task(
-    "day_ahead", DAY, DAY, {"mlforecast": 3 * DAY, "statsforecast": 10 * DAY, "openstef": 3 * DAY}
-)
+DAY_AHEAD = Task("day_ahead", DAY, DAY, {"mlforecast": 3 * DAY, "statsforecast": 10 * DAY})
 ONE_HOUR = Task("one_hour", HOUR, HOUR, {"mlforecast": 7 * HOUR})
 
 
@@ -140,8 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options, seed_figures(city.values[1], city.weather, city.start, is_quick=options.is_quick), {}
         )
         return
+    interpreter = interpreter_with_openstef(given.openstef_python)
     start, end = _period(city, given)
-    figures: dict[str, object] = {"train_until": start.isoformat(), "test_until": end.isoformat()}
+    figures: dict[str, Any] = {"train_until": start.isoformat(), "test_until": end.isoformat()}
     kinds = ["ridge", "seasonal_naive"]
     kinds += ["mixed"] if find_spec("lightgbm") and not options.is_quick else []
     by_kind: dict[str, dict[str, list[AssetFigures]]] = {}
@@ -155,6 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         naive = _naive(city, start, end, task)
         peers = {name: _beside(name, city, start, end, task, options) for name in _PEERS}
         figures[task.name] = {"sereno": ours.pop("ridge"), **naive, **ours, **peers}
+    figures["day_ahead"]["openstef"] = _beside_openstef(city, start, end, options, interpreter)
     figures["bands"] = _bands(by_kind["day_ahead"]["ridge"])
     figures["protocol"] = PROTOCOL
     publish(options, figures, _goals(figures))
@@ -210,7 +210,6 @@ def _figures(errors: FloatArray, scale: FloatArray) -> dict[str, object]:
 _PEERS: Mapping[str, Callable[[], Peer]] = {
     "mlforecast": MlForecastPeer,
     "statsforecast": StatsForecastPeer,
-    "openstef": OpenStefPeer,
 }
 
 
@@ -242,6 +241,40 @@ def _beside(
         "ratio": _short(float(str(own["mase"])) / float(str(shown["mase"]))),
         "fit_cpu_s": _short(fit_s),
         "predict_cpu_s": _short(process_time() - begun - fit_s),
+    }
+
+
+def _beside_openstef(
+    city: City, start: datetime, end: datetime, options: Options, interpreter: str | None
+) -> dict[str, object] | None:
+    """Each of its models on the origins of sereno, and the ratio to the best; None where it is not there."""
+    if interpreter is None:
+        return None
+    origins = _origins(city, start, end, DAY, DAY)
+    origins = origins[:2] if options.is_quick else origins
+    actual, scale = city.values[:, origins[:, None] + np.arange(PER_DAY)], _scale(city, start)
+    own = _figures(np.abs(_at_origins(city, start, origins, PER_DAY) - actual), scale)
+    asked = Asked(city.values, city.weather, city.start, STEP, origins, PER_DAY)
+    models = [
+        _model_of_openstef(one, actual, scale)
+        for one in answers(interpreter, asked, is_quick=options.is_quick)
+    ]
+    best = min(models, key=lambda one: float(str(one["mase"])))
+    ratio = _short(float(str(own["mase"])) / float(str(best["mase"])))
+    return {"best": best, "sereno_mase": own["mase"], "ratio": ratio, "models": models}
+
+
+def _model_of_openstef(said: Said, actual: FloatArray, scale: FloatArray) -> dict[str, object]:
+    low, middle, high = np.moveaxis(said.quantiles, -1, 0)
+    inside = ((low <= actual) & (actual <= high)).mean(axis=(1, 2))
+    return {
+        "model": said.model,
+        "knows_weather": said.knows_weather,
+        **_figures(np.abs(middle - actual), scale),
+        "coverage_by_zone": [_short(PERCENT * one) for one in inside.tolist()],
+        "fit_cpu_s": _short(said.fit_cpu_s),
+        "predict_cpu_s": _short(said.predict_cpu_s),
+        "version": said.version,
     }
 
 
@@ -313,6 +346,9 @@ def _options(arguments: Sequence[str] | None) -> tuple[Options, argparse.Namespa
     parser.add_argument("--train-until", type=date.fromisoformat, help="first day of the test, as 2017-08-01")
     parser.add_argument("--test-until", type=date.fromisoformat, help="day after the last of the test")
     parser.add_argument("--seed-cut", action="store_true", help="the first system's own task instead")
+    parser.add_argument(
+        "--openstef-python", type=Path, help="interpreter that has OpenSTEF, where this one has not"
+    )
     given = parser.parse_args(arguments)
     folder = given.data or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     return Options(given.json, given.quick, folder, None), given

@@ -8,7 +8,7 @@ import numpy as np
 
 from sereno.domain.readings import FloatArray
 
-__all__ = ["MlForecastPeer", "OpenStefPeer", "Peer", "StatsForecastPeer"]
+__all__ = ["MlForecastPeer", "Peer", "StatsForecastPeer"]
 
 STEP = timedelta(minutes=10)
 PER_DAY = 144
@@ -95,61 +95,9 @@ class StatsForecastPeer:
         return said
 
 
-class OpenStefPeer:
-    """OpenSTEF's LightGBM preset, one model per zone, given the true weather of the day to come."""
-
-    def __init__(self) -> None:
-        self._models: list[Any] = []
-
-    @property
-    def is_here(self) -> bool:
-        """Whether version 4 is installed; it asks for Python 3.12."""
-        return bool(find_spec("openstef_models") and find_spec("openstef_core"))
-
-    def fit(self, values: FloatArray, weather: FloatArray, start: datetime) -> None:
-        """See `Peer`."""
-        from openstef_core.types import LeadTime, Q
-        from openstef_models.presets import ForecastingWorkflowConfig, create_forecasting_workflow
-
-        for zone, row in enumerate(values):
-            config = ForecastingWorkflowConfig(
-                model_id=f"zone{zone}",
-                model="lgbm",
-                quantiles=[Q(0.5)],
-                sample_interval=STEP,
-                horizons=[LeadTime(timedelta(hours=36))],
-                mlflow_storage=None,
-            )
-            model = create_forecasting_workflow(config)
-            model.fit(_dataset(row, weather, start))
-            self._models.append(model)
-
-    def predict(self, values: FloatArray, weather: FloatArray, start: datetime, n_steps: int) -> FloatArray:
-        """See `Peer`."""
-        skipped = max(0, values.shape[1] - RECENT_ROWS)
-        begin, until = start + skipped * STEP, values.shape[1] + n_steps
-        said = []
-        for model, row in zip(self._models, values, strict=True):
-            known = np.concatenate([row[skipped:], np.full(n_steps, np.nan)])
-            recent = _dataset(known, weather[:, skipped:until], begin)
-            made = model.predict(recent, forecast_start=start + values.shape[1] * STEP)
-            said.append(made.median_series.to_numpy()[-n_steps:])
-        return np.stack(said)
-
-
 def _recent(values: FloatArray, start: datetime, n_rows: int) -> tuple[FloatArray, datetime]:
     skipped = max(0, values.shape[1] - n_rows)
     return values[:, skipped:], start + skipped * STEP
-
-
-def _dataset(values: FloatArray, weather: FloatArray, start: datetime) -> Any:  # noqa: ANN401 - the peer's own
-    import pandas as pd
-    from openstef_core.datasets import TimeSeriesDataset
-
-    index = pd.date_range(start, periods=len(values), freq="10min")
-    names = ("temperature", "relative_humidity", "windspeed")
-    table = pd.DataFrame({"load": values, **dict(zip(names, weather, strict=False))}, index=index)
-    return TimeSeriesDataset(table, sample_interval=STEP)
 
 
 def _frame(values: FloatArray, start: datetime) -> Any:  # noqa: ANN401 - pandas is the peers' own

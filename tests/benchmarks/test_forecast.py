@@ -1,12 +1,14 @@
 """The benchmarks of forecasts: on a city and a fleet made up here."""
 
 import json
+import sys
 
 import numpy as np
 import polars as pl
 import pytest
 
 from benchmarks import drift, fleet, forecast
+from benchmarks.openstef import interpreter_with_openstef
 
 N_DAYS = 25 * 7
 
@@ -39,6 +41,50 @@ def test_forecast_says_errors_beside_the_naive_and_bands(city, capsys):
         assert set(document[task]) >= {"sereno", "day_naive", "week_naive", *forecast._PEERS}
     assert len(document["bands"]["coverage_by_hour"]) == 24
     assert document["goals"]["worst_zone_to_day_naive"]["met"]
+
+
+STAND_IN = """#!{python}
+import sys
+import numpy as np
+if sys.argv[1] == "-c":
+    sys.exit({fails})
+task = np.load(sys.argv[-2])
+values, origins, n_steps = task["values"], task["origins"], int(task["n_steps"])
+assert values.shape[1] == origins[-1], "values of the future were handed over"
+said = values[:, origins[:, None] - 144 + np.arange(n_steps)]
+said = np.stack([said - 1, said, said + 1], axis=-1)
+np.savez(sys.argv[-1], said=said, fit_cpu_s=1.0, predict_cpu_s=2.0, version="0")
+"""
+
+
+def a_stand_in(folder, *, fails=0):
+    """An interpreter whose OpenSTEF says the day before: the real one asks for another Python."""
+    file = folder / "python"
+    file.write_text(STAND_IN.format(python=sys.executable, fails=fails))
+    file.chmod(0o755)
+    return file
+
+
+def test_openstef_answers_from_an_interpreter_of_its_own(city, tmp_path, capsys):
+    peer = a_stand_in(tmp_path)
+
+    period = ("--train-until", "2017-03-05", "--test-until", "2017-03-07")
+    forecast.main(["--data", str(city), "--json", "--quick", *period, "--openstef-python", str(peer)])
+
+    day = json.loads(capsys.readouterr().out)["day_ahead"]
+    assert [one["knows_weather"] for one in day["openstef"]["models"]] == [False, True]
+    assert day["openstef"]["best"]["mase_by_zone"] == day["day_naive"]["mase_by_zone"]
+    assert day["openstef"]["best"]["coverage_by_zone"] == [0.0, 0.0, 0.0]
+    assert day["openstef"]["sereno_mase"] == day["sereno"]["mase"]
+    assert day["openstef"]["ratio"] < 1
+
+
+def test_openstef_that_is_not_there_is_told(tmp_path, capsys):
+    assert interpreter_with_openstef(None) is None
+
+    assert "OpenSTEF is not measured" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="cannot import OpenSTEF"):
+        interpreter_with_openstef(a_stand_in(tmp_path, fails=1))
 
 
 def test_the_cut_of_the_first_system(city, capsys):

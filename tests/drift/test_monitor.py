@@ -61,6 +61,17 @@ def test_the_last_weeks_of_a_first_year_are_quiet() -> None:
     assert n_alarms / n_years <= 2.5  # of a budget of one, that a first year does not keep
 
 
+def test_looks_of_a_second_year_are_quiet() -> None:
+    n_alarms, n_looks = 0, 0
+    for seed in range(6):
+        for n_weeks in range(56, N_WEEKS + 1, 4):
+            found = judge_drift(quiet_weeks(seed), np.arange(n_weeks - 4), np.arange(n_weeks - 4, n_weeks))
+            n_alarms += sum(verdict.level.alarms for verdict in found.verdicts.values())
+            n_looks += 1
+
+    assert n_alarms / n_looks <= 4.0 / 52.18  # looks that alarm; of weeks told as too usual it was ten
+
+
 @pytest.mark.parametrize(
     ("kind", "signal", "column", "change"),
     [

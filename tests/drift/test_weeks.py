@@ -158,7 +158,18 @@ def test_a_run_has_its_season_on_both_sides_where_a_year_is_known() -> None:
     run, others = runs[30]
 
     assert run.tolist() == [30, 31, 32, 33]
-    assert sorted(set(range(80)) - set(others.tolist())) == [30, 31, 32, 33]
+    assert sorted(set(range(80)) - set(others.tolist())) == [29, 30, 31, 32, 33, 34]
+
+
+def test_weeks_beside_a_replay_are_as_far_as_they_are_beside_a_new_week() -> None:
+    year, interleaved = Pool(np.arange(52)), Pool(np.arange(0, 40, 2))
+
+    replays = year.replays(0, 4, year.apart(60, 4))
+
+    assert year.apart(60, 4) == 2
+    assert all(np.abs(others - week).min() == 2 for week, others in replays)
+    assert interleaved.apart(7, 4) == 1
+    assert [week for week, _ in interleaved.replays(0, 4, 1)] == list(range(2, 38, 2))
 
 
 def test_last_years_season_serves_both_sides() -> None:

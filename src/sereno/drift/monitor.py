@@ -82,17 +82,17 @@ class _Watch:
     def verdict(self, kind: DriftKind, look: Looking, signals: Sequence[str]) -> DriftVerdict:
         if not len(self.judged) or not signals:
             return _unknown(kind, NOTHING_TO_JUDGE)
-        scales: dict[int, _Scale | None] = {}
+        scales: dict[tuple[int, int], _Scale | None] = {}
         least = self._least_limits(look)
         sums = _Sums(self.options)
         found: list[WeekStatistic] = []
         last: _Scale | None = None
         change = float("nan")
         for week in self.judged.tolist():
-            gap = self.pool.gap(week, self.options.nearest)
-            if gap not in scales:
-                scales[gap] = self._scale(look, gap)
-            scale = scales[gap]
+            way = self.pool.gap(week, self.options.nearest), self.pool.apart(week, self.options.nearest)
+            if way not in scales:
+                scales[way] = self._scale(look, *way)
+            scale = scales[way]
             if scale is None:
                 continue
             last = scale
@@ -120,23 +120,25 @@ class _Watch:
         )
 
     def _least_limits(self, look: Looking) -> FloatArray:
-        """What the cumulated sums reach in runs of weeks without drift, shape (parts,) or (1,)."""
+        """What the cumulated sums are at the end of runs of weeks without drift, shape (parts,) or (1,).
+
+        A look tells of its last week, and there is one every week: the budget is that of the week.
+        """
         runs = self.pool.runs(self.judged, self.options.nearest)
         shifts = np.array([[look(week, others).shifts for week in run.tolist()] for run, others in runs])
         shifts = shifts[~np.isnan(shifts).all(axis=(1, 2))] if shifts.size else shifts
         if len(shifts) < self.options.least_replays:
             return np.zeros(1)
         unit = shifts / np.maximum(np.sqrt(np.nanmean(shifts**2, axis=0)), _TINY)
-        highest = []
+        ends = []
         for run in unit:
             sums = _Sums(self.options)
-            highest.append(np.max([sums.step(week) for week in run], axis=0))
-        rate = self.options.rate * len(self.judged)
-        return np.array([_rare(column, rate) for column in np.array(highest).T])
+            ends.append([sums.step(week) for week in run][-1])
+        return np.array([_rare(column, self.options.rate) for column in np.array(ends).T])
 
-    def _scale(self, look: Looking, gap: int) -> "_Scale | None":
+    def _scale(self, look: Looking, gap: int, apart: int) -> "_Scale | None":
         """What the statistics of weeks without drift are, by replays made as a new week is looked at."""
-        replays = self.pool.replays(gap, self.options.nearest)
+        replays = self.pool.replays(gap, self.options.nearest, apart)
         if len(replays) < self.options.least_replays:
             return None
         looks = [look(week, others) for week, others in replays]

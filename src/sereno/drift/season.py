@@ -12,6 +12,8 @@ __all__ = ["Pool", "Season", "anomaly", "nearest"]
 
 IntArray = npt.NDArray[np.int64]
 _YEAR_WEEKS = 365.2425 / 7
+_INDEPENDENT_WEEKS = 2
+"""From here on weeks share no spell of weather; those that touch do, and lie closer together than others."""
 _LEAST = 3
 """Weeks that a line through a season needs."""
 
@@ -36,15 +38,23 @@ class Pool:
         is_recent = len(near) > 0 and bool((offsets < 0).all()) and week > int(self.weeks.max())
         return week - int(self.weeks.max()) if is_recent else 0
 
-    def replays(self, gap: int, count: int) -> list[tuple[int, IntArray]]:
+    def apart(self, week: int, count: int) -> int:
+        """Weeks to the closest of those nearest in season, at most so many as share no weather with it."""
+        near, _ = nearest(week, self.weeks, count)
+        return min(int(np.abs(near - week).min(initial=_INDEPENDENT_WEEKS)), _INDEPENDENT_WEEKS)
+
+    def replays(self, gap: int, count: int, apart: int = 1) -> list[tuple[int, IntArray]]:
         """Weeks of the pool, and what each is compared with in a replay.
 
         One at the edge of the pool has its season on one side only, and says nothing of weeks that have it
         on both.
+
+        Args:
+            apart: Weeks that lie between it and the others, where it is compared with both sides.
         """
         found = []
         for week in self.weeks.tolist():
-            others = self.weeks[self.weeks <= week - gap if gap else self.weeks != week]
+            others = self.weeks[self.weeks <= week - gap if gap else np.abs(self.weeks - week) >= apart]
             _, offsets = nearest(week, others, count)
             if gap or (len(offsets) and offsets.min() < 0.0 < offsets.max()):
                 found.append((week, others))
@@ -63,9 +73,9 @@ class Pool:
         for start in self.weeks.tolist():
             run = np.arange(start, start + len(judged))
             if np.isin(run, self.weeks).all():
-                is_other = (
-                    self.weeks < start if self.gap(int(judged[0]), count) else ~np.isin(self.weeks, run)
-                )
+                apart = self.apart(int(judged[0]), count)
+                is_beside = (self.weeks > start - apart) & (self.weeks < run[-1] + apart)
+                is_other = self.weeks < start if self.gap(int(judged[0]), count) else ~is_beside
                 found.append((run, self.weeks[is_other]))
         return found
 

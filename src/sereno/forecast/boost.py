@@ -107,7 +107,8 @@ class _Table:
         self._designs: dict[int, Design] = {days: design(panel, days, self._start, stop) for days in wanted}
         first = self._designs[1]
         values = panel.values[:, self._start : stop]
-        self._left = np.clip((values - first.profile) / first.scale, -1.0, 1.0)
+        left = (values - first.profile) / first.scale
+        self._left = np.clip(left, -1.0, 1.0).astype(np.float32)
 
     def rows(self, origins: np.ndarray, slots: np.ndarray) -> tuple[Single, FloatArray, FloatArray]:
         """Features (meters, rows, features), profile and scale (meters, rows) of pairs of origin and slot."""

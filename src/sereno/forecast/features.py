@@ -122,9 +122,8 @@ def _write_deviation(values: Single, centre: Single, inverse: Single, *, out: Si
     np.subtract(values, centre, out=out)
     out *= inverse
     np.clip(out, -_CLIP, _CLIP, out=out)
-    lost = np.isnan(out)
-    if lost.any():
-        out[lost] = 0.0
+    if not np.isfinite(out.sum()):  # one pass; clipped values cannot overflow
+        out[np.isnan(out)] = 0.0
 
 
 class _Stretch:

@@ -1,11 +1,13 @@
 """What the last hours were beside the first stage's opinion, and what that says of the hours to come."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
+from sereno.forecast.panel import blocks
 
 __all__ = ["Following", "Recent", "learn_following", "part_of"]
 
@@ -30,13 +32,14 @@ class Recent:
     means: Single
 
     @classmethod
-    def of(cls, left: FloatArray, per_day: int, origins: np.ndarray) -> "Recent":
+    def of(cls, left: Single, per_day: int, origins: np.ndarray) -> "Recent":
         """Means of a series (meters, slots) before slots of it."""
         known = ~np.isnan(left)
+        is_complete = bool(known.all())
         sums = np.zeros((len(left), left.shape[1] + 1))
-        np.cumsum(np.where(known, left, 0.0), axis=1, out=sums[:, 1:])
+        np.cumsum(left if is_complete else np.where(known, left, 0.0), axis=1, out=sums[:, 1:])
         counts = None
-        if not known.all():
+        if not is_complete:
             counts = np.zeros_like(sums)
             np.cumsum(known, axis=1, out=counts[:, 1:])
         wanted = spans(per_day)
@@ -57,7 +60,7 @@ def _at(sums: FloatArray, places: np.ndarray) -> FloatArray:
     return np.take(sums, places, axis=1)
 
 
-def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray, FloatArray]:
+def learn_following(series: Sequence[Single], per_day: int) -> tuple[Single, Single]:
     """Sums of products per meter and part of the day.
 
     Args:
@@ -70,8 +73,8 @@ def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray,
     n_meters, n_slots = series[0].shape
     n_ahead, n_days = len(series), n_slots // per_day
     groups, n_spans = min(_GROUPS, per_day), len(spans(per_day))
-    gram = np.zeros((n_meters, groups, n_spans, n_spans))
-    cross = np.zeros((n_meters, groups, n_spans, n_ahead * per_day))
+    gram = np.zeros((n_meters, groups, n_spans, n_spans), dtype=np.float32)
+    cross = np.zeros((n_meters, groups, n_spans, n_ahead * per_day), dtype=np.float32)
     n_rows = n_days - n_ahead - 1
     if n_rows < 1:
         return gram, cross
@@ -80,16 +83,20 @@ def learn_following(series: list[FloatArray], per_day: int) -> tuple[FloatArray,
     means = np.ascontiguousarray(every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1))
     _add_by_part(np.matmul(means, means.swapaxes(2, 3)), gram)
     for ahead, left in enumerate(series):
-        filled = left[:, (ahead + 1) * per_day :].astype(np.float32)
+        filled = left[:, (ahead + 1) * per_day :].copy()
         filled[np.isnan(filled)] = 0.0
         later = np.matmul(means, _days_from_each_slot(filled, n_rows, per_day))
         _add_by_part(later, cross[..., ahead * per_day : (ahead + 1) * per_day])
     return gram, cross
 
 
-def _add_by_part(sums: Single, totals: FloatArray) -> None:
+def _add_by_part(sums: Single, totals: Single) -> None:
     """Add sums per slot of the day (meters, slots, ...) to those of the part that each slot is in."""
-    for slot, part in enumerate(part_of(np.arange(sums.shape[1]), sums.shape[1]).tolist()):
+    per_day, groups = sums.shape[1], totals.shape[1]
+    if per_day % groups == 0:
+        totals += sums.reshape(len(sums), groups, -1, *sums.shape[2:]).sum(axis=2)
+        return
+    for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
         totals[:, part] += sums[:, slot]
 
 
@@ -112,30 +119,34 @@ class Following:
 
     own: Single
     pooled: Single
-    gram: FloatArray
-    cross: FloatArray
+    gram: Single
+    cross: Single
 
     @classmethod
-    def of(cls, gram: FloatArray, cross: FloatArray, *, is_pooled: bool) -> "Following":
+    def of(cls, gram: Single, cross: Single, *, is_pooled: bool) -> "Following":
         """Solved, each part of the day with those beside it."""
-        wide, wide_cross = _with_beside(gram), _with_beside(cross)
-        size = np.einsum("mgii->m", gram)
+        size = np.einsum("mgii->m", gram, dtype=float)
         weight = np.where(size > _EPSILON, 1.0 / np.maximum(size, _EPSILON), 0.0)
         weight = weight / max(weight.max(initial=0.0), _EPSILON)
-        fleet = np.einsum("m,mgij->gij", weight, wide)
+        shares = weight.astype(np.float32)
+        fleet, fleet_cross = (
+            _with_beside(np.tensordot(shares, one, 1)[None].astype(float))[0] for one in (gram, cross)
+        )
         n_spans = gram.shape[-1]
         diagonal = np.einsum("gii->gi", fleet) / 100.0 + _EPSILON
         penalty = np.zeros_like(fleet)
         penalty[:, np.arange(n_spans), np.arange(n_spans)] = diagonal
-        pooled = np.linalg.solve(fleet + penalty, np.einsum("m,mgij->gij", weight, wide_cross))
-        own = pooled[None]
+        pooled = np.linalg.solve(fleet + penalty, fleet_cross)
+        own = pooled[None].astype(np.float32)
         if not is_pooled and len(gram) > 1:
-            held = np.einsum("mgii->mgi", wide)[..., None] / 30.0 + _EPSILON
-            eye = np.eye(n_spans)
-            own = np.linalg.solve(wide + held * eye, wide_cross + held * pooled)
-        return cls(own.astype(np.float32), pooled.astype(np.float32), gram, cross)
+            own = np.empty(cross.shape, dtype=np.float32)
+            for block in blocks(len(gram), cross[0].size):
+                wide, wide_cross = (_with_beside(one[block].astype(float)) for one in (gram, cross))
+                held = np.einsum("mgii->mgi", wide)[..., None] / 30.0 + _EPSILON
+                own[block] = np.linalg.solve(wide + held * np.eye(n_spans), wide_cross + held * pooled)
+        return cls(own, pooled.astype(np.float32), gram, cross)
 
-    def correct(self, recent: Recent, parts: np.ndarray, rows: np.ndarray, n_steps: int) -> FloatArray:
+    def correct(self, recent: Recent, parts: np.ndarray, rows: np.ndarray, n_steps: int) -> Single:
         """What to add to the first stage, shape (meters, origins, steps); 0 beyond what was learnt.
 
         Args:
@@ -143,16 +154,13 @@ class Following:
             rows: See `RidgeModel.predict`.
         """
         n_learnt = min(n_steps, self.pooled.shape[-1])
-        added = np.zeros((len(rows), len(parts), n_steps))
-        is_known = (rows >= 0) & (len(self.own) > 1)
+        added = np.zeros((len(rows), len(parts), n_steps), dtype=np.float32)
         for part in np.unique(parts):
             chosen = np.flatnonzero(parts == part)
-            means = recent.means[:, chosen]
-            coefficients = np.broadcast_to(
-                self.pooled[part, :, :n_learnt], (len(rows), *self.pooled[part, :, :n_learnt].shape)
-            ).copy()
-            coefficients[is_known] = self.own[rows[is_known], part, :, :n_learnt]
-            added[:, chosen, :n_learnt] = np.matmul(means, coefficients)
+            coefficients = self.pooled[part]
+            if len(self.own) > 1:
+                coefficients = np.where((rows >= 0)[:, None, None], self.own[rows, part], coefficients)
+            added[:, chosen, :n_learnt] = np.matmul(recent.means[:, chosen], coefficients[..., :n_learnt])
         return added
 
 

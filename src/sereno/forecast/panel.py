@@ -165,14 +165,12 @@ def build_panel(
     shape = (len(windows), n_days * per_day)
     values = np.full(shape, np.nan)
     outer = {name: np.full(shape, np.nan) for name in covariates}
-    grids = {id(slots): slots for slots in places}
-    cuts = {key: _within(slots - first_day * per_day, shape[1]) for key, slots in grids.items()}
-    for row, (window, slots) in enumerate(zip(windows, places, strict=True)):
-        cut = cuts[id(slots)]
-        some, offsets = window.rows(cut.start, cut.stop), slots[cut] - first_day * per_day
-        values[row] = _spread(_sound(some, signal), offsets, shape[1])
-        for name in covariates:
-            outer[name][row] = _spread(_sound(some, name), offsets, shape[1])
+    for rows, slots in _alike(places, shape[1]):
+        offsets = slots - first_day * per_day
+        cut = _within(offsets, shape[1])
+        some = [windows[row] for row in rows]
+        for name, table in ((signal, values), *outer.items()):
+            _spread(_sound(some, name, cut), offsets[cut], rows, table)
     types = {
         zone: day_types(first_day, n_days, country or country_of(zone)) for zone in {w.zone for w in windows}
     }
@@ -192,30 +190,45 @@ def _places(windows: Sequence[Window], step: timedelta) -> list[np.ndarray]:
     return places
 
 
+def _alike(places: Sequence[np.ndarray], n_slots: int) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Rows of windows of one grid that are worked on together, and its slots."""
+    groups: dict[int, list[int]] = {}
+    for row, slots in enumerate(places):
+        groups.setdefault(id(slots), []).append(row)
+    for rows in groups.values():
+        for block in blocks(len(rows), n_slots):
+            yield rows[block], places[rows[0]]
+
+
 def _within(offsets: np.ndarray, n_slots: int) -> slice:
     """The rows from the first to the last that lie on one of so many slots."""
     inside = np.flatnonzero((offsets >= 0) & (offsets < n_slots))
     return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
-def _sound(window: Window, signal: str) -> FloatArray:
-    """Values that may teach, shape (rows,); NaN for the others and where there is no such signal."""
-    if signal not in window.signals:
-        return np.full(len(window), np.nan)
-    column = window.signals.index(signal)
-    values = window.values[:, column]
-    return np.where((window.quality[:, column] & UNTAUGHT) | ~np.isfinite(values), np.nan, values)
+def _sound(windows: Sequence[Window], signal: str, cut: slice) -> FloatArray:
+    """Values that may teach, shape (windows, rows); NaN for the others and where there is no such signal."""
+    found = np.full((len(windows), cut.stop - cut.start), np.nan)
+    quality = np.zeros(found.shape, dtype=np.int32)
+    for row, window in enumerate(windows):
+        if signal in window.signals:
+            column = window.signals.index(signal)
+            found[row] = window.values[cut, column]
+            quality[row] = window.quality[cut, column]
+    found[((quality & UNTAUGHT) != 0) | np.isinf(found)] = np.nan
+    return found
 
 
-def _spread(values: FloatArray, offsets: np.ndarray, n_slots: int) -> FloatArray:
-    """Values on their slots; the mean where several share one, shape (slots,)."""
-    spread = np.full(n_slots, np.nan)
+def _spread(values: FloatArray, offsets: np.ndarray, rows: Sequence[int], table: FloatArray) -> None:
+    """Write values (windows, rows) on their slots of a table's rows; the mean where several share one."""
+    n_slots = table.shape[1]
     if len(offsets) and offsets[0] >= 0 and offsets[-1] < n_slots and (np.diff(offsets) == 1).all():
-        spread[offsets[0] : offsets[-1] + 1] = values
-        return spread
-    use = ~np.isnan(values) & (offsets >= 0) & (offsets < n_slots)
-    counts = np.bincount(offsets[use], minlength=n_slots)
-    sums = np.bincount(offsets[use], weights=values[use], minlength=n_slots)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread[:] = np.where(counts > 0, sums / counts, np.nan)
-    return spread
+        table[rows, offsets[0] : offsets[-1] + 1] = values
+        return
+    is_inside = (offsets >= 0) & (offsets < n_slots)
+    for row, one in zip(rows, values, strict=True):
+        use = ~np.isnan(one) & is_inside
+        counts = np.bincount(offsets[use], minlength=n_slots)
+        sums = np.bincount(offsets[use], weights=one[use], minlength=n_slots)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            table[row] = np.where(counts > 0, sums / counts, np.nan)

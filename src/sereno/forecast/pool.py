@@ -1,6 +1,6 @@
 """A pool of members that are weighed by backtest, with bands from the mixture's own errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -153,10 +153,9 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
     members = _members(early)
     origins = origins_of_days(cut, n_days, panel.per_day)
     n_steps = plan.ridge.days_ahead * panel.per_day
-    by_member = errors_of(early, panel, members, origins, n_steps)
-    members, by_member = _opted_in(members, by_member)
-    weights, errors = _weighed(by_member, panel.per_day)
-    members, weights, by_member = _worthy(members, weights, by_member)
+    members = _opted_in(members, early, panel, origins, n_steps)
+    weights, errors, naive_ratio = _weighed(members, early, panel, origins, n_steps)
+    members, weights = _worthy(members, weights)
     errors = errors.reshape(len(errors), n_days - cut, -1, n_steps)
     return Learnt(
         plan=plan,
@@ -169,7 +168,7 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
         weights=weights,
         errors=errors,
         bands=band_table(errors, QUANTILES, panel.per_day),
-        naive_ratio=_naive_ratio(by_member, members, errors),
+        naive_ratio=naive_ratio,
         n_days=counts,
         is_positive=np.logical_not((panel.values < 0).any(axis=1)),
     )
@@ -215,8 +214,8 @@ def _teach(
         for name in names:
             some = panel if name else replace(panel, covariates={})
             if before is not None and name in before.sums and _first_taught(since) == first:
-                added = learn_sums(some, plan.ridge.days_ahead, since, last_day)
-                sums[name] = before.sums[name].plus(added)
+                known = before.sums[name]
+                sums[name] = learn_sums(some, plan.ridge.days_ahead, since, last_day, known=known)
                 own, pooled = solve(sums[name], plan.ridge)
                 earlier = before.ridges[name]
                 start = max(since - earlier.days_ahead - 1, 0)
@@ -245,8 +244,8 @@ def _members(taught: Taught) -> tuple[str, ...]:
 
 def errors_of(
     taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
-) -> list[Single]:
-    """Errors of each member in sizes of the meter, shape (meters, origins, steps); NaN where unknown.
+) -> Iterator[tuple[slice, list[Single]]]:
+    """Meters, and errors of each member in their sizes, shape (meters, origins, steps); NaN where unknown.
 
     Args:
         origins: Slots of the panel; steps may reach beyond its end.
@@ -256,28 +255,30 @@ def errors_of(
     part = _padded(panel.days(first, panel.n_days), ahead)
     places = origins - first * panel.per_day
     rows = np.arange(len(panel.values))
-    errors = [np.empty((len(rows), len(origins), n_steps), dtype=np.float32) for _ in members]
     for block in blocks(len(rows), len(origins) * n_steps):
         some = part.meters(block)
         actual = after(some.values, places, n_steps)
         size = sizes(some.values, places, panel.per_day)[:, :, None]
         said = taught.predict(some, rows[block], places, n_steps, members)
-        for found, one in zip(errors, said, strict=True):
-            apart = actual - one
-            apart /= size
-            found[block] = apart
-    return errors
+        yield block, [((actual - one) / size).astype(np.float32) for one in said]
 
 
-def _weighed(errors: Sequence[Single], per_day: int) -> tuple[FloatArray, Single]:
-    """Weights of the members, and the errors of the mixture."""
-    n_meters, n_origins, n_steps = errors[0].shape
-    weights, mixture = [], np.empty_like(errors[0])
-    for block in blocks(n_meters, n_origins * n_steps):
-        some = [one[block] for one in errors]
-        weights.append(weigh(some, per_day))
-        mixture[block] = mixed(some, weights[-1], per_day)
-    return np.concatenate(weights), mixture
+def _weighed(
+    members: Sequence[str], taught: Taught, panel: Panel, origins: np.ndarray, n_steps: int
+) -> tuple[FloatArray, Single, FloatArray]:
+    """Weights of the members, the errors of the mixture, and how many times larger those of the naive are."""
+    per_day = panel.per_day
+    mixture = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
+    weights, ratio = [], np.empty(len(mixture))
+    for block, errors in errors_of(taught, panel, members, origins, n_steps):
+        weights.append(weigh(errors, per_day))
+        mixture[block] = mixed(errors, weights[-1], per_day)
+        naive, own = (
+            np.abs(np.nan_to_num(one)).mean(axis=(1, 2))
+            for one in (errors[members.index(DAY_BEFORE)], mixture[block])
+        )
+        ratio[block] = np.maximum(naive / np.maximum(own, _TINY), 1.0)
+    return np.concatenate(weights), mixture, ratio
 
 
 def _padded(panel: Panel, n_days: int) -> Panel:
@@ -294,28 +295,22 @@ def _padded(panel: Panel, n_days: int) -> Panel:
     )
 
 
-def _opted_in(members: tuple[str, ...], errors: list[Single]) -> tuple[tuple[str, ...], list[Single]]:
+def _opted_in(
+    members: tuple[str, ...], taught: Taught, panel: Panel, origins: np.ndarray, n_steps: int
+) -> tuple[str, ...]:
     """Without covariates that do not make the fleet's error clearly less than without them."""
     if WEATHER not in members:
-        return members, errors
-    mean = [float(np.nanmean(np.abs(errors[members.index(name)]))) for name in (WEATHER, OWN)]
-    if mean[0] < _WEATHER_WORTH * mean[1]:
-        return members, errors
-    kept = [i for i, name in enumerate(members) if name != WEATHER]
-    return tuple(members[i] for i in kept), [errors[i] for i in kept]
+        return members
+    total, count = np.zeros(2), np.zeros(2)
+    for _, errors in errors_of(taught, panel, (WEATHER, OWN), origins, n_steps):
+        total += [np.nansum(np.abs(one), dtype=float) for one in errors]
+        count += [np.isfinite(one).sum() for one in errors]
+    with_it, without = total / np.maximum(count, 1.0)
+    return members if with_it < _WEATHER_WORTH * without else tuple(n for n in members if n != WEATHER)
 
 
-def _worthy(
-    members: tuple[str, ...], weights: FloatArray, errors: list[Single]
-) -> tuple[tuple[str, ...], FloatArray, list[Single]]:
+def _worthy(members: tuple[str, ...], weights: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
     """Without members that cost something and have no weight anywhere."""
     costly = {WEATHER, BOOST}
     kept = [i for i, name in enumerate(members) if name not in costly or weights[:, :, i].any()]
-    return tuple(members[i] for i in kept), weights[:, :, kept], [errors[i] for i in kept]
-
-
-def _naive_ratio(by_member: Sequence[Single], members: Sequence[str], errors: Single) -> FloatArray:
-    naive = np.abs(np.nan_to_num(by_member[members.index(DAY_BEFORE)])).mean(axis=(1, 2))
-    own = np.abs(np.nan_to_num(errors)).mean(axis=(1, 2, 3))
-    ratio: FloatArray = np.maximum(naive / np.maximum(own, _TINY), 1.0)
-    return ratio
+    return tuple(members[i] for i in kept), weights[:, :, kept]

@@ -32,6 +32,8 @@ VARIANTS = (OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK)
 """The last two repeat a day, and are corrected by the last hours as the others are."""
 _REPEATS = {AS_YESTERDAY: 0, AS_LAST_WEEK: 2}
 """Feature that each of them repeats."""
+_FEATURES_SHARE = 4
+"""How many times fewer values are worked on together where features of many days are made of them."""
 _NEIGHBOUR_HOURS = 0.5
 _HOURLY = 24
 _EPSILON = 1e-6
@@ -65,11 +67,6 @@ class Sums:
 
     products: Single
     n_rows: FloatArray
-
-    def plus(self, other: "Sums", sign: float = 1.0) -> "Sums":
-        """With the days of others, or without them."""
-        join = np.add if sign > 0 else np.subtract
-        return Sums(join(self.products, other.products), join(self.n_rows, other.n_rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +111,27 @@ class RidgeModel:
         self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
     ) -> dict[str, FloatArray]:
         per_day = panel.per_day
-        found = {name: np.full((len(rows), len(origins), n_steps), np.nan) for name in self.following}
+        found = {name: np.empty((len(rows), len(origins), n_steps)) for name in self.following}
         first = (int(origins.min()) // per_day - 1) * per_day
-        corrections: dict[str, FloatArray] = {}
+        corrections: dict[str, Single] = {}
         for days in range(1, min(self.days_ahead, -(-n_steps // per_day)) + 1):
             steps = np.arange((days - 1) * per_day, min(days * per_day, n_steps))
             start = first if days == 1 else int(origins.min()) // per_day * per_day
             stop = -(-(int(origins.max()) + int(steps[-1]) + 1) // per_day) * per_day
             made = self.deviations(panel, rows, days, max(start, 0), stop)
             places = origins + int(steps[0]) - max(start, 0)
-            profile, scale = (after(one, places, len(steps)) for one in (made.profile, made.scale))
-            for name in self.following:
-                if days == 1:
-                    recent = Recent.of(made.left_over(panel, name), per_day, origins - max(start, 0))
-                    following = self.following[name]
-                    parts = part_of(origins % per_day, per_day)
-                    corrections[name] = following.correct(recent, parts, rows, n_steps)
-                deviation = after(made.said[name], places, len(steps)) + corrections[name][:, :, steps]
-                deviation *= scale
-                np.add(deviation, profile, out=found[name][:, :, steps[0] : steps[-1] + 1])
+            if days == 1:
+                parts = part_of(origins % per_day, per_day)
+                for name, left in made.left_over(panel).items():
+                    recent = Recent.of(left, per_day, origins - max(start, 0))
+                    corrections[name] = self.following[name].correct(recent, parts, rows, n_steps)
+            scale = after(made.scale, places, len(steps))
+            for name, one in found.items():
+                ahead = one[:, :, steps[0] : steps[-1] + 1]
+                np.multiply(corrections[name][:, :, steps[0] : steps[-1] + 1], scale, out=ahead)
+                ahead += after(made.values(name), places, len(steps))
+        for one in found.values():
+            one[:, :, self.days_ahead * per_day :] = np.nan
         return found
 
     def learn_following(
@@ -144,21 +143,23 @@ class RidgeModel:
             kept: Share of what it knew already that stays.
         """
         per_day = panel.per_day
-        learnt: dict[str, list[tuple[FloatArray, FloatArray]]] = {name: [] for name in VARIANTS}
-        for block in blocks(len(panel.values), panel.values.shape[1]):
+        learnt: dict[str, list[tuple[Single, Single]]] = {name: [] for name in VARIANTS}
+        for block in blocks(len(panel.values), (last_day - first_day + LOOKBACK_DAYS) * per_day):
             some, rows = panel.meters(block), np.arange(len(panel.values))[block]
             made = [
                 self.deviations(some, rows, days, first_day * per_day, last_day * per_day)
                 for days in _ahead(self.days_ahead)
             ]
+            left = [one.left_over(some) for one in made]
             for name, parts in learnt.items():
-                parts.append(learn_following([one.left_over(some, name) for one in made], per_day))
+                gram, cross = learn_following([one[name] for one in left], per_day)
+                if kept:
+                    gram += np.float32(kept) * self.following[name].gram[block]
+                    cross += np.float32(kept) * self.following[name].cross[block]
+                parts.append((gram, cross))
         found = {}
         for name, parts in learnt.items():
             gram, cross = (np.concatenate([one[place] for one in parts]) for place in (0, 1))
-            if kept:
-                gram = gram + kept * self.following[name].gram
-                cross = cross + kept * self.following[name].cross
             found[name] = Following.of(gram, cross, is_pooled=name != OWN)
         return found
 
@@ -183,28 +184,51 @@ class Deviations:
     """What the first stage said from slot `start` on, in mean sizes, by variant, (meters, slots)."""
 
     start: int
-    said: Mapping[str, FloatArray]
+    said: Mapping[str, Single]
     profile: FloatArray
     scale: FloatArray
 
-    def left_over(self, panel: Panel, name: str) -> FloatArray:
-        """What was so beside it, in mean sizes, shape (meters, slots); NaN where unknown."""
+    def values(self, name: str) -> FloatArray:
+        """What a variant said, in the unit of the values, shape (meters, slots)."""
+        found: FloatArray = self.said[name] * self.scale
+        found += self.profile
+        return found
+
+    def left_over(self, panel: Panel) -> dict[str, Single]:
+        """What was so beside each variant, in mean sizes, shape (meters, slots); NaN where unknown."""
         values = panel.values[:, self.start : self.start + self.profile.shape[1]]
-        left: FloatArray = (values - self.profile) / self.scale - self.said[name]
-        return np.clip(left, -1.0, 1.0)
+        deviation = ((values - self.profile) / self.scale).astype(np.float32)
+        return {name: np.clip(deviation - one, -1.0, 1.0) for name, one in self.said.items()}
 
 
-def learn_sums(panel: Panel, days_ahead: int, first_day: int, last_day: int) -> Sums:
-    """Sums over the local days [first_day, last_day), counted from the panel's first."""
+def learn_sums(
+    panel: Panel,
+    days_ahead: int,
+    first_day: int,
+    last_day: int,
+    *,
+    known: Sums | None = None,
+    sign: float = 1.0,
+) -> Sums:
+    """Sums over the local days [first_day, last_day), counted from the panel's first.
+
+    Args:
+        known: Sums of other days that they are added to.
+        sign: -1 takes them away from those instead.
+    """
     per_day = panel.per_day
     n_columns = len(feature_names(tuple(panel.covariates))) + 1
     n_rows = np.empty((days_ahead, len(panel.values), per_day))
     products = np.empty((*n_rows.shape, n_columns, n_columns), dtype=np.float32)
-    for block in blocks(len(panel.values), panel.values.shape[1]):
+    n_values = max(_FEATURES_SHARE * (last_day - first_day) * per_day, products[0, 0].size // _FEATURES_SHARE)
+    for block in blocks(len(panel.values), n_values):
         some = panel.meters(block)
         for place, days in enumerate(_ahead(days_ahead)):
-            found = _sums(some, days, first_day * per_day, last_day * per_day)
-            products[place, block], n_rows[place, block] = found
+            here = place, block
+            products[here], n_rows[here] = _sums(some, days, first_day * per_day, last_day * per_day)
+            if known is not None:
+                products[here] = known.products[here] + sign * products[here]
+                n_rows[here] = known.n_rows[here] + sign * n_rows[here]
     return Sums(products, n_rows)
 
 
@@ -234,7 +258,7 @@ def solve(sums: Sums, options: RidgeOptions) -> tuple[Single, Single]:
     return np.stack(own), np.stack(pooled)
 
 
-def _with_neighbours(sums: FloatArray) -> FloatArray:
+def _with_neighbours(sums: np.ndarray) -> np.ndarray:
     """Sums joined with those of the slots around, over midnight too; the coefficients then are smooth.
 
     Args:
@@ -258,22 +282,34 @@ def _solve(products: Single, n_rows: FloatArray, options: RidgeOptions) -> tuple
     weight = np.where(squares > _EPSILON, 1.0 / np.maximum(squares, _EPSILON), 0.0)
     weight = weight / max(weight.max(initial=0.0), _EPSILON)
     parts = list(blocks(len(products), products[0].size))
-    fleet = sum(np.tensordot(weight[one], products[one].astype(float), 1) for one in parts)
+    shares = weight.astype(np.float32)
+    fleet = sum(np.tensordot(shares[one], products[one], 1).astype(float) for one in parts)
     fleet = _with_neighbours(np.asarray(fleet)[None])[0]
+    told = _told(products)
+    fleet = fleet[:, told[:, None], told]
     n_fleet = np.maximum(_with_neighbours((weight @ n_rows)[None])[0], 1.0)
-    n_features = products.shape[-1] - 1
+    n_told = len(told) - 1
     gram, right = fleet[:, :-1, :-1], fleet[:, :-1, -1]
     diagonal = np.einsum("sii->si", gram) / n_fleet[:, None] + _EPSILON
     penalty = np.zeros_like(gram)
-    penalty[:, np.arange(n_features), np.arange(n_features)] = diagonal
-    pooled = np.linalg.solve(gram + options.damping * penalty, right[..., None])[..., 0]
-    own = np.empty((*n_rows.shape, n_features), dtype=np.float32)
+    penalty[:, np.arange(n_told), np.arange(n_told)] = diagonal
+    solved = np.linalg.solve(gram + options.damping * penalty, right[..., None])[..., 0]
+    own = np.zeros((*n_rows.shape, products.shape[-1] - 1), dtype=np.float32)
+    pooled = np.zeros(own.shape[1:], dtype=np.float32)
+    pooled[:, told[:-1]] = solved
     for block in parts:
-        joined = _with_neighbours(products[block].astype(float))
+        joined = _with_neighbours(products[block][:, :, told[:, None], told]).astype(float)
         joined[:, :, :-1, :-1] += options.shrinkage * penalty
-        wanted = joined[:, :, :-1, -1] + options.shrinkage * diagonal * pooled
-        own[block] = np.linalg.solve(joined[:, :, :-1, :-1], wanted[..., None])[..., 0]
-    return own, pooled.astype(np.float32)
+        wanted = joined[:, :, :-1, -1] + options.shrinkage * diagonal * solved
+        own[block][..., told[:-1]] = np.linalg.solve(joined[:, :, :-1, :-1], wanted[..., None])[..., 0]
+    return own, pooled
+
+
+def _told(products: Single) -> np.ndarray:
+    """Columns that some meter ever has, and the target last; the others, as Ramadan in Spain, say nothing."""
+    n_columns = products.shape[-1]
+    is_told = np.einsum("msii->msi", products).any(axis=(0, 1))
+    return np.append(np.flatnonzero(is_told[:-1]), n_columns - 1)
 
 
 def learn_model(panel: Panel, sums: Sums, options: RidgeOptions, last_day: int) -> RidgeModel:

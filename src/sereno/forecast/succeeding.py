@@ -54,7 +54,8 @@ def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
 
 def _complete_until(windows: Sequence[Window], learnt: Learnt) -> int:
     """First local day, from 1970-01-01, that is not over in any of the windows."""
-    last = [int(slots_of(one.time[-1:], learnt.step, one.zone)[0]) for one in windows]
+    ends = {(one.zone, one.time[-1]) for one in windows}
+    last = [int(slots_of(np.array([end]), learnt.step, zone)[0]) for zone, end in ends]
     return (max(last, default=-1) + 1) // learnt.per_day
 
 
@@ -77,7 +78,8 @@ def _taught(learnt: Learnt, added: Panel, gone: Panel | None, until: int, surplu
     first, last = learnt.until - added.first_day, until - added.first_day
     for name, model in learnt.taught.ridges.items():
         some = added if name else replace(added, covariates={})
-        total = learnt.taught.sums[name].plus(learn_sums(some, plan.ridge.days_ahead, first, last))
+        known = learnt.taught.sums[name]
+        total = learn_sums(some, plan.ridge.days_ahead, first, last, known=known)
         if gone is not None:
             total = _without(total, gone if name else replace(gone, covariates={}), learnt, surplus)
         sums[name] = total
@@ -95,7 +97,7 @@ def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
     last = start + surplus
     if last <= first:
         return total
-    return total.plus(learn_sums(gone, learnt.plan.ridge.days_ahead, first, last), -1.0)
+    return learn_sums(gone, learnt.plan.ridge.days_ahead, first, last, known=total, sign=-1.0)
 
 
 def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
@@ -105,9 +107,10 @@ def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
     n_steps = ahead * per_day
     first = learnt.until - panel.first_day - ahead
     origins = origins_of_days(first, first + n_new + ahead, per_day)
-    by_member = errors_of(learnt.taught, panel, learnt.members, origins, n_steps)
-    errors = mixed(by_member, learnt.weights, per_day).astype(np.float32)
-    errors = errors.reshape(len(errors), n_new + ahead, -1, n_steps)
+    made = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
+    for block, by_member in errors_of(learnt.taught, panel, learnt.members, origins, n_steps):
+        made[block] = mixed(by_member, learnt.weights[block], per_day)
+    errors = made.reshape(len(made), n_new + ahead, -1, n_steps)
     old = learnt.errors
     n_kept = min(ahead, old.shape[1])
     joined = np.concatenate([old, np.full_like(errors[:, :n_new], np.nan)], axis=1)
