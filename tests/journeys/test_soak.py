@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -186,7 +186,7 @@ def _stored(workspace: Path) -> list[object]:
     """Site and instant of each stored row."""
     import sqlite3
 
-    with sqlite3.connect(workspace / "sereno.db") as connection:
+    with closing(sqlite3.connect(workspace / "sereno.db")) as connection:
         query = "SELECT asset.name, r.ts FROM reading_solar r JOIN asset ON asset.id = r.asset_id"
         return connection.execute(query).fetchall()
 

@@ -122,7 +122,7 @@ def test_stream_finds_the_exchange_that_a_batch_finds(roof: Window, cut: int) ->
     assert np.array_equal(np.vstack((first.exchanged, second.exchanged)), whole.exchanged)
     assert whole.since is not None
     rows = whole.exchanged.any(axis=1)
-    late = np.full(len(rows), np.datetime64("NaT"), dtype="datetime64[us]")
+    late = np.full(len(rows), np.datetime64("NaT", "us"), dtype="datetime64[us]")
     for one, place in ((first, slice(0, cut)), (second, slice(cut, len(rows)))):
-        late[place] = np.datetime64("NaT") if one.since is None else one.since
+        late[place] = np.datetime64("NaT", "us") if one.since is None else one.since
     assert np.array_equal(late[rows], whole.since[rows])

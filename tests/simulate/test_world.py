@@ -86,7 +86,7 @@ def test_readings_are_sorted_on_a_regular_utc_grid(profile: str) -> None:
     assert not np.isnan(readings.values).any()
     for i in range(len(readings.assets)):
         offset = readings.of_asset(i).time - to_numpy(START)
-        assert np.all(np.diff(offset) > np.timedelta64(0))
+        assert np.all(np.diff(offset) > np.timedelta64(0, "us"))
         assert not np.any(offset % np.timedelta64(world.step))
 
 
@@ -217,7 +217,7 @@ def test_small_world_is_whole_whatever_the_seed(seed: int, profile: str, rows: i
     assert len(readings) == len(world.labels) <= rows
     assert np.isfinite(readings.values).all()
     assert all(fault.started_at < fault.ended_at for fault in world.faults)
-    assert not np.any(np.diff(readings.of_asset(0).time) <= np.timedelta64(0))
+    assert not np.any(np.diff(readings.of_asset(0).time) <= np.timedelta64(0, "us"))
 
 
 def test_zone_moves_the_day_when_the_site_lives_elsewhere() -> None:

@@ -74,7 +74,7 @@ def _read(
 ) -> list[Points]:
     """The readings themselves."""
     time, values = tx.values(asset.id, asset.profile, signals, start=start, end=end)
-    step = np.timedelta64("NaT") if asset.step is None else np.timedelta64(asset.step)
+    step = np.timedelta64("NaT", "us") if asset.step is None else np.timedelta64(asset.step)
     reach = np.full(len(time), step, dtype="timedelta64[us]")
     n_values = (~np.isnan(values)).astype(np.int64)
     return [Points(time, values[:, place], n_values[:, place], reach) for place in range(len(signals))]

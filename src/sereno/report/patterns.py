@@ -155,7 +155,7 @@ def carpet_of(course: Course) -> tuple[npt.NDArray[np.datetime64], FloatArray]:
     days = course.at.astype("datetime64[D]")
     if not len(days):
         return days, np.empty((HOURS, 0))
-    every = np.arange(days[0], days[-1] + 1)
+    every = np.arange(days[0], days[-1] + np.timedelta64(1, "D"))
     found = np.full((HOURS, len(every)), np.nan)
     found[hour_of(course), (days - days[0]).astype(np.int64)] = course.values
     return every, found
