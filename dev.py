@@ -230,7 +230,9 @@ def fingerprint(venv: Path) -> str:
     """What the environment depends on: both files, the extras, its Python, and where the two folders are."""
     files = (ROOT / "pyproject.toml", ROOT / "constraints.txt", venv / "pyvenv.cfg")
     parts = [path.read_bytes() if path.exists() else b"" for path in files]
-    return hashlib.sha256(b"\0".join([*parts, EXTRAS.encode(), str(ROOT).encode(), str(venv).encode()])).hexdigest()
+    return hashlib.sha256(
+        b"\0".join([*parts, EXTRAS.encode(), str(ROOT).encode(), str(venv).encode()])
+    ).hexdigest()
 
 
 def program(venv: Path, name: str) -> Path:

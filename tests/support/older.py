@@ -3,10 +3,13 @@
 from sqlalchemy import Connection, Engine, MetaData, create_engine, make_url, select, text
 
 from sereno.store.migrate import run_migrations
+from sereno.store.months import divide
 
 __all__ = ["write_older_store"]
 
 ROWS_AT_ONCE = 1000
+FIRST_WITH_PARTS = 18
+"""From this revision on, readings of PostgreSQL lie in parts by month."""
 
 
 def write_older_store(source: str, target: str, revision: int) -> None:
@@ -19,6 +22,8 @@ def write_older_store(source: str, target: str, revision: int) -> None:
         with ours.connect() as reading, theirs.begin() as writing:
             run_migrations(writing, f"{revision:04d}")
             _copy(reading, writing)
+            if revision >= FIRST_WITH_PARTS and writing.dialect.name == "postgresql":
+                _divide(writing)
     finally:
         ours.dispose()
         theirs.dispose()
@@ -50,6 +55,13 @@ def _copy(reading: Connection, writing: Connection) -> None:
             writing.execute(table.insert(), [dict(row) for row in rows])
         if writing.dialect.name == "postgresql" and "id" in table.c:
             _go_on_counting(writing, table.name)
+
+
+def _divide(writing: Connection) -> None:
+    """Let the reading tables lie in parts, as those of the revision do."""
+    tables = text("SELECT table_name, organization_id FROM reading_table")
+    for name, organization_id in writing.execute(tables).all():
+        divide(writing, name, organization_id)
 
 
 def _go_on_counting(writing: Connection, table: str) -> None:

@@ -76,13 +76,11 @@ class ReadingSession(ColumnSession):
         old = [(ids[key], one.superseded) for key, one in merged.items()]
         keep_superseded(self._connection, profile.name, signals, old, at)
         self._write(table, signals, {ids[key]: one for key, one in merged.items()})
-        late_us = to_microseconds(at - LATE)
-        touched = {ids[key]: one.first_ts for key, one in merged.items() if one.first_ts is not None}
-        self._let_figures_go({one: ts for one, ts in touched.items() if ts < late_us})
+        first, late_us = {key: one.first_ts for key, one in merged.items()}, to_microseconds(at - LATE)
+        self._let_figures_go({ids[key]: ts for key, ts in first.items() if ts is not None and ts < late_us})
         for key, one in merged.items():
             if one.n_new or one.n_changed:
                 self.note(ChangeKind.READINGS, key.site, site=key.site, until=_last_of(one))
-        first = {key: one.first_ts for key, one in merged.items()}
         return Appended(
             n_new=sum(one.n_new for one in merged.values()),
             n_changed=sum(one.n_changed for one in merged.values()),
