@@ -136,27 +136,17 @@ def check_units(
     suspected = told.bad & ~told.sure
     if not some(suspected):
         return told
-    factors = np.zeros(window.values.shape)
-    factors[:, columns] = cells.factors
-    is_left = _contradicted(window, profile, told.bad, factors) | (factors < 0)
-    return replace(told, bad=told.bad & ~(suspected & is_left))
+    is_less = np.zeros(window.values.shape, dtype=bool)
+    is_less[:, columns] = cells.factors < 0
+    return replace(told, bad=told.bad & ~(suspected & (is_less | _contradicted(window, profile))))
 
 
-def _contradicted(window: Window, profile: Profile, changed: BoolArray, factors: FloatArray) -> BoolArray:
-    """Cells of balances that are broken as they are read, or would be in the other unit.
-
-    Args:
-        changed: Cells in another unit, certainly or apparently, shape (rows, signals).
-        factors: By how many decades, likewise.
-    """
+def _contradicted(window: Window, profile: Profile) -> BoolArray:
+    """Cells of balances that are broken as they are read, shape (rows, signals)."""
     balances = balances_of(window.signals, profile)
     if balances is None:
-        return np.zeros(changed.shape, dtype=bool)
-    other = np.where(changed, window.values / 10.0**factors, window.values)
-    is_broken = (
-        np.fmax(balances.measure(window.values).exceedance, balances.measure(other).exceedance) > PLAIN
-    )
-    contradicted: BoolArray = is_broken @ balances.members
+        return np.zeros(window.values.shape, dtype=bool)
+    contradicted: BoolArray = (balances.measure(window.values).exceedance > PLAIN) @ balances.members
     return contradicted
 
 
