@@ -120,21 +120,19 @@ class _Watch:
         )
 
     def _least_limits(self, look: Looking) -> FloatArray:
-        """What the cumulated sums are at the end of runs of weeks without drift, shape (parts,) or (1,).
-
-        A look tells of its last week, and there is one every week: the budget is that of the week.
-        """
+        """What the cumulated sums reach in runs of weeks without drift, shape (parts,) or (1,)."""
         runs = self.pool.runs(self.judged, self.options.nearest)
         shifts = np.array([[look(week, others).shifts for week in run.tolist()] for run, others in runs])
         shifts = shifts[~np.isnan(shifts).all(axis=(1, 2))] if shifts.size else shifts
         if len(shifts) < self.options.least_replays:
             return np.zeros(1)
         unit = shifts / np.maximum(np.sqrt(np.nanmean(shifts**2, axis=0)), _TINY)
-        ends = []
+        highest = []
         for run in unit:
             sums = _Sums(self.options)
-            ends.append([sums.step(week) for week in run][-1])
-        return np.array([_rare(column, self.options.rate) for column in np.array(ends).T])
+            highest.append(np.max([sums.step(week) for week in run], axis=0))
+        rate = self.options.rate * len(self.judged)
+        return np.array([_rare(column, rate) for column in np.array(highest).T])
 
     def _scale(self, look: Looking, gap: int, apart: int) -> "_Scale | None":
         """What the statistics of weeks without drift are, by replays made as a new week is looked at."""

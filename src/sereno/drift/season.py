@@ -73,7 +73,7 @@ class Pool:
         for start in self.weeks.tolist():
             run = np.arange(start, start + len(judged))
             if np.isin(run, self.weeks).all():
-                apart = self.apart(int(judged[0]), count)
+                apart = self.apart(int(judged[-1]), count)
                 is_beside = (self.weeks > start - apart) & (self.weeks < run[-1] + apart)
                 is_other = self.weeks < start if self.gap(int(judged[0]), count) else ~is_beside
                 found.append((run, self.weeks[is_other]))
