@@ -290,7 +290,9 @@ def in_madrid(until: str, n_days: int = 90) -> Window:
     """A meter whose people follow the clock on the wall, up to a local midnight."""
     from sereno.domain.calendar import to_utc
 
-    midnights = np.array([np.datetime64(until) - np.timedelta64(n_days, "D"), np.datetime64(until)]).astype("datetime64[us]")
+    midnights = np.array([np.datetime64(until) - np.timedelta64(n_days, "D"), np.datetime64(until)]).astype(
+        "datetime64[us]"
+    )
     first, last = to_utc(midnights, "Europe/Madrid")
     time = np.arange(first, last, np.timedelta64(1, "h")).astype("datetime64[us]")
     values = pattern(madrid(time))[:, None]
