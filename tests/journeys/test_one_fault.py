@@ -157,7 +157,7 @@ def test_estimated_stretch_is_one_incident(tmp_path: Path) -> None:
     found = _judged(tmp_path, ["CUPS;Fecha;Consumo (kWh);Método de obtención", *rows])
 
     (incident,) = found
-    assert (incident["cause"], incident["signals"]) == ("quality.estimated", ["consumption"])
+    assert (incident["cause"], incident["signals"]) == ("quality.estimated", ["energy"])
     assert str(incident["started_at"]) == "2024-06-17T14:00:00Z"
     assert str(incident["ended_at"]) == "2024-06-20T14:00:00Z"
     assert_explained(incident)
@@ -171,6 +171,6 @@ def test_conflicting_duplicate_is_one_incident(tmp_path: Path) -> None:
     found = _judged(tmp_path, ["Fecha;Consumo (kWh)", *rows])
 
     (incident,) = found
-    assert (incident["cause"], incident["signals"]) == ("quality.duplicate_conflicting", ["consumption"])
+    assert (incident["cause"], incident["signals"]) == ("quality.duplicate_conflicting", ["energy"])
     assert str(incident["started_at"]) == "2024-06-21T17:00:00Z"
     assert_explained(incident)

@@ -240,12 +240,13 @@ def _weigh_levels(
 
 
 def _evidence(check: str, scores: Scores, calibration: Calibration, model: TrainedModel) -> Evidence:
+    is_silent = np.isnan(scores.contributions) | np.isnan(scores.values)[:, None]
     return Evidence(
         check=check,
         kind=IncidentKind.BEHAVIOUR,
         exceedance=scores.values / calibration.threshold,
         threshold=calibration.threshold,
-        contributions=np.where(np.isnan(scores.contributions), 0.0, scores.contributions),
+        contributions=np.where(is_silent, 0.0, scores.contributions),
         expected=scores.expected,
         is_telling=scores.is_telling,
         release=calibration.release,

@@ -8,7 +8,7 @@ tanks: they are meters where the caller says so.
 from collections.abc import Sequence
 
 from sereno.domain.signals import Profile, Signal, SignalKind
-from sereno.ingest.headers import TOTAL_WORDS, Header, Match, Role, key_of, split_unit
+from sereno.ingest.headers import TOTAL_WORDS, Header, Match, Role, key_of, nearest_names, split_unit
 from sereno.ingest.units import conversion, find_unit
 
 __all__ = ["is_total", "with_named_meters"]
@@ -45,7 +45,8 @@ def with_named_meters(
         for i, m in enumerate(matches)
         if i not in totals
     )
-    if signal is None or is_told or len(set(names.values())) != len(unnamed):
+    is_misspelt = bool(nearest_names([headers[i].source for i in unnamed], profile))
+    if signal is None or is_told or is_misspelt or len(set(names.values())) != len(unnamed):
         return list(matches)
     found = list(matches)
     for i in totals:
@@ -65,7 +66,8 @@ def _signal_of(units: Sequence[str], profile: Profile, *, is_asked: bool) -> Sig
     if len(units) < _LEAST_METERS:
         return None
     if is_asked and not any(units):
-        return next((one for one in profile.signals if one.is_ratio_scaled), None)
+        scaled = [one for one in profile.signals if one.is_ratio_scaled and not one.is_optional]
+        return scaled[0] if len(scaled) == 1 else None
     if not all(find_unit(unit) for unit in units):
         return None
     amounts = [
