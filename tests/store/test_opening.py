@@ -1,5 +1,6 @@
 """Opening a store: created, brought up to date, refused, unreachable."""
 
+import gc
 import hashlib
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
+from sqlalchemy.pool import QueuePool
 
 from sereno.domain.errors import DiskFull, StoreError, StoreNewer, StoreUnreachable
 from sereno.store import migrate as migrate_module
@@ -54,6 +56,19 @@ def test_stores_opened_at_once_are_created_once(empty_database_url: str) -> None
 
     with open_store(empty_database_url) as store:
         assert len(stored(store)) == 4
+
+
+def test_store_that_nobody_closes_is_closed_with_its_last_reference(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'sereno.db'}")
+    with store.read():
+        pool = store._engine.pool
+
+    assert isinstance(pool, QueuePool)
+    assert pool.checkedin() == 1
+    del store
+    gc.collect()
+
+    assert (pool.checkedin(), pool.checkedout()) == (0, 0)
 
 
 def test_store_whose_mode_somebody_else_is_changing_is_waited_for(tmp_path: Path) -> None:

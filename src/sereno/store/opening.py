@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
+from weakref import finalize
 
 from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -53,6 +54,8 @@ BeforeCommit = Callable[[Transaction], None]
 class Store:
     """The database of a workspace, as one organization sees it; safe to share between threads.
 
+    One that nobody closes is closed with its last reference.
+
     Attributes:
         url: Its address, without the password.
         is_shared: Several engines may work on it, each with leases.
@@ -72,6 +75,7 @@ class Store:
         self._driver_error = driver_error(engine)
         self._organization_id = organization_id
         self._before_commit = before_commit
+        self._close = finalize(self, self._engine.dispose)
 
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
@@ -135,7 +139,7 @@ class Store:
 
     def close(self) -> None:
         """Give back every connection; the store is not to be used afterwards."""
-        self._engine.dispose()
+        self._close()
 
     def _transaction(self, connection: Connection) -> Transaction:
         return Transaction(connection, self._organization_id, self.url)
