@@ -188,15 +188,17 @@ def test_engine_of_the_old_version_refuses_an_upgrade(old: Path, current: Path, 
     shutil.move(old / "sereno.db", tmp_path / "old.db")
     shutil.copy(current / "sereno.db", old / "sereno.db")
     engine = start_sereno("watch", inbox, "--interval", 0.1, workspace=old)
-    wait_until((old / ".engine.holder").is_file)
-    (old / "sereno.db").unlink()
-    shutil.move(tmp_path / "old.db", old / "sereno.db")
+    try:
+        wait_until((old / ".engine.holder").is_file)
+        for path in old.glob("sereno.db*"):  # a log that is left would be replayed into the old file
+            path.unlink()
+        shutil.move(tmp_path / "old.db", old / "sereno.db")
 
-    with pytest.raises(EngineRunning):
-        Workspace.upgrade(old)
-
-    engine.kill()
-    engine.communicate()
+        with pytest.raises(EngineRunning):
+            Workspace.upgrade(old)
+    finally:
+        engine.kill()
+        engine.communicate()
     assert stored_schema(sqlite_address(old)) == EARLIER[0]
 
 

@@ -62,16 +62,21 @@ def test_half_written_file_is_taken_when_it_rests(workspace: Path, inbox: Path) 
 
 
 def test_file_being_written_on_and_on_is_not_taken(workspace: Path, inbox: Path) -> None:
-    lines = write_rows(workspace / "whole.csv", WINDOW.rows(0, 100), tail=()).read_text("utf-8").splitlines()
+    whole = write_rows(workspace / "whole.csv", WINDOW.rows(0, 1000), tail=())
+    lines = iter(whole.read_text("utf-8").splitlines(keepends=True))
     other = workspace / "Planta_2.csv"
     write_rows(other, WINDOW.rows(0, 5), tail=())
     os.utime(other, SETTLED)
     with _watching(workspace, inbox), (inbox / "Planta_1.csv").open("w") as file:
-        other.replace(inbox / other.name)
-        for line in lines:
-            file.write(f"{line}\n")
+
+        def writes_on_and_other_is_taken() -> bool:
+            file.write(next(lines))
             file.flush()
-        wait_until(lambda: _n_rows(workspace, "Planta_2") == 5)
+            return _n_rows(workspace, "Planta_2") == 5
+
+        writes_on_and_other_is_taken()
+        other.replace(inbox / other.name)
+        wait_until(writes_on_and_other_is_taken)
         n_while_written = _n_rows(workspace, "Planta_1")
 
     assert n_while_written == 0
