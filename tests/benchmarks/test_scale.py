@@ -23,7 +23,7 @@ def test_engines_say_the_same_also_when_a_worker_is_killed():
 
     assert document["digests_equal"]
     assert document["killed_worker_equal"]
-    assert document["growth"]["assets"] == [6, 12, 24]
+    assert document["growth"]["assets"] == [8, 16, 32]
     assert all(document[name]["rows_per_s"] > 0 for name in ("local", "polars"))
 
 

@@ -1,3 +1,4 @@
+import re
 from string import Formatter
 
 import pytest
@@ -6,6 +7,15 @@ from sereno.domain.errors import DataError, MissingColumns, SerenoError, UsageEr
 from sereno.domain.issues import DataIssue
 from sereno.i18n import catalogue
 from sereno.i18n.catalogue import error_sentence, has, issue_sentence, machine_language, sentence
+
+_COUNTED = (
+    "alertas alerts anomalías anomalies assets asset-weeks blocks bloques celdas cells columnas columns días "
+    "days equipos episodes episodios faults fallos filas files ficheros hours horas incidencias incidents "
+    "lecturas líneas lines readings records registros rows semanas-equipo sites tablas tables valores values "
+    "veces times zonas zones"
+)
+_AFTER = "".join(rf"(?<!{words})" for words in (r"[\d.,]", "of ", "last ", "de ", "últimos ", "workspace "))
+_ONE_IN_PLURAL = re.compile(rf"{_AFTER}1 (?:{'|'.join(_COUNTED.split())})\b")
 
 
 def _fields(text: str) -> set[str]:
@@ -64,3 +74,22 @@ def test_language_is_the_machine_s_or_spanish(environment: dict[str, str], expec
 def test_error_without_its_facts_is_a_fault_of_ours(error: type[SerenoError]) -> None:
     with pytest.raises(KeyError):
         error()
+
+
+def test_word_goes_with_its_number() -> None:
+    one = DataIssue("read.broken_row", "a.csv", 1, {"examples": "7"})
+    many = DataIssue("read.broken_row", "a.csv", 21, {"examples": "7"})
+
+    assert issue_sentence(one, "es").startswith("1 fila de a.csv no se pudo leer y está en cuarentena: 7.")
+    assert issue_sentence(many, "es").startswith("21 filas de a.csv no se pudieron leer y están en cuarenten")
+    assert issue_sentence(one, "en").startswith("1 row of a.csv could not be read and is in quarantine: 7.")
+
+
+def test_no_sentence_speaks_of_one_in_the_plural() -> None:
+    wrong = []
+    for key, sentences in catalogue._catalogue().items():
+        facts = {name: 1 for text in sentences.values() for name in _fields(text)}
+        told = [sentence(key, language, **facts) for language in sentences]
+        wrong += [text for text in told if _ONE_IN_PLURAL.search(text) and not key.startswith("phrase.")]
+
+    assert wrong == []

@@ -33,6 +33,8 @@ __all__ = ["FOLDER", "error_classes", "main", "pages"]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 I18N = Path(sereno.__file__).parent / "i18n"
+_COUNTED = re.compile(r"\{\w+:[^{}|]*\|([^{}|]*)\}")
+"""The word that goes with a number; the page has that of many."""
 REGISTRIES = {
     "Detectors": "sereno.detect.registry",
     "Forecasters": "sereno.forecast.registry",
@@ -208,7 +210,7 @@ def _sentence_table(codes: Iterable[str]) -> Iterator[str]:
 def _sentences() -> dict[str, Mapping[str, str]]:
     found: dict[str, Mapping[str, str]] = {}
     for path in sorted(I18N.glob("*.yaml")):
-        found |= yaml.safe_load(path.read_text("utf-8")) or {}
+        found |= yaml.safe_load(_COUNTED.sub(r"\1", path.read_text("utf-8"))) or {}
     return found
 
 

@@ -1,4 +1,7 @@
-"""The catalogues: YAML files `key: {en: …, es: …}` of this package, with named placeholders."""
+"""The catalogues: YAML files `key: {en: …, es: …}` of this package, with named placeholders.
+
+`{rows}` is a fact; `{rows:row|rows}` is the word that goes with it, for one and for any other number.
+"""
 
 import os
 import re
@@ -23,6 +26,8 @@ __all__ = [
 
 LANGUAGES = ("es", "en")
 _PHRASE = "phrase."
+_COUNTED = re.compile(r"\{(\w+):([^{}|]*)\|([^{}|]*)\}")
+"""`{rows:row|rows}`: the first word where the fact is one, the second elsewhere."""
 
 
 def machine_language(environment: Mapping[str, str] | None = None) -> str:
@@ -41,7 +46,9 @@ def has(key: str) -> bool:
 
 def sentence(key: str, language: str, /, **facts: object) -> str:
     """The sentence of a key, filled with facts; a fact may be a function that makes it."""
-    return _catalogue()[key][language].format_map(_Facts(facts))
+    known = _Facts(facts)
+    text = _catalogue()[key][language]
+    return _COUNTED.sub(lambda found: found[2 if str(known[found[1]]) == "1" else 3], text).format_map(known)
 
 
 def error_sentence(error: SerenoError, language: str) -> str:

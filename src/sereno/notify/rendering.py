@@ -97,15 +97,11 @@ def _counts(worded: Sequence[Wording], language: str) -> str:
         return sentence("notify.digest.none", language)
     counted = Counter(one.severity for one in worded)
     shown = [
-        sentence(f"notify.count.{severity}.{_of(counted[severity])}", language, n=counted[severity])
+        sentence(f"notify.count.{severity}", language, n=counted[severity])
         for severity in _SEVERITIES
         if counted[severity]
     ]
-    return sentence(f"notify.digest.{_of(len(worded))}", language, n=len(worded), counts=", ".join(shown))
-
-
-def _of(count: int) -> str:
-    return "one" if count == 1 else "many"
+    return sentence("notify.digest.counts", language, n=len(worded), counts=", ".join(shown))
 
 
 def _notice(event: str, language: str, extra: Mapping[str, object], part: str = "text") -> str:

@@ -95,8 +95,8 @@ def _fill(
         expected=lambda: quantity(detection.expected, detection.unit, language),
         lasting=lambda: sentence(key, language, start=when(started_at), span=shown),
         peak=lambda: when(detection.peak_at),
-        readings=lambda: sentence(f"sentence.{_of_number('reading', n_rows)}", language, rows=n_rows),
-        instants=lambda: sentence(f"sentence.{_of_number('instant', n_rows)}", language, rows=n_rows),
+        readings=lambda: sentence("sentence.readings", language, rows=n_rows),
+        instants=lambda: sentence("sentence.instants", language, rows=n_rows),
         per_day=lambda: _per_day(detection, place, language),
         band=lambda: _band(detection, language),
         impact=impact,
@@ -147,10 +147,6 @@ def _is_of_a_register(detection: Detection) -> bool:
 def _is_of_a_signal(detection: Detection) -> bool:
     """Of a signal that stopped alone its last value is known; of a row that never came nothing is."""
     return detection.cause == "quality.missing" and not isnan(detection.expected)
-
-
-def _of_number(noun: str, count: int) -> str:
-    return f"one_{noun}" if count == 1 else f"{noun}s"
 
 
 def _per_day(detection: Detection, place: Place, language: str) -> str:
