@@ -35,7 +35,7 @@ def test_doctor_lists_sources_without_secrets(tmp_path: Path) -> None:
     assert (found["falta"]["ok"], found["base"]["ok"]) == (False, False)
     assert "does not answer now" in str(found["base"]["value"])
     assert "1 waiting" in str(found["base"]["value"])
-    assert "1 failing, up to 1 times" in str(found["base"]["value"])
+    assert "1 failing, up to 1 time" in str(found["base"]["value"])
     assert "gu4rdado" not in text
     assert [(one["failing"], one["tries"]) for one in listed if one["name"] == "base"] == [(1, 1)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sereno.domain.errors import FileMissing
+from sereno.domain.errors import FileMissing, NoFiles
 from sereno.ingest import content_sha256
 from tests.flows.reading_back import stored_detections, stored_readings, told_incidents
 from tests.ingest.sheets import gas_sheet, write_xlsx
@@ -99,6 +99,17 @@ def test_missing_path_is_refused_before_anything_is_read(tmp_path: Path) -> None
         list(workspace.ingest(file, tmp_path / "no_esta.csv"))
 
     assert stored_readings(workspace) == {}
+
+
+@pytest.mark.parametrize(("others", "said"), [((), "it is empty"), (("foto.jpg", "plano.pdf"), "2 others")])
+def test_folder_without_data_is_said(tmp_path: Path, others: tuple[str, ...], said: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in others:
+        (folder / name).write_bytes(b"x")
+
+    with pytest.raises(NoFiles, match=rf"in' holds no file that sereno reads \({said}\)\. It reads \.csv"):
+        a_workspace(tmp_path / "w").ingest(folder)
 
 
 def test_checking_stores_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@
     │   └── KeyReused, AddressTaken, RoleNeedsServer, NotYet, SplitRefused
     ├── DataError             a file or record cannot be used              exit 3
     │   ├── FileMissing, FileUnreadable, EmptyFile, CorruptFile, FileTooLarge, UnsupportedFormat
-    │   ├── MissingColumns, MappingMisfit, NoReadings
+    │   ├── NoFiles, MissingColumns, MappingMisfit, NoReadings
     │   ├── UnknownAsset, UnknownSignal, AmbiguousData
     │   ├── InvalidRecord
     │   └── BodyUnreadable, BodyTooLarge, RequestUnsupported
@@ -95,6 +95,7 @@ __all__ = [
     "ModelCorrupt",
     "ModelError",
     "ModelMissing",
+    "NoFiles",
     "NoReadings",
     "NotAuthenticated",
     "NotFound",
@@ -500,6 +501,13 @@ class FileMissing(DataError):
 
     code = "read.missing"
     template = "There is no file or folder '{file}'. Check the path."
+
+
+class NoFiles(DataError):
+    """A folder holds no file that could be data."""
+
+    code = "read.no_files"
+    template = "'{folder}' holds no file that sereno reads ({found}). It reads {known}."
 
 
 class FileUnreadable(DataError):

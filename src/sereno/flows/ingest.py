@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sereno.domain.audit import Bringer, Door, current_act
-from sereno.domain.errors import DataError, Fact, FileMissing
+from sereno.domain.errors import DataError, Fact, FileMissing, NoFiles
 from sereno.domain.failpoints import reach
 from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.signals import AssetKey, Profile
@@ -102,6 +102,7 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
 
     Raises:
         FileMissing: A path does not exist.
+        NoFiles: There is none in any of them.
     """
     files: list[Path] = []
     for path in paths:
@@ -111,6 +112,10 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
             files.append(path)
         else:
             raise FileMissing(file=str(path))
+    if paths and not files:
+        n_others = sum(one.is_file() for one in paths[0].rglob("*"))
+        found = f"{n_others} others" if n_others else "it is empty"
+        raise NoFiles(folder=str(paths[0]), found=found, known=", ".join(sorted(filter(None, _DATA_SUFFIXES))))
     return files
 
 

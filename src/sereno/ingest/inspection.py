@@ -377,6 +377,8 @@ def layout_issues(layout: Layout, file: str, site: str) -> Iterator[DataIssue]:
     if unknown:
         listed = ", ".join(f"'{u}'" for u in unknown[:MAX_NAMED])
         near = nearest_hint(nearest_names(unknown[:MAX_NAMED], layout.profile))
+        if not near and len(unknown) >= len(has):
+            near = "Profile 'process' takes every column of numbers: --profile process."
         facts = {"file": file, "profile": layout.profile.name, "columns": listed, "near": near}
         yield DataIssue("read.unknown_columns", where=file, count=len(unknown), facts=facts)
     yield from unit_issues(layout, file, site)
