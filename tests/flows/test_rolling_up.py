@@ -8,14 +8,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from sereno.domain.errors import StoreUnreachable
 from sereno.domain.rollups import RollUp, Span
 from sereno.domain.time import to_numpy
 from sereno.flows import long_series
 from sereno.flows.rolling_up import REST, roll_up_store
 from sereno.flows.series import SeriesQuery, SeriesView
+from sereno.flows.watching import keep_rolled_up
 from sereno.flows.workspace import Workspace
 from tests.flows.hooks import Clock
 from tests.support.builders import DAY, HOUR, MADRID, a_roof, between, readings_of
+from tests.support.postgres import fresh_database
 
 LOCAL = ZoneInfo(MADRID)
 BEGIN = datetime(2024, 6, 1, tzinfo=LOCAL)
@@ -182,3 +185,48 @@ def test_nothing_that_judges_sees_a_thinned_reading_again(tmp_path):
     assert rows.time[0] == np.datetime64("2024-08-01T00:00")
     assert span is not None
     assert span[0] == datetime(2024, 8, 1, tzinfo=UTC)
+
+
+def test_figures_are_kept_by_one_engine_of_several(tmp_path, postgres_server):
+    with fresh_database(postgres_server) as url, _opened(tmp_path, f"store: {{url: '{url}'}}\n") as workspace:
+        workspace.add(_readings(days=3), zone=MADRID)
+        with Workspace.open(tmp_path, clock=workspace.now) as other, other.duty("roll up"):
+            keep_rolled_up(workspace, threading.Event())
+            assert (_until(workspace), workspace.is_rolling_up_due) == (None, True)
+
+        keep_rolled_up(workspace, threading.Event())
+
+        assert (_until(workspace) is not None, workspace.is_rolling_up_due) == (True, False)
+
+
+def test_figures_are_kept_once_a_day(tmp_path):
+    with _opened(tmp_path) as workspace:
+        roof = _readings(days=4)
+        workspace.add(between(roof, to_numpy(BEGIN), to_numpy(BEGIN + 2 * DAY)), zone=MADRID)
+        keep_rolled_up(workspace, threading.Event())
+        first = _until(workspace)
+        workspace.add(between(roof, to_numpy(BEGIN + 2 * DAY), to_numpy(BEGIN + 4 * DAY)), zone=MADRID)
+        keep_rolled_up(workspace, threading.Event())
+        same_day = _until(workspace)
+        workspace._setup.clock.now += DAY  # type: ignore[attr-defined]
+        keep_rolled_up(workspace, threading.Event())
+
+        assert same_day == first
+        assert _until(workspace) == first + 2 * DAY
+
+
+def test_figures_wait_while_the_store_is_away(tmp_path, monkeypatch, caplog):
+    def gone(*_arguments, **_named):
+        raise StoreUnreachable(store="db", detail="gone")
+
+    with _opened(tmp_path) as workspace:
+        workspace.add(_readings(days=3), zone=MADRID)
+        with monkeypatch.context() as patch:
+            patch.setattr("sereno.flows.workspace.roll_up_store", gone)
+            keep_rolled_up(workspace, threading.Event())
+        assert "hours and days not reckoned" in caplog.text
+        assert workspace.is_rolling_up_due
+
+        keep_rolled_up(workspace, threading.Event())
+
+        assert _until(workspace) is not None
