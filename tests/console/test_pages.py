@@ -1,6 +1,7 @@
 """Pages, files and answers without a browser: words, addresses, downloads, headers."""
 
 import asyncio
+import html
 import io
 import json
 import re
@@ -201,6 +202,25 @@ def test_incident_page_says_who_was_told_and_how_it_went(client: httpx.Client) -
     assert "guardia" in text
     assert "received" in text
     assert "attempts: 1, answer written" in text
+
+
+def test_list_without_incidents_leads_to_those_before(client: httpx.Client) -> None:
+    """The first look of many is at an export whose last week was quiet."""
+    listed = client.get(
+        "/console/incidents.json", params={"from": "2020-01-01", "condition": "cleared"}
+    ).json()
+    last = max(one["ended_at"] for one in listed)[:10]
+    quiet = {
+        "from": str(date.fromisoformat(last) + timedelta(days=1)),
+        "condition": "cleared",
+        "to": "2029-01-01",
+    }
+
+    text = client.get("/console/incidents", params=quiet).text
+    (link,) = re.findall(r'<p class="empty">No incidents in this period. <a href="([^"]+)">', text)
+    found = client.get(html.unescape(link)).text
+
+    assert f"{len(listed)} incidents" in found
 
 
 def test_screens_work_without_readings_and_without_a_model(world: Path, tmp_path: Path) -> None:

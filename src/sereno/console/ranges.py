@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sereno.domain.errors import UsageError
 
-__all__ = ["PRESETS", "DateRange"]
+__all__ = ["LONGEST", "PRESETS", "DateRange"]
 
 PRESETS: Mapping[str, timedelta] = {
     "24h": timedelta(hours=24),
@@ -17,7 +17,8 @@ PRESETS: Mapping[str, timedelta] = {
     "365d": timedelta(days=365),
 }
 _USUAL = "7d"
-_LONGEST = timedelta(days=3660)
+LONGEST = timedelta(days=3660)
+"""What a page shows at most."""
 _DAY = timedelta(days=1)
 
 
@@ -51,7 +52,7 @@ class DateRange:
             first, last = _day(query, "from"), _day(query, "to")
             last = last or until.astimezone(info).date()
             first = first or last - timedelta(days=6)
-            if first > last or last - first > _LONGEST:
+            if first > last or last - first > LONGEST:
                 detail = f"'{first}' to '{last}' is no stretch of time"
                 raise UsageError(detail=detail, command="console")
             start, end = (_midnight(day, info) for day in (first, last + _DAY))

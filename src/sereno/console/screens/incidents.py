@@ -1,11 +1,16 @@
 """The list of incidents: filters, order, pages, downloads."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from sereno.api.context import ViewerCall
 from sereno.console.downloads import Download, table_answer
 from sereno.console.page import ConsoleRoute, Page
+from sereno.console.ranges import LONGEST
 from sereno.console.tables import one_page
 from sereno.domain.judgement import IncidentKind, Severity
 from sereno.flows.fleet_list import SORTS, IncidentFilter, listed_incidents
@@ -27,6 +32,7 @@ def show_incidents(request: Request, call: ViewerCall, offset: int = 0) -> Respo
     page = Page.of(request, call)
     wanted = page.filled(IncidentFilter)
     found = _found(page, wanted)
+    earlier = [] if found else _found(page, wanted, since=page.range.end - LONGEST)
     return page.answer(
         "incidents.html",
         wanted=wanted,
@@ -39,6 +45,8 @@ def show_incidents(request: Request, call: ViewerCall, offset: int = 0) -> Respo
         visibilities=VISIBILITIES,
         profiles=sorted(call.workspace.profiles),
         sorts=SORTS,
+        n_earlier=len(earlier),
+        earlier_query=_days_of(page, earlier),
     )
 
 
@@ -51,7 +59,14 @@ def download_incidents(request: Request, call: ViewerCall, kind: Download) -> Re
     return table_answer(page, "incidents", kind, rows)
 
 
-def _found(page: Page, wanted: IncidentFilter) -> list[IncidentView]:
-    return listed_incidents(
-        page.workspace, wanted, since=page.range.start, until=page.range.end, language=page.language
-    )
+def _found(page: Page, wanted: IncidentFilter, *, since: datetime | None = None) -> list[IncidentView]:
+    begin, end = since or page.range.start, page.range.end
+    return listed_incidents(page.workspace, wanted, since=begin, until=end, language=page.language)
+
+
+def _days_of(page: Page, earlier: Sequence[IncidentView]) -> dict[str, str | None]:
+    """The query of the shortest stretch up to now that has all of these."""
+    if not earlier:
+        return {}
+    first = min(view.incident.started_at for view in earlier).astimezone(ZoneInfo(page.workspace.zone))
+    return {"range": None, "from": first.date().isoformat(), "to": page.range.last.isoformat()}
