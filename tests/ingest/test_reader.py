@@ -377,6 +377,35 @@ def test_long_table_is_of_the_profile_that_knows_most_of_its_registers(tmp_path,
     assert (report.totals.records_good, report.totals.records_quarantined) == (31 * len(registers), 0)
 
 
+@pytest.mark.parametrize("header", ["ID", "Nombre", "Description"])
+@pytest.mark.parametrize("by_point", [True, False])
+def test_column_that_names_points_parts_them_whatever_it_is_called(tmp_path, header, by_point):
+    points = ("Caldera B-1 O2", "Caldera B-2 presión")
+    cells = [
+        (stamp, name, f"{i},{n}")
+        for i, stamp in enumerate(hours(40), start=10)
+        for n, name in enumerate(points)
+    ]
+    rows = sorted(cells, key=lambda cell: cell[1]) if by_point else cells
+    text = "\n".join([f"Datetime;{header};Value", *map(";".join, rows), ""])
+
+    plan, report, batches = read(write(tmp_path, text))
+
+    assert (plan.profile.name, plan.layout.name) == ("process", "long")
+    assert (report.totals.records_good, report.totals.records_quarantined) == (80, 0)
+    assert set(batches[-1].readings.signals) == set(points)
+
+
+@pytest.mark.parametrize("cell", [lambda i: f"{i}", lambda i: f"fila {i}"], ids=["numbers", "own names"])
+def test_column_that_numbers_rows_parts_nothing(tmp_path, cell):
+    rows = [f"{stamp};{cell(i)};{i},5" for i, stamp in enumerate(hours(40), start=10)]
+
+    plan, report, batches = read(write(tmp_path, "\n".join(["Datetime;ID;Value", *rows, ""])))
+
+    assert (plan.layout.name, report.totals.records_good) == ("table", 40)
+    assert batches[-1].readings.signals == ("Value",)
+
+
 def test_wide_table_makes_a_row_per_asset(tmp_path):
     header = (
         "DateTime,Temperature,Zone 1 Power Consumption,Zone 2  Power Consumption,Zone 3  Power Consumption\n"

@@ -110,6 +110,9 @@ class Match:
     second: Signal | None = None
 
 
+ROW_NAMES = ("id", "name", "nombre", "descripción", "description", "signal id", "variable id", "id señal",
+             "id variable", "id punto")  # fmt: skip
+"""What may head a column of points, or of anything else: the cells decide."""
 GENERIC: Mapping[Role, tuple[str, ...]] = {
     Role.YEAR: ("año", "anio", "ano", "ejercicio", "year", "yr", "yyyy", "aaaa"),
     Role.MONTH: ("mes", "nº mes", "número de mes", "month", "month number", "mm"),
@@ -161,6 +164,7 @@ GENERIC: Mapping[Role, tuple[str, ...]] = {
         "tag name", "nombre del tag", "nombre de tag", "point", "point name", "point id", "punto",
         "nombre del punto",
         "item", "item name", "item id", "sensor", "sensor name", "punto de medida", "etiqueta", "tags",
+        *ROW_NAMES,
     ),
     Role.VALUE: (
         "valor", "value", "lectura", "reading", "volumen", "volume", "cantidad", "amount", "energía",

@@ -10,6 +10,7 @@ from sereno.domain.signals import Profile, Signal, metered_name, register_name
 from sereno.ingest.dates import time_shape
 from sereno.ingest.dialect import looks_numeric
 from sereno.ingest.headers import (
+    ROW_NAMES,
     Header,
     Match,
     Role,
@@ -44,6 +45,7 @@ _STEP_NUMBER = re.compile(r"\s*(?P<k>\d{1,2}|100)\s*\Z")
 _CLOCK_TIME = re.compile(r"\d:\d\d(?<!0:00)")
 LAST_OF_DAY = 23
 """The least number that the last step of a day can have."""
+_ROW_KEYS = frozenset(map(key_of, ROW_NAMES))
 _DAY_NAMES = frozenset(map(key_of, ("día", "day", "día del mes", "day of month", "dd")))
 _PART_CELL = re.compile(r"\s*\d{1,4}(?:[.,]0+)?\s*\Z")
 _HOUR_HEADER = re.compile(r"(?:h|hora)?[\s_]*\d{1,2}(?::\d{2})?(?:\s*[-–a]\s*\d{1,2}:\d{2})?$", re.IGNORECASE)
@@ -317,7 +319,7 @@ def _assign_roles(
     _assign_date_parts(headers, matches, shapes, sample, roles)
     _assign_time(matches, shapes, roles, has_sample=bool(sample), with_clock=clocks)
     neutral = {i for i, h in enumerate(headers) if not profile.is_open or h.bare_key in NEUTRAL_VALUES}
-    _assign_register(matches, sample, profile, roles, values=neutral)
+    _assign_register(headers, matches, sample, profile, roles, values=neutral)
     _assign_quality(headers, matches, sample, roles)
     for i, match in enumerate(matches):
         if i in roles:
@@ -394,6 +396,7 @@ def _assign_time(
 
 
 def _assign_register(
+    headers: Sequence[Header],
     matches: Sequence[Match],
     sample: Sequence[Sequence[str]],
     profile: Profile,
@@ -406,6 +409,8 @@ def _assign_register(
         if not {Role.REGISTER, Role.POINT} & set(match.roles) or i in roles:
             continue
         texts = Counter(row[i].strip() for row in sample if row[i].strip())
+        if headers[i].key in _ROW_KEYS and not _name_points(texts):
+            continue
         n_known = sum(n for t, n in texts.items() if _named_signal(t, profile) is not None)
         value = _value_column(matches, sample, roles, among=values - {i})
         if texts and n_known * 2 > sum(texts.values()) and value is not None:
@@ -414,6 +419,11 @@ def _assign_register(
             if units:
                 roles[units[0]] = Role.UNIT
             return
+
+
+def _name_points(texts: Counter[str]) -> bool:
+    """Whether cells name what each row is about: words that come again, no numbers of rows."""
+    return len(texts) * 2 <= texts.total() and not any(map(looks_numeric, texts))
 
 
 def _assign_quality(
