@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +149,16 @@ class Loose(Counter):
     __setattr__ = object.__setattr__  # type: ignore[assignment]
 
 
+_NUMBERS = count()
+
+
 @dataclass(frozen=True)
 class Forgetful(Counter):
     """Says more each time."""
 
     def poll(self, after: str | None) -> Polled:
         polled = super().poll(None)
-        return Polled([{**one, "n": id(polled)} for one in polled.records], cursor="x")
+        return Polled([{**one, "n": next(_NUMBERS)} for one in polled.records], cursor="x")
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,9 @@ def a_flood(n_sites: int, n_meters: int, n_cycles: int) -> Readings:
 
 def by_hours(readings: Readings, hours: int) -> Iterator[Readings]:
     """The readings in batches of so many hours."""
-    edges = np.arange(readings.time.min(), readings.time.max() + 1, np.timedelta64(hours, "h"))
+    edges = np.arange(
+        readings.time.min(), readings.time.max() + np.timedelta64(1, "us"), np.timedelta64(hours, "h")
+    )
     for first in edges:
         yield between(readings, first, first + np.timedelta64(hours, "h"))
 

@@ -463,7 +463,7 @@ def _by_slot(rows: FloatArray, slot: np.ndarray, n_slots: int, level: float) -> 
         has = counts > 0
         last = counts[has] - 1
         first = (np.cumsum(counts) - counts)[has]
-        rank = level * last
+        rank: FloatArray = np.multiply(level, last, dtype=float)
         below = np.floor(rank).astype(np.intp)
         low, high = values[first + below], values[first + np.minimum(below + 1, last)]
         target[has] = _between(low, high, rank - below, is_median=level == _MIDDLE)

@@ -115,7 +115,9 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
     if paths and not files:
         n_others = sum(one.is_file() for one in paths[0].rglob("*"))
         found = f"{n_others} others" if n_others else "it is empty"
-        raise NoFiles(folder=str(paths[0]), found=found, known=", ".join(sorted(filter(None, _DATA_SUFFIXES))))
+        raise NoFiles(
+            folder=str(paths[0]), found=found, known=", ".join(sorted(filter(None, _DATA_SUFFIXES)))
+        )
     return files
 
 

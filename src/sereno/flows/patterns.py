@@ -408,7 +408,7 @@ class _Drawing:
         for at, monday in enumerate(mondays):
             for weekday in range(WEEKDAYS):
                 if np.isfinite(values[weekday, at]):
-                    found[str(monday + weekday)] = float(values[weekday, at])
+                    found[str(monday + np.timedelta64(weekday, "D"))] = float(values[weekday, at])
         return found
 
     def _segment(self) -> Plot:

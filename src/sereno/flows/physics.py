@@ -182,10 +182,11 @@ def _twin(tx: Transaction, asset: StoredAsset, profile: Profile, rows: StoredRow
         return {}
     _, here, there = np.intersect1d(rows.time, theirs.time, return_indices=True)
     pair = np.column_stack((mine[0][here], twin[0][there]))
-    known = pair[~np.isnan(pair).any(axis=1)].sum(axis=0)
+    totals = pair[~np.isnan(pair).any(axis=1)].sum(axis=0)
     excess, _ = twin_excess(pair, asset.step, np.zeros(2))
     worst = float(np.nanmedian(excess)) if not np.isnan(excess).all() else float("nan")
-    return {"twin_ratio": float(known[0] / known[1]) if known[1] > 0 else float("nan"), "twin_excess": worst}
+    ratio = float(totals[0] / totals[1]) if totals[1] > 0 else float("nan")
+    return {"twin_ratio": ratio, "twin_excess": worst}
 
 
 def _add_peers(

@@ -78,7 +78,7 @@ def _quantiles(errors: Single, radius: int, ranks: Sequence[float]) -> Single:
     beside = range(2 * radius + 1)
     pool = np.concatenate([padded[:, :, first : first + n_steps] for first in beside], axis=3)
     pool.sort(axis=3)
-    last = sum(counts[:, :, first : first + n_steps] for first in beside)[..., None] - 1
+    last = np.sum([counts[:, :, first : first + n_steps] for first in beside], axis=0)[..., None] - 1
     places = np.maximum(np.round(np.array(ranks) * last).astype(np.int64), 0)
     found: Single = np.take_along_axis(pool, places, axis=3)
     return found
