@@ -253,9 +253,11 @@ def test_an_unknown_name_costs_as_much_as_a_wrong_password() -> None:
     known = hash_password(PASSWORD)
     verify_password(PASSWORD, "")  # what it is compared with is made once
 
-    wrong, nobody = (calls_made(lambda said=said: verify_password("x" * 12, said)) for said in (known, ""))
+    def work(said: str) -> int:
+        """Of several times the least: the interpreter's own cleaning up counts as calls."""
+        return min(calls_made(lambda: verify_password("x" * 12, said)) for _ in range(5))
 
-    assert wrong == nobody
+    assert work(known) == work("")
     assert not verify_password(PASSWORD, "")
     assert verify_password(PASSWORD, known)
 
