@@ -224,3 +224,14 @@ def test_scoring_a_file_stores_nothing_and_scores_as_the_store_does(judged: Path
     assert (judged / "sereno.db").read_bytes() == before
     for incident in stored:
         assert peaks[incident["peak_at"]]["score"] == pytest.approx(incident["score"], abs=1e-6)
+
+
+@pytest.mark.parametrize("said", ["falsa alarma", "Falsa_alarma", "false_alarm", "false alarm"])
+def test_verdict_is_understood_in_the_words_of_the_console(copied: Path, said: str) -> None:
+    worst = str(_incidents(copied)[0]["id"])
+
+    previewed = sereno("incidents", "close", worst, "--verdict", said, "--preview", workspace=copied)
+    refused = sereno("incidents", "close", worst, "--verdict", "quizá", workspace=copied)
+
+    assert previewed.code == 0
+    assert (refused.code, "falsa alarma" in refused.err) == (2, True)

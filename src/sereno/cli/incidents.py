@@ -176,6 +176,20 @@ def unshelve(
     _act(context, "unshelve", incident_id, actor=actor, key=request)
 
 
+def _verdict_named(text: str) -> str:
+    """The verdict that goes by a name, or by its words in any language."""
+    from sereno.domain.incidents import Verdict
+    from sereno.i18n.catalogue import LANGUAGES, sentence
+
+    words = {str(one): str(one) for one in Verdict}
+    for one in Verdict:
+        words |= {sentence(f"console.verdict.{one}", language): str(one) for language in LANGUAGES}
+    found = words.get(text) or words.get(text.strip().casefold().replace("_", " "))
+    if found is None:
+        raise typer.BadParameter(", ".join(words), param_hint="--verdict")
+    return found
+
+
 @incidents_app.command("close")
 def close(
     context: typer.Context,
@@ -194,11 +208,10 @@ def close(
     from sereno.domain.incidents import Verdict
     from sereno.flows.workspace import Workspace
 
-    if verdict not in list(Verdict):
-        raise typer.BadParameter(", ".join(Verdict), param_hint="--verdict")
     said: Request = context.obj
+    judged = Verdict(_verdict_named(verdict))
     with Workspace.open(said.workspace, language=said.language) as workspace:
-        found = workspace.preview_verdict(incident_id, Verdict(verdict))
+        found = workspace.preview_verdict(incident_id, judged)
         if not said.as_json:
             _say_change(found, workspace.language)
         if not preview:
