@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,24 +63,38 @@ def test_half_written_file_is_taken_when_it_rests(workspace: Path, inbox: Path) 
 
 
 def test_file_being_written_on_and_on_is_not_taken(workspace: Path, inbox: Path) -> None:
-    whole = write_rows(workspace / "whole.csv", WINDOW.rows(0, 1000), tail=())
-    lines = iter(whole.read_text("utf-8").splitlines(keepends=True))
+    lines = write_rows(workspace / "whole.csv", WINDOW.rows(0, 2000), tail=()).read_text("utf-8").splitlines()
     other = workspace / "Planta_2.csv"
     write_rows(other, WINDOW.rows(0, 5), tail=())
     os.utime(other, SETTLED)
-    with _watching(workspace, inbox), (inbox / "Planta_1.csv").open("w") as file:
-
-        def writes_on_and_other_is_taken() -> bool:
-            file.write(next(lines))
-            file.flush()
-            return _n_rows(workspace, "Planta_2") == 5
-
-        writes_on_and_other_is_taken()
+    with _written_on_and_on(inbox / "Planta_1.csv", lines), _watching(workspace, inbox):
         other.replace(inbox / other.name)
-        wait_until(writes_on_and_other_is_taken)
+        wait_until(lambda: _n_rows(workspace, "Planta_2") == 5)
         n_while_written = _n_rows(workspace, "Planta_1")
 
     assert n_while_written == 0
+
+
+@contextmanager
+def _written_on_and_on(path: Path, lines: list[str]) -> Iterator[None]:
+    """Somebody writes a line every 20 ms, whatever else takes its time meanwhile."""
+    over = threading.Event()
+
+    def write() -> None:
+        with path.open("w") as file:
+            for line in lines:
+                file.write(f"{line}\n")
+                file.flush()
+                if over.wait(0.02):
+                    return
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_file_renamed_into_the_folder_is_taken_and_partial_names_are_not(
