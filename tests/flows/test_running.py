@@ -182,6 +182,16 @@ def test_nothing_to_work_on_is_said(tmp_path: Path) -> None:
         run_workspace(workspace)
 
 
+def test_inbox_that_is_empty_today_stops_nothing(tmp_path: Path, clients: GasClients) -> None:
+    (tmp_path / "datos").mkdir()
+    with a_workspace(tmp_path, settings="run: {inputs: [datos]}\n") as workspace:
+        workspace.add(readings(clients, slice(0, 24 * 20)), zone="America/Lima")
+        report = run_workspace(workspace)
+
+    assert report.score is not None
+    assert report.score.n_rows > 0
+
+
 def test_input_that_is_not_there_is_named(tmp_path: Path) -> None:
     settings = "run: {inputs: [no_existe]}\n"
     with a_workspace(tmp_path, settings=settings) as workspace, pytest.raises(FileMissing) as caught:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from sereno.domain.errors import HistoryTooShort, ModelCorrupt, NoReadings, SerenoError
+from sereno.domain.errors import HistoryTooShort, ModelCorrupt, NoFiles, NoReadings, SerenoError
 from sereno.domain.time import isoformat
 from sereno.domain.version import VERSION
 from sereno.flows.anomalies import AnomalyReport, write_clusters
@@ -143,7 +143,7 @@ class _Run:
 
     def _ingest(self) -> None:
         paths = [self._path(one) for one in self._options.inputs]
-        if paths:
+        with suppress(NoFiles):  # nothing new today: what is stored is worked on
             self._report.results = self._workspace.ingest(*paths)
 
     def _path(self, said: str) -> Path:
