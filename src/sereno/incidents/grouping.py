@@ -114,19 +114,43 @@ def _grouped(detections: Iterable[Detection], step: timedelta | None) -> list[li
 
 def _explained(groups: Sequence[list[Detection]], step: timedelta | None) -> list[list[Detection]]:
     """The groups, in which each mistake has what it explains behind its own evidence."""
-    kept: list[list[Detection]] = []
+    slack = explaining_slack(step)
+    kept: list[_Mistake] = []
     for rank, alike in groupby(sorted(groups, key=_rank), key=_rank):
         mistakes = list(kept)
         for group in alike:
             rest: list[Detection] = []
             for detection in group:
-                home = next((one for one in mistakes if _explains(one, detection, step)), rest)
+                home = next((one.group for one in mistakes if one.explains(detection)), rest)
                 home.append(detection)
             if rest:
-                kept.append(rest)
-                mistakes += [rest] if rank is Explains.BALANCE else []
-    joined = _with_levels(kept, explaining_slack(step))
+                kept.append(_Mistake(rest, rank, slack))
+                mistakes += kept[-1:] if rank is Explains.BALANCE else []
+    joined = _with_levels([one.group for one in kept], slack)
     return sorted(joined, key=lambda group: (group[0].started_at, group[0].check))
+
+
+class _Mistake:
+    """A group, and which other detections it explains: those of the time, and of a signal, that it spoils."""
+
+    def __init__(self, group: list[Detection], rank: Explains, slack: timedelta) -> None:
+        self.group = group
+        self._own = [one for one in group if one.check == group[0].check]
+        self._rank = rank
+        self._slack = slack
+        self._begins = group[0].started_at - slack
+        ends = [one.ended_at for one in self._own if one.ended_at is not None]
+        self._is_over = len(ends) == len(self._own)
+        self._ends = max(ends, default=self._begins) + slack
+
+    def explains(self, detection: Detection) -> bool:
+        """Whether it explains a detection."""
+        if detection.started_at + SPELLS.get(detection.check, _AT_ONCE) < self._begins:
+            return False
+        until = detection.started_at if self._rank in _FOLLOWS else detection.last_at
+        if self._is_over and self._ends < until:
+            return False
+        return any(_spoils(one, detection, self._rank, self._slack) for one in self._own)
 
 
 def _with_levels(groups: Sequence[list[Detection]], slack: timedelta) -> list[list[Detection]]:
@@ -153,25 +177,14 @@ def _rank(group: Sequence[Detection]) -> Explains:
     return explains(group[0])
 
 
-def _explains(group: Sequence[Detection], detection: Detection, step: timedelta | None) -> bool:
-    """Whether a mistake explains a detection: it is of the time, and of a signal, that the mistake spoils."""
-    mistakes = [one for one in group if one.check == group[0].check]
-    slack = explaining_slack(step)
-    begins = detection.started_at + SPELLS.get(detection.check, _AT_ONCE)
-    has_begun = mistakes[0].started_at - slack <= begins
-    until = detection.started_at if _rank(group) in _FOLLOWS else detection.last_at
-    is_over = all(one.ended_at is not None and one.ended_at + slack < until for one in mistakes)
-    return has_begun and not is_over and any(_spoils(one, detection, slack) for one in mistakes)
-
-
-def _spoils(mistake: Detection, detection: Detection, slack: timedelta) -> bool:
-    match explains(mistake):
+def _spoils(mistake: Detection, detection: Detection, rank: Explains, slack: timedelta) -> bool:
+    match rank:
         case Explains.ALL:
             is_timing = mistake.check == _CLOCK
             return not is_timing or detection.kind is IncidentKind.BEHAVIOUR or detection.check == _NIGHT
         case Explains.NEW_LEVEL | Explains.BAD_VALUES:
             return not set(mistake.signals).isdisjoint(detection.signals)
-        case Explains.EPISODE | Explains.SPELL as rank:
+        case Explains.EPISODE | Explains.SPELL:
             is_shared = not set(mistake.signals).isdisjoint(detection.signals)
             return detection.check in _FOLLOWS[rank] and (is_shared or detection.check in SPELLS)
         case _ if detection.check == mistake.check or abs(detection.started_at - mistake.started_at) > slack:
@@ -208,8 +221,10 @@ class _Plan:
     def evidence(self) -> dict[_Place, Detection]:
         """What the incidents stand on."""
         return {
-            place: next(d for d in self._known[holder].evidence if _place(d) == place)
-            for place, holder in self._holders.items()
+            place: one
+            for incident in self._known.values()
+            for one in incident.evidence
+            if self._holders.get(place := _place(one)) == incident.id
         }
 
     def homes(self, groups: Sequence[Sequence[Detection]]) -> dict[_Place, tuple[str, Detection]]:

@@ -1,13 +1,15 @@
 """Incidents: an append-only log each, and the columns that it derives."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    RowMapping,
+    Row,
     Select,
     Text,
     and_,
@@ -76,8 +78,6 @@ class IncidentSession(Session):
         """Asset of each incident that is still to be written."""
         self._changed: dict[str, None] = {}
         self._log: list[dict[str, object]] = []
-        self._known: dict[tuple[str, int], Incident] = {}
-        """Those that were read, by id and number of their events: these say it all."""
         self._as_read: dict[str, Incident] = {}
         """Those that were read, as they were read last."""
 
@@ -176,7 +176,7 @@ class IncidentSession(Session):
                 self._held(self._as_read[name])
         unknown = sorted(set(incident_ids) - set(self._incidents))
         query = _lock_query(waits=waits, is_postgres=self._is_postgres)
-        for row in self._connection.execute(query, self._of_mine(unknown)).mappings() if unknown else ():
+        for row in self._connection.execute(query, self._of_mine(unknown)) if unknown else ():
             self._held(self._made_of(row))
         return {name: self._incidents[name] for name in incident_ids if name in self._incidents}
 
@@ -258,8 +258,8 @@ class IncidentSession(Session):
         query = _incidents_since(is_postgres=self._is_postgres, with_withdrawn=include_withdrawn)
         found: dict[int, list[Incident]] = {one: [] for one in since}
         which = {"mine": self._organization_id} | since_parameters(since, is_postgres=self._is_postgres)
-        for row in self._connection.execute(query, which).mappings() if since else ():
-            found[row["asset_id"]].append(self._made_of(row))
+        for row in self._connection.execute(query, which) if since else ():
+            found[row.asset_id].append(self._made_of(row))
         return found
 
     def count_active(self) -> dict[int, int]:
@@ -306,13 +306,11 @@ class IncidentSession(Session):
                 found.setdefault(row["incident_id"], []).append(event_of(dict(row)))
         return found
 
-    def _made_of(self, row: RowMapping) -> Incident:
-        """The incident of a row; not made anew where this transaction has read it and it has not changed."""
-        place = (row["id"], row["n_events"])
-        if place not in self._known:
-            self._known[place] = incident_of(dict(row))
-        self._as_read[row["id"]] = self._known[place]
-        return self._known[place]
+    def _made_of(self, row: Row[Any]) -> Incident:
+        """The incident of a row of `_AS_TEXT`."""
+        one = _incident_of_text(tuple(row))
+        self._as_read[one.id] = one
+        return one
 
     def _locked(self, incident_id: str) -> Incident:
         """The incident, with other writers of it waiting (SQLite has one writer)."""
@@ -344,6 +342,22 @@ class IncidentSession(Session):
         self.recorded.append(Recorded(before, after, event))
 
 
+_IN_JSON = frozenset({"evidence", "comments", "silences", "inhibitors"})
+_READ = ("asset_id", *(one.name for one in fields(Incident)))
+_AS_TEXT = tuple(
+    cast(incident.c[name], Text).label(name) if name in _IN_JSON else incident.c[name] for name in _READ
+)
+"""What an incident is made of, so that rows that are alike can be told."""
+_MOST_KEPT = 2_000
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _incident_of_text(row: tuple[Any, ...]) -> Incident:
+    """The incident of a row of `_AS_TEXT`: an asset in trouble asks for the same ones with every reading."""
+    known = dict(zip(_READ, row, strict=True))
+    return incident_of(known | {name: json.loads(known[name]) for name in _IN_JSON})
+
+
 _own = unindexed(incident.c.organization_id) == bindparam("mine")
 _KNOWN = tuple(
     select(incident.c.id).where(_own, among("incident.id", "ids", is_postgres=is_postgres))
@@ -372,7 +386,7 @@ _LOCKED = (
 @cache
 def _lock_query(*, waits: bool, is_postgres: bool) -> Select[Any]:
     """The question of `lock_incidents`."""
-    mine = select(incident).where(_own, among("incident.id", "ids", is_postgres=is_postgres))
+    mine = select(*_AS_TEXT).where(_own, among("incident.id", "ids", is_postgres=is_postgres))
     return mine.order_by(incident.c.id).with_for_update(skip_locked=not waits)
 
 
@@ -383,7 +397,7 @@ def _incidents_since(*, is_postgres: bool, with_withdrawn: bool) -> Select[Any]:
     of_asset = select(table.id).join_from(wanted, incident, table.asset_id == wanted.c.asset_id)
     late = (IS_ACTIVE, table.ended_at >= wanted.c.since, table.started_at >= wanted.c.since)
     ids = union(*(of_asset.where(condition) for condition in late))
-    query = select(incident).where(table.id.in_(ids), unindexed(table.organization_id) == bindparam("mine"))
+    query = select(*_AS_TEXT).where(table.id.in_(ids), unindexed(table.organization_id) == bindparam("mine"))
     if not with_withdrawn:
         query = query.where(table.is_withdrawn.is_(False))
     return query.order_by(table.started_at, table.id)
