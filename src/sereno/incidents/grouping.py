@@ -81,7 +81,7 @@ def plan_steps(
         namespace: What keeps the ids of one organization from those of others.
     """
     plan = _Plan(incidents, step, now, namespace)
-    current = plan.evidence()
+    current = dict(plan.evidence)
     for detection in gone:
         current.pop(_place(detection), None)
     current |= {_place(detection): detection for detection in found}
@@ -210,22 +210,15 @@ class _Plan:
         self._namespace = namespace
         self._step = step
         self._known = {incident.id: incident for incident in incidents}
-        self._holders = {
-            _place(detection): incident.id
-            for incident in self._known.values()
-            if not incident.is_withdrawn
-            for detection in incident.evidence
-        }
+        self._holders: dict[_Place, str] = {}
+        self.evidence: dict[_Place, Detection] = {}
+        """What the incidents stood on before the first step."""
+        for incident in self._known.values():
+            if not incident.is_withdrawn:
+                places = {_place(detection): detection for detection in incident.evidence}
+                self.evidence |= places
+                self._holders |= dict.fromkeys(places, incident.id)
         self._now = now
-
-    def evidence(self) -> dict[_Place, Detection]:
-        """What the incidents stand on."""
-        return {
-            place: one
-            for incident in self._known.values()
-            for one in incident.evidence
-            if self._holders.get(place := _place(one)) == incident.id
-        }
 
     def homes(self, groups: Sequence[Sequence[Detection]]) -> dict[_Place, tuple[str, Detection]]:
         """The incident of each detection, by id: the one that has it or had an earlier form, or a new one."""
@@ -248,7 +241,7 @@ class _Plan:
 
     def withdraw(self, homes: Mapping[_Place, str]) -> None:
         """Take from each incident what is no longer its own."""
-        for place, detection in self.evidence().items():
+        for place, detection in self.evidence.items():
             holder = self._holders[place]
             if homes.get(place) != holder:
                 self._add(holder, EventKind.WITHDRAWN, detection, detection.started_at)
@@ -256,9 +249,9 @@ class _Plan:
 
     def tell(self, home: str, detection: Detection) -> None:
         """Give an incident a detection that is new to it or has changed."""
-        if self._holders.get(_place(detection)) == home:
-            old = next(d for d in self._known[home].evidence if _place(d) == _place(detection))
-            kind = _change(old, detection)
+        place = _place(detection)
+        if self._holders.get(place) == home:
+            kind = _change(self.evidence[place], detection)
             if kind is not None:
                 self._add(home, kind, detection, detection.ended_at or detection.last_at)
             return
@@ -316,7 +309,7 @@ def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
 
 def _change(old: Detection, new: Detection) -> EventKind | None:
     """What a detection's new form means for its incident; None when nobody needs to know yet."""
-    if new == old:
+    if new is old or new == old:
         return None
     if new.ended_at is not None:
         return EventKind.CLEARED
