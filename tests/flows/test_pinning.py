@@ -36,7 +36,7 @@ def _again(workspace: Workspace) -> Workspace:
 
 
 def _judging(workspace: Workspace) -> str:
-    model = workspace.model_of("solar")
+    model = workspace.model("solar")
     assert model is not None
     return model.card.id
 

@@ -80,7 +80,7 @@ def refused_by_heart(folder: Path, seed: int) -> bool:
     """Whether a detector that knows its history by heart is refused, though nothing there alarms it."""
     windows = lines(seed)
     with learnt(folder / str(seed), windows) as workspace:
-        champion = workspace.model_of("process")
+        champion = workspace.model("process")
         assert champion is not None
         challenger = reciting(champion, windows, DAYS_LEARNT)
         calibration = next(iter(challenger.calibrations.values()))
@@ -160,7 +160,7 @@ def test_a_false_claim_of_better_is_as_rare_as_said() -> None:
 
 
 def test_an_always_alarming_detector_costs_every_day(workspace: Workspace) -> None:
-    champion = workspace.model_of("process")
+    champion = workspace.model("process")
     assert champion is not None
     low = {name: replace(one, threshold=1e-9) for name, one in champion.calibrations.items()}
     deaf = {name: replace(one, threshold=1e9) for name, one in champion.calibrations.items()}

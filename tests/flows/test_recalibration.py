@@ -108,11 +108,11 @@ def test_decisions_are_written_down(lived: Callable[..., Workspace]) -> None:
 def test_detector_itself_does_not_change(lived: Callable[..., Workspace]) -> None:
     workspace = lived(1.3)
     window = _lines(1.3)[0]
-    before = workspace.model_of("process").detector.score(window)[0].values
+    before = workspace.model("process").detector.score(window)[0].values
 
     workspace.recalibrate()
 
-    after = workspace.model_of("process").detector.score(window)[0].values
+    after = workspace.model("process").detector.score(window)[0].values
     assert np.array_equal(before, after, equal_nan=True)
 
 

@@ -222,7 +222,7 @@ def test_figures_wait_while_the_store_is_away(tmp_path, monkeypatch, caplog):
     with _opened(tmp_path) as workspace:
         workspace.add(_readings(days=3), zone=MADRID)
         with monkeypatch.context() as patch:
-            patch.setattr("sereno.flows.workspace.roll_up_store", gone)
+            patch.setattr("sereno.flows.desks.upkeep.roll_up_store", gone)
             keep_rolled_up(workspace, threading.Event())
         assert "hours and days not reckoned" in caplog.text
         assert workspace.is_rolling_up_due

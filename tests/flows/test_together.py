@@ -22,7 +22,7 @@ def fleet() -> list[Window]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, fleet: list[Window]) -> TrainedModel:
     with taught(tmp_path_factory.mktemp("fleet"), fleet) as workspace:
-        found = workspace.model_of("solar")
+        found = workspace.model("solar")
     assert found is not None
     return found
 

@@ -201,7 +201,7 @@ def _paths(service: Service) -> tuple[str | None, str | None]:
 def _model_path(workspace: Workspace) -> str | None:
     for profile in workspace.profiles:
         try:
-            model = workspace.model_of(profile)
+            model = workspace.model(profile)
         except ModelError:
             continue
         if model is not None:

@@ -1,0 +1,1 @@
+"""What people and programs ask a workspace for, by subject; `Workspace` is all of it."""
