@@ -85,8 +85,9 @@ def asset_result(tx: Transaction, asset: StoredAsset, profile: Profile, model: T
     memory = Memory()
     parts = []
     for start in range(0, max(len(window), 1), _ROWS_AT_ONCE):
-        rows, beside = (one.rows(start, start + _ROWS_AT_ONCE) for one in (window, reference))
-        weighed = weigh_window(rows, profile, model, memory, None, beside)
+        stop = start + _ROWS_AT_ONCE
+        beside = reference.rows(start, stop)
+        weighed = weigh_window(window.rows(start, stop), profile, model, memory, None, beside)
         memory = weighed.memory
         behaviour = behaviour_in(weighed.evidence)
         parts.append((weighed.window, behaviour))
