@@ -208,27 +208,29 @@ def learn_sums(
     last_day: int,
     *,
     known: Sums | None = None,
-    sign: float = 1.0,
+    is_taken_away: bool = False,
 ) -> Sums:
     """Sums over the local days [first_day, last_day), counted from the panel's first.
 
     Args:
         known: Sums of other days that they are added to.
-        sign: -1 takes them away from those instead.
+        is_taken_away: Whether they are taken away from those instead.
     """
     per_day = panel.per_day
     n_columns = len(feature_names(tuple(panel.covariates))) + 1
     n_rows = np.empty((days_ahead, len(panel.values), per_day))
     products = np.empty((*n_rows.shape, n_columns, n_columns), dtype=np.float32)
+    join = np.subtract if is_taken_away else np.add
     n_values = max(_FEATURES_SHARE * (last_day - first_day) * per_day, products[0, 0].size // _FEATURES_SHARE)
     for block in blocks(len(panel.values), n_values):
         some = panel.meters(block)
         for place, days in enumerate(_ahead(days_ahead)):
             here = place, block
-            products[here], n_rows[here] = _sums(some, days, first_day * per_day, last_day * per_day)
+            stretch = first_day * per_day, last_day * per_day
+            n_rows[here] = _write_sums(some, days, stretch, out=products[here])
             if known is not None:
-                products[here] = known.products[here] + sign * products[here]
-                n_rows[here] = known.n_rows[here] + sign * n_rows[here]
+                join(known.products[here], products[here], out=products[here])
+                join(known.n_rows[here], n_rows[here], out=n_rows[here])
     return Sums(products, n_rows)
 
 
@@ -236,16 +238,17 @@ def _ahead(days_ahead: int) -> range:
     return range(1, days_ahead + 1)
 
 
-def _sums(panel: Panel, days: int, start: int, stop: int) -> tuple[Single, FloatArray]:
-    made = design(panel, days, start, stop)
-    targets = by_slot(made.targets(panel.values[:, start:stop]), panel.per_day)
+def _write_sums(panel: Panel, days: int, stretch: tuple[int, int], *, out: Single) -> FloatArray:
+    """Sums of products of the slots of a stretch; gives how many days taught."""
+    made = design(panel, days, *stretch)
+    targets = by_slot(made.targets(panel.values[:, slice(*stretch)]), panel.per_day)
     made.table[:, :, -1] = targets
     use = ~np.isnan(targets)
     if not use.all():
         made.table[:, :, -1] = np.nan_to_num(targets)
         made.table[:, :, :-1] *= use[:, :, None]
-    products = np.matmul(made.table, made.table.swapaxes(-1, -2))
-    return products, use.sum(axis=2).astype(np.float64)
+    np.matmul(made.table, made.table.swapaxes(-1, -2), out=out)
+    return use.sum(axis=2).astype(np.float64)
 
 
 def solve(sums: Sums, options: RidgeOptions) -> tuple[Single, Single]:

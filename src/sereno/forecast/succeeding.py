@@ -97,7 +97,7 @@ def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
     last = start + surplus
     if last <= first:
         return total
-    return learn_sums(gone, learnt.plan.ridge.days_ahead, first, last, known=total, sign=-1.0)
+    return learn_sums(gone, learnt.plan.ridge.days_ahead, first, last, known=total, is_taken_away=True)
 
 
 def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
