@@ -82,8 +82,8 @@ def _beside(errors: Single, radius: int) -> Single:
 
 def _n_known(errors: Single, radius: int) -> npt.NDArray[np.int64]:
     """How many errors `_beside` has of each step, shape (meters, origins, steps)."""
-    known = (~np.isnan(errors)).sum(axis=1)
-    counts = known.copy()
+    known = (~np.isnan(errors)).sum(axis=1, dtype=np.int64)
+    counts: npt.NDArray[np.int64] = known.copy()
     for apart in range(1, radius + 1):
         counts[:, :, apart:] += known[:, :, :-apart]
         counts[:, :, :-apart] += known[:, :, apart:]
@@ -93,7 +93,8 @@ def _n_known(errors: Single, radius: int) -> npt.NDArray[np.int64]:
 def _quantiles(pool: Single, n_known: npt.NDArray[np.int64], ranks: FloatArray) -> Single:
     """Errors of ranks from 0 to 1 among those beside, (meters, origins, steps, ranks); NaN without any."""
     ordered = np.sort(pool.reshape(*n_known.shape, -1), axis=3)  # NaN last
-    places = np.maximum(np.round(ranks * (n_known[..., None] - 1)).astype(np.int64), 0)
+    last = np.arange(ordered.shape[3] + 1)[:, None] - 1
+    places = np.maximum(np.round(ranks * last).astype(np.int64), 0)[n_known]
     found: Single = np.take_along_axis(ordered, places, axis=3)
     return found
 

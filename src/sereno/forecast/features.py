@@ -39,7 +39,8 @@ class Design:
 
     Attributes:
         table: The features by time of day, and a last row that is free for the targets, shape (meters, slots
-            of a day, features + 1, days), each feature of all meters in one piece; 0 where something is unknown: as in the week before.
+            of a day, features + 1, days), each feature of all meters in one piece; 0 where something is
+            unknown: as in the week before.
         profile: Mean of the seven reference days at that time of day, shape (meters, slots).
         scale: Mean absolute value of the week before, shape (meters, slots).
         known: Where profile and scale are known, shape (meters, slots).

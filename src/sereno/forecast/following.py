@@ -8,8 +8,9 @@ import numpy as np
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
 from sereno.forecast.panel import blocks
+from sereno.forecast.products import products_over_days
 
-__all__ = ["Following", "Recent", "learn_following", "part_of"]
+__all__ = ["Following", "Recent", "add_following", "blank_sums", "part_of"]
 
 _GROUPS = 12
 """Parts of the day that origins are learnt in, each with the parts beside it."""
@@ -60,44 +61,46 @@ def _at(sums: FloatArray, places: np.ndarray) -> FloatArray:
     return np.take(sums, places, axis=1)
 
 
-def learn_following(series: Sequence[Single], per_day: int) -> tuple[Single, Single]:
-    """Sums of products per meter and part of the day.
+def blank_sums(n_meters: int, per_day: int, n_ahead: int) -> tuple[Single, Single]:
+    """Sums of nothing yet: see `Following`."""
+    groups, n_spans = min(_GROUPS, per_day), len(spans(per_day))
+    gram = np.zeros((n_meters, groups, n_spans, n_spans), dtype=np.float32)
+    return gram, np.zeros((n_meters, groups, n_spans, n_ahead * per_day), dtype=np.float32)
+
+
+def add_following(series: Sequence[Single], per_day: int, gram: Single, cross: Single) -> None:
+    """Add sums of products per meter and part of the day to those of other days.
 
     Args:
         series: What was left over by days ahead, whole days, shape (meters, slots) each.
-
-    Returns:
-        Of the means among each other, shape (meters, parts, spans, spans), and with what followed, shape
-        (meters, parts, spans, steps).
+        gram, cross: See `Following`; changed.
     """
     n_meters, n_slots = series[0].shape
-    n_ahead, n_days = len(series), n_slots // per_day
-    groups, n_spans = min(_GROUPS, per_day), len(spans(per_day))
-    gram = np.zeros((n_meters, groups, n_spans, n_spans), dtype=np.float32)
-    cross = np.zeros((n_meters, groups, n_spans, n_ahead * per_day), dtype=np.float32)
-    n_rows = n_days - n_ahead - 1
+    n_rows, n_spans = n_slots // per_day - len(series) - 1, gram.shape[-1]
     if n_rows < 1:
-        return gram, cross
+        return
     origins = np.arange(per_day, (n_rows + 1) * per_day)
     every = Recent.of(series[0], per_day, origins).means
     means = np.ascontiguousarray(every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1))
-    _add_by_part(np.matmul(means, means.swapaxes(2, 3)), gram)
+    _add_by_part(means, means, gram)
     for ahead, left in enumerate(series):
         filled = left[:, (ahead + 1) * per_day :].copy()
         filled[np.isnan(filled)] = 0.0
-        later = np.matmul(means, _days_from_each_slot(filled, n_rows, per_day))
-        _add_by_part(later, cross[..., ahead * per_day : (ahead + 1) * per_day])
-    return gram, cross
+        later = _days_from_each_slot(filled, n_rows, per_day).swapaxes(2, 3)
+        _add_by_part(means, later, cross[..., ahead * per_day : (ahead + 1) * per_day])
 
 
-def _add_by_part(sums: Single, totals: Single) -> None:
-    """Add sums per slot of the day (meters, slots, ...) to those of the part that each slot is in."""
-    per_day, groups = sums.shape[1], totals.shape[1]
-    if per_day % groups == 0:
-        totals += sums.reshape(len(sums), groups, -1, *sums.shape[2:]).sum(axis=2)
+def _add_by_part(one: Single, other: Single, totals: Single) -> None:
+    """Add products of (meters, slots of the day, rows, days) over days to those of each slot's part."""
+    per_day, groups = one.shape[1], totals.shape[1]
+    if per_day % groups:
+        products = products_over_days(one, other)
+        for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
+            totals[:, part] += products[:, slot]
         return
-    for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
-        totals[:, part] += sums[:, slot]
+    width = per_day // groups
+    for slot in range(width):
+        totals += products_over_days(one[:, slot::width], other[:, slot::width])
 
 
 def _days_from_each_slot(values: Single, n_rows: int, per_day: int) -> Single:
@@ -114,7 +117,8 @@ class Following:
     Attributes:
         own: Shape (meters, parts, spans, steps); one row where it is that of the fleet.
         pooled: Shape (parts, spans, steps).
-        gram, cross: The sums that it comes from; see `learn_following`.
+        gram, cross: The sums that it comes from: of the means among each other, shape (meters, parts, spans,
+            spans), and with what followed, shape (meters, parts, spans, steps).
     """
 
     own: Single
@@ -143,7 +147,9 @@ class Following:
             for block in blocks(len(gram), cross[0].size):
                 wide, wide_cross = (_with_beside(one[block].astype(float)) for one in (gram, cross))
                 held = np.einsum("mgii->mgi", wide)[..., None] / 30.0 + _EPSILON
-                own[block] = np.linalg.solve(wide + held * np.eye(n_spans), wide_cross + held * pooled)
+                # Few spans, held back, and a day of right sides: the inverse is as exact, and cheaper.
+                inverse = np.linalg.inv(wide + held * np.eye(n_spans))
+                own[block] = np.matmul(inverse, wide_cross + held * pooled)
         return cls(own, pooled.astype(np.float32), gram, cross)
 
     def correct(self, recent: Recent, parts: np.ndarray, rows: np.ndarray, n_steps: int) -> Single:
@@ -173,5 +179,9 @@ def _with_beside(sums: FloatArray) -> FloatArray:
     """Sums of each part of the day joined with those of the parts before and after it."""
     if sums.shape[1] < _GROUPS:
         return sums
-    joined: FloatArray = sums + np.roll(sums, 1, axis=1) + np.roll(sums, -1, axis=1)
+    joined = sums.copy()
+    joined[:, 1:] += sums[:, :-1]
+    joined[:, 0] += sums[:, -1]
+    joined[:, :-1] += sums[:, 1:]
+    joined[:, -1] += sums[:, 0]
     return joined
