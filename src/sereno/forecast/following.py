@@ -1,6 +1,6 @@
 """What the last hours were beside the first stage's opinion, and what that says of the hours to come."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,24 +37,42 @@ class Recent:
         """Means of a series (meters, slots) before slots of it."""
         known = ~np.isnan(left)
         is_complete = bool(known.all())
-        sums = np.zeros((len(left), left.shape[1] + 1))
-        np.cumsum(left if is_complete else np.where(known, left, 0.0), axis=1, out=sums[:, 1:])
-        counts = None
+        sums = _sums_before(left if is_complete else np.where(known, left, np.float32(0)), per_day, origins)
+        counts: Iterable[np.ndarray] = (
+            np.minimum(origins, span).astype(np.float32) for span in spans(per_day)
+        )
         if not is_complete:
-            counts = np.zeros_like(sums)
-            np.cumsum(known, axis=1, out=counts[:, 1:])
-        wanted = spans(per_day)
-        means = np.empty((len(wanted), len(left), len(origins)), dtype=np.float32)
-        for mean, span in zip(means, wanted, strict=True):
-            low = np.maximum(origins - span, 0)
-            count = origins - low if counts is None else _at(counts, origins) - _at(counts, low)
-            np.divide(
-                _at(sums, origins) - _at(sums, low), np.maximum(count, 1.0), out=mean, casting="same_kind"
-            )
+            counts = _sums_before(known.astype(np.float32), per_day, origins)
+        means = np.empty((len(spans(per_day)), len(left), len(origins)), dtype=np.float32)
+        for mean, total, count in zip(means, sums, counts, strict=True):
+            np.divide(total, np.maximum(count, 1.0), out=mean)
         return cls(means.transpose(1, 2, 0))
 
 
-def _at(sums: FloatArray, places: np.ndarray) -> FloatArray:
+def _sums_before(values: Single, per_day: int, origins: np.ndarray) -> Iterator[Single]:
+    """Sums of the last steps before origins, span by span, shape (meters, origins) each."""
+    wanted = spans(per_day)
+    n_added = max(0, wanted[-1] - int(origins.min(initial=wanted[-1])))
+    sums, length = np.pad(values, ((0, 0), (n_added, 0))) if n_added else values, 1
+    steps = sums
+    for span in wanted:
+        if span % length:
+            sums, length = steps, 1
+        sums, length = _sums_of(sums, length, span // length), span
+        yield _at(sums, origins + n_added - span)
+
+
+def _sums_of(sums: Single, length: int, times: int) -> Single:
+    """Sums over so many times as many steps, from sums over `length` steps from each step on."""
+    if times == 1:
+        return sums
+    half = _sums_of(sums, length, times // 2)
+    reach = times // 2 * length
+    both: Single = half[:, :-reach] + half[:, reach:]
+    return both[:, :-length] + sums[:, 2 * reach :] if times % 2 else both
+
+
+def _at(sums: Single, places: np.ndarray) -> Single:
     """Columns of sums; a view where they follow one another."""
     if len(places) and (np.diff(places) == 1).all():
         return sums[:, places[0] : places[-1] + 1]
