@@ -16,6 +16,7 @@ from sereno.domain.registry import Opinion
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import from_numpy
 from sereno.flows.fleet import BlockNeighbours
+from sereno.flows.frames import LearningOptions, Table, judge_table, learn_table
 from sereno.flows.judge import DRIFT, behaviour_in, judge_window, weigh_window
 from sereno.flows.learning import shelve
 from sereno.flows.models import TrainedModel, artefact_of, model_of
@@ -130,6 +131,24 @@ def test_results_of_stored_rows_are_told_beside_peers(workspace: Workspace) -> N
 
     scores = np.concatenate([one.score for one in found])
     assert scores.tobytes() == judged(model, windows)
+
+
+def test_a_table_of_many_assets_is_judged_beside_peers() -> None:
+    windows = meters()
+    table = Table(
+        signals=("power",),
+        values=np.concatenate([one.values for one in windows]),
+        time=np.concatenate([one.time for one in windows]),
+        assets=[one.asset.asset for one in windows for _ in range(len(one))],
+    )
+
+    model = learn_table(table, LearningOptions("load", "peers", {}, "auto", 0.25))
+    fallen = table.values.copy()
+    fallen[ALL - 30 : ALL] *= 0.6
+    before, after = (judge_table(one, model) for one in (table, replace(table, values=fallen)))
+
+    assert np.isfinite(before).mean() > 0.9
+    assert before[ALL - 1] < model.card.calibration.threshold < after[ALL - 1]
 
 
 def test_candidate_is_compared_on_drifts_promoted_and_taken_back_bit_for_bit(workspace: Workspace) -> None:
