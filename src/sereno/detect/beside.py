@@ -1,7 +1,8 @@
 """A row by itself and beside its peers: only what is strange both ways is strange.
 
 A cloudy day is strange by itself and ordinary beside the roofs around; a roof whose neighbour has failed is
-ordinary by itself and strange beside it.
+ordinary by itself and strange beside it. Levels of weeks are compared with those of the peers anyway: there
+one look says both.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from sereno.contracts import TrainedDetector
 from sereno.contracts.detection import Asked, score_together
 from sereno.detect.peering import Reference
+from sereno.detect.peers import TrainedPeers, with_references
 from sereno.domain.judgement import Memory, Scores
 from sereno.domain.readings import Window
 
@@ -32,6 +34,8 @@ def weigh_all_beside(
     detector: TrainedDetector, asked: Sequence[tuple[Window, Reference, Memory]]
 ) -> list[tuple[Scores, Memory]]:
     """As `weigh_beside`, of windows of many assets in one call."""
+    if isinstance(detector, TrainedPeers):
+        return [_level_beside(detector, *one) for one in asked]
     looks: list[Asked] = [(window, memory) for window, _, memory in asked]
     looks += [_without_common(one) for one in asked if one[1].fast]
     found = iter(score_together(detector, looks))
@@ -40,6 +44,13 @@ def weigh_all_beside(
         _milder(one, mine, next(found)) if one[1].fast else mine
         for one, mine in zip(asked, alone, strict=True)
     ]
+
+
+def _level_beside(
+    levels: TrainedPeers, window: Window, reference: Reference, memory: Memory
+) -> tuple[Scores, Memory]:
+    scores, after = levels.score(with_references(window, reference), memory)
+    return scores.of_signals(len(window.signals)), after
 
 
 def _without_common(asked: tuple[Window, Reference, Memory]) -> Asked:

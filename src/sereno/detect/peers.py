@@ -56,9 +56,9 @@ _STATE = "peers/state"
 _COMMON_STATE = "peers/common"
 _DAY = timedelta(days=1)
 ACCEPTED_DAYS, ACCEPTED_DAYS_LOW = 30.0, 180.0
+"""Days beyond the limit after which a higher, or a lower, level is taken for the usual one."""
 CRUMB = 0.05
 """A signal with a smaller share of the largest of its quantity drifts by what that one leaves over."""
-"""Days beyond the limit after which a higher, or a lower, level is taken for the usual one."""
 OWN_SHARE = 0.5
 """Of what parts an asset from a single peer the asset must have moved so much itself, in that direction."""
 _PARTS = 1 + 3 * len(SPANS)

@@ -13,6 +13,7 @@ import numpy as np
 
 from sereno.contracts import Detector, TrainedDetector
 from sereno.contracts.detection import Asked, score_together
+from sereno.detect.peers import PeersDetector
 from sereno.domain.archive import pack, unpack
 from sereno.domain.errors import HistoryTooShort
 from sereno.domain.judgement import Memory, Scores
@@ -31,9 +32,10 @@ _OWN = "segments"
 def with_segments(detector: Detector, segment_of: Mapping[AssetKey, str]) -> Detector:
     """The detector, pooled by segment; itself where there are no segments.
 
-    A detector that has `segments` of its own pools by itself.
+    A detector that has `segments` of its own pools by itself; levels are each asset's own, beside peers of
+    the whole fleet, and not pooled.
     """
-    if not segment_of:
+    if not segment_of or isinstance(detector, PeersDetector):
         return detector
     if any(one.name == _OWN for one in fields(detector)):  # type: ignore[arg-type]
         return replace(detector, **{_OWN: segment_of})  # type: ignore[type-var]

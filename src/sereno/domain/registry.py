@@ -91,7 +91,8 @@ class Comparison:
     """A challenger beside a champion on days that neither has seen.
 
     Attributes:
-        measure: What a day's loss is: `faults` of detectors, `pinball` of forecasters.
+        measure: What a day's loss is: `faults` of detectors, `drifts` of those that follow levels of
+            weeks, `pinball` of forecasters.
         opinion: By whether the interval lies below or above zero.
         champion_loss, challenger_loss: Means over the days; NaN without any.
         difference: Challenger minus champion, mean over the days; below zero is better.

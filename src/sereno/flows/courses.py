@@ -22,7 +22,7 @@ from sereno.domain.time import EPOCH, to_numpy
 from sereno.flows.assets import standing_of, window_between
 from sereno.flows.fleet import peer_reference
 from sereno.flows.incidents import IncidentView
-from sereno.flows.judge import BEHAVIOUR, weigh_window
+from sereno.flows.judge import behaviour_in, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.pictures import judged_rows, stored_rows
 from sereno.flows.workspace import Workspace
@@ -419,9 +419,7 @@ def _expected(
         return None
     reference = peer_reference(tx, standing.asset, model, window.time)
     judged = weigh_window(window, profile, model, standing.memory, None, reference)
-    behaviour = next((one for one in judged.evidence if one.check == BEHAVIOUR), None)
-    if behaviour is None:
-        return None
+    behaviour = behaviour_in(judged.evidence)
     rows = judged.window
     learnt = rows.time >= to_numpy(start - _LEARNT)
     calm = learnt & ~(behaviour.exceedance >= 1.0)

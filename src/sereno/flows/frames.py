@@ -14,7 +14,8 @@ from sereno.domain.readings import FloatArray, TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import EPOCH, from_numpy, to_numpy
 from sereno.domain.version import VERSION
-from sereno.flows.judge import BEHAVIOUR, weigh_window
+from sereno.flows.fleet import BlockNeighbours
+from sereno.flows.judge import behaviour_in, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.flows.train import TrainingPlan, train_profile
 from sereno.prepare.grid import build_window, infer_step
@@ -91,13 +92,15 @@ def judge_table(table: Table, model: TrainedModel) -> FloatArray:
     profile = _profile(model.card.profile)
     steps = {key: layout.step for key, layout in model.layouts.items()}
     scores = np.full(len(table.values), np.nan)
-    for key, (plain, rows) in _windows(table, profile, steps).items():
+    windows = _windows(table, profile, steps)
+    neighbours = BlockNeighbours({key: plain for key, (plain, _) in windows.items()})
+    for key, (plain, rows) in windows.items():
         layout = model.layouts.get(key)
         window = plain if layout is None else _with_columns(plain, layout.signals)
         follows = table.time is not None and layout is not None and _is_after(window, layout.until)
         memory = model.memories[key] if follows else Memory()
-        evidence = weigh_window(window, profile, model, memory).evidence
-        behaviour = next(one for one in evidence if one.check == BEHAVIOUR)
+        reference = neighbours.reference(key, model, window.time)
+        behaviour = behaviour_in(weigh_window(window, profile, model, memory, None, reference).evidence)
         judged = behaviour.exceedance * behaviour.threshold
         place = np.minimum(np.searchsorted(window.time, rows.time), len(window) - 1)
         is_there = window.time[place] == rows.time

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from sereno.detect.beside import weigh_all_beside
+from sereno.detect.calibration import Hysteresis
 from sereno.detect.episodes import find_detections
 from sereno.detect.floors import LEAK, score_floors
 from sereno.detect.peering import NO_REFERENCE, Reference
@@ -31,6 +32,7 @@ __all__ = [
     "Case",
     "Expectation",
     "Judgement",
+    "behaviour_in",
     "expected_without",
     "judge_window",
     "judge_windows",
@@ -123,6 +125,11 @@ def _concluded(case: Case, weighed: Checked, profile: Profile, model: TrainedMod
     return Judgement(weighed.window, detections, evidence, weighed.flags, Memory(arrays))
 
 
+def behaviour_in(evidence: Sequence[Evidence]) -> Evidence:
+    """What the detector says of rows that a model judged."""
+    return next(one for one in evidence if one.check in (BEHAVIOUR, DRIFT))
+
+
 def raised(evidence: Evidence, factor: float) -> Evidence:
     """What a check says with its threshold multiplied."""
     if factor == 1.0:
@@ -174,7 +181,8 @@ def _with(checked: Checked, evidence: Sequence[Evidence], learnt: Memory) -> Che
 
 
 def _behaviour(window: Window, scores: Scores, model: TrainedModel) -> Evidence:
-    return _evidence(BEHAVIOUR, scores, model.calibration_of(window.step, window.asset), model)
+    check = DRIFT if model.follows_levels else BEHAVIOUR
+    return _evidence(check, scores, model.calibration_of(window.step, window.asset), model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +231,19 @@ def expected_without(
 def _weigh_levels(
     window: Window, model: TrainedModel | None, memory: Memory, reference: Reference
 ) -> tuple[list[Evidence], Memory]:
-    """Slow drifts, and what all peers do together."""
+    """Slow drifts, unless the detector has told them, and what all peers do together."""
     slow = None if model is None else model.drift_calibration_of(window.step)
     if model is None or slow is None or not model.peers.knows(window.asset):
         return [], Memory()
     evidence, arrays = [], dict[str, np.ndarray]()
-    own = model.calibration_of(window.step, window.asset)
+    at_once = Hysteresis.for_step(window.step)
+    swift = replace(slow, on_delay=at_once.on_delay, off_delay=at_once.off_delay)
+    looks = [(DRIFT, model.peers.score, slow), (COMMON, model.peers.score_common, swift)]
     referred = with_references(window, reference)
-    for check, score in ((DRIFT, model.peers.score), (COMMON, model.peers.score_common)):
+    for check, score, told in looks[model.follows_levels :]:
         found, after = score(referred, memory)
         arrays |= after.arrays
         if not np.isnan(found.values).all():
-            told = slow if check == DRIFT else replace(slow, on_delay=own.on_delay, off_delay=own.off_delay)
             evidence.append(_evidence(check, found.of_signals(len(window.signals)), told, model))
     return evidence, Memory(arrays)
 

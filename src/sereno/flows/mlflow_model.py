@@ -19,7 +19,8 @@ from sereno.domain.judgement import Memory
 from sereno.domain.readings import TimeArray, Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy
-from sereno.flows.judge import BEHAVIOUR, weigh_window
+from sereno.flows.fleet import BlockNeighbours
+from sereno.flows.judge import behaviour_in, weigh_window
 from sereno.flows.mlflow_export import ABOUT, ARTEFACT
 from sereno.flows.models import Layout, TrainedModel, load_model
 from sereno.flows.places import PROFILES_FOLDER
@@ -72,7 +73,9 @@ class ScoringModel:
         """
         import pandas as pd
 
-        parts = [self._judged(window) for window in _windows(frame, self._layout, self.profile.name)]
+        windows = list(_windows(frame, self._layout, self.profile.name))
+        neighbours = BlockNeighbours({one.asset: one for one in windows})
+        parts = [self._judged(one, neighbours) for one in windows]
         return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
 
     def _layout(self, key: AssetKey | None) -> tuple[AssetKey, Layout]:
@@ -81,9 +84,10 @@ class ScoringModel:
             raise UsageError(detail=f"The model does not know {known}", command="mlflow")
         return known, self.model.layouts[known]
 
-    def _judged(self, window: Window) -> dict[str, object]:
-        weighed = weigh_window(window, self.profile, self.model, Memory())
-        behaviour = next(one for one in weighed.evidence if one.check == BEHAVIOUR)
+    def _judged(self, window: Window, neighbours: BlockNeighbours) -> dict[str, object]:
+        reference = neighbours.reference(window.asset, self.model, window.time)
+        weighed = weigh_window(window, self.profile, self.model, Memory(), None, reference)
+        behaviour = behaviour_in(weighed.evidence)
         return {
             "site": window.asset.site,
             "asset": window.asset.asset,

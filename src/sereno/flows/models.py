@@ -45,7 +45,7 @@ class TrainedModel:
     Attributes:
         calibrations: By step in seconds (`none` where the source has no rhythm), and `@` and a segment.
         natural_repeats: Longest run of equal values that is normal, by asset and signal.
-        peers: The levels of the assets and who is whose peer.
+        peers: The levels of the assets and who is whose peer; the detector itself, where it is `peers`.
         drift_calibrations: Of these levels, by step.
         memories: What the detector remembered of each asset at the end of its history: where judging goes on
             when no store does.
@@ -64,6 +64,11 @@ class TrainedModel:
     layouts: Mapping[AssetKey, Layout]
     segments: str = ""
     segment_of: Mapping[AssetKey, str] = field(default_factory=dict)
+
+    @property
+    def follows_levels(self) -> bool:
+        """Whether it judges levels of weeks, and no rows."""
+        return isinstance(self.detector, TrainedPeers)
 
     def calibration_name(self, step: timedelta | None, asset: AssetKey) -> str:
         """The calibration that an asset has: that of its segment, where there is one, or of its step."""
@@ -136,10 +141,9 @@ def artefact_of(model: TrainedModel) -> bytes:
     if model.segments:
         listed = [[key.site, key.asset, name] for key, name in sorted(model.segment_of.items())]
         header |= {"segments": model.segments, "segment_of": listed}
-    arrays = {
-        "detector": np.frombuffer(model.detector.dump(), dtype=np.uint8),
-        "peers": np.frombuffer(model.peers.dump(), dtype=np.uint8),
-    }
+    arrays = {"detector": np.frombuffer(model.detector.dump(), dtype=np.uint8)}
+    if not model.follows_levels:
+        arrays["peers"] = np.frombuffer(model.peers.dump(), dtype=np.uint8)
     for i, key in enumerate(model.card.assets):
         arrays |= {f"memory{i}/{name}": array for name, array in model.memories[key].arrays.items()}
     return pack(header, arrays)
@@ -193,14 +197,14 @@ def _model(
         "digest": digest,
     }
     read = ModelCard(**card)  # type: ignore[arg-type]
+    plain = build_detector(read.detector, profile, where=read.id)
+    detector = load_detector(plain, arrays["detector"].tobytes())
     members: list[tuple[str, str, str]] = header.get("segment_of", [])  # type: ignore[assignment]
     return TrainedModel(
         card=read,
-        detector=load_detector(
-            build_detector(read.detector, profile, where=read.id), arrays["detector"].tobytes()
-        ),
+        detector=detector,
         calibrations=calibrations,
-        peers=_peers(profile, arrays),
+        peers=detector if isinstance(detector, TrainedPeers) else _peers(profile, arrays),
         drift_calibrations=drifts,
         natural_repeats={AssetKey(site, asset): values for site, asset, values in repeats},
         memories={key: _memory(arrays, f"memory{i}/") for i, key in enumerate(read.assets)},

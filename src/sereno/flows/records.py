@@ -18,7 +18,7 @@ from sereno.domain.readings import FloatArray, QualityArray, Readings, Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.flows.assets import standing_of, window_between
-from sereno.flows.judge import LEVELS, judge_window, raised, weigh_window
+from sereno.flows.judge import BEHAVIOUR, DRIFT, LEVELS, judge_window, raised, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.prepare.quality import MISSING
 from sereno.store import Store
@@ -179,7 +179,9 @@ def row_judgements(
     window: Window, evidence: Sequence[Evidence], profile: Profile, rows: Iterable[int] | None = None
 ) -> list[RowJudgement]:
     """What the checks said of a window's rows, or of some of them, as one verdict each."""
-    evidence = [one for one in evidence if one.check not in LEVELS]
+    is_of_rows = any(one.check == BEHAVIOUR for one in evidence)
+    slow = LEVELS if is_of_rows else LEVELS - {DRIFT}  # a detector of levels has nothing else to say
+    evidence = [one for one in evidence if one.check not in slow]
     behaviour = evidence[-1] if evidence[-1].kind is IncidentKind.BEHAVIOUR else None
     times = window.time.astype("datetime64[us]").tolist()
     verdicts = []

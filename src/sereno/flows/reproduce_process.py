@@ -11,6 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from sereno.contracts import Detector, TrainedForecaster
+from sereno.detect.beside import weigh_beside
 from sereno.detect.registry import build_detector
 from sereno.detect.rules import CalibrationRule
 from sereno.domain.archive import digest_of
@@ -21,6 +22,7 @@ from sereno.domain.registry import ForecasterCard
 from sereno.domain.signals import Profile
 from sereno.domain.time import from_numpy, to_numpy
 from sereno.domain.version import VERSION
+from sereno.flows.fleet import BlockNeighbours
 from sereno.flows.forecast_trials import actual_values
 from sereno.flows.forecasters import ForecasterGroup
 from sereno.flows.learning import training_history
@@ -104,9 +106,11 @@ def _judged(model: TrainedModel, history: Sequence[Window]) -> tuple[str, dict[s
     """SHA-256 of scores and expectations, and how far the first signal is from what was expected."""
     digest = hashlib.sha256()
     observed, expected = [], []
+    neighbours = BlockNeighbours({window.asset: window for window in history})
     for window in history[:_MOST_ASSETS]:
         rows = window.rows(max(0, len(window) - _MOST_ROWS), len(window))
-        scores, _ = model.detector.score(rows, Memory())
+        reference = neighbours.reference(rows.asset, model, rows.time)
+        scores, _ = weigh_beside(model.detector, rows, reference, Memory())
         digest.update(np.ascontiguousarray(scores.values).tobytes())
         digest.update(np.ascontiguousarray(scores.expected).tobytes())
         observed.append(rows.values[:, 0])

@@ -15,7 +15,8 @@ from sereno.domain.signals import Profile
 from sereno.domain.time import to_numpy
 from sereno.flows.assets import whole_window
 from sereno.flows.exports import ExportPlan
-from sereno.flows.judge import BEHAVIOUR, weigh_window
+from sereno.flows.fleet import peer_reference
+from sereno.flows.judge import behaviour_in, weigh_window
 from sereno.flows.models import TrainedModel
 from sereno.report.exports import Cell, open_table
 from sereno.store import StoredAsset, Transaction
@@ -80,12 +81,15 @@ class ResultReport:
 def asset_result(tx: Transaction, asset: StoredAsset, profile: Profile, model: TrainedModel) -> AssetResult:
     """Judge all stored rows of an asset as judging does, without opening anything."""
     window = whole_window(tx, asset)
+    reference = peer_reference(tx, asset, model, window.time)
     memory = Memory()
     parts = []
     for start in range(0, max(len(window), 1), _ROWS_AT_ONCE):
-        weighed = weigh_window(window.rows(start, start + _ROWS_AT_ONCE), profile, model, memory)
+        stop = start + _ROWS_AT_ONCE
+        beside = reference.rows(start, stop)
+        weighed = weigh_window(window.rows(start, stop), profile, model, memory, None, beside)
         memory = weighed.memory
-        behaviour = next(one for one in weighed.evidence if one.check == BEHAVIOUR)
+        behaviour = behaviour_in(weighed.evidence)
         parts.append((weighed.window, behaviour))
     threshold = parts[0][1].threshold
     score = np.concatenate([one.exceedance for _, one in parts]) * threshold

@@ -8,7 +8,7 @@ from math import isfinite
 
 import numpy as np
 
-from sereno.contracts import Detector
+from sereno.contracts import Detector, TrainedDetector
 from sereno.detect.beside import weigh_beside
 from sereno.detect.calibration import Hysteresis
 from sereno.detect.peering import Reference
@@ -64,38 +64,44 @@ class TrainingPlan:
     segments: str = ""
     segment_of: Mapping[AssetKey, str] = field(default_factory=dict)
 
+    @property
+    def follows_levels(self) -> bool:
+        """Whether what learns follows levels of weeks beside those of peers, and judges no rows."""
+        return isinstance(self.detector, PeersDetector)
+
 
 def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel:
     """The model of all assets of one profile.
 
     Raises:
-        HistoryTooShort: No asset has enough rows.
+        HistoryTooShort: No asset has enough rows, or none beyond those that it takes to learn.
         BudgetTooSmall: The firm budget is below what the history supports.
     """
     repeats = {window.asset: _natural_repeats(window) for window in windows}
     clean = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
     peering, references = learn_peers(clean, plan.profile)
+    beside = [with_references(window, one) for window, one in zip(clean, references, strict=True)]
+    history = beside if plan.follows_levels else clean
     detector = with_segments(plan.detector, plan.segment_of)
-    trained = detector.fit(clean)
+    trained = detector.fit(history)
+    known = [window for window in history if trained.knows(window.asset)]
+    calibrations = _calibrations(known, _held_out_scores(detector, known), plan)
+    if isinstance(trained, TrainedPeers):
+        trained = peers = replace(trained, peering=peering)
+        drift_calibrations: Mapping[str, Calibration] = calibrations
+    else:
+        levels, drift_calibrations = _learn_levels(beside, plan)
+        peers = replace(levels, peering=peering)
     learnt = [window for window in clean if trained.knows(window.asset)]
-    held_out = _held_out_scores(detector, learnt)
-    calibrations = _calibrations(learnt, held_out, plan)
-    peers, drift_calibrations, levels = _learn_levels(clean, references, plan)
-    card = _card(learnt, calibrations, plan)
     return TrainedModel(
-        card=card,
+        card=_card(learnt, calibrations, plan),
         detector=trained,
         calibrations=calibrations,
         natural_repeats={key: value for key, value in repeats.items() if trained.knows(key)},
-        peers=replace(peers, peering=peering),
+        peers=peers,
         drift_calibrations=drift_calibrations,
         memories={
-            window.asset: Memory(
-                {
-                    **weigh_beside(trained, window, reference, Memory())[1].arrays,
-                    **levels[window.asset].arrays,
-                }
-            )
+            window.asset: _memory(trained, peers, window, reference)
             for window, reference in zip(clean, references, strict=True)
             if trained.knows(window.asset)
         },
@@ -114,22 +120,27 @@ def _layout(window: Window) -> Layout:
     return Layout(window.signals, window.zone, window.step, from_numpy(window.time[-1]))
 
 
+def _memory(trained: TrainedDetector, peers: TrainedPeers, window: Window, reference: Reference) -> Memory:
+    """What is remembered of an asset at the end of its history."""
+    beside = with_references(window, reference)
+    looks = (
+        weigh_beside(trained, window, reference, Memory()),
+        peers.score(beside),
+        peers.score_common(beside),
+    )
+    return Memory({name: part for _, after in looks for name, part in after.arrays.items()})
+
+
 def _learn_levels(
-    clean: Sequence[Window], references: Sequence[Reference], plan: TrainingPlan
-) -> tuple[TrainedPeers, dict[str, Calibration], dict[AssetKey, Memory]]:
-    """The slow levels of all assets, what they are worth, and where they stand at the end."""
-    history = [with_references(window, one) for window, one in zip(clean, references, strict=True)]
+    beside: Sequence[Window], plan: TrainingPlan
+) -> tuple[TrainedPeers, Mapping[str, Calibration]]:
+    """The slow levels of all assets, and what they are worth."""
     detector = PeersDetector(plan.profile)
     try:
-        trained = detector.fit(history)
+        trained = detector.fit(beside)
     except HistoryTooShort:
-        return TrainedPeers(plan.profile, {}), {}, {window.asset: Memory() for window in clean}
-    calibrations = _drift_calibrations(history, _held_out_scores(detector, history), plan)
-    memories = {
-        window.asset: Memory({**trained.score(window)[1].arrays, **trained.score_common(window)[1].arrays})
-        for window in history
-    }
-    return trained, calibrations, memories
+        return TrainedPeers(plan.profile, {}), {}
+    return trained, _drift_calibrations(beside, _held_out_scores(detector, beside), plan)
 
 
 def _drift_calibrations(
@@ -139,15 +150,22 @@ def _drift_calibrations(
 
     A drift is one that has stood for a week, and has a share of the budget of its own.
     """
+    lenient = replace(plan, is_budget_firm=False, budget=_DRIFT_SHARE * plan.budget)
+    return {
+        step_name(step): _calibration(parts, step, lenient, Hysteresis.of_weeks(step))
+        for step, parts in _by_step(history, scores).items()
+    }
+
+
+def _by_step(
+    history: Sequence[Window], scores: Sequence[FloatArray]
+) -> dict[timedelta | None, list[FloatArray]]:
+    """Scores of the assets of each step, without those of which no row could be judged."""
     groups: dict[timedelta | None, list[FloatArray]] = {}
     for window, values in zip(history, scores, strict=True):
         if not np.isnan(values).all():
             groups.setdefault(window.step, []).append(values)
-    lenient = replace(plan, is_budget_firm=False, budget=_DRIFT_SHARE * plan.budget)
-    return {
-        step_name(step): _calibration(parts, step, lenient, Hysteresis.of_weeks(step))
-        for step, parts in groups.items()
-    }
+    return groups
 
 
 def _natural_repeats(window: Window) -> dict[str, float]:
@@ -207,18 +225,21 @@ def _block(window: Window) -> np.ndarray:
 def _calibrations(
     history: Sequence[Window], scores: Sequence[FloatArray], plan: TrainingPlan
 ) -> dict[str, Calibration]:
-    groups: dict[timedelta | None, list[FloatArray]] = {}
+    groups = _by_step(history, scores)
+    if not groups:
+        needed = f"more than '{plan.kind}' takes to learn: no row that was left out could be judged"
+        raise HistoryTooShort(found=f"{max(map(len, history))} rows of one asset", needed=needed)
     by_segment: dict[tuple[timedelta | None, str], list[FloatArray]] = {}
     for window, values in zip(history, scores, strict=True):
-        groups.setdefault(window.step, []).append(values)
         segment = plan.segment_of.get(window.asset, NO_SEGMENT)
         if segment != NO_SEGMENT:
             by_segment.setdefault((window.step, segment), []).append(values)
-    found = {step_name(step): _calibration(parts, step, plan) for step, parts in groups.items()}
+    delays = Hysteresis.of_weeks if plan.follows_levels else Hysteresis.for_step
+    found = {step_name(step): _calibration(parts, step, plan, delays(step)) for step, parts in groups.items()}
     for (step, segment), parts in by_segment.items():
         try:
             budget = plan.profile.behaviour_share * plan.budget
-            found[step_name(step, segment)] = _calibrated(parts, step, plan, budget)
+            found[step_name(step, segment)] = _calibrated(parts, step, plan, budget, delays(step))
         except BudgetTooSmall:  # its assets then share the threshold of the fleet
             continue
     return found
@@ -228,7 +249,7 @@ def _calibration(
     scores: Sequence[FloatArray],
     step: timedelta | None,
     plan: TrainingPlan,
-    hysteresis: Hysteresis | None = None,
+    hysteresis: Hysteresis,
 ) -> Calibration:
     """With the share of the budget that behaviour has; with more of it where the history supports no less."""
     try:
@@ -247,9 +268,8 @@ def _calibrated(
     step: timedelta | None,
     plan: TrainingPlan,
     budget: float,
-    hysteresis: Hysteresis | None = None,
+    hysteresis: Hysteresis,
 ) -> Calibration:
-    hysteresis = hysteresis or Hysteresis.for_step(step)
     return calibrate_by(plan.rule, scores, step, budget=budget, hysteresis=hysteresis)
 
 

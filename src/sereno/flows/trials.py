@@ -4,6 +4,9 @@ There are few labels, and a detector cannot be judged by the rows that it explai
 what it sees explains all of them. So each day is judged twice, as it was and with a fault put into it. A day
 costs 1 when it is called abnormal although nobody has confirmed that it was, and the share of its faults that
 nobody would have been told of. Both detectors get the same days, the same faults, and their own thresholds.
+
+Two that follow levels of weeks would see nothing of a fault of one day. They get drifts: signals that have
+been on another level since the first of the days.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,6 +33,8 @@ from sereno.store import Store, StoredAsset, Transaction
 
 __all__ = ["alarm_rows", "compare_detectors", "compared", "mean_by_day", "unseen_since"]
 
+FAULTS, DRIFTS = "faults", "drifts"
+"""Measures of a comparison."""
 MOST_DAYS = 28
 MOST_ASSETS = 50
 FAULTS_PER_DAY = 2
@@ -37,6 +42,8 @@ _FULL_DAY = 0.5
 """Share of the rows of the fullest day that a day needs to count."""
 _FAULTS = (("shifted", 3.0), ("shifted", -3.0), ("shifted", 6.0), ("reversed", 0.0))
 """What is put into a day: a signal so many usual deviations off for half of it, or the day backwards."""
+_DRIFTS = (0.8, 0.6)
+"""What is left of a signal's level."""
 _MAD_TO_SIGMA = 1.4826
 
 
@@ -54,12 +61,15 @@ class _Trial:
     """An asset on its unseen days.
 
     Attributes:
+        drifting: Whether drifts are put in, and not faults of a day.
         window: From the first row that either model has not seen.
         confirmed: Rows of incidents that somebody confirmed, shape (rows,).
         spread: Usual deviation of each signal from its time of day, shape (signals,).
     """
 
     asset: StoredAsset
+    profile: Profile
+    drifting: bool
     window: Window
     days: Sequence[_Day]
     confirmed: BoolArray
@@ -79,7 +89,8 @@ def compare_detectors(
             each = [_losses(tx, trial, profile, model) for model in (champion, challenger)]
         for day, before, after in zip(trial.days, *each, strict=True):
             losses.setdefault(day.day, []).append((before, after))
-    return compared("faults", champion.card.id, challenger.card.id, losses, n_assets)
+    measure = DRIFTS if _are_slow((champion, challenger)) else FAULTS
+    return compared(measure, champion.card.id, challenger.card.id, losses, n_assets)
 
 
 def compared(
@@ -160,7 +171,11 @@ def _trials(store: Store, profile: Profile, models: Sequence[TrainedModel]) -> I
         days = _whole_days(window, seen)
         if days:
             rows = _confirmed(window, incidents)
-            yield _Trial(asset, window, days, rows, _spread(window), number)
+            yield _Trial(asset, profile, _are_slow(models), window, days, rows, _spread(window), number)
+
+
+def _are_slow(models: Sequence[TrainedModel]) -> bool:
+    return all(model.follows_levels for model in models)
 
 
 def _whole_days(window: Window, seen: datetime) -> list[_Day]:
@@ -219,49 +234,93 @@ def _losses(tx: Transaction, trial: _Trial, profile: Profile, model: TrainedMode
     repeats = model.natural_repeats.get(key, NO_REPEATS)
     clean = check_window(trial.window, profile, Memory(), natural_repeats=repeats).clean
     reference = peer_reference(tx, trial.asset, model, clean.time)
-    calibration = model.calibration_of(clean.step, key)
-    memory = model.memories[key]
-    position, losses = begin, []
-    for day in trial.days:
-        if position < day.start:
-            memory = _weigh(model, clean, reference, memory, position, day.start)[1]
-        calm, after = _weigh(model, clean, reference, memory, day.start, day.stop)
-        losses.append(_day_loss(trial, day, model, clean, reference, memory, alarm_rows(calm, calibration)))
-        memory, position = after, day.stop
-    return losses
+    judged = _Judged(trial, model, clean.rows(begin, len(clean)), reference.rows(begin, len(clean)), begin)
+    return judged.losses_of_drifts() if trial.drifting else judged.losses_of_days()
 
 
-def _weigh(
-    model: TrainedModel, window: Window, reference: Reference, memory: Memory, start: int, stop: int
-) -> tuple[FloatArray, Memory]:
-    scores, after = weigh_beside(
-        model.detector, window.rows(start, stop), reference.rows(start, stop), memory
-    )
-    return scores.values, after
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A trial before one of the models.
+
+    Attributes:
+        window, reference: From the first row that the model has not seen.
+        begin: Its row in the window of the trial.
+    """
+
+    trial: _Trial
+    model: TrainedModel
+    window: Window
+    reference: Reference
+    begin: int
+
+    def losses_of_days(self) -> list[float]:
+        """Days that are judged as they were and with a fault each."""
+        memory = self.model.memories[self.window.asset]
+        position, losses = 0, []
+        for day in self.trial.days:
+            start, stop = day.start - self.begin, day.stop - self.begin
+            if position < start:
+                memory = self._weigh(self.window, memory, position, start)[1]
+            told, after = self._weigh(self.window, memory, start, stop)
+            found = []
+            for number in range(FAULTS_PER_DAY):
+                rows = self.window.rows(start, stop)
+                faulty, is_fault = _with_fault(rows, self.trial, day.start + self.trial.number + number)
+                if is_fault.any():
+                    beside = self.reference.rows(start, stop)
+                    scores = weigh_beside(self.model.detector, faulty, beside, memory)[0].values
+                    found.append(self._alarms(scores) & is_fault)
+            losses.append(self._loss(day, self._alarms(told), found))
+            memory, position = after, stop
+        return losses
+
+    def losses_of_drifts(self) -> list[float]:
+        """Days of a course that is judged as it was, and with signals that have lost some of their level."""
+        memory, n_rows = self.model.memories[self.window.asset], len(self.window)
+        first = self.trial.days[0].start - self.begin
+        told, *found = (
+            self._alarms(self._weigh(window, memory, 0, n_rows)[0])
+            for window in (self.window, *_with_drifts(self.window, first, self.trial))
+        )
+        return [
+            self._loss(day, told[rows], [one[rows] for one in found])
+            for day in self.trial.days
+            for rows in [slice(day.start - self.begin, day.stop - self.begin)]
+        ]
+
+    def _weigh(self, window: Window, memory: Memory, start: int, stop: int) -> tuple[FloatArray, Memory]:
+        rows, beside = window.rows(start, stop), self.reference.rows(start, stop)
+        scores, after = weigh_beside(self.model.detector, rows, beside, memory)
+        return scores.values, after
+
+    def _alarms(self, scores: FloatArray) -> BoolArray:
+        return alarm_rows(scores, self.model.calibration_of(self.window.step, self.window.asset))
+
+    def _loss(self, day: _Day, told: BoolArray, found: Sequence[BoolArray]) -> float:
+        """What a day costs.
+
+        Args:
+            told: Rows of alarms on the day as it was.
+            found: Rows of alarms on the day with each of its faults.
+        """
+        confirmed = self.trial.confirmed[day.start : day.stop]
+        missed = [not (told & confirmed).any()] if confirmed.any() else []
+        missed += [not (one & ~told).any() for one in found]
+        is_false = bool((told & ~confirmed).any())
+        return float(is_false) + (float(np.mean(missed)) if missed else 0.0)
 
 
-def _day_loss(
-    trial: _Trial,
-    day: _Day,
-    model: TrainedModel,
-    clean: Window,
-    reference: Reference,
-    memory: Memory,
-    told: BoolArray,
-) -> float:
-    confirmed = trial.confirmed[day.start : day.stop]
-    calibration = model.calibration_of(clean.step, trial.asset.key)
-    missed = [not (told & confirmed).any()] if confirmed.any() else []
-    rows, beside = clean.rows(day.start, day.stop), reference.rows(day.start, day.stop)
-    for number in range(FAULTS_PER_DAY):
-        faulty, is_fault = _with_fault(rows, trial, day.start + trial.number + number)
-        if not is_fault.any():
-            continue
-        scores = weigh_beside(model.detector, faulty, beside, memory)[0].values
-        found = alarm_rows(scores, calibration) & is_fault & ~told
-        missed.append(not found.any())
-    is_false = bool((told & ~confirmed).any())
-    return float(is_false) + (float(np.mean(missed)) if missed else 0.0)
+def _with_drifts(window: Window, first: int, trial: _Trial) -> list[Window]:
+    """The window with a signal each that is on another level from a row on."""
+    amounts = [
+        column for column, name in enumerate(window.signals) if trial.profile.signal(name).is_ratio_scaled
+    ]
+    drifted = []
+    for number, left in enumerate(_DRIFTS if amounts else ()):
+        values = window.values.copy()
+        values[first:, amounts[(trial.number + number) % len(amounts)]] *= left
+        drifted.append(replace(window, values=values))
+    return drifted
 
 
 def _with_fault(window: Window, trial: _Trial, draw: int) -> tuple[Window, BoolArray]:

@@ -1,7 +1,5 @@
 """Bands from errors that were really made: rolling conformal, by meter, time of the origin, step ahead."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -60,27 +58,44 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
     found = np.empty((n_meters, n_origins, n_steps, len(levels)), dtype=np.float32)
     radius = round(_BESIDE_HOURS * per_day / 24.0)
     draws = _draws(n_days)
+    ranks = np.array([_outward(level, draws) for level in levels])
+    once = _n_known(errors, radius)
+    twice = once + _n_known(errors[:, -_LATEST_DAYS:], radius)
     for block in blocks(n_meters, n_days * n_origins * n_steps * (2 * radius + 1)):
         some = errors[block]
-        twice = np.concatenate([some, some[:, -_LATEST_DAYS:]], axis=1)
-        found[block] = _quantiles(twice, radius, [_outward(level, draws) for level in levels])
+        pool = _beside(np.concatenate([some, some[:, -_LATEST_DAYS:]], axis=1), radius)
+        found[block] = _quantiles(pool, twice[block], ranks)
         if _MIDDLE in levels:
-            found[block, ..., levels.index(_MIDDLE)] = _quantiles(some, radius, [_MIDDLE])[..., 0]
+            middle = _quantiles(pool[..., :n_days], once[block], np.array([_MIDDLE]))
+            found[block, ..., levels.index(_MIDDLE)] = middle[..., 0]
     return found
 
 
-def _quantiles(errors: Single, radius: int, ranks: Sequence[float]) -> Single:
-    """Errors of ranks from 0 to 1 among all days and the steps around, (meters, origins, steps, ranks)."""
+def _beside(errors: Single, radius: int) -> Single:
+    """Errors of the steps around each, NaN beyond the ends, (meters, origins, steps, steps beside, days)."""
     n_meters, n_days, n_origins, n_steps = errors.shape
     padded = np.full((n_meters, n_origins, n_steps + 2 * radius, n_days), np.nan, dtype=np.float32)
     padded[:, :, radius : radius + n_steps] = errors.transpose(0, 2, 3, 1)
-    counts = (~np.isnan(padded)).sum(axis=3)
-    beside = range(2 * radius + 1)
-    pool = np.concatenate([padded[:, :, first : first + n_steps] for first in beside], axis=3)
-    pool.sort(axis=3)
-    last = np.sum([counts[:, :, first : first + n_steps] for first in beside], axis=0)[..., None] - 1
-    places = np.maximum(np.round(np.array(ranks) * last).astype(np.int64), 0)
-    found: Single = np.take_along_axis(pool, places, axis=3)
+    beside: Single = np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1, axis=2)
+    return beside.swapaxes(3, 4)
+
+
+def _n_known(errors: Single, radius: int) -> npt.NDArray[np.int64]:
+    """How many errors `_beside` has of each step, shape (meters, origins, steps)."""
+    known = (~np.isnan(errors)).sum(axis=1, dtype=np.int64)
+    counts: npt.NDArray[np.int64] = known.copy()
+    for apart in range(1, radius + 1):
+        counts[:, :, apart:] += known[:, :, :-apart]
+        counts[:, :, :-apart] += known[:, :, apart:]
+    return counts
+
+
+def _quantiles(pool: Single, n_known: npt.NDArray[np.int64], ranks: FloatArray) -> Single:
+    """Errors of ranks from 0 to 1 among those beside, (meters, origins, steps, ranks); NaN without any."""
+    ordered = np.sort(pool.reshape(*n_known.shape, -1), axis=3)  # NaN last
+    last = np.arange(ordered.shape[3] + 1)[:, None] - 1
+    places = np.maximum(np.round(ranks * last).astype(np.int64), 0)[n_known]
+    found: Single = np.take_along_axis(ordered, places, axis=3)
     return found
 
 

@@ -39,7 +39,8 @@ class Design:
 
     Attributes:
         table: The features by time of day, and a last row that is free for the targets, shape (meters, slots
-            of a day, features + 1, days); 0 where something is unknown: as in the week before.
+            of a day, features + 1, days), each feature of all meters in one piece; 0 where something is
+            unknown: as in the week before.
         profile: Mean of the seven reference days at that time of day, shape (meters, slots).
         scale: Mean absolute value of the week before, shape (meters, slots).
         known: Where profile and scale are known, shape (meters, slots).
@@ -89,8 +90,8 @@ def design(panel: Panel, days: int, start: int, stop: int) -> Design:
     safe = np.maximum(np.where(known, scale, 1.0), _TINY)
     n_features = len(feature_names(tuple(panel.covariates)))
     n_days = (stop - start) // per_day
-    table = np.empty((len(panel.values), per_day, n_features + 1, n_days), dtype=np.float32)
-    rows = iter(table.transpose(2, 0, 1, 3))
+    table = np.empty((n_features + 1, len(panel.values), per_day, n_days), dtype=np.float32)
+    rows = iter(table)
     base, centre, inverse = (_single_by_slot(one, per_day) for one in (profile, mean, 1.0 / safe))
     values, means = (_single_by_slot(one, per_day) for one in (known_days.values, known_days.day_means()))
     for series, middle, lags in (
@@ -110,7 +111,7 @@ def design(panel: Panel, days: int, start: int, stop: int) -> Design:
         )
         _write_deviation(now, middle, inverse, out=next(rows))
     next(rows)[:] = 1.0
-    return Design(table, profile, safe, known)
+    return Design(table.transpose(1, 2, 0, 3), profile, safe, known)
 
 
 def _single_by_slot(values: FloatArray, per_day: int) -> Single:

@@ -1,6 +1,6 @@
 """What the last hours were beside the first stage's opinion, and what that says of the hours to come."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,9 @@ import numpy as np
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
 from sereno.forecast.panel import blocks
+from sereno.forecast.products import products_over_days
 
-__all__ = ["Following", "Recent", "learn_following", "part_of"]
+__all__ = ["Following", "Recent", "add_following", "blank_sums", "part_of"]
 
 _GROUPS = 12
 """Parts of the day that origins are learnt in, each with the parts beside it."""
@@ -36,68 +37,88 @@ class Recent:
         """Means of a series (meters, slots) before slots of it."""
         known = ~np.isnan(left)
         is_complete = bool(known.all())
-        sums = np.zeros((len(left), left.shape[1] + 1))
-        np.cumsum(left if is_complete else np.where(known, left, 0.0), axis=1, out=sums[:, 1:])
-        counts = None
+        sums = _sums_before(left if is_complete else np.where(known, left, np.float32(0)), per_day, origins)
+        counts: Iterable[np.ndarray] = (
+            np.minimum(origins, span).astype(np.float32) for span in spans(per_day)
+        )
         if not is_complete:
-            counts = np.zeros_like(sums)
-            np.cumsum(known, axis=1, out=counts[:, 1:])
-        wanted = spans(per_day)
-        means = np.empty((len(wanted), len(left), len(origins)), dtype=np.float32)
-        for mean, span in zip(means, wanted, strict=True):
-            low = np.maximum(origins - span, 0)
-            count = origins - low if counts is None else _at(counts, origins) - _at(counts, low)
-            np.divide(
-                _at(sums, origins) - _at(sums, low), np.maximum(count, 1.0), out=mean, casting="same_kind"
-            )
+            counts = _sums_before(known.astype(np.float32), per_day, origins)
+        means = np.empty((len(spans(per_day)), len(left), len(origins)), dtype=np.float32)
+        for mean, total, count in zip(means, sums, counts, strict=True):
+            np.divide(total, np.maximum(count, 1.0), out=mean)
         return cls(means.transpose(1, 2, 0))
 
 
-def _at(sums: FloatArray, places: np.ndarray) -> FloatArray:
+def _sums_before(values: Single, per_day: int, origins: np.ndarray) -> Iterator[Single]:
+    """Sums of the last steps before origins, span by span, shape (meters, origins) each."""
+    wanted = spans(per_day)
+    n_added = max(0, wanted[-1] - int(origins.min(initial=wanted[-1])))
+    sums, length = np.pad(values, ((0, 0), (n_added, 0))) if n_added else values, 1
+    steps = sums
+    for span in wanted:
+        if span % length:
+            sums, length = steps, 1
+        sums, length = _sums_of(sums, length, span // length), span
+        yield _at(sums, origins + n_added - span)
+
+
+def _sums_of(sums: Single, length: int, times: int) -> Single:
+    """Sums over so many times as many steps, from sums over `length` steps from each step on."""
+    if times == 1:
+        return sums
+    half = _sums_of(sums, length, times // 2)
+    reach = times // 2 * length
+    both: Single = half[:, :-reach] + half[:, reach:]
+    return both[:, :-length] + sums[:, 2 * reach :] if times % 2 else both
+
+
+def _at(sums: Single, places: np.ndarray) -> Single:
     """Columns of sums; a view where they follow one another."""
     if len(places) and (np.diff(places) == 1).all():
         return sums[:, places[0] : places[-1] + 1]
     return np.take(sums, places, axis=1)
 
 
-def learn_following(series: Sequence[Single], per_day: int) -> tuple[Single, Single]:
-    """Sums of products per meter and part of the day.
+def blank_sums(n_meters: int, per_day: int, n_ahead: int) -> tuple[Single, Single]:
+    """Sums of nothing yet: see `Following`."""
+    groups, n_spans = min(_GROUPS, per_day), len(spans(per_day))
+    gram = np.zeros((n_meters, groups, n_spans, n_spans), dtype=np.float32)
+    return gram, np.zeros((n_meters, groups, n_spans, n_ahead * per_day), dtype=np.float32)
+
+
+def add_following(series: Sequence[Single], per_day: int, gram: Single, cross: Single) -> None:
+    """Add sums of products per meter and part of the day to those of other days.
 
     Args:
         series: What was left over by days ahead, whole days, shape (meters, slots) each.
-
-    Returns:
-        Of the means among each other, shape (meters, parts, spans, spans), and with what followed, shape
-        (meters, parts, spans, steps).
+        gram, cross: See `Following`; changed.
     """
     n_meters, n_slots = series[0].shape
-    n_ahead, n_days = len(series), n_slots // per_day
-    groups, n_spans = min(_GROUPS, per_day), len(spans(per_day))
-    gram = np.zeros((n_meters, groups, n_spans, n_spans), dtype=np.float32)
-    cross = np.zeros((n_meters, groups, n_spans, n_ahead * per_day), dtype=np.float32)
-    n_rows = n_days - n_ahead - 1
+    n_rows, n_spans = n_slots // per_day - len(series) - 1, gram.shape[-1]
     if n_rows < 1:
-        return gram, cross
+        return
     origins = np.arange(per_day, (n_rows + 1) * per_day)
     every = Recent.of(series[0], per_day, origins).means
     means = np.ascontiguousarray(every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1))
-    _add_by_part(np.matmul(means, means.swapaxes(2, 3)), gram)
+    _add_by_part(means, means, gram)
     for ahead, left in enumerate(series):
         filled = left[:, (ahead + 1) * per_day :].copy()
         filled[np.isnan(filled)] = 0.0
-        later = np.matmul(means, _days_from_each_slot(filled, n_rows, per_day))
-        _add_by_part(later, cross[..., ahead * per_day : (ahead + 1) * per_day])
-    return gram, cross
+        later = _days_from_each_slot(filled, n_rows, per_day).swapaxes(2, 3)
+        _add_by_part(means, later, cross[..., ahead * per_day : (ahead + 1) * per_day])
 
 
-def _add_by_part(sums: Single, totals: Single) -> None:
-    """Add sums per slot of the day (meters, slots, ...) to those of the part that each slot is in."""
-    per_day, groups = sums.shape[1], totals.shape[1]
-    if per_day % groups == 0:
-        totals += sums.reshape(len(sums), groups, -1, *sums.shape[2:]).sum(axis=2)
+def _add_by_part(one: Single, other: Single, totals: Single) -> None:
+    """Add products of (meters, slots of the day, rows, days) over days to those of each slot's part."""
+    per_day, groups = one.shape[1], totals.shape[1]
+    if per_day % groups:
+        products = products_over_days(one, other)
+        for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
+            totals[:, part] += products[:, slot]
         return
-    for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
-        totals[:, part] += sums[:, slot]
+    width = per_day // groups
+    for slot in range(width):
+        totals += products_over_days(one[:, slot::width], other[:, slot::width])
 
 
 def _days_from_each_slot(values: Single, n_rows: int, per_day: int) -> Single:
@@ -114,7 +135,8 @@ class Following:
     Attributes:
         own: Shape (meters, parts, spans, steps); one row where it is that of the fleet.
         pooled: Shape (parts, spans, steps).
-        gram, cross: The sums that it comes from; see `learn_following`.
+        gram, cross: The sums that it comes from: of the means among each other, shape (meters, parts, spans,
+            spans), and with what followed, shape (meters, parts, spans, steps).
     """
 
     own: Single
@@ -143,7 +165,9 @@ class Following:
             for block in blocks(len(gram), cross[0].size):
                 wide, wide_cross = (_with_beside(one[block].astype(float)) for one in (gram, cross))
                 held = np.einsum("mgii->mgi", wide)[..., None] / 30.0 + _EPSILON
-                own[block] = np.linalg.solve(wide + held * np.eye(n_spans), wide_cross + held * pooled)
+                # Few spans, held back, and a day of right sides: the inverse is as exact, and cheaper.
+                inverse = np.linalg.inv(wide + held * np.eye(n_spans))
+                own[block] = np.matmul(inverse, wide_cross + held * pooled)
         return cls(own, pooled.astype(np.float32), gram, cross)
 
     def correct(self, recent: Recent, parts: np.ndarray, rows: np.ndarray, n_steps: int) -> Single:
@@ -173,5 +197,9 @@ def _with_beside(sums: FloatArray) -> FloatArray:
     """Sums of each part of the day joined with those of the parts before and after it."""
     if sums.shape[1] < _GROUPS:
         return sums
-    joined: FloatArray = sums + np.roll(sums, 1, axis=1) + np.roll(sums, -1, axis=1)
+    joined = sums.copy()
+    joined[:, 1:] += sums[:, :-1]
+    joined[:, 0] += sums[:, -1]
+    joined[:, :-1] += sums[:, 1:]
+    joined[:, -1] += sums[:, 0]
     return joined

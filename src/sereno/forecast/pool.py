@@ -28,7 +28,7 @@ from sereno.forecast.ridge import (
     solve,
 )
 
-__all__ = ["WEATHER", "Learnt", "Plan", "Taught", "errors_of", "learn"]
+__all__ = ["WEATHER", "Learnt", "Plan", "Taught", "learn", "said_of"]
 
 WEATHER = "weather"
 """The ridge that also knows the covariates."""
@@ -250,6 +250,14 @@ def errors_of(
     Args:
         origins: Slots of the panel; steps may reach beyond its end.
     """
+    for block, said, actual, size in said_of(taught, panel, members, origins, n_steps):
+        yield block, [((actual - one) / size).astype(np.float32) for one in said]
+
+
+def said_of(
+    taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
+) -> Iterator[tuple[slice, list[FloatArray], FloatArray, FloatArray]]:
+    """Meters, what each member says, what was, and their sizes; arguments as of `errors_of`."""
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
     part = _padded(panel.days(first, panel.n_days), ahead)
@@ -259,8 +267,7 @@ def errors_of(
         some = part.meters(block)
         actual = after(some.values, places, n_steps)
         size = sizes(some.values, places, panel.per_day)[:, :, None]
-        said = taught.predict(some, rows[block], places, n_steps, members)
-        yield block, [((actual - one) / size).astype(np.float32) for one in said]
+        yield block, taught.predict(some, rows[block], places, n_steps, members), actual, size
 
 
 def _weighed(

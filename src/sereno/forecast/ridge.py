@@ -12,8 +12,9 @@ import numpy as np
 
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import LOOKBACK_DAYS, Single, by_slot, design, feature_names, in_order
-from sereno.forecast.following import Following, Recent, learn_following, part_of
+from sereno.forecast.following import Following, Recent, add_following, blank_sums, part_of
 from sereno.forecast.panel import Panel, after, blocks
+from sereno.forecast.products import products_over_days
 
 __all__ = [
     "FOLLOWING_DAYS",
@@ -142,8 +143,8 @@ class RidgeModel:
         Args:
             kept: Share of what it knew already that stays.
         """
-        per_day = panel.per_day
-        learnt: dict[str, list[tuple[Single, Single]]] = {name: [] for name in VARIANTS}
+        per_day, n_meters = panel.per_day, len(panel.values)
+        sums = {name: self._followed(name, n_meters, per_day, kept) for name in VARIANTS}
         for block in blocks(len(panel.values), (last_day - first_day + LOOKBACK_DAYS) * per_day):
             some, rows = panel.meters(block), np.arange(len(panel.values))[block]
             made = [
@@ -151,17 +152,16 @@ class RidgeModel:
                 for days in _ahead(self.days_ahead)
             ]
             left = [one.left_over(some) for one in made]
-            for name, parts in learnt.items():
-                gram, cross = learn_following([one[name] for one in left], per_day)
-                if kept:
-                    gram += np.float32(kept) * self.following[name].gram[block]
-                    cross += np.float32(kept) * self.following[name].cross[block]
-                parts.append((gram, cross))
-        found = {}
-        for name, parts in learnt.items():
-            gram, cross = (np.concatenate([one[place] for one in parts]) for place in (0, 1))
-            found[name] = Following.of(gram, cross, is_pooled=name != OWN)
-        return found
+            for name, (gram, cross) in sums.items():
+                add_following([one[name] for one in left], per_day, gram[block], cross[block])
+        return {name: Following.of(*both, is_pooled=name != OWN) for name, both in sums.items()}
+
+    def _followed(self, name: str, n_meters: int, per_day: int, kept: float) -> tuple[Single, Single]:
+        """What it knows already of the hours that follow others, so much of it as stays."""
+        if not kept:
+            return blank_sums(n_meters, per_day, self.days_ahead)
+        known, share = self.following[name], np.float32(kept)
+        return share * known.gram, share * known.cross
 
     def deviations(self, panel: Panel, rows: np.ndarray, days: int, start: int, stop: int) -> "Deviations":
         """What the first stage says of the slots [start, stop), whole days."""
@@ -208,27 +208,29 @@ def learn_sums(
     last_day: int,
     *,
     known: Sums | None = None,
-    sign: float = 1.0,
+    is_taken_away: bool = False,
 ) -> Sums:
     """Sums over the local days [first_day, last_day), counted from the panel's first.
 
     Args:
         known: Sums of other days that they are added to.
-        sign: -1 takes them away from those instead.
+        is_taken_away: Whether they are taken away from those instead.
     """
     per_day = panel.per_day
     n_columns = len(feature_names(tuple(panel.covariates))) + 1
     n_rows = np.empty((days_ahead, len(panel.values), per_day))
     products = np.empty((*n_rows.shape, n_columns, n_columns), dtype=np.float32)
+    join = np.subtract if is_taken_away else np.add
     n_values = max(_FEATURES_SHARE * (last_day - first_day) * per_day, products[0, 0].size // _FEATURES_SHARE)
     for block in blocks(len(panel.values), n_values):
         some = panel.meters(block)
         for place, days in enumerate(_ahead(days_ahead)):
             here = place, block
-            products[here], n_rows[here] = _sums(some, days, first_day * per_day, last_day * per_day)
+            stretch = first_day * per_day, last_day * per_day
+            n_rows[here] = _write_sums(some, days, stretch, out=products[here])
             if known is not None:
-                products[here] = known.products[here] + sign * products[here]
-                n_rows[here] = known.n_rows[here] + sign * n_rows[here]
+                join(known.products[here], products[here], out=products[here])
+                join(known.n_rows[here], n_rows[here], out=n_rows[here])
     return Sums(products, n_rows)
 
 
@@ -236,16 +238,18 @@ def _ahead(days_ahead: int) -> range:
     return range(1, days_ahead + 1)
 
 
-def _sums(panel: Panel, days: int, start: int, stop: int) -> tuple[Single, FloatArray]:
-    made = design(panel, days, start, stop)
-    targets = by_slot(made.targets(panel.values[:, start:stop]), panel.per_day)
+def _write_sums(panel: Panel, days: int, stretch: tuple[int, int], *, out: Single) -> FloatArray:
+    """Sums of products of the slots of a stretch; gives how many days taught."""
+    made = design(panel, days, *stretch)
+    targets = by_slot(made.targets(panel.values[:, slice(*stretch)]), panel.per_day)
     made.table[:, :, -1] = targets
     use = ~np.isnan(targets)
     if not use.all():
         made.table[:, :, -1] = np.nan_to_num(targets)
         made.table[:, :, :-1] *= use[:, :, None]
-    products = np.matmul(made.table, made.table.swapaxes(-1, -2))
-    return products, use.sum(axis=2).astype(np.float64)
+    products_over_days(made.table, made.table, out=out)
+    n_rows: FloatArray = use.sum(axis=2).astype(np.float64)
+    return n_rows
 
 
 def solve(sums: Sums, options: RidgeOptions) -> tuple[Single, Single]:
@@ -268,11 +272,12 @@ def _with_neighbours(sums: np.ndarray) -> np.ndarray:
     radius = round(_NEIGHBOUR_HOURS * per_day / _HOURLY) if per_day > _HOURLY else int(per_day == _HOURLY)
     if not radius:
         return sums
-    around = np.concatenate([sums[:, -radius:], sums, sums[:, :radius]], axis=1)
     joined = sums.copy()
     for shift in range(1, radius + 1):
-        joined += around[:, radius - shift : radius - shift + per_day]
-        joined += around[:, radius + shift : radius + shift + per_day]
+        joined[:, shift:] += sums[:, :-shift]
+        joined[:, :shift] += sums[:, -shift:]
+        joined[:, :-shift] += sums[:, shift:]
+        joined[:, -shift:] += sums[:, :shift]
     joined /= 2 * radius + 1
     return joined
 

@@ -11,7 +11,7 @@ from sereno.forecast.bands import band_table, origins_of_days
 from sereno.forecast.features import LOOKBACK_DAYS, Single
 from sereno.forecast.mixing import mixed
 from sereno.forecast.panel import Panel, build_panel, slots_of
-from sereno.forecast.pool import Learnt, Taught, errors_of, learn
+from sereno.forecast.pool import Learnt, Taught, learn, said_of
 from sereno.forecast.ridge import FOLLOWING_DAYS, RidgeModel, Sums, learn_sums, solve
 
 __all__ = ["succeed"]
@@ -97,7 +97,7 @@ def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
     last = start + surplus
     if last <= first:
         return total
-    return learn_sums(gone, learnt.plan.ridge.days_ahead, first, last, known=total, sign=-1.0)
+    return learn_sums(gone, learnt.plan.ridge.days_ahead, first, last, known=total, is_taken_away=True)
 
 
 def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
@@ -108,16 +108,17 @@ def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
     first = learnt.until - panel.first_day - ahead
     origins = origins_of_days(first, first + n_new + ahead, per_day)
     made = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
-    for block, by_member in errors_of(learnt.taught, panel, learnt.members, origins, n_steps):
-        made[block] = mixed(by_member, learnt.weights[block], per_day)
+    for block, said, actual, size in said_of(learnt.taught, panel, learnt.members, origins, n_steps):
+        made[block] = (actual - mixed(said, learnt.weights[block], per_day)) / size
     errors = made.reshape(len(made), n_new + ahead, -1, n_steps)
     old = learnt.errors
-    n_kept = min(ahead, old.shape[1])
-    joined = np.concatenate([old, np.full_like(errors[:, :n_new], np.nan)], axis=1)
-    recent = joined[:, -(n_new + n_kept) :]
-    recent = np.where(np.isnan(recent), errors[:, -(n_new + n_kept) :], recent)
-    joined[:, -(n_new + n_kept) :] = recent
-    return np.ascontiguousarray(joined[:, -old.shape[1] :])
+    n_old = old.shape[1]
+    n_kept = min(ahead, n_old)
+    recent = errors[:, -(n_new + n_kept) :]
+    last = old[:, n_old - n_kept :]
+    recent[:, :n_kept] = np.where(np.isnan(last), recent[:, :n_kept], last)
+    joined = np.concatenate([old[:, n_new : n_old - n_kept], recent], axis=1)
+    return np.ascontiguousarray(joined[:, -n_old:])
 
 
 def _new_days(panel: Panel, learnt: Learnt, until: int) -> np.ndarray:

@@ -84,7 +84,7 @@ class ComparisonDocument(BaseModel):
 
     champion: str
     challenger: str
-    measure: Literal["faults", "pinball"]
+    measure: Literal["faults", "drifts", "pinball"]
     opinion: Literal["better", "alike", "worse", "too_few_days"]
     champion_loss: float | None
     challenger_loss: float | None
