@@ -88,7 +88,7 @@ def dulled(model: TrainedModel, name: str) -> TrainedModel:
 
 
 def test_versions_have_cards_and_artefacts_that_hold_levels_once(workspace: Workspace) -> None:
-    model = workspace.model_of("load")
+    model = workspace.model("load")
     assert model is not None
     data = artefact_of(model)
     again = model_of(data, "w", workspace.profiles)
@@ -103,7 +103,7 @@ def test_versions_have_cards_and_artefacts_that_hold_levels_once(workspace: Work
 
 
 def test_a_drift_is_told_once_and_as_a_drift(workspace: Workspace) -> None:
-    model, windows = workspace.model_of("load"), meters()
+    model, windows = workspace.model("load"), meters()
     assert model is not None
     fallen = windows[0].values.copy()
     fallen[FIRST:] *= 0.6
@@ -124,7 +124,7 @@ def test_a_drift_is_told_once_and_as_a_drift(workspace: Workspace) -> None:
 
 
 def test_results_of_stored_rows_are_told_beside_peers(workspace: Workspace) -> None:
-    model, windows = workspace.model_of("load"), meters()
+    model, windows = workspace.model("load"), meters()
     assert model is not None
     with workspace.store.read() as tx:
         found = [asset_result(tx, one, LOAD, model) for one in tx.assets("load")]
@@ -152,22 +152,22 @@ def test_a_table_of_many_assets_is_judged_beside_peers() -> None:
 
 
 def test_candidate_is_compared_on_drifts_promoted_and_taken_back_bit_for_bit(workspace: Workspace) -> None:
-    first, found = workspace.model_of("load"), versions(workspace)
+    first, found = workspace.model("load"), versions(workspace)
     assert first is not None
     before = judged(first, meters())
     comparison = workspace.registrar.compare(found["candidate"])
     workspace.promote_model(found["candidate"], actor="ana", reason="trial", is_forced=True)
-    during = judged(workspace.model_of("load"), meters())  # type: ignore[arg-type]
+    during = judged(workspace.model("load"), meters())  # type: ignore[arg-type]
     back = workspace.roll_back_model(None, actor="ana", reason="no better")
 
     assert (comparison.n_days, comparison.n_assets, comparison.measure) == (28, 5, "drifts")
     assert comparison.champion_loss < 1.0, "drifts that were put in are found"
     assert during != before
-    assert (back.id, judged(workspace.model_of("load"), meters())) == (found["champion"], before)  # type: ignore[arg-type]
+    assert (back.id, judged(workspace.model("load"), meters())) == (found["champion"], before)  # type: ignore[arg-type]
 
 
 def test_one_that_hears_drifts_is_better_than_one_that_does_not(workspace: Workspace) -> None:
-    hearing = workspace.model_of("load")
+    hearing = workspace.model("load")
     assert hearing is not None
     deaf = dulled(hearing, "load-deaf")
 
@@ -198,7 +198,7 @@ def test_learnt_anew_it_shadows_and_replaces_one_that_is_deaf(tmp_path: Path) ->
     with on_day(FIRST) as workspace:
         workspace.add(readings_of(*rows(windows, 0, FIRST)), zone="UTC")
         workspace.train()
-        champion = workspace.model_of("load")
+        champion = workspace.model("load")
         assert champion is not None
         shelve(workspace.setup, workspace.store, dulled(champion, "load-deaf"))
     with on_day(SECOND) as workspace:
