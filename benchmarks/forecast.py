@@ -121,7 +121,7 @@ class Task:
     peer_every: Mapping[str, timedelta]
 
 
-DAY_AHEAD = Task("day_ahead", DAY, DAY, {"mlforecast": 3 * DAY, "statsforecast": 10 * DAY})
+DAY_AHEAD = Task("day_ahead", DAY, DAY, {"mlforecast": 3 * DAY, "statsforecast": 3 * DAY})
 ONE_HOUR = Task("one_hour", HOUR, HOUR, {"mlforecast": 7 * HOUR})
 
 
