@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isfinite
 
+from sereno.detect.episodes import longest_hold
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
-from sereno.domain.judgement import Detection, Severity
+from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.outlook import Outlook
 from sereno.domain.ranking import Lost, days_lasted, lost_of, trouble_of
 from sereno.domain.signals import AssetKey, Profile
@@ -14,7 +15,8 @@ from sereno.domain.time import isoformat
 from sereno.flows.models import TrainedModel
 from sereno.flows.outlook import outlook_of
 from sereno.flows.precision import precision_json
-from sereno.report.outlook import describe_outlook
+from sereno.incidents.inhibition import NO_DATA, same_time
+from sereno.report.outlook import describe_lost, describe_outlook
 from sereno.report.problems import problem_of
 from sereno.report.sentences import Place, band_edge, describe_incident, recommend
 from sereno.settings.tree import Tariff
@@ -49,6 +51,7 @@ class IncidentView:
             direction, newest first.
         outlook: Where it is heading, where that is clear; worked out for one incident at a time.
         children: Ids of the incidents that it explains and speaks for.
+        lost_for: For how long nothing was read after its last abnormal row, where that is what ended it.
     """
 
     incident: Incident
@@ -57,6 +60,7 @@ class IncidentView:
     similar: Sequence[Incident | Earlier] = ()
     outlook: Outlook | None = None
     children: tuple[str, ...] = ()
+    lost_for: timedelta | None = None
 
     @property
     def problem(self) -> str:
@@ -99,7 +103,9 @@ class IncidentView:
         return recommend(self.incident.worst, self.place, language)
 
     def heading(self, language: str) -> str:
-        """Where it is heading, in one sentence; empty where that is not clear."""
+        """Where it is heading, or that it was lost sight of, in one sentence; empty where unknown."""
+        if self.lost_for is not None:
+            return describe_lost(self.lost_for, self.place, language)
         return "" if self.outlook is None else describe_outlook(self.outlook, self.place, language)
 
     def to_full_json(self, now: datetime, events: Sequence[IncidentEvent]) -> dict[str, object]:
@@ -244,7 +250,23 @@ def view_of(
     similar = tx.earlier_incidents(incident, asset.id)
     current = up_to_date(tx, incident, {asset.key: asset.id})
     outlook = outlook_of(tx, asset, place.profile, model_of, current)
-    return IncidentView(current, place, tariff, similar, outlook, tx.children_of(incident, asset.id))
+    children = tx.children_of(incident, asset.id)
+    return IncidentView(current, place, tariff, similar, outlook, children, _lost_for(tx, current, asset))
+
+
+def _lost_for(tx: Transaction, incident: Incident, asset: StoredAsset) -> timedelta | None:
+    """How long the gap is that ended an incident; None where its rows came back to normal, or it goes on."""
+    ended = incident.ended_at
+    if ended is None or incident.kind is IncidentKind.DATA:
+        return None
+    near = same_time(asset.step)
+    gaps = (
+        (one.ended_at or max(part.last_at for part in one.evidence)) - ended
+        for one in tx.incidents(asset_id=asset.id, since=ended)
+        if one.worst.cause == NO_DATA and not one.is_withdrawn and abs(one.started_at - ended) <= near
+    )
+    longest = max(gaps, default=_AT_ONCE)
+    return longest if longest > longest_hold(incident.leading[-1].check, asset.step) else None
 
 
 def _children(incidents: Iterable[Incident]) -> dict[str, tuple[str, ...]]:

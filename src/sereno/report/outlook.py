@@ -1,4 +1,4 @@
-"""Where an open incident is heading, in one plain sentence."""
+"""Where an open incident is heading, or that one was lost sight of, in one plain sentence."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import span
 from sereno.report.sentences import Place
 
-__all__ = ["describe_outlook"]
+__all__ = ["describe_lost", "describe_outlook"]
 
 
 def describe_outlook(outlook: Outlook, place: Place, language: str) -> str:
@@ -17,3 +17,8 @@ def describe_outlook(outlook: Outlook, place: Place, language: str) -> str:
     after = max(outlook.after, place.step or timedelta(0))
     key = f"outlook.{outlook.course.value}.{outlook.reaches}"
     return sentence(key, language, span=span(after, language, step=place.step))
+
+
+def describe_lost(lost_for: timedelta, place: Place, language: str) -> str:
+    """That the readings stopped while it was going on, and for how long."""
+    return sentence("outlook.lost", language, span=span(lost_for, language, step=place.step))
