@@ -147,6 +147,18 @@ def test_state_without_the_last_said_row_is_read() -> None:
     assert _spans(found) == [(0, 3)]
 
 
+@pytest.mark.parametrize(("check", "shown"), [("behaviour.leak", 9.0), ("behaviour", 0.0)])
+def test_row_that_shows_most_stands_for_a_day_that_is_judged_as_one(check: str, shown: float) -> None:
+    window = a_window([[0.0], [4.0], [9.0], [6.0]], signals=("made",))
+    expected = np.maximum(window.values - 5.0, 0.0)
+    evidence = replace(an_evidence([2, 2, 2, 2], check=check), expected=expected)
+
+    (found,), _ = find_detections(evidence, window, LINE, Memory())
+
+    assert found.observed == shown
+    assert found.expected == max(shown - 5.0, 0.0)
+
+
 EXCEEDANCE = st.lists(st.sampled_from([0.0, 0.5, 0.8, 1.0, 1.7, 4.0, NAN]), min_size=1, max_size=40)
 
 

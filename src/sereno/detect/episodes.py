@@ -161,10 +161,19 @@ class _Tracker:
         episode.shares = episode.shares + _known(self._evidence.contributions[row])
         observed, expected = self._window.values[row], self._evidence.expected[row]
         episode.impact = episode.impact + _known(observed - expected)
-        if exceedance > figures[_PEAK]:
+        if self._is_worse(episode, row, exceedance):
             figures[_PEAK], figures[_PEAK_AT] = exceedance, float(self._micros[row])
             episode.observed, episode.expected = observed.copy(), expected.copy()
         return episode
+
+    def _is_worse(self, episode: _Episode, row: int, exceedance: float) -> bool:
+        """Whether a row is the worst so far; what is said of days is told by the row that shows it most."""
+        worst = episode.figures[_PEAK]
+        if exceedance != worst or self._evidence.check not in _OF_WEEKS:
+            return exceedance > worst
+        lead = int(self._evidence.contributions[row].argmax())
+        apart = abs(self._window.values[row, lead] - self._evidence.expected[row, lead])
+        return bool(apart > abs(episode.observed[lead] - episode.expected[lead]))
 
     def _normal(self, episode: _Episode, row: int, exceedance: float) -> _Episode:
         figures = episode.figures
