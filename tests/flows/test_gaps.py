@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sereno.domain.judgement import Memory
 from sereno.domain.readings import Window
 from sereno.flows.incidents import IncidentView
+from sereno.flows.judge import DRIFT, judge_window
 from sereno.flows.workspace import Workspace
-from tests.support.builders import DAY, HOUR, a_window, a_workspace, readings_of, with_cells
+from tests.support.builders import DAY, HOUR, a_fleet, a_window, a_workspace, readings_of, with_cells
 
 STEP = timedelta(minutes=10)
 TRAINED_ROWS, FAULT, SILENT_FROM = 1_500, 2_000, 2_072
@@ -84,3 +86,22 @@ def test_incident_that_was_seen_to_be_over_is_not_said_to_be_lost(tmp_path: Path
 
     assert first.incident.ended_at is not None
     assert first.lost_for is None
+
+
+def test_drift_under_way_is_not_forgotten_over_rows_of_which_its_check_says_nothing(tmp_path: Path) -> None:
+    fleet = a_fleet(4, rows=241)
+    with a_workspace(tmp_path) as workspace:
+        workspace.add(readings_of(*(one.rows(0, 240) for one in fleet)), zone=fleet[0].zone)
+        workspace.train()
+        model, profile = workspace.model("solar"), workspace.profiles["solar"]
+    assert model is not None
+    at = float(fleet[0].micros[239])
+    figures = [at, at, at, 1.5, 1.0, 1.0, 0.0, 1.0, at]
+    state = np.array([*figures, *np.zeros(4 * len(fleet[0].signals))])
+    silent = with_cells(fleet[0].rows(240, 241), slice(None), slice(None), np.nan)
+
+    judged = judge_window(silent, profile, model, Memory({f"episode/{DRIFT}": state}))
+
+    (told,) = [one for one in judged.detections if one.check == DRIFT]
+    assert told.ended_at is None
+    assert np.array_equal(judged.memory.arrays[f"episode/{DRIFT}"], state)

@@ -233,7 +233,7 @@ def _weigh_levels(
     for check, score in ((DRIFT, model.peers.score), (COMMON, model.peers.score_common)):
         found, after = score(referred, memory)
         arrays |= after.arrays
-        if not np.isnan(found.values).all():
+        if f"episode/{check}" in memory.arrays or not np.isnan(found.values).all():
             told = slow if check == DRIFT else replace(slow, on_delay=own.on_delay, off_delay=own.off_delay)
             evidence.append(_evidence(check, found.of_signals(len(window.signals)), told, model))
     return evidence, Memory(arrays)
