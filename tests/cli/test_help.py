@@ -135,3 +135,17 @@ def test_module_and_version_answer() -> None:
     )
 
     assert (done.code, "Usage" in done.out) == (0, True)
+
+
+def test_help_in_spanish_costs_little_more_than_in_english() -> None:
+    code = (
+        "import sys, time; from sereno.cli.entry import main\n"
+        "main(['--lang', sys.argv[1], '--help']); print('cpu', time.process_time())"
+    )
+
+    def cpu_seconds(language: str) -> float:
+        return float(run_code(code, language).out.rpartition("cpu ")[2])
+
+    pairs = [(cpu_seconds("es"), cpu_seconds("en")) for _ in range(3)]
+
+    assert min(spanish / english for spanish, english in pairs) < 1.8

@@ -9,7 +9,7 @@ import pytest
 from sereno.flows.workspace import Workspace
 from tests.journeys.worlds import declare, roofs
 from tests.support.builders import HOUR, MADRID, a_roof, a_workspace, readings_of, with_cells
-from tests.support.processes import sereno
+from tests.support.processes import environment, sereno
 
 LEVELS = ["low", "medium", "high", "critical"]
 
@@ -235,3 +235,48 @@ def test_verdict_is_understood_in_the_words_of_the_console(copied: Path, said: s
 
     assert previewed.code == 0
     assert (refused.code, "falsa alarma" in refused.err) == (2, True)
+
+
+def test_act_says_the_state_and_only_why_nobody_hears_of_it(copied: Path) -> None:
+    (name, *_) = (one["id"] for one in sereno("incidents", "--json", workspace=copied).document)
+
+    seen = sereno("incidents", "ack", name, "--lang", "es", workspace=copied).out
+    put_off = sereno("incidents", "shelve", name, "--reason", "obra", "--lang", "es", workspace=copied).out
+
+    assert seen.strip() == f"{name}: reconocida"
+    assert put_off.strip() == f"{name}: reconocida, aplazada"
+
+
+def test_export_says_what_it_counted(judged: Path, tmp_path: Path) -> None:
+    target = tmp_path / "incidencias.parquet"
+    n_all = len(sereno("incidents", "--json", workspace=judged).document)
+
+    said = sereno("incidents", "export", "--output", target, "--lang", "es", workspace=judged).out
+
+    assert said.strip() == f"{target}: {n_all} {'incidencia' if n_all == 1 else 'incidencias'}"
+    assert target.read_bytes()[:4] == b"PAR1"
+
+
+def test_health_speaks_in_words_of_what_was_found(judged: Path) -> None:
+    said = sereno(
+        "health", "--days", "300", "--lang", "es", workspace=judged, env=environment(COLUMNS="200")
+    ).out
+
+    assert "Nadie ha reconocido ninguna." in said
+    problems = {line.partition(": ")[2] for line in said.splitlines() if line[2:4] == ". "}
+    assert problems
+    assert not [one for one in problems if "_" in one or one in {"missing", "frozen"}]
+
+
+def test_columns_of_a_folder_are_listed_once(tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    for month in (1, 2, 3):
+        rows = [f"{day:02d}.{month:02d}.2024;{day},5;{day + 3},5" for day in range(1, 28)]
+        lines = ["Fecha;Generación total (kWh);Consumo total (kWh)", *rows]
+        (folder / f"PLANTA_{month}.csv").write_text("\n".join(lines), "utf-8")
+
+    said = sereno("check", folder, "--timezone", "Europe/Madrid", "--lang", "es").out
+
+    assert said.count("Generación total (kWh) → generation") == 1
+    assert said.count("columnas como en PLANTA_1.csv") == 2

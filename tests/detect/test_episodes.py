@@ -91,15 +91,89 @@ def test_open_detection_is_told_again_when_a_quiet_batch_neither_adds_nor_ends()
     assert after.dump() == memory.dump()
 
 
+@pytest.mark.parametrize(
+    ("step", "hold", "changes"),
+    [
+        (timedelta(minutes=10), timedelta(days=1), {}),
+        (HOUR, timedelta(days=1), {}),
+        (HOUR, timedelta(days=7), {"check": "behaviour.drift"}),
+        (DAY, timedelta(days=7), {}),
+    ],
+    ids=["minutes", "hours", "drift", "days"],
+)
+def test_gap_longer_than_the_hold_parts_what_is_abnormal_before_it_from_what_is_after(
+    step: timedelta, hold: timedelta, changes: dict[str, object]
+) -> None:
+    silent = hold // step - 1
+
+    held, _ = _find([2, 2, *[NAN] * silent, 2, 0], step=step, **changes)
+    parted, memory = _find([2, 2, *[NAN] * (silent + 1), 2], step=step, **changes)
+
+    assert len(held) == 1
+    assert [(one.started_at, one.ended_at) for one in parted] == [
+        (START, START + 2 * step),
+        (START + hold + 2 * step, None),
+    ]
+    assert [one.n_rows for one in parted] == [2, 1]
+    assert memory.arrays
+
+
+def test_gap_longer_than_the_hold_forgets_a_run_that_has_not_opened_anything() -> None:
+    found, _ = _find([2, *[NAN] * 24, 2, 0, 2, 2, 0], on_delay=2)
+
+    assert _spans(found) == [(27, 29)]
+
+
+def test_nights_in_which_a_low_signal_says_nothing_are_no_gap() -> None:
+    rows = 72
+    window = replace(a_window(rows=rows, signals=("made",)), values=np.zeros((rows, 1)))
+    evidence = an_evidence([2, *[0.0] * (rows - 2), 2], expected=12.0)
+    dark = np.zeros((rows, 1), dtype=bool)
+
+    found, _ = find_detections(replace(evidence, is_telling=dark), window, LINE, Memory())
+
+    assert _spans(found) == [(0, None)]
+
+
+def test_state_without_the_last_said_row_is_read() -> None:
+    window = a_window(rows=4, signals=("made",))
+    evidence = an_evidence([2, 2, 2, 0])
+    _, memory = find_detections(_part(evidence, 0, 2), window.rows(0, 2), LINE, Memory())
+    ((name, state),) = memory.arrays.items()
+    older = Memory({name: np.delete(state, 8)})
+
+    found, _ = find_detections(_part(evidence, 2, 4), window.rows(2, 4), LINE, older)
+
+    assert _spans(found) == [(0, 3)]
+
+
+@pytest.mark.parametrize(("check", "shown"), [("behaviour.leak", 9.0), ("behaviour", 0.0)])
+def test_row_that_shows_most_stands_for_a_day_that_is_judged_as_one(check: str, shown: float) -> None:
+    window = a_window([[0.0], [4.0], [9.0], [6.0]], signals=("made",))
+    expected = np.maximum(window.values - 5.0, 0.0)
+    evidence = replace(an_evidence([2, 2, 2, 2], check=check), expected=expected)
+
+    (found,), _ = find_detections(evidence, window, LINE, Memory())
+
+    assert found.observed == shown
+    assert found.expected == max(shown - 5.0, 0.0)
+
+
 EXCEEDANCE = st.lists(st.sampled_from([0.0, 0.5, 0.8, 1.0, 1.7, 4.0, NAN]), min_size=1, max_size=40)
 
 
 @settings(max_examples=150, deadline=None)
-@given(EXCEEDANCE, st.lists(st.integers(0, 40), max_size=5), st.integers(1, 3), st.integers(1, 3))
+@given(
+    EXCEEDANCE,
+    st.lists(st.integers(0, 40), max_size=5),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from([HOUR, 9 * HOUR]),
+)
 def test_streamed_detections_equal_those_of_the_batch(
-    exceedance: list[float], cuts: list[int], on_delay: int, off_delay: int
+    exceedance: list[float], cuts: list[int], on_delay: int, off_delay: int, step: timedelta
 ) -> None:
-    window = a_window(rows=len(exceedance), signals=("made", "draw"))
+    window = a_window(rows=len(exceedance), signals=("made", "draw"), step=step)
     evidence = an_evidence(exceedance, 2, on_delay=on_delay, off_delay=off_delay, release=0.7, expected=12.0)
     whole, end = find_detections(evidence, window, LINE, Memory())
 

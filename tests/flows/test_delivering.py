@@ -246,7 +246,7 @@ def test_receiver_that_hangs_delays_nobody_else(tmp_path: Path) -> None:
             wait_until(lambda: statuses_of(site)["ana"] == "sent", timeout=30)
             statuses = statuses_of(site)
             stop.set()
-        thread.join()
+            thread.join()
 
     assert hook.keys == ["incident-1:1:ana:0"]
     assert statuses["deaf"] == "leased"  # its answer is still awaited

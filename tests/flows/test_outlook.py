@@ -146,3 +146,35 @@ def test_lost_model_is_no_reason_not_to_show_an_incident(tmp_path: Path) -> None
 
     assert view.outlook is None
     workspace.close()
+
+
+def test_machine_that_runs_as_it_never_did_while_learning_is_said_to_be_unlearnt(tmp_path: Path) -> None:
+    a_day = a_line(lambda t: 2 + 0 * t, rows=FAULT + 590)
+
+    view = open_one(judged(tmp_path, [a_day], TRAINED_ROWS), "vibración")
+
+    assert view.unlearnt is not None
+    assert view.unlearnt.lasted >= 0.25 * view.unlearnt.learnt
+    assert "Si trabaja bien, entrene otra vez" in view.heading("es")
+    assert view.to_full_json(NOW, [])["heading"] == view.heading("en")
+
+
+def test_what_has_lasted_for_minutes_is_no_regime(tmp_path: Path) -> None:
+    line = a_line(lambda t: 2 + 0 * t, rows=FAULT + 60)
+
+    view = open_one(judged(tmp_path, [line], TRAINED_ROWS), "vibración")
+
+    assert view.unlearnt is None
+
+
+def test_new_training_with_the_readings_ends_what_was_not_learnt(tmp_path: Path) -> None:
+    line = a_line(lambda t: 2 + 0 * t, rows=FAULT + 590)
+    workspace = judged(tmp_path, [line], TRAINED_ROWS)
+    before = open_one(workspace, "vibración")
+
+    workspace.train()
+    workspace.score()
+
+    after = workspace.incident(before.incident.id)
+    assert before.unlearnt is not None
+    assert after.incident.is_withdrawn or after.incident.ended_at is not None

@@ -312,3 +312,15 @@ def test_one_column_tells_for_another_and_the_reason_is_said(tmp_path):
     reasons = [[r.code for r in c.reasons] for c in plan.tables[0].columns]
     assert "reason.decimal_elsewhere" in reasons[1]
     assert "reason.decimal_long" in reasons[2]
+
+
+@pytest.mark.parametrize("text", ["Tª motor (°C)", "T.ª motor", "TªMotor", "tª del motor [°C]"])
+def test_temperature_is_known_by_its_spanish_abbreviation(text: str) -> None:
+    found = match_header(parse_header(text), profiles()["motor"])
+
+    assert found.signal is not None
+    assert found.signal.name == "motor_temperature"
+
+
+def test_abbreviation_is_not_looked_for_within_words() -> None:
+    assert key_of("CATª") == "cata"

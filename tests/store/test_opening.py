@@ -58,6 +58,18 @@ def test_stores_opened_at_once_are_created_once(empty_database_url: str) -> None
         assert len(stored(store)) == 4
 
 
+def test_closed_store_refuses_what_comes_late(database_url: str) -> None:
+    store = open_store(database_url)
+    store.close()
+
+    for use in (store.begin, store.read):
+        with pytest.raises(StoreError) as refused, use():
+            pytest.fail("a closed store was opened again")
+        assert refused.value.facts["detail"] == "it has been closed"
+    with pytest.raises(StoreError):
+        store.find_key("0123456789abcdef")
+
+
 def test_store_that_nobody_closes_is_closed_with_its_last_reference(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'sereno.db'}")
     with store.read():

@@ -249,6 +249,8 @@ class FullIncidentDocument(IncidentDocument):
     """An incident with where it is heading, what it explains, its log and who was told."""
 
     outlook: OutlookDocument | None
+    heading: str | None = Field(description="Where it is heading, or why nobody knows.")
+    heading_es: str | None
     explains: list[str]
     events: list[EventDocument]
     notifications: list[NotificationDocument]

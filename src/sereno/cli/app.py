@@ -748,8 +748,7 @@ def _show_files(request: Request, entries: list[dict[str, object]]) -> None:
     if request.as_json:
         show_json({"files": entries})
         return
-    from sereno.cli.files import show_file
+    from sereno.cli.files import show_files
     from sereno.i18n.catalogue import machine_language
 
-    for entry in entries:
-        show_file(entry, request.language or machine_language())
+    show_files(entries, request.language or machine_language())

@@ -43,7 +43,7 @@ def default() -> None:
 @export_app.command("preprocessed")
 def export_preprocessed(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
-    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    output: Annotated[Path, typer.Option(help="File to write: XLSX or Parquet if it ends so, else CSV.")],
     asset: Annotated[list[str] | None, typer.Option(help="Only this site or asset; may be repeated.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
     impute: Annotated[
@@ -102,7 +102,7 @@ def export_preprocessed(  # noqa: PLR0913, PLR0917 - one parameter per option
 @export_app.command("results")
 def export_results(
     context: typer.Context,
-    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    output: Annotated[Path, typer.Option(help="File to write: XLSX or Parquet if it ends so, else CSV.")],
     asset: Annotated[list[str] | None, typer.Option(help="Only this site or asset; may be repeated.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
     since: Since = None,
@@ -185,7 +185,7 @@ def _say_report(report: "ExportReport", language: str) -> None:
 @export_app.command("anomalies")
 def export_anomalies(
     context: typer.Context,
-    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    output: Annotated[Path, typer.Option(help="File to write: XLSX or Parquet if it ends so, else CSV.")],
     asset: Annotated[list[str] | None, typer.Option(help="Only this site or asset; may be repeated.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
     since: Annotated[str | None, typer.Option(help="Only hours from this instant on, as 2024-01-31.")] = None,
@@ -218,7 +218,7 @@ def export_anomalies(
 @export_app.command("clusters")
 def export_clusters(
     context: typer.Context,
-    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    output: Annotated[Path, typer.Option(help="File to write: XLSX or Parquet if it ends so, else CSV.")],
     profile: Annotated[str | None, typer.Option(help="Profile, where there are several.")] = None,
 ) -> None:
     """Write which segment each client is in."""

@@ -1,10 +1,13 @@
 """What was understood of a file, for a person."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from sereno.cli.output import say
 from sereno.i18n.catalogue import has, sentence
 from sereno.i18n.numbers import count
 
-__all__ = ["show_file"]
+__all__ = ["show_files"]
 
 _MAX_COLUMNS = 12
 _DECIDED = (
@@ -22,9 +25,18 @@ _DECIDED = (
 _INVISIBLE = {"\t": "tab", " ": "space", "\xa0": "space", "\u202f": "space"}
 """Signs that a person would not see, and the names they go by."""
 
+_Columns = tuple[tuple[str | None, str | None, str | None], ...]
+"""Source, signal and unit of each column."""
 
-def show_file(entry: dict[str, object], language: str) -> None:
-    """Verdict, layout, columns and issues of one entry."""
+
+def show_files(entries: Sequence[dict[str, object]], language: str) -> None:
+    """Verdict, layout, columns and issues of each entry; the same columns are listed once."""
+    shown: dict[_Columns, str] = {}
+    for entry in entries:
+        _show_file(entry, shown, language)
+
+
+def _show_file(entry: dict[str, object], shown: dict[_Columns, str], language: str) -> None:
     totals: dict[str, int] = entry["totals"]  # type: ignore[assignment]
     verdict = sentence(f"cli.file.{entry['verdict']}", language)
     facts = {"good": "records_good", "quarantined": "records_quarantined"}
@@ -35,23 +47,22 @@ def show_file(entry: dict[str, object], language: str) -> None:
     stored = "" if new is None else sentence("cli.file.stored", language, new=count(int(str(new)), language))
     say(f"{entry['file']}: {verdict} ({counts}{stored})")
     tables: list[dict[str, object]] = entry["tables"]  # type: ignore[assignment]
-    shown: list[object] = []
     for table in tables:
-        columns = [(one["source"], one["signal"], one["unit"]) for one in _columns(table)]
-        _show_table(table, language, is_known=columns in shown, is_one=len(tables) == 1)
-        shown.append(columns)
+        columns = tuple((one["source"], one["signal"], one["unit"]) for one in _columns(table))
+        name = f"{table['name']} – " if len(tables) > 1 and table["name"] else ""
+        _show_table(table, language, name=name, known_from=shown.get(columns))
+        shown.setdefault(columns, Path(str(entry["file"])).name)
     issues: list[dict[str, object]] = entry["issues"]  # type: ignore[assignment]
     for issue in issues:
         say(f"  {issue['code']}: {issue['message']}")
 
 
-def _show_table(table: dict[str, object], language: str, *, is_known: bool, is_one: bool) -> None:
-    """How a table is read, and its columns unless they are those of a table before it."""
-    name = "" if is_one or not table["name"] else f"{table['name']} – "
+def _show_table(table: dict[str, object], language: str, *, name: str, known_from: str | None) -> None:
+    """How a table is read, and its columns unless a file before it had the same."""
     said = [_said(fact, table[fact], language) for fact in _DECIDED if table.get(fact) not in (None, "")]
     say(f"  {name}{', '.join(said)}")
-    if is_known:
-        say("    " + sentence("cli.file.same_columns", language))
+    if known_from is not None:
+        say("    " + sentence("cli.file.same_columns", language, file=known_from))
         return
     columns = _columns(table)
     for column in columns[:_MAX_COLUMNS]:

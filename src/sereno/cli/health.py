@@ -9,7 +9,7 @@ from sereno.cli.output import Request, say, show_json, show_table
 from sereno.domain.signals import AssetKey
 from sereno.flows.health import BadActor, Figures, Health
 from sereno.flows.workspace import Workspace
-from sereno.i18n.catalogue import sentence
+from sereno.i18n.catalogue import has, sentence
 from sereno.i18n.numbers import number
 
 __all__ = ["run_health"]
@@ -49,9 +49,10 @@ def run_health(request: Request, days: int) -> None:
 
 def _lines(found: Health, days: int, language: str) -> list[str]:
     facts = {"days": days, **_facts(found.everything, language)}
+    people = "people" if found.everything.acknowledged.count else "people_none"
     return [
         sentence(f"health.{part}", language, **facts)
-        for part in ("rate", "flood", "priority", "state", "people")
+        for part in ("rate", "flood", "priority", "state", people)
     ]
 
 
@@ -95,11 +96,18 @@ def _show_groups(title: str, groups: Mapping[str, Figures], language: str) -> No
 def _show_actor(place: int, actor: BadActor, language: str) -> None:
     share = number(actor.percent, language)
     name = AssetKey(actor.site, actor.asset)
-    _say_wrapped(f"{place:2}. {actor.count} ({share} %)  {name}: {actor.problem}", indent=4)
+    _say_wrapped(f"{place:2}. {actor.count} ({share} %)  {name}: {_problem(actor, language)}", indent=4)
     _say_wrapped(f"    {actor.fix.sentence(language)}:", indent=4)
     # Can be pasted into a shell as it stands: no line ends within quotes.
     command = _QUOTED.sub(lambda found: found[0].replace(" ", _HELD), actor.fix.command)
     say(" \\\n".join(_wrapped(f"      {command}", indent=8)).replace(_HELD, " "))
+
+
+def _problem(actor: BadActor, language: str) -> str:
+    """What it has too much of, in the words of the incidents."""
+    keys = (f"problem.{actor.problem}.name", f"notify.cause.{actor.check}")
+    known = next((key for key in keys if has(key)), None)
+    return actor.problem if known is None else sentence(known, language)
 
 
 def _say_wrapped(text: str, *, indent: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any, Protocol
 
@@ -68,6 +69,7 @@ def _said(text: str | None, known: Mapping[str, str]) -> str | None:
     return None if text is None else known.get(" ".join(text.split()), text)
 
 
+@cache
 def _known(language: str) -> Mapping[str, str]:
     """The texts of a language by the English ones; none of English."""
     if language == "en":

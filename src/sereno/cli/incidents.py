@@ -259,13 +259,14 @@ def reopen(
 @incidents_app.command("export")
 def export(
     context: typer.Context,
-    output: Annotated[Path, typer.Option(help="File to write: XLSX if it ends so, else CSV.")],
+    output: Annotated[Path, typer.Option(help="File to write: XLSX or Parquet if it ends so, else CSV.")],
     bom: Bom = None,
     decimal_comma: DecimalComma = None,
 ) -> None:
     """Write all incidents as CSV or XLSX; text cannot become a formula."""
     from sereno.flows.incident_lists import write_incidents
     from sereno.flows.workspace import Workspace
+    from sereno.i18n.catalogue import sentence
 
     request: Request = context.obj
     with Workspace.open(request.workspace, language=request.language) as workspace:
@@ -274,7 +275,7 @@ def export(
     if request.as_json:
         show_json({"file": str(output), "incidents": n_rows})
     else:
-        say(f"{output}: {n_rows}")
+        say(sentence("cli.exported_incidents", workspace.language, file=str(output), count=n_rows))
 
 
 def _show_facts(view: "IncidentView", language: str, at: "Stamp") -> None:
@@ -345,10 +346,12 @@ def _say_change(found: "WouldChange", language: str) -> None:
 
 
 def _where_it_stands(document: Mapping[str, object], language: str) -> str:
-    """Its state, and whether anybody is told of it."""
+    """Its state, and why nobody is told of it where that is so."""
     from sereno.i18n.catalogue import sentence
 
     state = sentence(f"state.{document['state']}", language)
+    if document["visibility"] == "shown":
+        return f"{document['id']}: {state}"
     visibility = sentence(f"console.visibility.{document['visibility']}", language)
     return f"{document['id']}: {state}, {visibility}"
 

@@ -2,7 +2,8 @@
 
 An episode opens after `on_delay` abnormal rows, is dated from the first of them, and ends after `off_delay`
 rows below the release level, dated at the end of its last abnormal row. Rows that say nothing hold the state:
-gaps, and for a signal that is too low the hours in which it would be zero anyway.
+gaps, and for a signal that is too low the hours in which it would be zero anyway. They hold it for a day, of
+days and of what takes weeks for a week: what is abnormal after a longer gap is an episode of its own.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile, SignalKind
 from sereno.domain.time import EPOCH, from_numpy
 
-__all__ = ["describe_row", "find_detections"]
+__all__ = ["describe_row", "find_detections", "longest_hold"]
 
 _MIN_SHARE = 0.1
 """A signal with less of the evidence than this is not named."""
@@ -32,7 +33,11 @@ _WITHOUT_DIRECTION = frozenset({"behaviour.common", "behaviour.contract", "behav
 _ENERGY_UNITS = {"kW": "kWh"}
 """What an instantaneous unit becomes when it is summed over hours."""
 
-_STARTED, _LAST, _PEAK_AT, _PEAK, _ROWS, _ABOVE, _BELOW, _OPEN, _HEAD = range(9)
+_DAY = timedelta(days=1)
+_HELD, _HELD_LONG = _DAY, 7 * _DAY
+"""Over a night without a shift; over a week, where one row says little."""
+
+_STARTED, _LAST, _PEAK_AT, _PEAK, _ROWS, _ABOVE, _BELOW, _OPEN, _SAID, _HEAD = range(10)
 
 
 @dataclass(slots=True)
@@ -50,13 +55,17 @@ class _Episode:
 
     @classmethod
     def from_array(cls, array: FloatArray) -> "_Episode":
-        parts = array[_HEAD:].reshape(4, -1)
-        return cls(array[:_HEAD].tolist(), *(part.copy() for part in parts))
+        n_figures = _HEAD if len(array) % 4 == _HEAD % 4 else _SAID
+        parts = array[n_figures:].reshape(4, -1)
+        figures = array[:n_figures].tolist()
+        if n_figures == _SAID:  # a state from before that figure was kept
+            figures.append(figures[_LAST])
+        return cls(figures, *(part.copy() for part in parts))
 
     @classmethod
     def begun(cls, at: float, n_signals: int) -> "_Episode":
         blank = np.zeros(n_signals)
-        return cls([at, at, at, -1.0, 0.0, 0.0, 0.0, 0.0], blank, blank, blank, blank)
+        return cls([at, at, at, -1.0, 0.0, 0.0, 0.0, 0.0, at], blank, blank, blank, blank)
 
 
 def find_detections(
@@ -93,6 +102,11 @@ def describe_row(evidence: Evidence, window: Window, profile: Profile, row: int)
     return tracker.detection(alone, is_open=False)
 
 
+def longest_hold(check: str, step: timedelta | None) -> timedelta:
+    """How long rows that say nothing hold an episode; after a longer gap nobody knows how it went on."""
+    return _HELD_LONG if check in _OF_WEEKS or step is None or step >= _DAY else _HELD
+
+
 class _Tracker:
     """The state machine of one check over one window."""
 
@@ -101,6 +115,7 @@ class _Tracker:
         self._window = window
         self._profile = profile
         self._micros = window.micros
+        self._hold_micros = longest_hold(evidence.check, window.step) / timedelta(microseconds=1)
 
     def begun_at(self, row: int) -> _Episode:
         """An episode of that row alone."""
@@ -113,6 +128,9 @@ class _Tracker:
         for row, exceedance in enumerate(self._evidence.exceedance.tolist()):
             if isnan(exceedance):
                 continue
+            if episode is not None and self._is_lost(episode, row):
+                ended += [episode] if episode.figures[_OPEN] else []
+                episode = None
             if exceedance >= 1.0:
                 episode = self._abnormal(episode, row, exceedance)
             elif episode is not None:
@@ -122,7 +140,13 @@ class _Tracker:
                     ended.append(episode)
                 if not episode.figures[_OPEN]:
                     episode = None
+            if episode is not None:
+                episode.figures[_SAID] = float(self._micros[row])
         return ended, episode
+
+    def _is_lost(self, episode: _Episode, row: int) -> bool:
+        """Whether nothing has been said of it for too long before a row."""
+        return bool(self._micros[row] - episode.figures[_SAID] > self._hold_micros)
 
     def _abnormal(self, episode: _Episode | None, row: int, exceedance: float) -> _Episode:
         since = self._evidence.since
@@ -137,10 +161,19 @@ class _Tracker:
         episode.shares = episode.shares + _known(self._evidence.contributions[row])
         observed, expected = self._window.values[row], self._evidence.expected[row]
         episode.impact = episode.impact + _known(observed - expected)
-        if exceedance > figures[_PEAK]:
+        if self._is_worse(episode, row, exceedance):
             figures[_PEAK], figures[_PEAK_AT] = exceedance, float(self._micros[row])
             episode.observed, episode.expected = observed.copy(), expected.copy()
         return episode
+
+    def _is_worse(self, episode: _Episode, row: int, exceedance: float) -> bool:
+        """Whether a row is the worst so far; what is said of days is told by the row that shows it most."""
+        worst = episode.figures[_PEAK]
+        if exceedance != worst or self._evidence.check not in _OF_WEEKS:
+            return exceedance > worst
+        lead = int(self._evidence.contributions[row].argmax())
+        apart = abs(self._window.values[row, lead] - self._evidence.expected[row, lead])
+        return bool(apart > abs(episode.observed[lead] - episode.expected[lead]))
 
     def _normal(self, episode: _Episode, row: int, exceedance: float) -> _Episode:
         figures = episode.figures

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-__all__ = ["Course", "Outlook"]
+__all__ = ["Course", "Outlook", "Unlearnt"]
 
 
 class Course(StrEnum):
@@ -28,3 +28,16 @@ class Outlook:
     course: Course
     reaches: str = ""
     after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unlearnt:
+    """Behaviour that has been unusual for so long that it may be a regime that was never learnt.
+
+    Attributes:
+        learnt: Length of the history that it is judged by.
+        lasted: Abnormal rows, as a length of time.
+    """
+
+    learnt: timedelta
+    lasted: timedelta

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isfinite
 
+from sereno.detect.episodes import longest_hold
 from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent
-from sereno.domain.judgement import Detection, Severity
-from sereno.domain.outlook import Outlook
+from sereno.domain.judgement import Detection, IncidentKind, Severity
+from sereno.domain.outlook import Course, Outlook, Unlearnt
 from sereno.domain.ranking import Lost, days_lasted, lost_of, trouble_of
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import isoformat
 from sereno.flows.models import TrainedModel
-from sereno.flows.outlook import outlook_of
+from sereno.flows.outlook import outlook_of, unlearnt_of
 from sereno.flows.precision import precision_json
-from sereno.report.outlook import describe_outlook
+from sereno.incidents.inhibition import NO_DATA, same_time
+from sereno.report.outlook import describe_lost, describe_outlook, describe_unlearnt
 from sereno.report.problems import problem_of
 from sereno.report.sentences import Place, band_edge, describe_incident, recommend
 from sereno.settings.tree import Tariff
@@ -49,6 +51,8 @@ class IncidentView:
             direction, newest first.
         outlook: Where it is heading, where that is clear; worked out for one incident at a time.
         children: Ids of the incidents that it explains and speaks for.
+        lost_for: For how long nothing was read after its last abnormal row, where that is what ended it.
+        unlearnt: That too little was learnt to call it a fault, where it has lasted for a good part of that.
     """
 
     incident: Incident
@@ -57,6 +61,8 @@ class IncidentView:
     similar: Sequence[Incident | Earlier] = ()
     outlook: Outlook | None = None
     children: tuple[str, ...] = ()
+    lost_for: timedelta | None = None
+    unlearnt: Unlearnt | None = None
 
     @property
     def problem(self) -> str:
@@ -99,7 +105,11 @@ class IncidentView:
         return recommend(self.incident.worst, self.place, language)
 
     def heading(self, language: str) -> str:
-        """Where it is heading, in one sentence; empty where that is not clear."""
+        """Where it is heading, or why nobody knows, in one sentence; empty where there is nothing to say."""
+        if self.lost_for is not None:
+            return describe_lost(self.lost_for, self.place, language)
+        if self.unlearnt is not None:
+            return describe_unlearnt(self.unlearnt, self.place, language)
         return "" if self.outlook is None else describe_outlook(self.outlook, self.place, language)
 
     def to_full_json(self, now: datetime, events: Sequence[IncidentEvent]) -> dict[str, object]:
@@ -107,7 +117,13 @@ class IncidentView:
         log = [
             {"at": isoformat(e.at), "event": e.kind, "who": e.actor, "facts": dict(e.facts)} for e in events
         ]
-        own = {"outlook": self._outlook_json(), "explains": list(self.children), "events": log}
+        own = {
+            "outlook": self._outlook_json(),
+            "heading": self.heading("en") or None,
+            "heading_es": self.heading("es") or None,
+            "explains": list(self.children),
+            "events": log,
+        }
         return self.to_json(now) | own
 
     def _outlook_json(self) -> dict[str, object] | None:
@@ -244,7 +260,26 @@ def view_of(
     similar = tx.earlier_incidents(incident, asset.id)
     current = up_to_date(tx, incident, {asset.key: asset.id})
     outlook = outlook_of(tx, asset, place.profile, model_of, current)
-    return IncidentView(current, place, tariff, similar, outlook, tx.children_of(incident, asset.id))
+    children = tx.children_of(incident, asset.id)
+    lost_for = _lost_for(tx, current, asset)
+    is_steady = outlook is None or outlook.course is Course.STEADY  # what worsens or eases is no regime
+    unlearnt = unlearnt_of(asset, model_of(place.profile.name), current) if is_steady else None
+    return IncidentView(current, place, tariff, similar, outlook, children, lost_for, unlearnt)
+
+
+def _lost_for(tx: Transaction, incident: Incident, asset: StoredAsset) -> timedelta | None:
+    """How long the gap is that ended an incident; None where its rows came back to normal, or it goes on."""
+    ended = incident.ended_at
+    if ended is None or incident.kind is IncidentKind.DATA:
+        return None
+    near = same_time(asset.step)
+    gaps = (
+        (one.ended_at or max(part.last_at for part in one.evidence)) - ended
+        for one in tx.incidents(asset_id=asset.id, since=ended)
+        if one.worst.cause == NO_DATA and not one.is_withdrawn and abs(one.started_at - ended) <= near
+    )
+    longest = max(gaps, default=_AT_ONCE)
+    return longest if longest > longest_hold(incident.leading[-1].check, asset.step) else None
 
 
 def _children(incidents: Iterable[Incident]) -> dict[str, tuple[str, ...]]:

@@ -243,7 +243,7 @@ def _weigh_levels(
     for check, score, told in looks[model.follows_levels :]:
         found, after = score(referred, memory)
         arrays |= after.arrays
-        if not np.isnan(found.values).all():
+        if f"episode/{check}" in memory.arrays or not np.isnan(found.values).all():
             evidence.append(_evidence(check, found.of_signals(len(window.signals)), told, model))
     return evidence, Memory(arrays)
 

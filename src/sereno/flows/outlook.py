@@ -15,7 +15,7 @@ from sereno.detect.trend import Trend, find_trend
 from sereno.domain.calendar import local_time
 from sereno.domain.incidents import Incident
 from sereno.domain.judgement import Detection
-from sereno.domain.outlook import Course, Outlook
+from sereno.domain.outlook import Course, Outlook, Unlearnt
 from sereno.domain.readings import FloatArray, TimeArray
 from sereno.domain.signals import Profile
 from sereno.domain.time import to_numpy
@@ -25,7 +25,7 @@ from sereno.flows.judge import BEHAVIOUR, DRIFT, expected_without, judge_window
 from sereno.flows.models import TrainedModel
 from sereno.store import StoredAsset, Transaction
 
-__all__ = ["outlook_of"]
+__all__ = ["outlook_of", "unlearnt_of"]
 
 _DAY = timedelta(days=1)
 _TICK = np.timedelta64(1, "us")
@@ -36,6 +36,10 @@ _MOST_ROWS = 2_000
 _MOST_BLOCKS = 30
 _SEASON = 0.01
 """What a season may move a share of what is expected in a day."""
+_SHORT = timedelta(weeks=1)
+"""A history without all days of the week has not seen all that a machine does."""
+_LONG_SHARE = 0.25
+"""Share of what was learnt that makes what is unusual no exception."""
 _FULL_DAY = 0.5
 """Share of the rows of the fullest day that a day needs to count."""
 
@@ -87,6 +91,18 @@ def outlook_of(
     rows_at_once = -(-len(rows.observed) // _MOST_BLOCKS)
     trend = find_trend(_by_block(rows, rows_at_once))
     return _outlook(trend, asset.step * rows_at_once)
+
+
+def unlearnt_of(asset: StoredAsset, model: TrainedModel | None, incident: Incident) -> Unlearnt | None:
+    """How short the history is that an open incident is judged by, where that may be why it is open."""
+    detection = _told_last(incident)
+    if model is None or detection is None or asset.step is None or detection.check != BEHAVIOUR:
+        return None
+    if detection.model != model.card.id:
+        return None
+    weeks = model.calibration_of(asset.step, asset.key).asset_weeks / max(1, len(model.card.assets))
+    learnt, lasted = timedelta(weeks=weeks), detection.n_rows * asset.step
+    return Unlearnt(learnt, lasted) if learnt < _SHORT and lasted >= _LONG_SHARE * learnt else None
 
 
 def _told_last(incident: Incident) -> Detection | None:

@@ -11,7 +11,7 @@ from sereno.domain.incidents import Incident
 from sereno.domain.judgement import IncidentKind
 from sereno.domain.kin import Kin
 
-__all__ = ["MIN_ASSETS", "common_leads", "same_time", "silent_parents"]
+__all__ = ["MIN_ASSETS", "NO_DATA", "common_leads", "same_time", "silent_parents"]
 
 NO_DATA = "quality.missing"
 MIN_ASSETS = 3

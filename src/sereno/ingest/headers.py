@@ -216,6 +216,8 @@ _ASSET_TOKEN = re.compile(
     r"inverter|inversor|feeder|building|edificio)[\s_-]*(\d+|[a-z])(?![a-z0-9])",
     re.IGNORECASE,
 )
+_TEMPERATURE = re.compile(r"\bT\.?ª", re.IGNORECASE)
+"""How Spanish people write it in a narrow column."""
 _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u00ad"))
 
 
@@ -233,8 +235,9 @@ def repair_text(text: str) -> str:
 
 @lru_cache(maxsize=16384)
 def key_of(text: str) -> str:
-    """Letters and digits alone, folded: what two spellings of one name have in common."""
-    plain = unicodedata.normalize("NFKD", text.translate(str.maketrans("²³", "23")))
+    """Letters and digits alone, folded: what two spellings of one name share; `Tª` is temperature."""
+    spelt = _TEMPERATURE.sub("temperatura", text)
+    plain = unicodedata.normalize("NFKD", spelt.translate(str.maketrans("²³", "23")))
     return "".join(c for c in plain.casefold() if c.isalnum() and not unicodedata.combining(c))
 
 

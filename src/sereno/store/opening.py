@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.accounts import ApiKey
 from sereno.domain.audit import current_act
+from sereno.domain.errors import StoreError
 from sereno.domain.failpoints import reach
 from sereno.store.accounts import key_of_row
 from sereno.store.column_types import clean_text
@@ -95,7 +96,7 @@ class Store:
             DiskFull: There is no space; nothing is half-written.
             StoreError: The database refuses what was asked.
         """
-        with self._failures.guard(self._driver_error), self._engine.begin() as connection:
+        with self._failures.guard(self._driver_error), self._opened().begin() as connection:
             tx = self._transaction(connection)
             yield tx
             tx.flush()
@@ -116,7 +117,7 @@ class Store:
             StoreUnreachable: The database does not answer.
             StoreError: Something was written.
         """
-        with self._failures.guard(self._driver_error), self._engine.connect() as connection:
+        with self._failures.guard(self._driver_error), self._opened().connect() as connection:
             tx = self._transaction(connection.execution_options(**{READ_ONLY: True}))
             yield tx
             tx.flush()
@@ -132,14 +133,20 @@ class Store:
         query = select(organization_table.c.name.label("organization"), api_key_table).select_from(joined)
         with (
             self._failures.guard(self._driver_error),
-            self._engine.execution_options(**options).connect() as connection,
+            self._opened().execution_options(**options).connect() as connection,
         ):
             found = connection.execute(query.where(api_key_table.c.prefix == prefix)).mappings().one_or_none()
         return None if found is None else (found["organization"], key_of_row(dict(found)))
 
     def close(self) -> None:
-        """Give back every connection; the store is not to be used afterwards."""
+        """Give back every connection; the store refuses all that comes afterwards."""
         self._close()
+
+    def _opened(self) -> Engine:
+        """The engine; one that has given back its connections would open new ones that nobody closes."""
+        if not self._close.alive:
+            raise StoreError(store=self.url, detail="it has been closed")
+        return self._engine
 
     def _transaction(self, connection: Connection) -> Transaction:
         return Transaction(connection, self._organization_id, self.url)
