@@ -54,6 +54,10 @@ def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]
         started_mb = _resident_mb(process)
         tell(f"one record at a time, {RATE_PER_S:g} a second")
         due = open_loop(url, stream.requests(url, "/procesar", int(RATE_PER_S * seconds)), per_s=RATE_PER_S)
+        tell(f"one record at a time, {RATE_PER_S / 2:g} a second")
+        half = open_loop(
+            url, stream.requests(url, "/procesar", int(RATE_PER_S / 2 * seconds)), per_s=RATE_PER_S / 2
+        )
         tell("one record at a time, as many as go")
         most = closed_loop(
             url,
@@ -81,6 +85,7 @@ def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]
     return {
         "http": _shown(due)
         | {"requests_per_s": round(most.per_s, 1), "offered_per_s": RATE_PER_S, "refused": due.n_refused},
+        "http_half": _shown(half) | {"offered_per_s": RATE_PER_S / 2, "refused": half.n_refused},
         "http_most": _shown(most) | {"connections": CONNECTIONS, "refused": most.n_refused},
         "score": _shown(judged),
         "batch": batch,

@@ -19,6 +19,8 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from sereno.domain.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[1]
 NOT_SHIPPED = frozenset({"dev", "bench", "docs", "deploy"})
 """Extras that only people who work on sereno install."""
@@ -54,9 +56,9 @@ def bill_of_materials() -> dict[str, Any]:
                 "type": "application",
                 "bom-ref": "sereno",
                 "name": project["name"],
-                "version": project["version"],
+                "version": VERSION,
                 "licenses": [{"expression": project["license"]}],
-                "purl": f"pkg:pypi/{project['name']}@{project['version']}",
+                "purl": f"pkg:pypi/{project['name']}@{VERSION}",
             }
         },
         "components": sorted(components, key=lambda one: one["bom-ref"]),

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from sereno.api.routes import health
+from sereno.domain.version import VERSION
 from sereno.settings.reading import load_settings
 from sereno.settings.tree import Settings
 from tests.architecture import repository
@@ -164,12 +165,11 @@ def test_what_the_image_copies_is_there_and_not_ignored() -> None:
 
 
 def test_version_of_the_chart_and_images_is_that_of_the_product() -> None:
-    version = repository.settings()["project"]["version"]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
     values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
     tags = set(re.findall(r"sereno:(\d[\w.]*)", "".join(_text(path) for path in _everything())))
 
-    assert {chart["version"], chart["appVersion"], values["image"]["tag"], *tags} == {version}
+    assert {chart["version"], chart["appVersion"], values["image"]["tag"], *tags} == {VERSION}
 
 
 @pytest.mark.parametrize("mode", ["single", "apart"])

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 import dev
+from sereno.domain.version import VERSION
 from tests.architecture import repository
 from tests.deploy.files import DEPLOY, dockerfile
 from tests.support.processes import ROOT, free_port
 
-VERSION = repository.settings()["project"]["version"]
 BUILD_S, DEMO_S, START_S = 300, 600, 120
 
 if not (ROOT / "pyproject.toml").is_file():

@@ -8,21 +8,21 @@ from typing import Any, Protocol
 
 import yaml
 
-from sereno.i18n.catalogue import phrase, sentence
+from sereno.i18n.catalogue import phrase
 
 __all__ = ["frame", "translate"]
 
 _FRAMES = {
-    r"^Usage: ": "usage",
-    r"^Options:$": "options",
-    r"^Commands:$": "commands",
-    r"^Arguments:$": "arguments",
-    r"\[default:": "default",
-    r"\[required\]": "required",
-    r"; required\]": "also_required",
-    r"^Try ('.*') for help\.$": "try",
+    r"^Usage:": "Usage:",
+    r"^Options:$": "Options:",
+    r"^Commands:$": "Commands:",
+    r"^Arguments:$": "Arguments:",
+    r"\[default:": "[default:",
+    r"\[required\]": "[required]",
+    r"; required\]": "; required]",
+    r"^Try ('.*') for help\.$": r"Try \1 for help.",
 }
-"""What the parser writes around the texts, and the end of its key in the catalogue."""
+"""What the parser writes around the texts, and what that is called among them."""
 _ERROR = "Error: "
 
 
@@ -49,9 +49,10 @@ def frame(text: str, language: str) -> str:
     """Help or a complaint of the parser, with the words that the parser itself puts around."""
     if language == "en":
         return text
+    known = _known(language)
     for pattern, name in _FRAMES.items():
-        text = re.sub(pattern, sentence(f"cli.frame.{name}", language), text, flags=re.MULTILINE)
-    text = text.replace("Show this message and exit.", _known(language)["Show this message and exit."])
+        text = re.sub(pattern, known[name], text, flags=re.MULTILINE)
+    text = text.replace("Show this message and exit.", known["Show this message and exit."])
     before, error, message = text.partition(_ERROR)
     return f"{before}{error}{_complaint(message.strip(), language)}\n" if error else text
 

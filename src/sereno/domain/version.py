@@ -1,10 +1,5 @@
-"""The version of this package."""
-
-from importlib.metadata import PackageNotFoundError, version
+"""The version of this package; the build reads it here."""
 
 __all__ = ["VERSION"]
 
-try:
-    VERSION = version("sereno")
-except PackageNotFoundError:  # a source tree that nobody installed
-    VERSION = "0.0.0"
+VERSION = "0.1.0"
