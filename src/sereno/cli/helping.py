@@ -10,9 +10,9 @@ import yaml
 
 from sereno.i18n.catalogue import phrase
 
-__all__ = ["frame", "translate"]
+__all__ = ["FRAMES", "frame", "translate"]
 
-_FRAMES = {
+FRAMES = {
     r"^Usage:": "Usage:",
     r"^Options:$": "Options:",
     r"^Commands:$": "Commands:",
@@ -21,6 +21,7 @@ _FRAMES = {
     r"\[required\]": "[required]",
     r"; required\]": "; required]",
     r"^Try ('.*') for help\.$": r"Try \1 for help.",
+    r"Show this message and exit\.": "Show this message and exit.",
 }
 """What the parser writes around the texts, and what that is called among them."""
 _ERROR = "Error: "
@@ -50,9 +51,8 @@ def frame(text: str, language: str) -> str:
     if language == "en":
         return text
     known = _known(language)
-    for pattern, name in _FRAMES.items():
+    for pattern, name in FRAMES.items():
         text = re.sub(pattern, known[name], text, flags=re.MULTILINE)
-    text = text.replace("Show this message and exit.", known["Show this message and exit."])
     before, error, message = text.partition(_ERROR)
     return f"{before}{error}{_complaint(message.strip(), language)}\n" if error else text
 
