@@ -14,9 +14,7 @@ def test_every_incident_of_a_year_has_a_picture(judged_daily: Workspace) -> None
     with judged_daily.store.read() as tx:
         for view in views:
             asset, incident = tx.asset_of(view.incident.id), view.incident
-            drawn[incident.id] = picture_of(
-                tx, asset, view.place.profile, judged_daily.model_of, incident, "es"
-            )
+            drawn[incident.id] = picture_of(tx, asset, view.place.profile, judged_daily.model, incident, "es")
 
     behaviour = [drawn[view.incident.id] for view in views if view.incident.kind.value == "behaviour"]
     pngs = [picture.png for picture in drawn.values() if picture is not None]
