@@ -594,7 +594,9 @@ def report(
     ] = "",
     about: Annotated[
         Literal["asset", "site", "incident", "fleet"] | None,
-        typer.Option(help="What NAME is; the fleet without one, else an asset as its model judges it."),
+        typer.Option(
+            help="What NAME is, where that is not an asset as its model judges it, an incident, or the fleet."
+        ),
     ] = None,
     output: Annotated[
         Path, typer.Option(help="File to write: .html, .pdf (needs Chromium) or .xlsx.")

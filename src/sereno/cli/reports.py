@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sereno.cli.exports import aware
 from sereno.cli.output import Request, say, show_json
-from sereno.domain.errors import UsageError
+from sereno.domain.errors import NotFound, UnknownAsset, UsageError
+from sereno.flows.named import named_places
 from sereno.flows.papers import PAPER_KINDS, Subject, paper_of, write_paper
 from sereno.flows.workspace import Workspace
 from sereno.i18n.catalogue import sentence
@@ -18,14 +19,33 @@ def run_report(
     request: Request, name: str, about: str, output: Path, *, since: str | None, until: str | None
 ) -> None:
     """Write a report and say what is in it."""
-    subject = about or (_ASSET if name else Subject.FLEET.value)
-    if subject != Subject.FLEET and not name:
-        raise UsageError(detail=f"the report of an {subject} needs its name", command="report")
+    if about not in ("", Subject.FLEET) and not name:
+        raise UsageError(detail="this report needs the name of what it is about", command="report")
     with Workspace.open(request.workspace, language=request.language) as workspace:
+        subject = about or _kind_of(workspace, name)
         if subject == _ASSET:
             _report_asset(request, workspace, name, output, since, until)
         else:
             _report(request, workspace, Subject(subject), name, output, since, until)
+
+
+def _kind_of(workspace: Workspace, name: str) -> str:
+    """What a name stands for: an asset rather than an incident; nothing for the fleet.
+
+    Raises:
+        UnknownAsset: It stands for neither.
+    """
+    if not name:
+        return Subject.FLEET.value
+    try:
+        named_places(workspace.asset_keys(), name)
+    except UnknownAsset as unknown:
+        try:
+            workspace.incident(name)
+        except NotFound:
+            raise unknown from None
+        return Subject.INCIDENT.value
+    return _ASSET
 
 
 def _report_asset(
