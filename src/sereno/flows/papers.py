@@ -249,13 +249,19 @@ class _Writer:
         lead = [view.sentence(self._language), view.recommendation(self._language)]
         heading = view.heading(self._language)
         title = self._say("incident_title", name=str(incident.asset))
-        return self._paper(title, zone, sections, [*lead, *([heading] if heading else [])])
+        ended = incident.ended_at or max(one.last_at for one in incident.leading)
+        about = self._about(incident.started_at, ended, zone)
+        return Paper(title, about, self._language, zone, sections, [*lead, *([heading] if heading else [])])
 
     def _paper(self, title: str, zone: str, sections: Sequence[Section], lead: Sequence[str]) -> Paper:
-        first, last = (moment(one, zone, self._language) for one in (self._since, self._until))
-        made = moment(self._workspace.now(), zone, self._language)
-        about = self._say("about", first=first, last=last, made=made, zone=zone)
-        return Paper(title, about, self._language, zone, sections, lead)
+        return Paper(title, self._about(self._since, self._until, zone), self._language, zone, sections, lead)
+
+    def _about(self, since: datetime, until: datetime, zone: str) -> str:
+        """Which stretch of time a report is about, and when it was made."""
+        first, last, made = (
+            moment(one, zone, self._language) for one in (since, until, self._workspace.now())
+        )
+        return self._say("about", first=first, last=last, made=made, zone=zone)
 
     def _incidents(self, site: str) -> list[IncidentView]:
         wanted = IncidentFilter(site=site)
@@ -367,8 +373,8 @@ class _Writer:
         rows: list[list[Value]] = [
             [
                 str(one["receiver"]),
-                str(one["event"]),
-                str(one["status"]),
+                sentence(f"console.event.{one['event']}", self._language),
+                sentence(f"console.delivery.{one['status']}", self._language),
                 datetime.fromisoformat(str(one["sent_at"])) if one.get("sent_at") else None,
             ]
             for one in told
@@ -379,7 +385,15 @@ class _Writer:
         columns = [self._column("when", "moment"), self._column("who"), self._column("event")]
         columns.append(self._column("comment"))
         events = self._workspace.events(view.incident.id)
-        rows = [[e.at, e.actor, e.kind.value, str(e.facts.get("text", "")) or None] for e in events]
+        rows: list[list[Value]] = [
+            [
+                e.at,
+                e.actor,
+                sentence(f"console.event.{e.kind}", self._language),
+                str(e.facts.get("text", "")) or None,
+            ]
+            for e in events
+        ]
         return PaperTable(columns, rows)
 
     def _severity(self, level: Severity) -> str:
