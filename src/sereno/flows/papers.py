@@ -203,8 +203,32 @@ class _Writer:
         """One incident: what happened, why we think so, who was told, and what people did."""
         view = self._workspace.incident(name)
         incident, worst, zone = view.incident, view.incident.worst, view.place.zone
+        courses = incident_course(self._workspace, view)
+        plots = self._series(courses, only_first=True) if courses else []
+        shares: list[list[Value]] = [
+            [view.place.profile.signal(s).label(self._language), x] for s, x in worst.contributions.items()
+        ]
+        why = PaperTable([self._column("signal"), self._column("share", "percent")], shares)
+        sections = [
+            Section(self._say("summary"), facts=self._facts_of(view)),
+            Section(self._say("course"), "" if plots else self._say("no_course"), plots=plots),
+            Section(self._say("contributions"), table=why),
+            Section(self._say("similar"), table=self._similar(view)),
+            Section(self._say("told"), table=self._told(view)),
+            Section(self._say("history"), table=self._history(view)),
+        ]
+        lead = [view.sentence(self._language), view.recommendation(self._language)]
+        heading = view.heading(self._language)
+        title = self._say("incident_title", name=str(incident.asset))
+        ended = incident.ended_at or max(one.last_at for one in incident.leading)
+        about = self._about(incident.started_at, ended, zone)
+        return Paper(title, about, self._language, zone, sections, [*lead, *([heading] if heading else [])])
+
+    def _facts_of(self, view: IncidentView) -> list[Fact]:
+        """What is to be known of an incident at a glance."""
+        incident, worst = view.incident, view.incident.worst
         cost = cost_of(incident, view.tariff)
-        facts = [
+        return [
             Fact(self._say("asset"), str(incident.asset)),
             Fact(self._say("severity"), self._severity(incident.severity)),
             Fact(self._say("began"), incident.started_at),
@@ -232,26 +256,6 @@ class _Writer:
             Fact(self._say("threshold"), _known(worst.threshold), "number"),
             Fact(self._say("model"), worst.model or None),
         ]
-        courses = incident_course(self._workspace, view)
-        plots = self._series(courses, only_first=True) if courses else []
-        shares: list[list[Value]] = [
-            [view.place.profile.signal(s).label(self._language), x] for s, x in worst.contributions.items()
-        ]
-        why = PaperTable([self._column("signal"), self._column("share", "percent")], shares)
-        sections = [
-            Section(self._say("summary"), facts=facts),
-            Section(self._say("course"), "" if plots else self._say("no_course"), plots=plots),
-            Section(self._say("contributions"), table=why),
-            Section(self._say("similar"), table=self._similar(view)),
-            Section(self._say("told"), table=self._told(view)),
-            Section(self._say("history"), table=self._history(view)),
-        ]
-        lead = [view.sentence(self._language), view.recommendation(self._language)]
-        heading = view.heading(self._language)
-        title = self._say("incident_title", name=str(incident.asset))
-        ended = incident.ended_at or max(one.last_at for one in incident.leading)
-        about = self._about(incident.started_at, ended, zone)
-        return Paper(title, about, self._language, zone, sections, [*lead, *([heading] if heading else [])])
 
     def _paper(self, title: str, zone: str, sections: Sequence[Section], lead: Sequence[str]) -> Paper:
         return Paper(title, self._about(self._since, self._until, zone), self._language, zone, sections, lead)
