@@ -10,6 +10,7 @@ import sqlite3
 import tarfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -226,22 +227,33 @@ def test_truncated_archive_is_refused(archive: Path, tmp_path: Path, share: floa
     assert _left(tmp_path / "new") == set()
 
 
-def test_flipped_bits_are_refused_or_change_nothing(learnt: Learnt, archive: Path, tmp_path: Path) -> None:
+def test_flipped_bits_are_refused_unless_they_change_nothing(
+    learnt: Learnt, archive: Path, tmp_path: Path
+) -> None:
     content, chance, n_refused = archive.read_bytes(), random.Random(5), 0
-    for number in range(40):
+    for number in range(60):
         flipped = bytearray(content)
         flipped[chance.randrange(len(content)) if number else 4] ^= 1 << chance.randrange(8)
         archive.write_bytes(flipped)
         new = tmp_path / f"new{number}"
-        try:
+        if _says_the_same(flipped, content):
             Workspace.restore(new, archive)
-        except BackupCorrupt:
-            n_refused += 1
-            assert _left(new) == set()
-        else:  # the time in the header of gzip belongs to nothing
             assert differences(dump(sqlite_address(new)), learnt.store) == {}
+            continue
+        with pytest.raises(BackupCorrupt):
+            Workspace.restore(new, archive)
+        n_refused += 1
+        assert _left(new) == set()
 
     assert n_refused >= 38
+
+
+def _says_the_same(flipped: bytes, content: bytes) -> bool:
+    """The time in the header of gzip belongs to nothing, and what repeats can be copied from two places."""
+    try:
+        return gzip.decompress(flipped) == gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return False
 
 
 def _left(folder: Path) -> set[str]:
