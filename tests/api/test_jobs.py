@@ -88,6 +88,16 @@ def test_a_training_gives_a_model(acting: httpx.Client) -> None:
     assert judging == [card["id"]]
 
 
+def test_a_training_learns_only_what_came_before(acting: httpx.Client) -> None:
+    asked = {"profile": "solar", "before": "2024-02-01T00:00:00Z"}
+    done = ended(acting, ask(acting, "train", **asked))
+
+    assert done["state"] == "done", done
+    (card,) = done["result"]["models"]  # type: ignore[index]
+    whole = ended(acting, ask(acting, "train", profile="solar"))["result"]["models"][0]  # type: ignore[index]
+    assert 0 < card["metrics"]["rows"] < whole["metrics"]["rows"]
+
+
 def test_what_waited_or_ran_when_a_process_died_is_interrupted(fleet: Path) -> None:
     with Workspace.open(fleet) as workspace, workspace.store.begin() as tx:
         tx.add_job(_left_behind("running", state=JobState.RUNNING))
@@ -109,6 +119,7 @@ def _left_behind(number: str, state: JobState = JobState.QUEUED) -> Job:
         {},
         {"kind": "dance"},
         {"kind": "train", "budget": -1},
+        {"kind": "train", "before": "2024-02-01T00:00:00"},
         {"kind": "score", "asset": "x"},
         {"kind": "report"},
     ],

@@ -79,6 +79,27 @@ def test_unknown_model_is_refused(judged: Path) -> None:
     assert sereno("models", "promote", "solar-nothing", workspace=judged).code == 5
 
 
+def test_training_learns_only_what_came_before_an_instant(copied: Path) -> None:
+    whole = sereno("train", "--json", workspace=copied).document["models"][0]["metrics"]["rows"]
+    before = sereno("train", "--before", "2024-02-20", "--json", workspace=copied).document["models"][0]
+    said = sereno("train", "--before", "2024-02-20", "--lang", "es", workspace=copied).out
+
+    assert 0 < before["metrics"]["rows"] < whole
+    assert "--before" not in said
+    assert sereno("train", "--recalibrate", "--before", "2024-02-20", workspace=copied).code == 2
+    assert sereno("train", "--before", "ayer", workspace=copied).code == 2
+
+
+def test_training_says_what_was_closed_as_real_and_not_learnt(copied: Path) -> None:
+    name = sereno("incidents", "list", "--json", workspace=copied).document[0]["id"]
+    sereno("incidents", "close", name, "--verdict", "real", workspace=copied)
+
+    said = sereno("train", "--lang", "es", workspace=copied).out
+
+    assert "No se ha aprendido de" in said
+    assert "{" not in said
+
+
 @pytest.mark.parametrize(("language", "said"), [("es", "se queda"), ("en", "stays")])
 def test_recalibration_without_new_rows_says_so(judged: Path, language: str, said: str) -> None:
     done = sereno("train", "--recalibrate", "--lang", language, workspace=judged)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent, apply
+from sereno.domain.incidents import Condition, EventKind, HumanState, Incident, IncidentEvent, Verdict, apply
 from sereno.domain.judgement import Detection, IncidentKind, Severity
 from sereno.domain.signals import AssetKey
 from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
@@ -196,6 +196,22 @@ def test_incident_keeps_its_id_and_people_when_late_data_shift_its_start() -> No
 
     assert list(book) == [name]
     assert (book[name].started_at, book[name].state) == (a_detection(3).started_at, HumanState.ACKNOWLEDGED)
+    assert not book[name].is_withdrawn
+
+
+def test_what_a_person_closed_stays_closed_when_it_is_judged_again_with_another_start() -> None:
+    book: Book = {}
+    _tell(book, [a_detection(5, None)])
+    name = next(iter(book))
+    closing = IncidentEvent(EventKind.CLOSED, NOW, NOW, "ana", facts={"verdict": "real"})
+    book[name] = apply(book[name], closing)
+
+    steps = _tell(book, [a_detection(3, None)], gone=[a_detection(5, None)])
+
+    assert _kinds(steps) == [EventKind.WITHDRAWN, EventKind.UPDATED]
+    assert list(book) == [name]
+    assert (book[name].state, book[name].verdict) == (HumanState.CLOSED, Verdict.REAL)
+    assert book[name].started_at == a_detection(3).started_at
     assert not book[name].is_withdrawn
 
 

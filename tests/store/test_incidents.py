@@ -170,6 +170,26 @@ def test_incidents_are_filtered(store: Store) -> None:
     assert ids(since=START + 8 * STEP) == ["active", "cleared"]
 
 
+def test_times_found_wrong_are_those_of_faults_that_somebody_confirmed(store: Store) -> None:
+    roof, pump = asset_id(store), asset_id(store, PUMP)
+    verdicts = {"real": 1, "data_problem": 2, "expected": 3, "false_alarm": 4, "": 5}
+    with store.begin() as tx:
+        for verdict, hour in verdicts.items():
+            detection = a_detection(start=hour, end=hour + 1)
+            tx.open_incident(f"of-{verdict}", f"group-{verdict}", roof, an_event(detection=detection))
+            if verdict:
+                closing = an_event(EventKind.CLOSED, actor="ana", facts={"verdict": verdict})
+                tx.append_event(f"of-{verdict}", closing)
+        tx.open_incident("goes on", "g", pump, an_event())
+        tx.append_event("goes on", an_event(EventKind.CLOSED, actor="ana", facts={"verdict": "real"}))
+
+    with store.read() as tx:
+        own, both = tx.times_found_wrong([roof]), tx.times_found_wrong([roof, pump])
+
+    assert own == {roof: [(START + hour * STEP, START + (hour + 1) * STEP) for hour in (1, 2)]}
+    assert both == own | {pump: [(an_event().detection.started_at, None)]}  # type: ignore[union-attr]
+
+
 def test_human_states_survive(store: Store) -> None:
     opened(store)
 

@@ -10,7 +10,7 @@ from sereno.cli.access import audit_app, keys_app, organizations_app, users_app
 from sereno.cli.corrections import corrections_app
 from sereno.cli.exports import Since, export_app
 from sereno.cli.incidents import incidents_app
-from sereno.cli.models import models_app, show_recalibrations
+from sereno.cli.models import models_app, show_recalibrations, show_trainings
 from sereno.cli.notifications import notifications_app
 from sereno.cli.output import Request, say, set_request, show_json, tell_progress
 from sereno.cli.privacy import privacy_app
@@ -205,9 +205,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = False,
     lake: LakeAddress = None,
     output: LakeOutput = None,
-    before: Annotated[
-        str | None, typer.Option(help="With --lake: learn only from readings before this instant.")
-    ] = None,
+    before: Annotated[str | None, typer.Option(help="Learn only from readings before this instant.")] = None,
 ) -> None:
     """Learn every asset's normal behaviour and calibrate it to the false-alarm budget."""
     request: Request = context.obj
@@ -218,39 +216,24 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         train_fleet(request, LakeCall(lake, output, profile, detector, budget, before))
         return
     if recalibrate:
-        if detector is not None or budget is not None or candidate:
+        if detector is not None or budget is not None or before is not None or candidate:
             raise typer.BadParameter(
-                "without --detector, --budget and --candidate", param_hint="--recalibrate"
+                "without --detector, --budget, --before and --candidate", param_hint="--recalibrate"
             )
         with _open(request) as workspace:
             show_recalibrations(request, workspace.recalibrate(profile=profile), workspace.language)
         return
-    with _open(request) as workspace:
-        cards = workspace.train(profile=profile, detector=detector, budget=budget, is_candidate=candidate)
-        language = workspace.language
-    if request.as_json:
-        show_json({"models": [card.to_json() for card in cards]})
-        return
-    from sereno.i18n.catalogue import sentence
-    from sereno.i18n.numbers import number
+    from sereno.cli.evaluating import instant
 
-    for card in cards:
-        calibration = card.calibration
-        say(
-            sentence(
-                "cli.trained",
-                language,
-                model=card.id,
-                assets=len(card.assets),
-                weeks=number(calibration.asset_weeks, language),
-                budget=number(calibration.budget, language),
-                realised=number(calibration.realised, language),
-                claim=sentence(f"cli.claim.{calibration.claim}", language),
-            )
+    with _open(request) as workspace:
+        cards = workspace.train(
+            profile=profile,
+            detector=detector,
+            budget=budget,
+            before=instant(workspace.settings.timezone, before, "--before"),
+            is_candidate=candidate,
         )
-        asked = float(str(card.settings["budget"]))
-        if calibration.budget > asked:
-            say(sentence("cli.budget_lowered", language, asked=number(asked, language)))
+        show_trainings(request, cards, workspace.language, is_whole=before is None)
 
 
 @app.command()

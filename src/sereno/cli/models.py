@@ -9,11 +9,13 @@ from sereno.cli.output import Request, say, show_json, show_table
 from sereno.cli.sheets import show_comparison, show_model_card, show_sheet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from sereno.domain.judgement import ModelCard
     from sereno.domain.registry import ForecasterCard
     from sereno.flows.recalibration import Recalibration
 
-__all__ = ["models_app", "show_recalibrations"]
+__all__ = ["models_app", "show_recalibrations", "show_trainings"]
 
 models_app = typer.Typer(
     help="Trained models and what they promise.", invoke_without_command=True, rich_markup_mode=None
@@ -278,6 +280,45 @@ def import_version(
         show_json(card.to_json())
     else:
         say(sentence("cli.models.imported", language, model=card.id, profile=card.profile))
+
+
+def show_trainings(request: Request, cards: "Sequence[ModelCard]", language: str, *, is_whole: bool) -> None:
+    """What was learnt, a paragraph each.
+
+    Args:
+        is_whole: It was learnt from all there is, faults among it.
+    """
+    if request.as_json:
+        show_json({"models": [card.to_json() for card in cards]})
+        return
+    for card in cards:
+        for line in _training_lines(card, language, is_whole=is_whole):
+            say(line)
+
+
+def _training_lines(card: "ModelCard", language: str, *, is_whole: bool) -> "Iterator[str]":
+    from sereno.i18n.catalogue import sentence
+    from sereno.i18n.numbers import number
+
+    calibration = card.calibration
+    yield sentence(
+        "cli.trained",
+        language,
+        model=card.id,
+        assets=len(card.assets),
+        weeks=number(calibration.asset_weeks, language),
+        budget=number(calibration.budget, language),
+        realised=number(calibration.realised, language),
+        claim=sentence(f"cli.claim.{calibration.claim}", language),
+    )
+    n_left_out = int(card.metrics.get("rows_left_out", 0))
+    if n_left_out:
+        yield sentence("cli.left_out", language, rows=n_left_out)
+    asked = float(str(card.settings["budget"]))
+    if calibration.budget > asked:
+        yield sentence("cli.budget_lowered", language, asked=number(asked, language))
+        if is_whole and not n_left_out:
+            yield sentence("cli.whole_history", language)
 
 
 def show_recalibrations(request: Request, results: "list[Recalibration]", language: str) -> None:

@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-__all__ = ["EPOCH", "Clock", "from_numpy", "isoformat", "parse_duration", "system_clock", "to_numpy"]
+__all__ = ["EPOCH", "Clock", "Span", "from_numpy", "isoformat", "parse_duration", "system_clock", "to_numpy"]
 
 Clock = Callable[[], datetime]
+Span = tuple[datetime, datetime]
+"""From an instant to before another."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
 from sereno.domain.errors import FileUnreadable, SerenoError
@@ -83,6 +84,7 @@ def _train(workspace: "Workspace", options: Options, told: _Progress) -> Options
         profile=_text(options, "profile"),
         detector=_text(options, "detector"),
         budget=_number(options, "budget"),
+        before=_instant(options, "before"),
         told=told,
     )
     return {"models": [card.to_json() for card in cards]}
@@ -163,6 +165,11 @@ KINDS: Mapping[str, "Callable[[Workspace, Options, _Progress], Options]"] = {
 def _text(options: Options, name: str) -> str | None:
     value = options.get(name)
     return None if value is None else str(value)
+
+
+def _instant(options: Options, name: str) -> datetime | None:
+    value = options.get(name)
+    return None if value is None else datetime.fromisoformat(str(value))
 
 
 def _number(options: Options, name: str) -> float | None:

@@ -11,8 +11,8 @@ from sereno.domain.archive import digest_of
 from sereno.domain.errors import FileMissing, HistoryTooShort, ModelCorrupt, ModelMissing, NoReadings
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
-from sereno.domain.signals import Profile
-from sereno.domain.time import to_numpy
+from sereno.domain.signals import AssetKey, Profile
+from sereno.domain.time import Span, to_numpy
 from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup, calibration_rule, chosen_detector
@@ -27,6 +27,7 @@ from sereno.store import Store, StoredAsset, StoredModel
 __all__ = [
     "MODEL_SUFFIX",
     "ModelShelf",
+    "learn",
     "rows_before",
     "shelve",
     "train_workspace",
@@ -145,7 +146,7 @@ def train_workspace(
             told(n_done, len(by_profile))
         plan = training_plan(setup, setup.profiles[name], detector, budget)
         try:
-            models.append(train_profile(training_history(store, assets, before), plan))
+            models.append(learn(store, assets, plan, before=before))
         except HistoryTooShort as error:
             problem = error
     if not models and problem is not None:
@@ -179,6 +180,31 @@ def training_plan(setup: Setup, profile: Profile, detector: str | None, budget: 
         segments="" if found is None else found.digest,
         segment_of={} if found is None else {key: found.segment_of(key) for key in found.members()},
     )
+
+
+def learn(
+    store: Store, assets: Sequence[StoredAsset], plan: TrainingPlan, *, before: datetime | None = None
+) -> TrainedModel:
+    """The model of stored assets; what somebody found to be a fault in their history teaches nothing.
+
+    Raises:
+        HistoryTooShort, BudgetTooSmall: As `train_profile`.
+    """
+    left_out = _found_faults(store, assets, now=plan.now)
+    return train_profile(training_history(store, assets, before), replace(plan, left_out=left_out))
+
+
+def _found_faults(
+    store: Store, assets: Sequence[StoredAsset], *, now: datetime
+) -> dict[AssetKey, tuple[Span, ...]]:
+    """When each asset had what was closed as real or as a problem of the data; until now where it goes on."""
+    keys = {asset.id: asset.key for asset in assets}
+    with store.read() as tx:
+        spans = tx.times_found_wrong(keys)
+    return {
+        keys[asset_id]: tuple((started_at, ended_at or now) for started_at, ended_at in found)
+        for asset_id, found in spans.items()
+    }
 
 
 def training_history(store: Store, assets: Sequence[StoredAsset], before: datetime | None) -> list[Window]:

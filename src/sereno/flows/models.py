@@ -16,7 +16,7 @@ from sereno.domain.errors import FileMissing, ModelCorrupt
 from sereno.domain.judgement import Calibration, Memory, ModelCard
 from sereno.domain.segments import NO_SEGMENT, Segmentation
 from sereno.domain.signals import AssetKey, Profile
-from sereno.domain.time import isoformat
+from sereno.domain.time import Span, isoformat
 
 __all__ = ["Layout", "TrainedModel", "artefact_of", "load_model", "model_of", "save_model", "write_whole"]
 
@@ -30,12 +30,14 @@ class Layout:
     Attributes:
         signals: Columns, in the order of the detector's memory.
         until: Start of the last row of the history; None in models that did not say.
+        left_out: Time in it that taught nothing.
     """
 
     signals: tuple[str, ...]
     zone: str
     step: timedelta | None
     until: datetime | None = None
+    left_out: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ def _layouts_in(
 
 
 def _described(key: AssetKey, layout: Layout) -> dict[str, object]:
-    return {
+    described: dict[str, object] = {
         "site": key.site,
         "asset": key.asset,
         "signals": list(layout.signals),
@@ -240,6 +242,9 @@ def _described(key: AssetKey, layout: Layout) -> dict[str, object]:
         "step_s": None if layout.step is None else layout.step.total_seconds(),
         "until": None if layout.until is None else layout.until.isoformat(),
     }
+    if layout.left_out:
+        described["left_out"] = [[first.isoformat(), last.isoformat()] for first, last in layout.left_out]
+    return described
 
 
 def _layout(described: Mapping[str, object]) -> tuple[AssetKey, Layout]:
@@ -249,8 +254,13 @@ def _layout(described: Mapping[str, object]) -> tuple[AssetKey, Layout]:
         zone=str(described["zone"]),
         step=None if step is None else timedelta(seconds=float(str(step))),
         until=None if until is None else datetime.fromisoformat(str(until)),
+        left_out=tuple(_span(*one) for one in described.get("left_out", ())),  # type: ignore[attr-defined]
     )
     return AssetKey(str(described["site"]), str(described["asset"])), layout
+
+
+def _span(first: str, last: str) -> Span:
+    return datetime.fromisoformat(first), datetime.fromisoformat(last)
 
 
 def _memory(arrays: Mapping[str, np.ndarray], prefix: str) -> Memory:

@@ -8,7 +8,7 @@ down, and `sereno models rollback` takes it back.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,13 +22,14 @@ from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.domain.errors import BudgetTooSmall, HistoryTooShort, ModelMissing
 from sereno.domain.incidents import Condition, HumanState, Incident, Verdict
 from sereno.domain.judgement import Calibration, Claim, Memory, ModelCard
-from sereno.domain.readings import BoolArray, FloatArray, Window
+from sereno.domain.readings import FloatArray, Window
 from sereno.domain.signals import Profile
-from sereno.domain.time import isoformat, to_numpy
+from sereno.domain.time import Span, from_numpy, isoformat, to_numpy
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup, calibration_rule
 from sereno.flows.fleet import peer_reference
 from sereno.flows.learning import ModelShelf, shelve
+from sereno.flows.lessons import rows_within
 from sereno.flows.models import TrainedModel
 from sereno.flows.succession import RECALIBRATED_FROM
 from sereno.flows.train import CALM_SCORE
@@ -210,8 +211,8 @@ def _new_rows(store: Store, profile: Profile, model: TrainedModel) -> dict[str, 
         with store.read() as tx:
             reference = peer_reference(tx, asset, model, clean.time)
         scores = weigh_beside(model.detector, clean, reference, model.memories[asset.key])[0].values
-        teaches = ~_within(window, incidents, _is_confirmed)
-        is_told_false = _within(window, incidents, _is_false)
+        teaches = ~rows_within(window, _spans(filter(_is_confirmed, incidents), window))
+        is_told_false = rows_within(window, _spans(filter(_is_false, incidents), window))
         teaches &= ~(scores >= CALM_SCORE) | is_told_false
         name, stored = (
             model.calibration_name(window.step, asset.key),
@@ -249,14 +250,10 @@ def _is_false(incident: Incident) -> bool:
     return incident.verdict is Verdict.FALSE_ALARM
 
 
-def _within(window: Window, incidents: Sequence[Incident], is_meant: Callable[[Incident], bool]) -> BoolArray:
-    """Rows that lie in incidents of some sort, shape (rows,)."""
-    inside = np.zeros(len(window), dtype=bool)
-    for incident in filter(is_meant, incidents):
-        ended = incident.ended_at
-        stop = len(window) if ended is None else int(np.searchsorted(window.time, to_numpy(ended)))
-        inside[int(np.searchsorted(window.time, to_numpy(incident.started_at))) : stop] = True
-    return inside
+def _spans(incidents: Iterable[Incident], window: Window) -> list[Span]:
+    """When they were; what goes on lasts to the end of the window."""
+    end = from_numpy(window.time[-1]) + timedelta.resolution
+    return [(one.started_at, one.ended_at or end) for one in incidents]
 
 
 def _with_calibrations(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import TextIO
 
@@ -66,7 +66,8 @@ def _detector_again(workspace: Workspace, card: ModelCard) -> dict[str, object]:
         for window in training_history(workspace.store, assets, None)
     ]
     history = [window for window in history if len(window)]
-    model = train_profile(history, _plan(workspace, card))
+    left_out = {key: layout.left_out for key, layout in known.layouts.items()}
+    model = train_profile(history, replace(_plan(workspace, card), left_out=left_out))
     scores, metrics = _judged(model, history)
     return {
         "model": digest_of(artefact_of(model)),

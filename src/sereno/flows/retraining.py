@@ -24,11 +24,10 @@ from sereno.domain.time import to_numpy
 from sereno.flows.drift_watch import ask_for_drift
 from sereno.flows.forecasters import ForecasterGroup, ForecasterShelf
 from sereno.flows.jobs import JobRunner
-from sereno.flows.learning import shelve, training_history, training_plan
+from sereno.flows.learning import learn, shelve, training_history, training_plan
 from sereno.flows.promotion import Registrar
 from sereno.flows.shadowing import forget_shadow, judge_shadows, shadow_detectors
 from sereno.flows.standings import shadows_of
-from sereno.flows.train import train_profile
 from sereno.prepare.checks import NO_REPEATS, check_window
 from sereno.settings.tree import Settings
 from sereno.store import StoredForecaster, StoredModel, Transaction
@@ -206,9 +205,7 @@ class Retrainer:
         with store.read() as tx:
             assets = tx.assets(profile.name)
         plan = training_plan(setup, profile, None, None)
-        return shelve(
-            setup, store, train_profile(training_history(store, assets, None), plan), is_candidate=True
-        )
+        return shelve(setup, store, learn(store, assets, plan), is_candidate=True)
 
     def _unseen(
         self, champion: StoredModel | StoredForecaster

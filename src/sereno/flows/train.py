@@ -18,10 +18,11 @@ from sereno.detect.rules import CalibrationRule, calibrate_by
 from sereno.detect.segmented import with_segments
 from sereno.domain.errors import BudgetTooSmall, HistoryTooShort
 from sereno.domain.judgement import Calibration, Memory, ModelCard
-from sereno.domain.readings import FloatArray, Window
+from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.segments import NO_SEGMENT
 from sereno.domain.signals import AssetKey, Profile
-from sereno.domain.time import from_numpy
+from sereno.domain.time import Span, from_numpy
+from sereno.flows.lessons import rows_within, without_spans
 from sereno.flows.models import Layout, TrainedModel, step_name
 from sereno.prepare.checks import check_window
 from sereno.prepare.quality import QualityRules, longest_repeats
@@ -51,6 +52,7 @@ class TrainingPlan:
             aloud.
         segments: Digest of the segmentation; empty where there is none.
         segment_of: Segment of each asset; those of one are learnt and calibrated together.
+        left_out: Time of each asset that teaches nothing.
     """
 
     profile: Profile
@@ -63,6 +65,7 @@ class TrainingPlan:
     code_version: str
     segments: str = ""
     segment_of: Mapping[AssetKey, str] = field(default_factory=dict)
+    left_out: Mapping[AssetKey, tuple[Span, ...]] = field(default_factory=dict)
 
     @property
     def follows_levels(self) -> bool:
@@ -78,14 +81,14 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
         BudgetTooSmall: The firm budget is below what the history supports.
     """
     repeats = {window.asset: _natural_repeats(window) for window in windows}
-    clean = [_without_bad(window, plan.profile, repeats[window.asset]) for window in windows]
+    clean = [_what_teaches(window, plan, repeats[window.asset]) for window in windows]
     peering, references = learn_peers(clean, plan.profile)
     beside = [with_references(window, one) for window, one in zip(clean, references, strict=True)]
     history = beside if plan.follows_levels else clean
     detector = with_segments(plan.detector, plan.segment_of)
-    trained = detector.fit(history)
+    trained = detector.fit_parts(history, [~_left_out(window, plan) for window in history])
     known = [window for window in history if trained.knows(window.asset)]
-    calibrations = _calibrations(known, _held_out_scores(detector, known), plan)
+    calibrations = _calibrations(known, _held_out_scores(detector, known, plan), plan)
     if isinstance(trained, TrainedPeers):
         trained = peers = replace(trained, peering=peering)
         drift_calibrations: Mapping[str, Calibration] = calibrations
@@ -105,7 +108,7 @@ def train_profile(windows: Sequence[Window], plan: TrainingPlan) -> TrainedModel
             for window, reference in zip(clean, references, strict=True)
             if trained.knows(window.asset)
         },
-        layouts={window.asset: _layout(window) for window in learnt},
+        layouts={window.asset: _layout(window, plan) for window in learnt},
         segments=plan.segments,
         segment_of=plan.segment_of,
     )
@@ -116,8 +119,9 @@ def sound_window(window: Window, profile: Profile) -> Window:
     return _without_bad(window, profile, _natural_repeats(window))
 
 
-def _layout(window: Window) -> Layout:
-    return Layout(window.signals, window.zone, window.step, from_numpy(window.time[-1]))
+def _layout(window: Window, plan: TrainingPlan) -> Layout:
+    left_out = plan.left_out.get(window.asset, ())
+    return Layout(window.signals, window.zone, window.step, from_numpy(window.time[-1]), left_out)
 
 
 def _memory(trained: TrainedDetector, peers: TrainedPeers, window: Window, reference: Reference) -> Memory:
@@ -140,7 +144,7 @@ def _learn_levels(
         trained = detector.fit(beside)
     except HistoryTooShort:
         return TrainedPeers(plan.profile, {}), {}
-    return trained, _drift_calibrations(beside, _held_out_scores(detector, beside), plan)
+    return trained, _drift_calibrations(beside, _held_out_scores(detector, beside, plan), plan)
 
 
 def _drift_calibrations(
@@ -199,15 +203,21 @@ def _share_of_repeats(values: FloatArray) -> FloatArray:
     return share
 
 
+def _what_teaches(window: Window, plan: TrainingPlan, repeats: Mapping[str, float]) -> Window:
+    return without_spans(_without_bad(window, plan.profile, repeats), plan.left_out.get(window.asset, ()))
+
+
 def _without_bad(window: Window, profile: Profile, repeats: Mapping[str, float]) -> Window:
     return check_window(window, profile, Memory(), natural_repeats=repeats).clean
 
 
-def _held_out_scores(detector: Detector, history: Sequence[Window]) -> list[FloatArray]:
+def _held_out_scores(detector: Detector, history: Sequence[Window], plan: TrainingPlan) -> list[FloatArray]:
     """Score of each calm row by a detector that did not learn from its block, (rows,) per window."""
     scores = [np.full(len(window), np.nan) for window in history]
+    left_out = [_left_out(window, plan) for window in history]
+    folds = list(map(_folds, left_out))
     for fold in range(_FOLDS):
-        use = [_block(window) != fold for window in history]
+        use = [(own != fold) & ~out for own, out in zip(folds, left_out, strict=True)]
         trained = detector.fit_parts(history, use)
         for window, rows, target in zip(history, use, scores, strict=True):
             if trained.knows(window.asset):
@@ -217,9 +227,16 @@ def _held_out_scores(detector: Detector, history: Sequence[Window]) -> list[Floa
     return scores
 
 
-def _block(window: Window) -> np.ndarray:
-    block: np.ndarray = np.arange(len(window)) * _FOLDS // max(len(window), 1)
-    return block
+def _folds(left_out: BoolArray) -> np.ndarray:
+    """The fold of each row, (rows,); each has as many rows that teach."""
+    n_before = np.maximum(np.cumsum(~left_out) - 1, 0)
+    folds: np.ndarray = n_before * _FOLDS // max(int((~left_out).sum()), 1)
+    return folds
+
+
+def _left_out(window: Window, plan: TrainingPlan) -> BoolArray:
+    """Rows that teach nothing, shape (rows,)."""
+    return rows_within(window, plan.left_out.get(window.asset, ()))
 
 
 def _calibrations(
@@ -279,6 +296,7 @@ def _card(
     plan: TrainingPlan,
 ) -> ModelCard:
     fingerprint = fingerprint_of(history)
+    n_left_out = sum(int(_left_out(window, plan).sum()) for window in history)
     main = max(calibrations.values(), key=lambda calibration: calibration.asset_weeks)
     calibrated = {"budget": plan.budget, "folds": _FOLDS, "calibration": plan.rule.method}
     settings = {**options_of(plan.detector), **calibrated, "sigmas": list(plan.rule.sigmas)}
@@ -303,6 +321,7 @@ def _card(
             "rows": float(sum(len(window) for window in history)),
             "asset_weeks": sum(c.asset_weeks for c in calibrations.values()),
             "realised_budget": main.realised,
+            **({"rows_left_out": float(n_left_out)} if n_left_out else {}),
         },
         code_version=plan.code_version,
     )

@@ -17,6 +17,7 @@ from sereno.domain.incidents import (
     NEW_LEVEL,
     EventKind,
     Explains,
+    HumanState,
     Incident,
     IncidentEvent,
     apply,
@@ -211,6 +212,8 @@ class _Plan:
         self._step = step
         self._known = {incident.id: incident for incident in incidents}
         self._holders: dict[_Place, str] = {}
+        self._judged_again: set[str] = set()
+        """Incidents that keep their life though their trouble now begins elsewhere."""
         self.evidence: dict[_Place, Detection] = {}
         """What the incidents stood on before the first step."""
         for incident in self._known.values():
@@ -258,15 +261,22 @@ class _Plan:
         if home not in self._known:
             kind = EventKind.OPENED
         else:
-            is_own = detection.check == self._known[home].leading[0].check
-            kind = EventKind.REOPENED if is_own else EventKind.UPDATED
+            kind = EventKind.REOPENED if self._is_back(home, detection) else EventKind.UPDATED
         self._add(home, kind, detection, detection.started_at)
+
+    def _is_back(self, home: str, detection: Detection) -> bool:
+        """Whether trouble of its own is back; what a person closed is not where it is judged again."""
+        incident = self._known[home]
+        is_settled = incident.state is HumanState.CLOSED and home in self._judged_again
+        return detection.check == incident.leading[0].check and not is_settled
 
     def _fresh(self, detection: Detection, taken: Collection[str]) -> str:
         """An incident that lost this trouble with a start since corrected keeps its life; else a new id."""
         losing = (incident for incident in self._known.values() if incident.id not in taken)
         kept = next((incident.id for incident in losing if _is_same_trouble(incident, detection)), None)
         if kept is not None:
+            if not self._known[kept].is_withdrawn:
+                self._judged_again.add(kept)
             return kept
         name = own_name(detection, self._namespace)
         while name in taken:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from sereno.domain.errors import NotFound
-from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, apply
+from sereno.domain.incidents import Condition, EventKind, Incident, IncidentEvent, Verdict, apply
 from sereno.domain.kin import Kin
 from sereno.domain.signals import AssetKey
 from sereno.store.codec import event_columns, event_of, incident_columns, incident_of
@@ -251,6 +251,20 @@ class IncidentSession(Session):
             found[asset_id].append(incident_id)
         return found
 
+    def times_found_wrong(
+        self, asset_ids: Collection[int]
+    ) -> dict[int, list[tuple[datetime, datetime | None]]]:
+        """When each of these assets had what was closed as real or as a problem of the data, by start.
+
+        Returns:
+            Start and end by asset, without those that have none; no end where it goes on.
+        """
+        found: dict[int, list[tuple[datetime, datetime | None]]] = {}
+        query = _FOUND_WRONG[self._is_postgres]
+        for row in self._connection.execute(query, self._of_mine(sorted(asset_ids))):
+            found.setdefault(row.asset_id, []).append((row.started_at, row.ended_at))
+        return found
+
     def incidents_since(
         self, since: Mapping[int, datetime], *, include_withdrawn: bool = False
     ) -> dict[int, list[Incident]]:
@@ -361,6 +375,18 @@ def _incident_of_text(row: tuple[Any, ...]) -> Incident:
 _own = unindexed(incident.c.organization_id) == bindparam("mine")
 _KNOWN = tuple(
     select(incident.c.id).where(_own, among("incident.id", "ids", is_postgres=is_postgres))
+    for is_postgres in (False, True)
+)
+_WRONG = (Verdict.REAL.value, Verdict.DATA_PROBLEM.value)
+_FOUND_WRONG = tuple(
+    select(incident.c.asset_id, incident.c.started_at, incident.c.ended_at)
+    .where(
+        _own,
+        incident.c.is_withdrawn.is_(False),
+        incident.c.verdict.in_(_WRONG),
+        among("incident.asset_id", "ids", is_postgres=is_postgres),
+    )
+    .order_by(incident.c.asset_id, incident.c.started_at, incident.c.id)
     for is_postgres in (False, True)
 )
 _ACTIVE = tuple(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from sereno.api.answers import file_answer
 from sereno.api.context import Call, EngineerCall, ViewerCall
@@ -34,6 +34,7 @@ class TrainOptions(_Options):
     profile: ProfileName = None
     detector: str | None = Field(None, max_length=200, description="Instead of the one in sereno.yaml.")
     budget: float | None = Field(None, ge=0, le=1e6, description="False episodes per asset and week.")
+    before: AwareDatetime | None = Field(None, description="Learn only from readings before this instant.")
 
 
 class ScoreOptions(_Options):
@@ -100,7 +101,7 @@ JobBody = Annotated[
 @router.post("/jobs", status_code=202, responses=problems(), response_model=JobDocument)
 def submit_job(call: EngineerCall, request: Request, body: JobBody, key: IdempotencyKey = None) -> Response:
     """Ask for a job; it waits until those before it have ended. `Location` says where to look."""
-    options = body.model_dump(exclude={"kind"}, exclude_none=True)
+    options = body.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
     job = call.workspace.jobs.submit(body.kind, options, author=call.principal.name, request_key=key)
     where = str(request.url_for("show_job", job_id=job.id).path)
     return JSONResponse(job.to_json(), 202, {"Location": where})
