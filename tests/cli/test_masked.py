@@ -95,8 +95,9 @@ def _written(path: Path) -> str:
 
 @pytest.mark.parametrize(("command", "needed"), list(_commands()), ids=[name for name, _ in _commands()])
 def test_no_document_of_a_command_tells_a_name(
-    plant: Path, tmp_path: Path, command: str, needed: list[str]
+    plant: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, needed: list[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where a command writes that is told no place
     given = _arguments(needed, plant, tmp_path / "out.csv")
 
     done = CliRunner().invoke(app, ["--workspace", str(plant), "--json", *command.split(), *given])
