@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from sereno.api.answers import file_answer
 from sereno.api.context import Call, EngineerCall, ViewerCall
 from sereno.api.documents import JobDocument
-from sereno.api.parameters import IdempotencyKey
+from sereno.api.parameters import IdempotencyKey, Instant
 from sereno.api.problems import problems
 from sereno.domain.errors import NotFound
 from sereno.domain.jobs import Job
@@ -34,7 +34,7 @@ class TrainOptions(_Options):
     profile: ProfileName = None
     detector: str | None = Field(None, max_length=200, description="Instead of the one in sereno.yaml.")
     budget: float | None = Field(None, ge=0, le=1e6, description="False episodes per asset and week.")
-    before: AwareDatetime | None = Field(None, description="Learn only from readings before this instant.")
+    before: Instant | None = Field(None, description="Learn only from readings before this instant.")
 
 
 class ScoreOptions(_Options):
