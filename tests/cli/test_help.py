@@ -1,5 +1,6 @@
 """Help is there for every command, and costs nothing."""
 
+import ast
 import re
 from collections.abc import Iterator
 from importlib import resources
@@ -11,7 +12,8 @@ from typer.main import get_command
 
 from sereno.cli.app import app
 from sereno.cli.helping import FRAMES
-from tests.support.processes import run_code, sereno
+from sereno.i18n.catalogue import phrase
+from tests.support.processes import ROOT, run_code, sereno
 
 COMMANDS = [
     *("check", "ingest", "train", "score", "watch", "summary", "simulate", "demo", "doctor"),
@@ -150,3 +152,14 @@ def test_help_in_spanish_costs_little_more_than_in_english() -> None:
     pairs = [(cpu_seconds("es"), cpu_seconds("en")) for _ in range(3)]
 
     assert min(spanish / english for spanish, english in pairs) < 1.8
+
+
+def test_what_a_command_refuses_has_words_in_spanish() -> None:
+    told = set()
+    for file in (ROOT / "src" / "sereno" / "cli").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "typer.BadParameter":
+                told |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+
+    assert len(told) > 5
+    assert [text for text in told if phrase(text, "es") == text] == []

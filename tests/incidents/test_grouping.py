@@ -208,7 +208,7 @@ def test_what_a_person_closed_stays_closed_when_it_is_judged_again_with_another_
 
     steps = _tell(book, [a_detection(3, None)], gone=[a_detection(5, None)])
 
-    assert _kinds(steps) == [EventKind.WITHDRAWN, EventKind.UPDATED]
+    assert _kinds(steps) == [EventKind.UPDATED, EventKind.WITHDRAWN]
     assert list(book) == [name]
     assert (book[name].state, book[name].verdict) == (HumanState.CLOSED, Verdict.REAL)
     assert book[name].started_at == a_detection(3).started_at

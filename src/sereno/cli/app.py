@@ -9,6 +9,7 @@ import typer
 from sereno.cli.access import audit_app, keys_app, organizations_app, users_app
 from sereno.cli.corrections import corrections_app
 from sereno.cli.exports import Since, export_app
+from sereno.cli.given import instant, refuse_with_lake, refuse_without_lake
 from sereno.cli.incidents import incidents_app
 from sereno.cli.models import models_app, show_recalibrations, show_trainings
 from sereno.cli.notifications import notifications_app
@@ -210,11 +211,12 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     """Learn every asset's normal behaviour and calibrate it to the false-alarm budget."""
     request: Request = context.obj
     if lake is not None:
-        from sereno.cli.lake import LakeCall, refuse_with_lake, train_fleet
+        from sereno.cli.lake import LakeCall, train_fleet
 
         refuse_with_lake({"--recalibrate": recalibrate, "--candidate": candidate})
         train_fleet(request, LakeCall(lake, output, profile, detector, budget, before))
         return
+    refuse_without_lake({"--output": output})
     if recalibrate:
         if detector is not None or budget is not None or before is not None or candidate:
             raise typer.BadParameter(
@@ -223,8 +225,6 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         with _open(request) as workspace:
             show_recalibrations(request, workspace.recalibrate(profile=profile), workspace.language)
         return
-    from sereno.cli.evaluating import instant
-
     with _open(request) as workspace:
         cards = workspace.train(
             profile=profile,
@@ -293,13 +293,14 @@ def forecast(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Forecast the stored meters with bands, and keep what was said."""
     if lake is not None:
-        from sereno.cli.lake import FleetForecast, LakeCall, forecast_fleet, refuse_with_lake
+        from sereno.cli.lake import FleetForecast, LakeCall, forecast_fleet
 
         refuse_with_lake({"--asset": asset})
         call = LakeCall(lake, output, profile)
         asked = FleetForecast(horizon, origin, signal, forecaster, is_stored=store)
         forecast_fleet(context.obj, call, asked)
         return
+    refuse_without_lake({"--output": output, "--store": store})
     from sereno.cli.forecasting import run_forecast
 
     run_forecast(
@@ -394,19 +395,20 @@ def score(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     if fail_on is not None and fail_on not in LEVELS:
         raise typer.BadParameter(", ".join(LEVELS), param_hint="--fail-on")
-    if output is not None and file is None:
-        raise typer.BadParameter(
-            "rows of a file; stored ones: `sereno export results`", param_hint="--output"
-        )
     request: Request = context.obj
     if lake is not None:
-        from sereno.cli.lake import LakeCall, refuse_with_lake, score_fleet
+        from sereno.cli.lake import LakeCall, score_fleet
 
         refuse_with_lake({"FILE": file, "--timezone": timezone})
         worst = score_fleet(request, LakeCall(lake, output, profile, keeps_scores=scores), is_stored=store)
         if fail_when(fail_on, worst):
             raise typer.Exit(1)
         return
+    refuse_without_lake({"--profile": profile, "--scores": scores, "--store": store})
+    if output is not None and file is None:
+        raise typer.BadParameter(
+            "rows of a file; stored ones: `sereno export results`", param_hint="--output"
+        )
     with _open(request) as workspace:
         if file is None:
             worst = show_score(request, workspace)
@@ -453,6 +455,7 @@ def evaluate(
         call = LakeCall(lake, output, profile)
         evaluate_fleet(context.obj, call, truth, since=since, until=until, fails=fail_on_goals)
         return
+    refuse_without_lake({"--output": output, "--profile": profile})
     from sereno.cli.evaluating import run_evaluation
 
     run_evaluation(context.obj, truth, since=since, until=until, fails=fail_on_goals)

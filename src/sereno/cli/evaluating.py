@@ -1,13 +1,12 @@
 """`sereno evaluate`: what was said against what was so."""
 
-from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import typer
 
+from sereno.cli.given import instant
 from sereno.cli.output import Request, say, show_json, show_table
 from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import number
@@ -15,7 +14,7 @@ from sereno.i18n.numbers import number
 if TYPE_CHECKING:
     from sereno.flows.evaluation import Evaluation
 
-__all__ = ["instant", "run_evaluation", "say_evaluation"]
+__all__ = ["run_evaluation", "say_evaluation"]
 
 _PERCENT = 100.0
 
@@ -40,18 +39,6 @@ def run_evaluation(
         say(sentence("cli.evaluation_file", language, file=folder / "performance_metrics.csv"))
     if fails and not found.is_accepted:
         raise typer.Exit(1)
-
-
-def instant(timezone: str | None, text: str | None, option: str) -> datetime | None:
-    """An instant as people write it; one without an offset is of this zone, or UTC."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("an instant as 2024-01-31 or 2024-01-31T08:00", param_hint=option) from error
-    zone = ZoneInfo(timezone or "UTC")
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
 
 
 def say_evaluation(found: "Evaluation", language: str) -> None:

@@ -1,13 +1,12 @@
 """`sereno export`: tables for other tools."""
 
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import typer
 
+from sereno.cli.given import instant
 from sereno.cli.output import Request, say, show_json
 from sereno.domain.cleaning import Imputation, Normalization, OutlierRule, OutlierTreatment
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from sereno.flows.exports import ExportReport, TableFormat
     from sereno.flows.workspace import Workspace
 
-__all__ = ["Bom", "DecimalComma", "Since", "aware", "export_app", "table_format"]
+__all__ = ["Bom", "DecimalComma", "Since", "export_app", "table_format"]
 
 export_app = typer.Typer(help="Tables for other tools.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -121,26 +120,15 @@ def export_results(
             assets=tuple(asset or ()),
             table_format=table_format(workspace, bom, decimal_comma),
         )
-        report = workspace.export_results(output, plan, since=aware(since, workspace, "--since"))
+        report = workspace.export_results(
+            output, plan, since=instant(workspace.settings.timezone, since, "--since")
+        )
         language = workspace.language
     if request.as_json:
         show_json(report.to_json())
         return
     facts = {"rows": report.n_rows, "assets": report.n_assets, "abnormal": report.n_abnormal}
     say(sentence("cli.exported_results", language, file=report.file, **facts))
-
-
-def aware(given: str | None, workspace: "Workspace", option: str) -> datetime | None:
-    """The instant that a person wrote; without an offset, by the workspace's clock."""
-    if given is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(given.strip())
-    except ValueError as error:
-        raise typer.BadParameter("2025-01-31 or 2025-01-31T08:00", param_hint=option) from error
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=ZoneInfo(workspace.settings.timezone or "UTC"))
-    return instant
 
 
 def table_format(workspace: "Workspace", bom: bool | None, decimal_comma: bool | None) -> "TableFormat":
@@ -192,7 +180,6 @@ def export_anomalies(
     until: Annotated[str | None, typer.Option(help="Only hours before this instant.")] = None,
 ) -> None:
     """Write a row per abnormal hour, with its criticality by the bands of `criticality:` in sereno.yaml."""
-    from sereno.cli.evaluating import instant
     from sereno.flows.workspace import Workspace
     from sereno.i18n.catalogue import error_sentence, sentence
 

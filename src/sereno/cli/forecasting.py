@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from sereno.cli.given import instant
 from sereno.cli.output import Request, say, show_json, show_table
 from sereno.i18n.catalogue import sentence
 from sereno.i18n.numbers import number
@@ -30,7 +31,6 @@ def run_forecast(
     forecaster: str | None,
 ) -> None:
     """Forecast and show."""
-    from sereno.cli.evaluating import instant
     from sereno.flows.workspace import Workspace
 
     ahead = read_horizon(horizon)

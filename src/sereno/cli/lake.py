@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sereno.cli.evaluating import instant, say_evaluation
+from sereno.cli.evaluating import say_evaluation
+from sereno.cli.given import instant
 from sereno.cli.output import Request, say, show_json
 from sereno.i18n.catalogue import sentence
 
@@ -26,7 +27,6 @@ __all__ = [
     "LakeCall",
     "evaluate_fleet",
     "forecast_fleet",
-    "refuse_with_lake",
     "score_fleet",
     "train_fleet",
 ]
@@ -45,13 +45,6 @@ class LakeCall:
     budget: float | None = None
     before: str | None = None
     keeps_scores: bool = False
-
-
-def refuse_with_lake(given: Mapping[str, object]) -> None:
-    """Options that say nothing of a lake are a mistake beside it."""
-    for option, value in given.items():
-        if value:
-            raise typer.BadParameter("not together with --lake", param_hint=option)
 
 
 def train_fleet(request: Request, call: LakeCall) -> None:

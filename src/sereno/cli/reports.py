@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sereno.cli.exports import aware
+from sereno.cli.given import instant
 from sereno.cli.output import Request, say, show_json
 from sereno.domain.errors import NotFound, UnknownAsset, UsageError
 from sereno.flows.named import named_places
@@ -54,7 +54,7 @@ def _report_asset(
     if until is not None or output.suffix.lower() not in (".html", ".htm"):
         detail = "the report of an asset is HTML up to the last reading: use --about site for anything else"
         raise UsageError(detail=detail, command="report")
-    found = workspace.report(name, output, since=aware(since, workspace, "--since"))
+    found = workspace.report(name, output, since=instant(workspace.settings.timezone, since, "--since"))
     n_abnormal, n_incidents = int(found.is_abnormal.sum()), len(found.incidents)
     if request.as_json:
         document = {"file": str(output), "asset": found.asset, "model": found.model}
@@ -80,8 +80,8 @@ def _report(
         workspace,
         subject,
         name,
-        start=aware(since, workspace, "--since"),
-        end=aware(until, workspace, "--until"),
+        start=instant(workspace.settings.timezone, since, "--since"),
+        end=instant(workspace.settings.timezone, until, "--until"),
         language=workspace.language,
     )
     write_paper(paper, output)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sereno.cli.given import instant
 from sereno.cli.output import Request, say, show_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ def run_savings(
     signal: str | None,
 ) -> None:
     """Compare and show; exit 3 where no baseline carries any savings."""
-    from sereno.cli.evaluating import instant
     from sereno.flows.savings_view import report_json
     from sereno.flows.workspace import Workspace
 

@@ -17,7 +17,6 @@ from sereno.domain.incidents import (
     NEW_LEVEL,
     EventKind,
     Explains,
-    HumanState,
     Incident,
     IncidentEvent,
     apply,
@@ -89,6 +88,7 @@ def plan_steps(
     ordered = sorted(current.values(), key=lambda d: (d.started_at, d.check))
     groups = _explained(_grouped(ordered, step), step)
     homes = plan.homes(groups)
+    plan.correct(homes)
     plan.withdraw({place: home for place, (home, _) in homes.items()})
     for home, detection in homes.values():
         plan.tell(home, detection)
@@ -212,8 +212,6 @@ class _Plan:
         self._step = step
         self._known = {incident.id: incident for incident in incidents}
         self._holders: dict[_Place, str] = {}
-        self._judged_again: set[str] = set()
-        """Incidents that keep their life though their trouble now begins elsewhere."""
         self.evidence: dict[_Place, Detection] = {}
         """What the incidents stood on before the first step."""
         for incident in self._known.values():
@@ -242,6 +240,25 @@ class _Plan:
             homes |= {_place(detection): (home, detection) for detection in group}
         return homes
 
+    def correct(self, homes: Mapping[_Place, tuple[str, Detection]]) -> None:
+        """Give incidents their trouble with another start, before what they said so far is taken away.
+
+        So nobody hears that it is over and back, and what a person closed stays closed.
+        """
+        shifted = [
+            (place, home, detection)
+            for place, (home, detection) in homes.items()
+            if place not in self._holders and self._had_other_start(home, detection)
+        ]
+        for place, home, detection in shifted:
+            self._add(home, EventKind.UPDATED, detection, detection.started_at)
+            self._holders[place] = home
+            self.evidence[place] = detection
+
+    def _had_other_start(self, home: str, detection: Detection) -> bool:
+        own = (old for place, old in self.evidence.items() if self._holders[place] == home)
+        return any(_is_same_time(old, detection) for old in own)
+
     def withdraw(self, homes: Mapping[_Place, str]) -> None:
         """Take from each incident what is no longer its own."""
         for place, detection in self.evidence.items():
@@ -261,22 +278,15 @@ class _Plan:
         if home not in self._known:
             kind = EventKind.OPENED
         else:
-            kind = EventKind.REOPENED if self._is_back(home, detection) else EventKind.UPDATED
+            is_own = detection.check == self._known[home].leading[0].check
+            kind = EventKind.REOPENED if is_own else EventKind.UPDATED
         self._add(home, kind, detection, detection.started_at)
-
-    def _is_back(self, home: str, detection: Detection) -> bool:
-        """Whether trouble of its own is back; what a person closed is not where it is judged again."""
-        incident = self._known[home]
-        is_settled = incident.state is HumanState.CLOSED and home in self._judged_again
-        return detection.check == incident.leading[0].check and not is_settled
 
     def _fresh(self, detection: Detection, taken: Collection[str]) -> str:
         """An incident that lost this trouble with a start since corrected keeps its life; else a new id."""
         losing = (incident for incident in self._known.values() if incident.id not in taken)
         kept = next((incident.id for incident in losing if _is_same_trouble(incident, detection)), None)
         if kept is not None:
-            if not self._known[kept].is_withdrawn:
-                self._judged_again.add(kept)
             return kept
         name = own_name(detection, self._namespace)
         while name in taken:
@@ -315,6 +325,13 @@ def _is_same_trouble(incident: Incident, detection: Detection) -> bool:
     is_alike = last.cause == detection.cause and incident.group_key == group_key(detection)
     begins_before = detection.ended_at is None or incident.started_at < detection.ended_at
     return is_alike and begins_before and detection.started_at <= last.last_at
+
+
+def _is_same_time(old: Detection, new: Detection) -> bool:
+    """Whether one check found the same cause at the same time, though with another start."""
+    is_alike = (old.check, old.cause) == (new.check, new.cause)
+    begins_before = new.ended_at is None or old.started_at < new.ended_at
+    return is_alike and begins_before and new.started_at <= old.last_at
 
 
 def _change(old: Detection, new: Detection) -> EventKind | None:
