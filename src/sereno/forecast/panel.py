@@ -4,7 +4,7 @@ In the hour that spring leaves out nothing is known; the two that autumn has of 
 mean.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -165,16 +165,22 @@ def build_panel(
     shape = (len(windows), n_days * per_day)
     values = np.full(shape, np.nan)
     outer = {name: np.full(shape, np.nan) for name in covariates}
-    for rows, slots in _alike(places, shape[1]):
+    for rows, slots in _alike(places):
         offsets = slots - first_day * per_day
         cut = _within(offsets, shape[1])
-        some = [windows[row] for row in rows]
         for name, table in ((signal, values), *outer.items()):
-            _spread(_sound(some, name, cut), offsets[cut], rows, table)
-    types = {
-        zone: day_types(first_day, n_days, country or country_of(zone)) for zone in {w.zone for w in windows}
-    }
-    return Panel(first_day, per_day, values, np.stack([types[w.zone] for w in windows]), outer)
+            _spread((_sound(windows[row], name, cut) for row in rows), offsets[cut], rows, table)
+    return Panel(first_day, per_day, values, _day_types(windows, span, country), outer)
+
+
+def _day_types(windows: Sequence[Window], span: tuple[int, int], country: str) -> FloatArray:
+    """Types of the days [first, last] of each window, shape (windows, days, columns); held once if alike."""
+    first_day, n_days = span[0], span[1] - span[0] + 1
+    zones = sorted({window.zone for window in windows})
+    types = np.stack([day_types(first_day, n_days, country or country_of(zone)) for zone in zones])
+    if len(zones) == 1:
+        return np.broadcast_to(types, (len(windows), *types.shape[1:]))
+    return types[[zones.index(window.zone) for window in windows]]
 
 
 def _places(windows: Sequence[Window], step: timedelta) -> list[np.ndarray]:
@@ -190,14 +196,13 @@ def _places(windows: Sequence[Window], step: timedelta) -> list[np.ndarray]:
     return places
 
 
-def _alike(places: Sequence[np.ndarray], n_slots: int) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Rows of windows of one grid that are worked on together, and its slots."""
+def _alike(places: Sequence[np.ndarray]) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Rows of windows of one grid, and its slots."""
     groups: dict[int, list[int]] = {}
     for row, slots in enumerate(places):
         groups.setdefault(id(slots), []).append(row)
     for rows in groups.values():
-        for block in blocks(len(rows), n_slots):
-            yield rows[block], places[rows[0]]
+        yield rows, places[rows[0]]
 
 
 def _within(offsets: np.ndarray, n_slots: int) -> slice:
@@ -206,24 +211,23 @@ def _within(offsets: np.ndarray, n_slots: int) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
-def _sound(windows: Sequence[Window], signal: str, cut: slice) -> FloatArray:
-    """Values that may teach, shape (windows, rows); NaN for the others and where there is no such signal."""
-    found = np.full((len(windows), cut.stop - cut.start), np.nan)
-    quality = np.zeros(found.shape, dtype=np.int32)
-    for row, window in enumerate(windows):
-        if signal in window.signals:
-            column = window.signals.index(signal)
-            found[row] = window.values[cut, column]
-            quality[row] = window.quality[cut, column]
-    found[((quality & UNTAUGHT) != 0) | np.isinf(found)] = np.nan
+def _sound(window: Window, signal: str, cut: slice) -> FloatArray:
+    """Values that may teach, shape (rows,); NaN for the others and where there is no such signal."""
+    if signal not in window.signals:
+        return np.full(cut.stop - cut.start, np.nan)
+    column = window.signals.index(signal)
+    found: FloatArray = window.values[cut, column].copy()
+    found[((window.quality[cut, column] & UNTAUGHT) != 0) | np.isinf(found)] = np.nan
     return found
 
 
-def _spread(values: FloatArray, offsets: np.ndarray, rows: Sequence[int], table: FloatArray) -> None:
-    """Write values (windows, rows) on their slots of a table's rows; the mean where several share one."""
+def _spread(values: Iterable[FloatArray], offsets: np.ndarray, rows: Sequence[int], table: FloatArray) -> None:
+    """Write values on their slots of a table's rows; the mean where several share one."""
     n_slots = table.shape[1]
     if len(offsets) and offsets[0] >= 0 and offsets[-1] < n_slots and (np.diff(offsets) == 1).all():
-        table[rows, offsets[0] : offsets[-1] + 1] = values
+        stretch = table[:, offsets[0] : offsets[-1] + 1]
+        for row, one in zip(rows, values, strict=True):
+            stretch[row] = one
         return
     is_inside = (offsets >= 0) & (offsets < n_slots)
     for row, one in zip(rows, values, strict=True):
