@@ -9,6 +9,7 @@ from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
 from sereno.forecast.panel import blocks
 from sereno.forecast.products import products_over_days
+from sereno.forecast.rolling import sums_of
 
 __all__ = ["Following", "Recent", "add_following", "blank_sums", "part_of"]
 
@@ -58,18 +59,8 @@ def _sums_before(values: Single, per_day: int, origins: np.ndarray) -> Iterator[
     for span in wanted:
         if span % length:
             sums, length = steps, 1
-        sums, length = _sums_of(sums, length, span // length), span
+        sums, length = sums_of(sums, span // length, length), span
         yield _at(sums, origins + n_added - span)
-
-
-def _sums_of(sums: Single, length: int, times: int) -> Single:
-    """Sums over so many times as many steps, from sums over `length` steps from each step on."""
-    if times == 1:
-        return sums
-    half = _sums_of(sums, length, times // 2)
-    reach = times // 2 * length
-    both: Single = half[:, :-reach] + half[:, reach:]
-    return both[:, :-length] + sums[:, 2 * reach :] if times % 2 else both
 
 
 def _at(sums: Single, places: np.ndarray) -> Single:
@@ -86,13 +77,15 @@ def blank_sums(n_meters: int, per_day: int, n_ahead: int) -> tuple[Single, Singl
     return gram, np.zeros((n_meters, groups, n_spans, n_ahead * per_day), dtype=np.float32)
 
 
-def add_following(series: Sequence[Single], per_day: int, gram: Single, cross: Single) -> None:
+def add_following(series: Sequence[Single], gram: Single, cross: Single) -> None:
     """Add sums of products per meter and part of the day to those of other days.
 
     Args:
         series: What was left over by days ahead, whole days, shape (meters, slots) each.
         gram, cross: See `Following`; changed.
     """
+    per_day = series[0].shape[1]
+    series = [one.swapaxes(1, 2).reshape(len(one), -1) for one in series]
     n_meters, n_slots = series[0].shape
     n_rows, n_spans = n_slots // per_day - len(series) - 1, gram.shape[-1]
     if n_rows < 1:

@@ -296,6 +296,7 @@ def _dump(learnt: Learnt) -> bytes:
         arrays |= {
             f"ridge{name}/products": sums.products,
             f"ridge{name}/n_rows": sums.n_rows,
+            f"ridge{name}/told": sums.told,
         }
         for variant, one in model.following.items():
             arrays |= {f"ridge{name}/{variant}/{part}": getattr(one, part) for part in _PARTS}
@@ -339,7 +340,7 @@ def _learnt(header: dict, arrays: dict[str, np.ndarray]) -> Learnt:  # type: ign
             for variant in VARIANTS
         }
         ridges[name] = RidgeModel(arrays[f"{base}own"], arrays[f"{base}pooled"], following)
-        sums[name] = Sums(arrays[f"{base}products"], arrays[f"{base}n_rows"])
+        sums[name] = Sums(*(arrays[f"{base}{part}"] for part in ("products", "n_rows", "told")))
     boost = None
     if header["boost_days"] is not None:
         boost = BoostModel(arrays["boost"].tobytes().decode(), int(header["boost_days"]))
