@@ -29,25 +29,27 @@ def spans(per_day: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """Means of the last steps before origins, shape (meters, origins, spans); 0 where nothing is known."""
+    """Means of the last steps before origins, shape (meters, origins, spans, ...); 0 where nothing is known."""
 
     means: Single
 
     @classmethod
     def of(cls, left: Single, per_day: int, origins: np.ndarray) -> "Recent":
-        """Means of a series (meters, slots) before slots of it."""
+        """Means of a series (meters, slots, ...) before slots of it."""
         known = ~np.isnan(left)
         is_complete = bool(known.all())
         sums = _sums_before(left if is_complete else np.where(known, left, np.float32(0)), per_day, origins)
         counts: Iterable[np.ndarray] = (
-            np.minimum(origins, span).astype(np.float32) for span in spans(per_day)
+            np.minimum(origins, span).astype(np.float32).reshape(-1, *(1,) * (left.ndim - 2))
+            for span in spans(per_day)
         )
         if not is_complete:
             counts = _sums_before(known.astype(np.float32), per_day, origins)
-        means = np.empty((len(spans(per_day)), len(left), len(origins)), dtype=np.float32)
+        shape = len(spans(per_day)), len(left), len(origins), *left.shape[2:]
+        means = np.empty(shape, dtype=np.float32)
         for mean, total, count in zip(means, sums, counts, strict=True):
             np.divide(total, np.maximum(count, 1.0), out=mean)
-        return cls(means.transpose(1, 2, 0))
+        return cls(np.moveaxis(means, 0, 2))
 
 
 def _sums_before(values: Single, per_day: int, origins: np.ndarray) -> Iterator[Single]:
@@ -81,24 +83,26 @@ def add_following(series: Sequence[Single], gram: Single, cross: Single) -> None
     """Add sums of products per meter and part of the day to those of other days.
 
     Args:
-        series: What was left over by days ahead, whole days, shape (meters, slots) each.
+        series: What was left over by days ahead, shape (meters, slots of a day, days) each.
         gram, cross: See `Following`; changed.
     """
-    per_day = series[0].shape[1]
-    series = [one.swapaxes(1, 2).reshape(len(one), -1) for one in series]
-    n_meters, n_slots = series[0].shape
-    n_rows, n_spans = n_slots // per_day - len(series) - 1, gram.shape[-1]
+    per_day, n_days = series[0].shape[1:]
+    n_rows = n_days - len(series) - 1
     if n_rows < 1:
         return
-    origins = np.arange(per_day, (n_rows + 1) * per_day)
-    every = Recent.of(series[0], per_day, origins).means
-    means = np.ascontiguousarray(every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1))
+    means = Recent.of(_two_days(series[0], 0, n_rows), per_day, np.arange(per_day, 2 * per_day)).means
     _add_by_part(means, means, gram)
     for ahead, left in enumerate(series):
-        filled = left[:, (ahead + 1) * per_day :].copy()
-        filled[np.isnan(filled)] = 0.0
-        later = _days_from_each_slot(filled, n_rows, per_day).swapaxes(2, 3)
+        both = _two_days(left, ahead + 1, n_rows)
+        both[np.isnan(both)] = 0.0
+        later = np.lib.stride_tricks.sliding_window_view(both, per_day, axis=1)[:, :per_day].swapaxes(2, 3)
         _add_by_part(means, later, cross[..., ahead * per_day : (ahead + 1) * per_day])
+
+
+def _two_days(left: Single, first: int, n_days: int) -> Single:
+    """So many days, each with the slots of the day after behind its own, shape (meters, slots, days)."""
+    stop = first + n_days
+    return np.concatenate([left[:, :, first:stop], left[:, :, first + 1 : stop + 1]], axis=1)
 
 
 def _add_by_part(one: Single, other: Single, totals: Single) -> None:
@@ -112,13 +116,6 @@ def _add_by_part(one: Single, other: Single, totals: Single) -> None:
     width = per_day // groups
     for slot in range(width):
         totals += products_over_days(one[:, slot::width], other[:, slot::width])
-
-
-def _days_from_each_slot(values: Single, n_rows: int, per_day: int) -> Single:
-    """Days that begin at each slot of a day, a view of shape (meters, slots of a day, rows, steps)."""
-    row, item = values.strides
-    shape = (len(values), per_day, n_rows, per_day)
-    return np.lib.stride_tricks.as_strided(values, shape, (row, item, per_day * item, item), writeable=False)
 
 
 @dataclass(frozen=True, slots=True)
