@@ -53,14 +53,14 @@ def _weights(errors: Sequence[Single]) -> FloatArray:
     weights = np.zeros((n_meters, len(errors)))
     weights[:, 0] = 1.0
     blend, *others = (one.reshape(n_meters, -1) for one in errors)
-    least = np.abs(blend).mean(axis=1)
+    least = np.abs(blend).sum(axis=1)
     for place, other in enumerate(others, start=1):
         apart = other - blend
         share = np.zeros(n_meters, dtype=np.float32)
         for candidate in _SHARES:
             tried = candidate * apart
             tried += blend
-            error = np.abs(tried, out=tried).mean(axis=1)
+            error = np.abs(tried, out=tried).sum(axis=1)
             is_better = error < _WORTH * least
             share[is_better] = candidate
             least = np.where(is_better, error, least)
@@ -83,8 +83,8 @@ def mixed(said: Sequence[np.ndarray], weights: FloatArray, per_day: int, first_s
         Shape (meters, origins, steps); NaN where no member with a weight says anything.
     """
     sections = section_of(np.arange(said[0].shape[2]) + first_step, per_day)
-    shares = weights[:, sections]
-    total = np.zeros(said[0].shape)
+    total = np.zeros(said[0].shape, dtype=np.result_type(*said))
+    shares = weights[:, sections].astype(total.dtype)
     for place, one in enumerate(said):
         if weights[:, :, place].any():
             total += shares[:, None, :, place] * one

@@ -176,7 +176,7 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
 
 def _complete_days(panel: Panel, plan: Plan) -> tuple[Panel, int]:
     """The panel without a last day that goes on, and without days beyond the memory."""
-    known = np.flatnonzero((~np.isnan(panel.values)).any(axis=0))
+    known = np.flatnonzero(~np.isnan(np.fmax.reduce(panel.values, axis=0)))
     n_days = (int(known[-1]) + 1) // panel.per_day if len(known) else 0
     n_days = n_days or int(len(known) > 0)
     first = max(0, n_days - plan.memory_days)
@@ -184,9 +184,8 @@ def _complete_days(panel: Panel, plan: Plan) -> tuple[Panel, int]:
 
 
 def _known_days(panel: Panel) -> FloatArray:
-    known = ~np.isnan(panel.values).reshape(len(panel.values), -1, panel.per_day)
-    counts: FloatArray = known.sum(axis=(1, 2)) / panel.per_day
-    return counts
+    """Days with values, shape (meters,), counted by their slots."""
+    return np.array([np.count_nonzero(~np.isnan(one)) for one in panel.values]) / panel.per_day
 
 
 def _calibration_start(n_days: int) -> int:
@@ -251,7 +250,8 @@ def errors_of(
         origins: Slots of the panel; steps may reach beyond its end.
     """
     for block, said, actual, size in said_of(taught, panel, members, origins, n_steps):
-        yield block, [((actual - one) / size).astype(np.float32) for one in said]
+        was, share = actual.astype(np.float32), (1.0 / size).astype(np.float32)
+        yield block, [(was - one.astype(np.float32, copy=False)) * share for one in said]
 
 
 def said_of(

@@ -124,7 +124,8 @@ class RidgeModel:
         self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
     ) -> dict[str, FloatArray]:
         per_day = panel.per_day
-        found = {name: np.empty((len(rows), len(origins), n_steps)) for name in self.following}
+        shape = len(rows), len(origins), n_steps
+        found = {name: np.empty(shape, dtype=np.float32) for name in self.following}
         first = (int(origins.min()) // per_day - 1) * per_day
         corrections: dict[str, Single] = {}
         for days in range(1, min(self.days_ahead, -(-n_steps // per_day)) + 1):
@@ -179,9 +180,9 @@ class RidgeModel:
         """What the first stage says of the slots [start, stop), whole days."""
         told = told_features(panel)
         made = design(panel, days, start, stop, told)
-        own, pooled = self.own[days - 1][..., told], self.pooled[days - 1][..., told]
+        pooled = self.pooled[days - 1][:, told]
         both = np.empty((len(rows), 2, *pooled.shape), dtype=np.float32)
-        both[:, 0] = np.where((rows >= 0)[:, None, None], own[rows], pooled)
+        both[:, 0] = np.where((rows >= 0)[:, None, None], self.own[days - 1, rows][..., told], pooled)
         both[:, 1] = pooled
         totals = np.matmul(both.swapaxes(1, 2), made.features)
         said = {OWN: totals[:, :, 0], POOLED: totals[:, :, 1]}
