@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sereno.calendars.days import DAY_COLUMNS
-from sereno.domain.readings import FloatArray
+from sereno.domain.readings import BoolArray, FloatArray
 from sereno.forecast.panel import Panel
 from sereno.forecast.rolling import sums_of
 
@@ -74,7 +74,7 @@ class Design:
         return self.table[:, :, :-1]
 
     def deviations(self) -> Single:
-        """Values as deviations from the profile in mean sizes, in the shape of `values`; NaN where unknown."""
+        """Values as deviations from the profile in mean sizes, in their shape; NaN where unknown."""
         deviation: Single = self.values - self.profile
         deviation /= self.scale
         return deviation
@@ -105,7 +105,7 @@ def told_features(panel: Panel) -> npt.NDArray[np.int64]:
 
     The last is always the constant.
     """
-    is_set = panel.day_types.any(axis=(0, 1))
+    is_set: BoolArray = np.logical_or.reduce(panel.day_types, axis=(0, 1))
     return np.flatnonzero(
         np.concatenate(
             [
@@ -131,7 +131,7 @@ def design(panel: Panel, days: int, start: int, stop: int, told: npt.NDArray[np.
     if not is_known.all():
         profile, scale = np.where(is_known, profile, np.nan), np.where(is_known, scale, 1.0)
     scale = np.maximum(scale, _TINY)
-    inverse = 1.0 / scale
+    inverse = np.reciprocal(scale)
     table = np.empty((len(told) + 1, *profile.shape), dtype=np.float32)
     rows = iter(table)
     for series, centre, lags in (
@@ -144,8 +144,8 @@ def design(panel: Panel, days: int, start: int, stop: int, told: npt.NDArray[np.
     _write_calendar(panel, days, np.arange(start // per_day, stop // per_day), told, out=rows)
     for covariate in panel.covariates.values():
         one = _Stretch(_piece(covariate, start - reach * per_day, stop), per_day, reach)
-        spread = np.maximum(one.level(days)[1], _TINY)
-        _write_deviation(one.back(one.values, 0), one.profile(days), 1.0 / spread, out=next(rows))
+        inverse = np.reciprocal(np.maximum(one.level(days)[1], _TINY))
+        _write_deviation(one.back(one.values, 0), one.profile(days), inverse, out=next(rows))
     next(rows)[:] = 1.0
     return Design(table.transpose(1, 2, 0, 3), known_days.back(known_days.values, 0), profile, scale)
 
@@ -212,7 +212,7 @@ class _Stretch:
 
 
 def _day_sums(values: Single) -> Single:
-    """Sums over the 24 hours that end with each slot, in the shape of values; of the first day what there is."""
+    """Sums over the 24 hours that end with each slot, in the shape of values; nothing is before the first."""
     both = np.empty((len(values), 2 * values.shape[1] - 1, values.shape[2]), dtype=np.float32)
     before, now = np.split(both, [values.shape[1] - 1], axis=1)
     now[:] = values

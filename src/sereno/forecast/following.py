@@ -29,7 +29,7 @@ def spans(per_day: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """Means of the last steps before origins, shape (meters, origins, spans, ...); 0 where nothing is known."""
+    """Means of the last steps before origins, (meters, origins, spans, ...); 0 where nothing is known."""
 
     means: Single
 

@@ -221,7 +221,9 @@ def _sound(window: Window, signal: str, cut: slice) -> FloatArray:
     return found
 
 
-def _spread(values: Iterable[FloatArray], offsets: np.ndarray, rows: Sequence[int], table: FloatArray) -> None:
+def _spread(
+    values: Iterable[FloatArray], offsets: np.ndarray, rows: Sequence[int], table: FloatArray
+) -> None:
     """Write values on their slots of a table's rows; the mean where several share one."""
     n_slots = table.shape[1]
     if len(offsets) and offsets[0] >= 0 and offsets[-1] < n_slots and (np.diff(offsets) == 1).all():

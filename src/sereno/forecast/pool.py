@@ -79,9 +79,9 @@ class Taught:
 
     def predict(
         self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int, members: Sequence[str]
-    ) -> list[FloatArray]:
+    ) -> list[np.ndarray]:
         """What each member says, shape (meters, origins, steps) each, in the order of `members`."""
-        said: dict[str, FloatArray] = {}
+        said: dict[str, np.ndarray] = {}
         if {DAY_BEFORE, WEEK_BEFORE} & set(members):
             said |= predict_naive(panel, origins, n_steps)
         if "" in self.ridges:
@@ -256,7 +256,7 @@ def errors_of(
 
 def said_of(
     taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
-) -> Iterator[tuple[slice, list[FloatArray], FloatArray, FloatArray]]:
+) -> Iterator[tuple[slice, list[np.ndarray], FloatArray, FloatArray]]:
     """Meters, what each member says, what was, and their sizes; arguments as of `errors_of`."""
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)

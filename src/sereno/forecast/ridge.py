@@ -101,9 +101,7 @@ class RidgeModel:
         """Days ahead that were learnt."""
         return len(self.own)
 
-    def predict(
-        self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
-    ) -> dict[str, FloatArray]:
+    def predict(self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int) -> dict[str, Single]:
         """Values at the steps after each origin, by variant, shape (meters, origins, steps).
 
         Args:
@@ -122,7 +120,7 @@ class RidgeModel:
 
     def _predict(
         self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
-    ) -> dict[str, FloatArray]:
+    ) -> dict[str, Single]:
         per_day = panel.per_day
         shape = len(rows), len(origins), n_steps
         found = {name: np.empty(shape, dtype=np.float32) for name in self.following}
