@@ -88,8 +88,8 @@ def _beside(errors: Single, radius: int) -> Single:
 
 def _n_known(errors: Single, radius: int) -> npt.NDArray[np.int64]:
     """How many errors `_beside` has of each step, shape (meters, origins, steps)."""
-    known = (~np.isnan(errors)).sum(axis=1, dtype=np.int64)
-    counts: npt.NDArray[np.int64] = known.copy()
+    known = (~np.isnan(errors)).sum(axis=1, dtype=np.int16)
+    counts: npt.NDArray[np.int64] = known.astype(np.int64)
     for apart in range(1, radius + 1):
         counts[:, :, apart:] += known[:, :, :-apart]
         counts[:, :, :-apart] += known[:, :, apart:]

@@ -230,7 +230,7 @@ def _write_calendar(
         wanted += [(np.clip(day - back, 0, None), column) for back in (days, WEEK)]
     for place, (of, column) in enumerate(wanted, start=len(_MEASURED)):
         if place in told:
-            next(out)[:] = panel.day_types[:, None, of, column]
+            next(out)[:] = panel.day_types[:, of, column].astype(np.float32)[:, None]
 
 
 def _piece(values: FloatArray, start: int, stop: int) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
 from sereno.forecast.panel import blocks
-from sereno.forecast.products import products_over_days
+from sereno.forecast.products import products_over_days, squares_over_days
 from sereno.forecast.rolling import sums_of
 
 __all__ = ["Following", "Recent", "add_following", "blank_sums", "part_of"]
@@ -91,12 +91,13 @@ def add_following(series: Sequence[Single], gram: Single, cross: Single) -> None
     if n_rows < 1:
         return
     means = Recent.of(_two_days(series[0], 0, n_rows), per_day, np.arange(per_day, 2 * per_day)).means
-    _add_by_part(means, means, gram)
+    squares = np.empty((*means.shape[:-1], means.shape[2]), dtype=np.float32)
+    _add_by_part(squares_over_days(means, out=squares), gram)
     for ahead, left in enumerate(series):
         both = _two_days(left, ahead + 1, n_rows)
         both[np.isnan(both)] = 0.0
         later = np.lib.stride_tricks.sliding_window_view(both, per_day, axis=1)[:, :per_day].swapaxes(2, 3)
-        _add_by_part(means, later, cross[..., ahead * per_day : (ahead + 1) * per_day])
+        _add_by_part(products_over_days(means, later), cross[..., ahead * per_day : (ahead + 1) * per_day])
 
 
 def _two_days(left: Single, first: int, n_days: int) -> Single:
@@ -105,17 +106,16 @@ def _two_days(left: Single, first: int, n_days: int) -> Single:
     return np.concatenate([left[:, :, first:stop], left[:, :, first + 1 : stop + 1]], axis=1)
 
 
-def _add_by_part(one: Single, other: Single, totals: Single) -> None:
-    """Add products of (meters, slots of the day, rows, days) over days to those of each slot's part."""
-    per_day, groups = one.shape[1], totals.shape[1]
-    if per_day % groups:
-        products = products_over_days(one, other)
-        for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
-            totals[:, part] += products[:, slot]
+def _add_by_part(products: Single, totals: Single) -> None:
+    """Add products by slot of the day, shape (meters, slots, ...), to those of each slot's part."""
+    per_day, groups = products.shape[1], totals.shape[1]
+    if per_day % groups == 0:
+        width = per_day // groups
+        for slot in range(width):
+            totals += products[:, slot::width]
         return
-    width = per_day // groups
-    for slot in range(width):
-        totals += products_over_days(one[:, slot::width], other[:, slot::width])
+    for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
+        totals[:, part] += products[:, slot]
 
 
 @dataclass(frozen=True, slots=True)

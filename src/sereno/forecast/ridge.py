@@ -15,7 +15,7 @@ from sereno.domain.readings import FloatArray
 from sereno.forecast.features import LOOKBACK_DAYS, Design, Single, design, in_order, told_features
 from sereno.forecast.following import Following, Recent, add_following, blank_sums, part_of
 from sereno.forecast.panel import Panel, after, blocks
-from sereno.forecast.products import products_over_days
+from sereno.forecast.products import squares_over_days
 
 __all__ = [
     "FOLLOWING_DAYS",
@@ -204,7 +204,8 @@ class Deviations:
     def left_over(self) -> dict[str, Single]:
         """What was so beside each variant, in mean sizes; NaN where unknown."""
         deviations = self.made.deviations()
-        return {name: np.clip(deviations - one, -1.0, 1.0) for name, one in self.said.items()}
+        left = {name: deviations - one for name, one in self.said.items()}
+        return {name: np.clip(one, -1.0, 1.0, out=one) for name, one in left.items()}
 
 
 def learn_sums(
@@ -254,10 +255,7 @@ def _write_sums(made: Design, *, out: Single) -> FloatArray:
         targets = np.where(use, targets, np.float32(0.0))
         made.features[:] *= use[:, :, None]
     made.table[:, :, -1] = targets
-    # Not the table with itself: what is no square goes to kernels for small matrices, twice as fast.
-    products_over_days(made.table, made.features, out=out[..., :-1])
-    out[..., :-1, -1] = out[..., -1, :-1]
-    np.einsum("msd,msd->ms", targets, targets, out=out[..., -1, -1])
+    squares_over_days(made.table, out=out)
     n_rows: FloatArray = use.sum(axis=2).astype(np.float64)
     return n_rows
 

@@ -20,4 +20,7 @@ def sums_of(values: np.ndarray, times: int, length: int = 1) -> np.ndarray:
     half = sums_of(values, times // 2, length)
     reach = times // 2 * length
     both: np.ndarray = half[:, :-reach] + half[:, reach:]
-    return both[:, :-length] + values[:, 2 * reach :] if times % 2 else both
+    if times % 2:
+        both = both[:, :-length]
+        both += values[:, 2 * reach :]
+    return both
