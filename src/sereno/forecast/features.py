@@ -58,9 +58,10 @@ class Design:
             features + 1, days), each feature of all meters in one piece; 0 where something is unknown: as in
             the week before.
         values: What was, shape (meters, slots of a day, days); NaN where unknown.
-        profile: Mean of the seven reference days at that time of day, in the shape of `values`; NaN where it
-            or the scale is unknown.
-        scale: Mean absolute value of the week before, in the shape of `values`; 1 where unknown.
+        profile: Mean of the seven reference days at that time of day, in the shape of `values`; NaN where
+            unknown.
+        scale: Mean absolute value of the week before, in the shape of `values`; NaN where less than a day of
+            it is known.
     """
 
     table: Single
@@ -127,9 +128,6 @@ def design(panel: Panel, days: int, start: int, stop: int, told: npt.NDArray[np.
     per_day, reach = panel.per_day, max(_LAGS[-1], days + WEEK) + 1
     known_days = _Stretch(_piece(panel.values, start - reach * per_day, stop), per_day, reach)
     profile, (mean, scale) = known_days.profile(days), known_days.level(days)
-    is_known = np.isfinite(profile) & np.isfinite(scale)
-    if not is_known.all():
-        profile, scale = np.where(is_known, profile, np.nan), np.where(is_known, scale, 1.0)
     scale = np.maximum(scale, _TINY)
     inverse = np.reciprocal(scale)
     table = np.empty((len(told) + 1, *profile.shape), dtype=np.float32)
