@@ -236,7 +236,7 @@ def _piece(values: FloatArray, start: int, stop: int) -> FloatArray:
     n_slots = values.shape[1]
     if start >= 0 and stop <= n_slots:
         return values[:, start:stop]
-    piece = np.full((len(values), stop - start), np.nan)
+    piece = np.full((len(values), stop - start), np.nan, values.dtype)
     low, high = max(start, 0), min(max(stop, 0), n_slots)
     if high > low:
         piece[:, low - start : high - start] = values[:, low:high]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from sereno.calendars.days import country_of, day_types
 from sereno.domain.arrays import micros_of
@@ -33,16 +34,16 @@ class Panel:
     Attributes:
         first_day: Local day of the first slot, counted from 1970-01-01.
         per_day: Slots of a day.
-        values: Shape (meters, slots); NaN where nothing is known. Whole days.
+        values: Shape (meters, slots); NaN where nothing is known. Whole days, in double or single precision.
         day_types: See `sereno.calendars.days`, shape (meters, days, columns).
         covariates: By name, shape (meters, slots), known ahead where they are known.
     """
 
     first_day: int
     per_day: int
-    values: FloatArray
+    values: np.ndarray
     day_types: FloatArray
-    covariates: Mapping[str, FloatArray]
+    covariates: Mapping[str, np.ndarray]
 
     @property
     def n_days(self) -> int:
@@ -145,6 +146,7 @@ def build_panel(
     country: str = "",
     covariates: Sequence[str] = (),
     span: tuple[int, int] | None = None,
+    dtype: npt.DTypeLike = np.float64,
 ) -> Panel:
     """The panel of windows of one step.
 
@@ -153,6 +155,7 @@ def build_panel(
         country: Of the holidays; that of each window's zone when empty.
         covariates: Signals that are known ahead.
         span: First and last local day, from 1970-01-01; those of the windows when None.
+        dtype: Of the values and covariates; single precision does to learn from, and takes half the memory.
     """
     step = common_step(windows)
     per_day = DAY // step
@@ -163,13 +166,13 @@ def build_panel(
         span = first, max(int(slots[-1]) for slots in known) // per_day + days_ahead
     first_day, n_days = span[0], span[1] - span[0] + 1
     shape = (len(windows), n_days * per_day)
-    values = np.full(shape, np.nan)
-    outer = {name: np.full(shape, np.nan) for name in covariates}
+    values = np.full(shape, np.nan, dtype)
+    outer = {name: np.full(shape, np.nan, dtype) for name in covariates}
     for rows, slots in _alike(places):
         offsets = slots - first_day * per_day
         cut = _within(offsets, shape[1])
         for name, table in ((signal, values), *outer.items()):
-            _spread((_sound(windows[row], name, cut) for row in rows), offsets[cut], rows, table)
+            _spread((_sound(windows[row], name, cut, dtype) for row in rows), offsets[cut], rows, table)
     return Panel(first_day, per_day, values, _day_types(windows, span, country), outer)
 
 
@@ -211,18 +214,19 @@ def _within(offsets: np.ndarray, n_slots: int) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
-def _sound(window: Window, signal: str, cut: slice) -> FloatArray:
+def _sound(window: Window, signal: str, cut: slice, dtype: npt.DTypeLike) -> np.ndarray:
     """Values that may teach, shape (rows,); NaN for the others and where there is no such signal."""
     if signal not in window.signals:
-        return np.full(cut.stop - cut.start, np.nan)
+        return np.full(cut.stop - cut.start, np.nan, dtype)
     column = window.signals.index(signal)
-    found: FloatArray = window.values[cut, column].copy()
+    with np.errstate(over="ignore"):  # what single precision does not hold is infinite
+        found: np.ndarray = window.values[cut, column].astype(dtype)
     found[((window.quality[cut, column] & UNTAUGHT) != 0) | np.isinf(found)] = np.nan
     return found
 
 
 def _spread(
-    values: Iterable[FloatArray], offsets: np.ndarray, rows: Sequence[int], table: FloatArray
+    values: Iterable[np.ndarray], offsets: np.ndarray, rows: Sequence[int], table: np.ndarray
 ) -> None:
     """Write values on their slots of a table's rows; the mean where several share one."""
     n_slots = table.shape[1]

@@ -141,7 +141,14 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
     if not windows:
         raise HistoryTooShort(found="no rows", needed="two days of one meter")
     step = common_step(windows)
-    panel = build_panel(windows, plan.signal, days_ahead=0, country=plan.country, covariates=plan.covariates)
+    panel = build_panel(
+        windows,
+        plan.signal,
+        days_ahead=0,
+        country=plan.country,
+        covariates=plan.covariates,
+        dtype=np.float32,
+    )
     panel, n_days = _complete_days(panel, plan)
     counts = _known_days(panel)
     if counts.max(initial=0) < 2:
@@ -250,7 +257,7 @@ def errors_of(
         origins: Slots of the panel; steps may reach beyond its end.
     """
     for block, said, actual, size in said_of(taught, panel, members, origins, n_steps):
-        was, share = actual.astype(np.float32), (1.0 / size).astype(np.float32)
+        was, share = actual.astype(np.float32, copy=False), (1.0 / size).astype(np.float32)
         yield block, [(was - one.astype(np.float32, copy=False)) * share for one in said]
 
 
@@ -291,7 +298,7 @@ def _weighed(
 def _padded(panel: Panel, n_days: int) -> Panel:
     """The panel with days after its last, of which nothing is known; of day types they do not need any."""
     n_meters = len(panel.values)
-    after = np.full((n_meters, n_days * panel.per_day), np.nan)
+    after = np.full((n_meters, n_days * panel.per_day), np.nan, panel.values.dtype)
     return replace(
         panel,
         values=np.concatenate([panel.values, after], axis=1),
