@@ -28,10 +28,12 @@ def origins_of_days(first_day: int, last_day: int, per_day: int) -> npt.NDArray[
     return origins
 
 
-def sizes(values: FloatArray, origins: np.ndarray, per_day: int) -> FloatArray:
+def sizes(values: np.ndarray, origins: np.ndarray, per_day: int) -> FloatArray:
     """Mean absolute value over the week before each origin, shape (meters, origins); NaN without any."""
     high = np.minimum(origins, values.shape[1])
     low = np.maximum(high - _WEEK_DAYS * per_day, 0)
+    first = int(low.min())
+    values, low, high = values[:, first : int(high.max())], low - first, high - first
     known = ~np.isnan(values)
     is_complete = bool(known.all())
     total = _between(np.abs(values) if is_complete else np.where(known, np.abs(values), 0.0), low, high)

@@ -263,7 +263,7 @@ def errors_of(
 
 def said_of(
     taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
-) -> Iterator[tuple[slice, list[np.ndarray], FloatArray, FloatArray]]:
+) -> Iterator[tuple[slice, list[np.ndarray], np.ndarray, FloatArray]]:
     """Meters, what each member says, what was, and their sizes; arguments as of `errors_of`."""
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
