@@ -137,7 +137,7 @@ class RidgeModel:
                 for name, left in made.left_over().items():
                     recent = Recent.of(in_order(left), per_day, origins - max(start, 0))
                     corrections[name] = self.following[name].correct(recent, parts, rows, n_steps)
-            scale = after(in_order(made.made.scale), places, len(steps))
+            scale = after(in_order(made.design.scale), places, len(steps))
             for name, one in found.items():
                 ahead = one[:, :, steps[0] : steps[-1] + 1]
                 np.multiply(corrections[name][:, :, steps[0] : steps[-1] + 1], scale, out=ahead)
@@ -193,17 +193,17 @@ class Deviations:
     """What the first stage said, in mean sizes, by variant, shape (meters, slots of a day, days)."""
 
     said: Mapping[str, Single]
-    made: Design
+    design: Design
 
     def values(self, name: str) -> Single:
         """What a variant said, in the unit of the values; NaN where what it refers to is unknown."""
-        found: Single = self.said[name] * self.made.scale
-        found += self.made.profile
+        found: Single = self.said[name] * self.design.scale
+        found += self.design.profile
         return found
 
     def left_over(self) -> dict[str, Single]:
         """What was so beside each variant, in mean sizes; NaN where unknown."""
-        deviations = self.made.deviations()
+        deviations = self.design.deviations()
         left = {name: deviations - one for name, one in self.said.items()}
         return {name: np.clip(one, -1.0, 1.0, out=one) for name, one in left.items()}
 
