@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sereno.forecast.features import Single
-from sereno.forecast.following import Recent, spans
-from sereno.forecast.products import products_over_days
+from sereno.forecast.following import Recent, add_following, blank_sums, part_of, spans
+from sereno.forecast.products import products_over_days, squares_over_days
+from sereno.forecast.rolling import sums_of
 
 
 def left_over(per_day: int, *, missing: float, n_days: int = 3) -> Single:
@@ -48,3 +49,51 @@ def test_products_over_days_are_sums_of_outer_products(n_days: int) -> None:
     by_day = sum(one[..., day, None] * other[..., None, :, day] for day in range(n_days))
     np.testing.assert_allclose(made, by_day, rtol=1e-4, atol=1e-4)
     assert made is out
+
+
+@pytest.mark.parametrize("n_days", [1, 2, 30])
+def test_squares_over_days_are_products_of_rows_with_themselves(n_days: int) -> None:
+    one = np.random.default_rng(n_days).normal(size=(3, 5, 4, n_days)).astype(np.float32)
+    out = np.empty((3, 5, 4, 4), dtype=np.float32)
+
+    made = squares_over_days(one, out=out)
+
+    np.testing.assert_allclose(made, products_over_days(one, one), rtol=1e-4, atol=1e-4)
+    assert made is out
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 7, 24])
+def test_sums_of_steps_are_sums_from_each_step_on(times: int) -> None:
+    values = np.arange(60.0).reshape(1, 30, 2) ** 2
+
+    made = sums_of(values, times)
+
+    wanted = [values[:, step : step + times].sum(axis=1) for step in range(30 - times + 1)]
+    np.testing.assert_array_equal(made, np.stack(wanted, axis=1))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3], ids=["complete", "gaps"])
+@pytest.mark.parametrize("per_day", [1, 24, 32])
+def test_hours_that_follow_are_summed_by_part_of_the_day(per_day: int, missing: float) -> None:
+    n_days = 7
+    series = [left_over(per_day, missing=missing, n_days=n_days) for _ in range(2)]
+    gram, cross = blank_sums(4, per_day, 2)
+    wanted_gram, wanted_cross = np.zeros_like(gram), np.zeros_like(cross)
+    for origin in range(per_day, (n_days - 2) * per_day):
+        part = part_of(np.array(origin % per_day), per_day)
+        means = np.stack([mean_before(series[0], origin, span) for span in spans(per_day)], axis=1)
+        wanted_gram[:, part] += means[:, :, None] * means[:, None]
+        later = [
+            left[:, origin + ahead * per_day : origin + (ahead + 1) * per_day]
+            for ahead, left in enumerate(series)
+        ]
+        wanted_cross[:, part] += means[:, :, None] * np.nan_to_num(np.concatenate(later, axis=1))[:, None]
+
+    add_following([_by_time_of_day(one, per_day) for one in series], gram, cross)
+
+    np.testing.assert_allclose(gram, wanted_gram, atol=1e-4)
+    np.testing.assert_allclose(cross, wanted_cross, atol=1e-4)
+
+
+def _by_time_of_day(left: Single, per_day: int) -> Single:
+    return left.reshape(len(left), -1, per_day).swapaxes(1, 2)

@@ -28,19 +28,27 @@ def origins_of_days(first_day: int, last_day: int, per_day: int) -> npt.NDArray[
     return origins
 
 
-def sizes(values: FloatArray, origins: np.ndarray, per_day: int) -> FloatArray:
+def sizes(values: np.ndarray, origins: np.ndarray, per_day: int) -> FloatArray:
     """Mean absolute value over the week before each origin, shape (meters, origins); NaN without any."""
-    known = ~np.isnan(values)
-    sums = np.zeros((len(values), values.shape[1] + 1))
-    counts = np.zeros_like(sums)
-    np.cumsum(np.where(known, np.abs(values), 0.0), axis=1, out=sums[:, 1:])
-    np.cumsum(known, axis=1, out=counts[:, 1:])
     high = np.minimum(origins, values.shape[1])
     low = np.maximum(high - _WEEK_DAYS * per_day, 0)
-    count = counts[:, high] - counts[:, low]
+    first = int(low.min())
+    values, low, high = values[:, first : int(high.max())], low - first, high - first
+    known = ~np.isnan(values)
+    is_complete = bool(known.all())
+    total = _between(np.abs(values) if is_complete else np.where(known, np.abs(values), 0.0), low, high)
+    count = high - low if is_complete else _between(known, low, high)
     with np.errstate(invalid="ignore", divide="ignore"):
-        size: FloatArray = np.where(count > 0, (sums[:, high] - sums[:, low]) / count, np.nan)
+        size: FloatArray = np.where(count > 0, total / count, np.nan)
     return np.maximum(size, _TINY)
+
+
+def _between(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> FloatArray:
+    """Sums of the slots [low, high), shape (meters, ...)."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    between: FloatArray = sums[:, high] - sums[:, low]
+    return between
 
 
 def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Single:
@@ -82,8 +90,8 @@ def _beside(errors: Single, radius: int) -> Single:
 
 def _n_known(errors: Single, radius: int) -> npt.NDArray[np.int64]:
     """How many errors `_beside` has of each step, shape (meters, origins, steps)."""
-    known = (~np.isnan(errors)).sum(axis=1, dtype=np.int64)
-    counts: npt.NDArray[np.int64] = known.copy()
+    known = (~np.isnan(errors)).sum(axis=1, dtype=np.int16)
+    counts: npt.NDArray[np.int64] = known.astype(np.int64)
     for apart in range(1, radius + 1):
         counts[:, :, apart:] += known[:, :, :-apart]
         counts[:, :, :-apart] += known[:, :, apart:]

@@ -7,7 +7,7 @@ import numpy as np
 
 from sereno.domain.errors import ExtraMissing
 from sereno.domain.readings import FloatArray
-from sereno.forecast.features import Design, Single, design
+from sereno.forecast.features import Design, Single, design, feature_names, in_order
 from sereno.forecast.following import Recent
 from sereno.forecast.panel import Panel, blocks
 
@@ -104,11 +104,11 @@ class _Table:
         self._start = max(0, start // panel.per_day - 1) * panel.per_day
         stop = -(-stop // panel.per_day) * panel.per_day
         wanted = range(1, min(days_ahead, -(-(stop - self._start) // self._per_day) + 1) + 1)
-        self._designs: dict[int, Design] = {days: design(panel, days, self._start, stop) for days in wanted}
-        first = self._designs[1]
-        values = panel.values[:, self._start : stop]
-        left = (values - first.profile) / first.scale
-        self._left = np.clip(left, -1.0, 1.0).astype(np.float32)
+        every = np.arange(len(feature_names(tuple(panel.covariates))))
+        self._designs: dict[int, Design] = {
+            days: design(panel, days, self._start, stop, every) for days in wanted
+        }
+        self._left = np.clip(in_order(self._designs[1].deviations()), -1.0, 1.0)
 
     def rows(self, origins: np.ndarray, slots: np.ndarray) -> tuple[Single, FloatArray, FloatArray]:
         """Features (meters, rows, features), profile and scale (meters, rows) of pairs of origin and slot."""
@@ -123,8 +123,8 @@ class _Table:
             places = slots[chosen] - self._start
             day, slot = np.divmod(places, self._per_day)
             table[:, chosen, :n_own] = made.features[:, slot, :, day].swapaxes(0, 1)
-            profile[:, chosen] = np.where(made.known[:, places], made.profile[:, places], np.nan)
-            scale[:, chosen] = made.scale[:, places]
+            profile[:, chosen] = made.profile[:, slot, day]
+            scale[:, chosen] = made.scale[:, slot, day]
         table[:, :, n_own : n_own + recent.shape[2]] = recent
         angle = 2 * np.pi * (slots % self._per_day) / self._per_day
         for column, one in enumerate((np.sin(angle), np.cos(angle), slots % self._per_day, slots - origins)):

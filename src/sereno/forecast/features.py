@@ -16,8 +16,19 @@ import numpy.typing as npt
 from sereno.calendars.days import DAY_COLUMNS
 from sereno.domain.readings import BoolArray, FloatArray
 from sereno.forecast.panel import Panel
+from sereno.forecast.rolling import sums_of
 
-__all__ = ["LOOKBACK_DAYS", "WEEK", "Design", "Single", "by_slot", "design", "feature_names", "in_order"]
+__all__ = [
+    "LOOKBACK_DAYS",
+    "WEEK",
+    "Design",
+    "Single",
+    "by_slot",
+    "design",
+    "feature_names",
+    "in_order",
+    "told_features",
+]
 
 Single = npt.NDArray[np.float32]
 
@@ -27,6 +38,11 @@ LOOKBACK_DAYS = 15
 _LAGS = (WEEK, 2 * WEEK)
 _RELATIVE = (DAY_COLUMNS.index("holiday"), DAY_COLUMNS.index("ramadan"))
 """Day types that are also told of the days referred to."""
+_MEASURED = (
+    *("last_day", "day_before", "last_week", "two_weeks"),
+    *("mean_last_day", "mean_last_week", "mean_week_before", "shape"),
+)
+"""Features that are made of values."""
 _LEAST_DAYS_OF_LEVEL = 1.0
 _CLIP = 5.0
 """Most that a value or feature may deviate, in mean sizes: a spike in the history must not rule the fit."""
@@ -35,32 +51,38 @@ _TINY = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Features of a stretch of whole days.
+    """Features of a stretch of whole days, by time of day.
 
     Attributes:
-        table: The features by time of day, and a last row that is free for the targets, shape (meters, slots
-            of a day, features + 1, days), each feature of all meters in one piece; 0 where something is
-            unknown: as in the week before.
-        profile: Mean of the seven reference days at that time of day, shape (meters, slots).
-        scale: Mean absolute value of the week before, shape (meters, slots).
-        known: Where profile and scale are known, shape (meters, slots).
+        table: The features, and a last row that is free for the targets, shape (meters, slots of a day,
+            features + 1, days), each feature of all meters in one piece; 0 where something is unknown: as in
+            the week before.
+        values: What was, shape (meters, slots of a day, days); NaN where unknown.
+        profile: Mean of the seven reference days at that time of day, in the shape of `values`; NaN where
+            unknown.
+        scale: Mean absolute value of the week before, in the shape of `values`; NaN where less than a day of
+            it is known.
     """
 
     table: Single
-    profile: FloatArray
-    scale: FloatArray
-    known: BoolArray
+    values: Single
+    profile: Single
+    scale: Single
 
     @property
     def features(self) -> Single:
         """Shape (meters, slots of a day, features, days)."""
         return self.table[:, :, :-1]
 
-    def targets(self, values: FloatArray) -> Single:
-        """Values as deviations from the profile in mean sizes, shape (meters, slots); NaN where unknown."""
-        deviation = (values - self.profile) / self.scale
-        deviation[~self.known] = np.nan
-        return np.clip(deviation, -_CLIP, _CLIP).astype(np.float32)
+    def deviations(self) -> Single:
+        """Values as deviations from the profile in mean sizes, in their shape; NaN where unknown."""
+        deviation: Single = self.values - self.profile
+        deviation /= self.scale
+        return deviation
+
+    def targets(self) -> Single:
+        """Deviations, as far as they teach."""
+        return np.clip(self.deviations(), -_CLIP, _CLIP)
 
 
 def by_slot(values: np.ndarray, per_day: int) -> np.ndarray:
@@ -74,48 +96,56 @@ def in_order(values: np.ndarray) -> np.ndarray:
 
 
 def feature_names(covariates: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns of `Design.features`."""
-    lags = ("last_day", "day_before", "last_week", "two_weeks")
-    means = ("mean_last_day", "mean_last_week", "mean_week_before", "shape")
+    """The features that there are; a design has those of them that are told."""
     relative = tuple(f"{DAY_COLUMNS[column]}_{place}" for column in _RELATIVE for place in ("then", "week"))
-    return (*lags, *means, *DAY_COLUMNS, *relative, *covariates, "constant")
+    return (*_MEASURED, *DAY_COLUMNS, *relative, *covariates, "constant")
 
 
-def design(panel: Panel, days: int, start: int, stop: int) -> Design:
-    """Features of the slots [start, stop) of a panel, whole days, predicted so many days ahead."""
+def told_features(panel: Panel) -> npt.NDArray[np.int64]:
+    """Features, as places in their names, that say something in a panel: not Ramadan in Spain.
+
+    The last is always the constant.
+    """
+    is_set: BoolArray = np.logical_or.reduce(panel.day_types, axis=(0, 1))
+    return np.flatnonzero(
+        np.concatenate(
+            [
+                np.ones(len(_MEASURED), dtype=bool),
+                is_set,
+                np.repeat(is_set[list(_RELATIVE)], 2),
+                np.ones(len(panel.covariates) + 1, dtype=bool),
+            ]
+        )
+    )
+
+
+def design(panel: Panel, days: int, start: int, stop: int, told: npt.NDArray[np.int64]) -> Design:
+    """Features of the slots [start, stop) of a panel, whole days, predicted so many days ahead.
+
+    Args:
+        told: Which features; see `told_features`.
+    """
     per_day, reach = panel.per_day, max(_LAGS[-1], days + WEEK) + 1
     known_days = _Stretch(_piece(panel.values, start - reach * per_day, stop), per_day, reach)
     profile, (mean, scale) = known_days.profile(days), known_days.level(days)
-    known = np.isfinite(profile) & np.isfinite(scale)
-    safe = np.maximum(np.where(known, scale, 1.0), _TINY)
-    n_features = len(feature_names(tuple(panel.covariates)))
-    n_days = (stop - start) // per_day
-    table = np.empty((n_features + 1, len(panel.values), per_day, n_days), dtype=np.float32)
+    scale = np.maximum(scale, _TINY)
+    inverse = np.reciprocal(scale)
+    table = np.empty((len(told) + 1, *profile.shape), dtype=np.float32)
     rows = iter(table)
-    base, centre, inverse = (_single_by_slot(one, per_day) for one in (profile, mean, 1.0 / safe))
-    values, means = (_single_by_slot(one, per_day) for one in (known_days.values, known_days.day_means()))
-    for series, middle, lags in (
-        (values, base, (days, days + 1, *_LAGS)),
-        (means, centre, (days, WEEK, WEEK + 1)),
+    for series, centre, lags in (
+        (known_days.values, profile, (days, days + 1, *_LAGS)),
+        (known_days.day_means(), mean, (days, WEEK, WEEK + 1)),
     ):
         for lag in lags:
-            first = reach - lag
-            _write_deviation(series[:, :, first : first + n_days], middle, inverse, out=next(rows))
-    _write_deviation(base, centre, inverse, out=next(rows))
-    _write_calendar(panel, days, np.arange(start // per_day, stop // per_day), out=rows)
+            _write_deviation(known_days.back(series, lag), centre, inverse, out=next(rows))
+    _write_deviation(profile, mean, inverse, out=next(rows))
+    _write_calendar(panel, days, np.arange(start // per_day, stop // per_day), told, out=rows)
     for covariate in panel.covariates.values():
         one = _Stretch(_piece(covariate, start - reach * per_day, stop), per_day, reach)
-        spread = np.maximum(one.level(days)[1], _TINY)
-        now, middle, inverse = (
-            _single_by_slot(some, per_day) for some in (one.back(0), one.profile(days), 1.0 / spread)
-        )
-        _write_deviation(now, middle, inverse, out=next(rows))
+        inverse = np.reciprocal(np.maximum(one.level(days)[1], _TINY))
+        _write_deviation(one.back(one.values, 0), one.profile(days), inverse, out=next(rows))
     next(rows)[:] = 1.0
-    return Design(table.transpose(1, 2, 0, 3), profile, safe, known)
-
-
-def _single_by_slot(values: FloatArray, per_day: int) -> Single:
-    return np.ascontiguousarray(by_slot(values, per_day), dtype=np.float32)
+    return Design(table.transpose(1, 2, 0, 3), known_days.back(known_days.values, 0), profile, scale)
 
 
 def _write_deviation(values: Single, centre: Single, inverse: Single, *, out: Single) -> None:
@@ -123,7 +153,7 @@ def _write_deviation(values: Single, centre: Single, inverse: Single, *, out: Si
     np.subtract(values, centre, out=out)
     out *= inverse
     np.clip(out, -_CLIP, _CLIP, out=out)
-    if not np.isfinite(out.sum()):  # one pass; clipped values cannot overflow
+    if not np.isfinite(np.vdot(out, out)):  # one pass; clipped values cannot overflow
         out[np.isnan(out)] = 0.0
 
 
@@ -133,78 +163,72 @@ class _Stretch:
     Args:
         values: Shape (meters, slots).
         n_before: Days that are only referred to.
+
+    Attributes:
+        values: Shape (meters, slots of a day, days); NaN where unknown.
     """
 
     def __init__(self, values: FloatArray, per_day: int, n_before: int) -> None:
-        self.values, self._per_day, self._n_before = values, per_day, n_before
-        known = ~np.isnan(values)
-        self._known = None if known.all() else known
-        self._filled = values if self._known is None else np.where(known, values, 0.0)
-        self._sums = _accumulated(self._filled)
-        self._counts = None if self._known is None else _accumulated(self._known)
+        self.values: Single = np.ascontiguousarray(by_slot(values, per_day), dtype=np.float32)
+        self._per_day, self._n_before = per_day, n_before
+        known = np.isfinite(self.values)
+        self._known = None if known.all() else known.astype(np.float32)
+        self._filled = self.values if self._known is None else np.where(known, self.values, np.float32(0.0))
+        self._day_sums = _day_sums(self._filled)
+        self._day_counts = None if self._known is None else _day_sums(self._known)
 
-    def back(self, days: int) -> FloatArray:
-        """Values so many days before."""
-        return self._back(self.values, days)
+    def back(self, series: Single, days: int) -> Single:
+        """What a series was so many days before."""
+        first = self._n_before - days
+        return series[:, :, first : series.shape[2] - days]
 
-    def profile(self, days: int) -> FloatArray:
+    def profile(self, days: int) -> Single:
         """Mean at the same time of day over the seven days that end so many days before."""
-        lags = range(days, days + WEEK)
-        total = self._back(self._filled, days).copy()
-        for lag in lags[1:]:
-            total += self._back(self._filled, lag)
-        if self._known is None:
-            total /= WEEK
-            return total
-        count = np.zeros_like(total)
-        for lag in lags:
-            count += self._back(self._known, lag)
-        return _ratio(total, count)
+        count = None if self._known is None else self._week(self._known, days)
+        return _ratio(self._week(self._filled, days), WEEK, count)
 
-    def level(self, days: int) -> tuple[FloatArray, FloatArray]:
+    def level(self, days: int) -> tuple[Single, Single]:
         """Mean and mean absolute value of the week that ends so many days before."""
+        count = None
+        if self._day_counts is not None:
+            count = self._week(self._day_counts, days)
+            count[count < _LEAST_DAYS_OF_LEVEL * self._per_day] = 0.0
         n_slots = WEEK * self._per_day
-        count: FloatArray | float = float(n_slots)
-        if self._counts is not None:
-            count = self._window(self._counts, days, n_slots)
-            count = np.where(count < _LEAST_DAYS_OF_LEVEL * self._per_day, 0.0, count)
-        mean = _ratio(self._window(self._sums, days, n_slots), count)
+        mean = _ratio(self._week(self._day_sums, days), n_slots, count)
         if not (self._filled < 0.0).any():
             return mean, mean
-        return mean, _ratio(self._window(_accumulated(np.abs(self._filled)), days, n_slots), count)
+        return mean, _ratio(self._week(_day_sums(np.abs(self._filled)), days), n_slots, count)
 
-    def day_means(self) -> FloatArray:
-        """Mean of the 24 hours that end with each slot, shape (meters, slots)."""
-        n_slots = self._per_day
-        total = self._sums[:, 1:].copy()
-        total[:, n_slots:] -= self._sums[:, 1:-n_slots]
-        if self._counts is None:
-            total /= n_slots
-            return total
-        count = self._counts[:, 1:].copy()
-        count[:, n_slots:] -= self._counts[:, 1:-n_slots]
-        return _ratio(total, count)
+    def day_means(self) -> Single:
+        """Mean of the 24 hours that end with each slot, in the shape of `values`."""
+        return _ratio(self._day_sums, self._per_day, self._day_counts)
 
-    def _back(self, series: np.ndarray, days: int) -> np.ndarray:
-        first = (self._n_before - days) * self._per_day
-        return series[:, first : series.shape[1] - days * self._per_day]
-
-    def _window(self, accumulated: FloatArray, days: int, n_slots: int) -> FloatArray:
-        """Sums over so many slots that end with that so many days before."""
-        first = (self._n_before - days) * self._per_day + 1
-        last = accumulated.shape[1] - days * self._per_day
-        inside: FloatArray = accumulated[:, first:last] - accumulated[:, first - n_slots : last - n_slots]
-        return inside
+    def _week(self, series: Single, days: int) -> Single:
+        """Sums over the seven days that end so many days before."""
+        back = series[:, :, self._n_before - days - WEEK + 1 : series.shape[2] - days]
+        return sums_of(back.swapaxes(1, 2), WEEK).swapaxes(1, 2)
 
 
-def _write_calendar(panel: Panel, days: int, day: np.ndarray, *, out: Iterator[Single]) -> None:
+def _day_sums(values: Single) -> Single:
+    """Sums over the 24 hours that end with each slot, in the shape of values; nothing is before the first."""
+    both = np.empty((len(values), 2 * values.shape[1] - 1, values.shape[2]), dtype=np.float32)
+    before, now = np.split(both, [values.shape[1] - 1], axis=1)
+    now[:] = values
+    before[:, :, 0] = 0.0
+    before[:, :, 1:] = values[:, 1:, :-1]
+    return sums_of(both, values.shape[1])
+
+
+def _write_calendar(
+    panel: Panel, days: int, day: np.ndarray, told: npt.NDArray[np.int64], *, out: Iterator[Single]
+) -> None:
     """What day it is, and was on the days referred to, into one array (meters, slots of a day, days) each."""
-    types = panel.day_types.astype(np.float32)
     wanted = [(day, column) for column in range(len(DAY_COLUMNS))]
     for column in _RELATIVE:
         wanted += [(np.clip(day - back, 0, None), column) for back in (days, WEEK)]
-    for of, column in wanted:
-        next(out)[:] = types[:, None, of, column]
+    for place, (of, column) in enumerate(wanted, start=len(_MEASURED)):
+        if place in told:
+            next(out)[:] = panel.day_types[:, of, column].astype(np.float32)[:, None]
 
 
 def _piece(values: FloatArray, start: int, stop: int) -> FloatArray:
@@ -212,23 +236,16 @@ def _piece(values: FloatArray, start: int, stop: int) -> FloatArray:
     n_slots = values.shape[1]
     if start >= 0 and stop <= n_slots:
         return values[:, start:stop]
-    piece = np.full((len(values), stop - start), np.nan)
+    piece = np.full((len(values), stop - start), np.nan, values.dtype)
     low, high = max(start, 0), min(max(stop, 0), n_slots)
     if high > low:
         piece[:, low - start : high - start] = values[:, low:high]
     return piece
 
 
-def _accumulated(values: np.ndarray) -> FloatArray:
-    sums = np.zeros((len(values), values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=sums[:, 1:])
-    return sums
-
-
-def _ratio(total: FloatArray, count: FloatArray | float) -> FloatArray:
-    """Total over count; NaN where nothing was counted."""
-    if isinstance(count, float):
-        return total / count
+def _ratio(total: Single, times: int, count: Single | None) -> Single:
+    """Total over so many, or over counts; NaN where nothing was counted."""
+    if count is None:
+        return total * np.float32(1.0 / times)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio: FloatArray = np.where(count > 0, total / count, np.nan)
-    return ratio
+        return np.where(count > 0, total / count, np.float32(np.nan))

@@ -8,7 +8,8 @@ import numpy as np
 from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
 from sereno.forecast.panel import blocks
-from sereno.forecast.products import products_over_days
+from sereno.forecast.products import products_over_days, squares_over_days
+from sereno.forecast.rolling import sums_of
 
 __all__ = ["Following", "Recent", "add_following", "blank_sums", "part_of"]
 
@@ -28,25 +29,27 @@ def spans(per_day: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """Means of the last steps before origins, shape (meters, origins, spans); 0 where nothing is known."""
+    """Means of the last steps before origins, (meters, origins, spans, ...); 0 where nothing is known."""
 
     means: Single
 
     @classmethod
     def of(cls, left: Single, per_day: int, origins: np.ndarray) -> "Recent":
-        """Means of a series (meters, slots) before slots of it."""
+        """Means of a series (meters, slots, ...) before slots of it."""
         known = ~np.isnan(left)
         is_complete = bool(known.all())
         sums = _sums_before(left if is_complete else np.where(known, left, np.float32(0)), per_day, origins)
         counts: Iterable[np.ndarray] = (
-            np.minimum(origins, span).astype(np.float32) for span in spans(per_day)
+            np.minimum(origins, span).astype(np.float32).reshape(-1, *(1,) * (left.ndim - 2))
+            for span in spans(per_day)
         )
         if not is_complete:
             counts = _sums_before(known.astype(np.float32), per_day, origins)
-        means = np.empty((len(spans(per_day)), len(left), len(origins)), dtype=np.float32)
+        shape = len(spans(per_day)), len(left), len(origins), *left.shape[2:]
+        means = np.empty(shape, dtype=np.float32)
         for mean, total, count in zip(means, sums, counts, strict=True):
             np.divide(total, np.maximum(count, 1.0), out=mean)
-        return cls(means.transpose(1, 2, 0))
+        return cls(np.moveaxis(means, 0, 2))
 
 
 def _sums_before(values: Single, per_day: int, origins: np.ndarray) -> Iterator[Single]:
@@ -58,18 +61,8 @@ def _sums_before(values: Single, per_day: int, origins: np.ndarray) -> Iterator[
     for span in wanted:
         if span % length:
             sums, length = steps, 1
-        sums, length = _sums_of(sums, length, span // length), span
+        sums, length = sums_of(sums, span // length, length), span
         yield _at(sums, origins + n_added - span)
-
-
-def _sums_of(sums: Single, length: int, times: int) -> Single:
-    """Sums over so many times as many steps, from sums over `length` steps from each step on."""
-    if times == 1:
-        return sums
-    half = _sums_of(sums, length, times // 2)
-    reach = times // 2 * length
-    both: Single = half[:, :-reach] + half[:, reach:]
-    return both[:, :-length] + sums[:, 2 * reach :] if times % 2 else both
 
 
 def _at(sums: Single, places: np.ndarray) -> Single:
@@ -86,46 +79,43 @@ def blank_sums(n_meters: int, per_day: int, n_ahead: int) -> tuple[Single, Singl
     return gram, np.zeros((n_meters, groups, n_spans, n_ahead * per_day), dtype=np.float32)
 
 
-def add_following(series: Sequence[Single], per_day: int, gram: Single, cross: Single) -> None:
+def add_following(series: Sequence[Single], gram: Single, cross: Single) -> None:
     """Add sums of products per meter and part of the day to those of other days.
 
     Args:
-        series: What was left over by days ahead, whole days, shape (meters, slots) each.
+        series: What was left over by days ahead, shape (meters, slots of a day, days) each.
         gram, cross: See `Following`; changed.
     """
-    n_meters, n_slots = series[0].shape
-    n_rows, n_spans = n_slots // per_day - len(series) - 1, gram.shape[-1]
+    per_day, n_days = series[0].shape[1:]
+    n_rows = n_days - len(series) - 1
     if n_rows < 1:
         return
-    origins = np.arange(per_day, (n_rows + 1) * per_day)
-    every = Recent.of(series[0], per_day, origins).means
-    means = np.ascontiguousarray(every.reshape(n_meters, n_rows, per_day, n_spans).transpose(0, 2, 3, 1))
-    _add_by_part(means, means, gram)
+    means = Recent.of(_two_days(series[0], 0, n_rows), per_day, np.arange(per_day, 2 * per_day)).means
+    squares = np.empty((*means.shape[:-1], means.shape[2]), dtype=np.float32)
+    _add_by_part(squares_over_days(means, out=squares), gram)
     for ahead, left in enumerate(series):
-        filled = left[:, (ahead + 1) * per_day :].copy()
-        filled[np.isnan(filled)] = 0.0
-        later = _days_from_each_slot(filled, n_rows, per_day).swapaxes(2, 3)
-        _add_by_part(means, later, cross[..., ahead * per_day : (ahead + 1) * per_day])
+        both = _two_days(left, ahead + 1, n_rows)
+        both[np.isnan(both)] = 0.0
+        later = np.lib.stride_tricks.sliding_window_view(both, per_day, axis=1)[:, :per_day].swapaxes(2, 3)
+        _add_by_part(products_over_days(means, later), cross[..., ahead * per_day : (ahead + 1) * per_day])
 
 
-def _add_by_part(one: Single, other: Single, totals: Single) -> None:
-    """Add products of (meters, slots of the day, rows, days) over days to those of each slot's part."""
-    per_day, groups = one.shape[1], totals.shape[1]
-    if per_day % groups:
-        products = products_over_days(one, other)
-        for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
-            totals[:, part] += products[:, slot]
+def _two_days(left: Single, first: int, n_days: int) -> Single:
+    """So many days, each with the slots of the day after behind its own, shape (meters, slots, days)."""
+    stop = first + n_days
+    return np.concatenate([left[:, :, first:stop], left[:, :, first + 1 : stop + 1]], axis=1)
+
+
+def _add_by_part(products: Single, totals: Single) -> None:
+    """Add products by slot of the day, shape (meters, slots, ...), to those of each slot's part."""
+    per_day, groups = products.shape[1], totals.shape[1]
+    if per_day % groups == 0:
+        width = per_day // groups
+        for slot in range(width):
+            totals += products[:, slot::width]
         return
-    width = per_day // groups
-    for slot in range(width):
-        totals += products_over_days(one[:, slot::width], other[:, slot::width])
-
-
-def _days_from_each_slot(values: Single, n_rows: int, per_day: int) -> Single:
-    """Days that begin at each slot of a day, a view of shape (meters, slots of a day, rows, steps)."""
-    row, item = values.strides
-    shape = (len(values), per_day, n_rows, per_day)
-    return np.lib.stride_tricks.as_strided(values, shape, (row, item, per_day * item, item), writeable=False)
+    for slot, part in enumerate(part_of(np.arange(per_day), per_day).tolist()):
+        totals[:, part] += products[:, slot]
 
 
 @dataclass(frozen=True, slots=True)

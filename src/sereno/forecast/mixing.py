@@ -33,34 +33,30 @@ def weigh(errors: Sequence[Single], per_day: int) -> FloatArray:
     sections = section_of(np.arange(n_steps), per_day)
     weights = np.zeros((n_meters, len(_SECTION_HOURS) + 1, len(errors)))
     weights[:, :, 0] = 1.0
+    filled = [np.where(np.isnan(one), np.float32(0.0), one) for one in errors]
     for section in np.unique(sections):
         steps = slice(*np.searchsorted(sections, (section, section + 1)))
-        weights[:, section] = _weights([_filled(one[:, :, steps]) for one in errors])
+        weights[:, section] = _weights([one[:, :, steps].reshape(n_meters, -1) for one in filled])
     for section in range(1, len(_SECTION_HOURS) + 1):
         if section not in sections:
             weights[:, section] = weights[:, section - 1]
     return weights
 
 
-def _filled(errors: Single) -> Single:
-    filled = errors.copy()
-    filled[np.isnan(filled)] = 0.0
-    return filled
-
-
 def _weights(errors: Sequence[Single]) -> FloatArray:
+    """Of the members by their errors, shape (meters, values) each."""
     n_meters = len(errors[0])
     weights = np.zeros((n_meters, len(errors)))
     weights[:, 0] = 1.0
-    blend, *others = (one.reshape(n_meters, -1) for one in errors)
-    least = np.abs(blend).mean(axis=1)
+    blend, *others = errors
+    least = np.abs(blend).sum(axis=1)
     for place, other in enumerate(others, start=1):
         apart = other - blend
         share = np.zeros(n_meters, dtype=np.float32)
         for candidate in _SHARES:
             tried = candidate * apart
             tried += blend
-            error = np.abs(tried, out=tried).mean(axis=1)
+            error = np.abs(tried, out=tried).sum(axis=1)
             is_better = error < _WORTH * least
             share[is_better] = candidate
             least = np.where(is_better, error, least)
@@ -83,8 +79,8 @@ def mixed(said: Sequence[np.ndarray], weights: FloatArray, per_day: int, first_s
         Shape (meters, origins, steps); NaN where no member with a weight says anything.
     """
     sections = section_of(np.arange(said[0].shape[2]) + first_step, per_day)
-    shares = weights[:, sections]
-    total = np.zeros(said[0].shape)
+    total = np.zeros(said[0].shape, dtype=np.result_type(*said))
+    shares = weights[:, sections].astype(total.dtype)
     for place, one in enumerate(said):
         if weights[:, :, place].any():
             total += shares[:, None, :, place] * one

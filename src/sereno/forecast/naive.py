@@ -12,7 +12,7 @@ DAY_BEFORE, WEEK_BEFORE = "day_before", "week_before"
 _FURTHEST_DAYS = 28
 
 
-def predict_naive(panel: Panel, origins: np.ndarray, n_steps: int) -> dict[str, FloatArray]:
+def predict_naive(panel: Panel, origins: np.ndarray, n_steps: int) -> dict[str, np.ndarray]:
     """The last value of the same time of day, and of the same time of week.
 
     Args:
@@ -42,7 +42,7 @@ def last_known(panel: Panel, origin: int, n_steps: int) -> FloatArray:
     return found
 
 
-def _taken(values: FloatArray, places: np.ndarray) -> FloatArray:
+def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Values at places, NaN before the first."""
-    taken: FloatArray = np.where(places >= 0, values[:, np.maximum(places, 0)], np.nan)
+    taken: np.ndarray = np.where(places >= 0, values[:, np.maximum(places, 0)], np.nan)
     return taken

@@ -4,11 +4,12 @@ In the hour that spring leaves out nothing is known; the two that autumn has of 
 mean.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from sereno.calendars.days import country_of, day_types
 from sereno.domain.arrays import micros_of
@@ -33,16 +34,16 @@ class Panel:
     Attributes:
         first_day: Local day of the first slot, counted from 1970-01-01.
         per_day: Slots of a day.
-        values: Shape (meters, slots); NaN where nothing is known. Whole days.
+        values: Shape (meters, slots); NaN where nothing is known. Whole days, in double or single precision.
         day_types: See `sereno.calendars.days`, shape (meters, days, columns).
         covariates: By name, shape (meters, slots), known ahead where they are known.
     """
 
     first_day: int
     per_day: int
-    values: FloatArray
+    values: np.ndarray
     day_types: FloatArray
-    covariates: Mapping[str, FloatArray]
+    covariates: Mapping[str, np.ndarray]
 
     @property
     def n_days(self) -> int:
@@ -145,6 +146,7 @@ def build_panel(
     country: str = "",
     covariates: Sequence[str] = (),
     span: tuple[int, int] | None = None,
+    dtype: npt.DTypeLike = np.float64,
 ) -> Panel:
     """The panel of windows of one step.
 
@@ -153,6 +155,7 @@ def build_panel(
         country: Of the holidays; that of each window's zone when empty.
         covariates: Signals that are known ahead.
         span: First and last local day, from 1970-01-01; those of the windows when None.
+        dtype: Of the values and covariates; single precision does to learn from, and takes half the memory.
     """
     step = common_step(windows)
     per_day = DAY // step
@@ -163,18 +166,24 @@ def build_panel(
         span = first, max(int(slots[-1]) for slots in known) // per_day + days_ahead
     first_day, n_days = span[0], span[1] - span[0] + 1
     shape = (len(windows), n_days * per_day)
-    values = np.full(shape, np.nan)
-    outer = {name: np.full(shape, np.nan) for name in covariates}
-    for rows, slots in _alike(places, shape[1]):
+    values = np.full(shape, np.nan, dtype)
+    outer = {name: np.full(shape, np.nan, dtype) for name in covariates}
+    for rows, slots in _alike(places):
         offsets = slots - first_day * per_day
         cut = _within(offsets, shape[1])
-        some = [windows[row] for row in rows]
         for name, table in ((signal, values), *outer.items()):
-            _spread(_sound(some, name, cut), offsets[cut], rows, table)
-    types = {
-        zone: day_types(first_day, n_days, country or country_of(zone)) for zone in {w.zone for w in windows}
-    }
-    return Panel(first_day, per_day, values, np.stack([types[w.zone] for w in windows]), outer)
+            _spread((_sound(windows[row], name, cut, dtype) for row in rows), offsets[cut], rows, table)
+    return Panel(first_day, per_day, values, _day_types(windows, span, country), outer)
+
+
+def _day_types(windows: Sequence[Window], span: tuple[int, int], country: str) -> FloatArray:
+    """Types of the days [first, last] of each window, shape (windows, days, columns); held once if alike."""
+    first_day, n_days = span[0], span[1] - span[0] + 1
+    zones = sorted({window.zone for window in windows})
+    types = np.stack([day_types(first_day, n_days, country or country_of(zone)) for zone in zones])
+    if len(zones) == 1:
+        return np.broadcast_to(types, (len(windows), *types.shape[1:]))
+    return types[[zones.index(window.zone) for window in windows]]
 
 
 def _places(windows: Sequence[Window], step: timedelta) -> list[np.ndarray]:
@@ -190,14 +199,13 @@ def _places(windows: Sequence[Window], step: timedelta) -> list[np.ndarray]:
     return places
 
 
-def _alike(places: Sequence[np.ndarray], n_slots: int) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Rows of windows of one grid that are worked on together, and its slots."""
+def _alike(places: Sequence[np.ndarray]) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Rows of windows of one grid, and its slots."""
     groups: dict[int, list[int]] = {}
     for row, slots in enumerate(places):
         groups.setdefault(id(slots), []).append(row)
     for rows in groups.values():
-        for block in blocks(len(rows), n_slots):
-            yield rows[block], places[rows[0]]
+        yield rows, places[rows[0]]
 
 
 def _within(offsets: np.ndarray, n_slots: int) -> slice:
@@ -206,24 +214,26 @@ def _within(offsets: np.ndarray, n_slots: int) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
-def _sound(windows: Sequence[Window], signal: str, cut: slice) -> FloatArray:
-    """Values that may teach, shape (windows, rows); NaN for the others and where there is no such signal."""
-    found = np.full((len(windows), cut.stop - cut.start), np.nan)
-    quality = np.zeros(found.shape, dtype=np.int32)
-    for row, window in enumerate(windows):
-        if signal in window.signals:
-            column = window.signals.index(signal)
-            found[row] = window.values[cut, column]
-            quality[row] = window.quality[cut, column]
-    found[((quality & UNTAUGHT) != 0) | np.isinf(found)] = np.nan
+def _sound(window: Window, signal: str, cut: slice, dtype: npt.DTypeLike) -> np.ndarray:
+    """Values that may teach, shape (rows,); NaN for the others and where there is no such signal."""
+    if signal not in window.signals:
+        return np.full(cut.stop - cut.start, np.nan, dtype)
+    column = window.signals.index(signal)
+    with np.errstate(over="ignore"):  # what single precision does not hold is infinite
+        found: np.ndarray = window.values[cut, column].astype(dtype)
+    found[((window.quality[cut, column] & UNTAUGHT) != 0) | np.isinf(found)] = np.nan
     return found
 
 
-def _spread(values: FloatArray, offsets: np.ndarray, rows: Sequence[int], table: FloatArray) -> None:
-    """Write values (windows, rows) on their slots of a table's rows; the mean where several share one."""
+def _spread(
+    values: Iterable[np.ndarray], offsets: np.ndarray, rows: Sequence[int], table: np.ndarray
+) -> None:
+    """Write values on their slots of a table's rows; the mean where several share one."""
     n_slots = table.shape[1]
     if len(offsets) and offsets[0] >= 0 and offsets[-1] < n_slots and (np.diff(offsets) == 1).all():
-        table[rows, offsets[0] : offsets[-1] + 1] = values
+        stretch = table[:, offsets[0] : offsets[-1] + 1]
+        for row, one in zip(rows, values, strict=True):
+            stretch[row] = one
         return
     is_inside = (offsets >= 0) & (offsets < n_slots)
     for row, one in zip(rows, values, strict=True):

@@ -79,9 +79,9 @@ class Taught:
 
     def predict(
         self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int, members: Sequence[str]
-    ) -> list[FloatArray]:
+    ) -> list[np.ndarray]:
         """What each member says, shape (meters, origins, steps) each, in the order of `members`."""
-        said: dict[str, FloatArray] = {}
+        said: dict[str, np.ndarray] = {}
         if {DAY_BEFORE, WEEK_BEFORE} & set(members):
             said |= predict_naive(panel, origins, n_steps)
         if "" in self.ridges:
@@ -141,7 +141,14 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
     if not windows:
         raise HistoryTooShort(found="no rows", needed="two days of one meter")
     step = common_step(windows)
-    panel = build_panel(windows, plan.signal, days_ahead=0, country=plan.country, covariates=plan.covariates)
+    panel = build_panel(
+        windows,
+        plan.signal,
+        days_ahead=0,
+        country=plan.country,
+        covariates=plan.covariates,
+        dtype=np.float32,
+    )
     panel, n_days = _complete_days(panel, plan)
     counts = _known_days(panel)
     if counts.max(initial=0) < 2:
@@ -176,7 +183,7 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
 
 def _complete_days(panel: Panel, plan: Plan) -> tuple[Panel, int]:
     """The panel without a last day that goes on, and without days beyond the memory."""
-    known = np.flatnonzero((~np.isnan(panel.values)).any(axis=0))
+    known = np.flatnonzero(~np.isnan(np.fmax.reduce(panel.values, axis=0)))
     n_days = (int(known[-1]) + 1) // panel.per_day if len(known) else 0
     n_days = n_days or int(len(known) > 0)
     first = max(0, n_days - plan.memory_days)
@@ -184,9 +191,8 @@ def _complete_days(panel: Panel, plan: Plan) -> tuple[Panel, int]:
 
 
 def _known_days(panel: Panel) -> FloatArray:
-    known = ~np.isnan(panel.values).reshape(len(panel.values), -1, panel.per_day)
-    counts: FloatArray = known.sum(axis=(1, 2)) / panel.per_day
-    return counts
+    """Days with values, shape (meters,), counted by their slots."""
+    return np.array([np.count_nonzero(~np.isnan(one)) for one in panel.values]) / panel.per_day
 
 
 def _calibration_start(n_days: int) -> int:
@@ -251,12 +257,13 @@ def errors_of(
         origins: Slots of the panel; steps may reach beyond its end.
     """
     for block, said, actual, size in said_of(taught, panel, members, origins, n_steps):
-        yield block, [((actual - one) / size).astype(np.float32) for one in said]
+        was, share = actual.astype(np.float32, copy=False), (1.0 / size).astype(np.float32)
+        yield block, [(was - one.astype(np.float32, copy=False)) * share for one in said]
 
 
 def said_of(
     taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
-) -> Iterator[tuple[slice, list[FloatArray], FloatArray, FloatArray]]:
+) -> Iterator[tuple[slice, list[np.ndarray], np.ndarray, FloatArray]]:
     """Meters, what each member says, what was, and their sizes; arguments as of `errors_of`."""
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
@@ -291,7 +298,7 @@ def _weighed(
 def _padded(panel: Panel, n_days: int) -> Panel:
     """The panel with days after its last, of which nothing is known; of day types they do not need any."""
     n_meters = len(panel.values)
-    after = np.full((n_meters, n_days * panel.per_day), np.nan)
+    after = np.full((n_meters, n_days * panel.per_day), np.nan, panel.values.dtype)
     return replace(
         panel,
         values=np.concatenate([panel.values, after], axis=1),

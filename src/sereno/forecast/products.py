@@ -4,7 +4,7 @@ import numpy as np
 
 from sereno.forecast.features import Single
 
-__all__ = ["products_over_days"]
+__all__ = ["products_over_days", "squares_over_days"]
 
 
 def products_over_days(one: Single, other: Single, *, out: Single | None = None) -> Single:
@@ -18,3 +18,17 @@ def products_over_days(one: Single, other: Single, *, out: Single | None = None)
         return outer
     products: Single = np.matmul(one, other.swapaxes(-1, -2), out=out)
     return products
+
+
+def squares_over_days(one: Single, *, out: Single) -> Single:
+    """Matrix products of rows with themselves over the last axis, the days, shape (..., rows, rows).
+
+    All rows by all but the last, and what is missing by symmetry: what is the product of a matrix and its own
+    transpose NumPy gives to BLAS's syrk, which takes twice the time of gemm where matrices are small.
+    """
+    if one.shape[-1] == 1:
+        return products_over_days(one, one, out=out)
+    products_over_days(one, one[..., :-1, :], out=out[..., :-1])
+    out[..., :-1, -1] = out[..., -1, :-1]
+    np.einsum("...i,...i->...", one[..., -1, :], one[..., -1, :], out=out[..., -1, -1])
+    return out

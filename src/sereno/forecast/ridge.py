@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sereno.domain.readings import FloatArray
-from sereno.forecast.features import LOOKBACK_DAYS, Single, by_slot, design, feature_names, in_order
+from sereno.forecast.features import LOOKBACK_DAYS, Design, Single, design, in_order, told_features
 from sereno.forecast.following import Following, Recent, add_following, blank_sums, part_of
 from sereno.forecast.panel import Panel, after, blocks
-from sereno.forecast.products import products_over_days
+from sereno.forecast.products import squares_over_days
 
 __all__ = [
     "FOLLOWING_DAYS",
@@ -64,10 +65,21 @@ class Sums:
     Attributes:
         products: Shape (days ahead, meters, slots of a day, features + 1, features + 1); the target is last.
         n_rows: Days that taught, shape (days ahead, meters, slots of a day).
+        told: The features; see `told_features`.
     """
 
     products: Single
     n_rows: FloatArray
+    told: npt.NDArray[np.int64]
+
+    def widened(self, told: npt.NDArray[np.int64]) -> "Sums":
+        """The same with features of which nothing was ever told."""
+        if np.array_equal(told, self.told):
+            return self
+        places = np.append(np.searchsorted(told, self.told), len(told))
+        products = np.zeros((*self.n_rows.shape, len(told) + 1, len(told) + 1), dtype=np.float32)
+        products[..., places[:, None], places] = self.products
+        return Sums(products, self.n_rows, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +101,7 @@ class RidgeModel:
         """Days ahead that were learnt."""
         return len(self.own)
 
-    def predict(
-        self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
-    ) -> dict[str, FloatArray]:
+    def predict(self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int) -> dict[str, Single]:
         """Values at the steps after each origin, by variant, shape (meters, origins, steps).
 
         Args:
@@ -110,9 +120,10 @@ class RidgeModel:
 
     def _predict(
         self, panel: Panel, rows: np.ndarray, origins: np.ndarray, n_steps: int
-    ) -> dict[str, FloatArray]:
+    ) -> dict[str, Single]:
         per_day = panel.per_day
-        found = {name: np.empty((len(rows), len(origins), n_steps)) for name in self.following}
+        shape = len(rows), len(origins), n_steps
+        found = {name: np.empty(shape, dtype=np.float32) for name in self.following}
         first = (int(origins.min()) // per_day - 1) * per_day
         corrections: dict[str, Single] = {}
         for days in range(1, min(self.days_ahead, -(-n_steps // per_day)) + 1):
@@ -123,14 +134,14 @@ class RidgeModel:
             places = origins + int(steps[0]) - max(start, 0)
             if days == 1:
                 parts = part_of(origins % per_day, per_day)
-                for name, left in made.left_over(panel).items():
-                    recent = Recent.of(left, per_day, origins - max(start, 0))
+                for name, left in made.left_over().items():
+                    recent = Recent.of(in_order(left), per_day, origins - max(start, 0))
                     corrections[name] = self.following[name].correct(recent, parts, rows, n_steps)
-            scale = after(made.scale, places, len(steps))
+            scale = after(in_order(made.design.scale), places, len(steps))
             for name, one in found.items():
                 ahead = one[:, :, steps[0] : steps[-1] + 1]
                 np.multiply(corrections[name][:, :, steps[0] : steps[-1] + 1], scale, out=ahead)
-                ahead += after(made.values(name), places, len(steps))
+                ahead += after(in_order(made.values(name)), places, len(steps))
         for one in found.values():
             one[:, :, self.days_ahead * per_day :] = np.nan
         return found
@@ -151,9 +162,9 @@ class RidgeModel:
                 self.deviations(some, rows, days, first_day * per_day, last_day * per_day)
                 for days in _ahead(self.days_ahead)
             ]
-            left = [one.left_over(some) for one in made]
+            left = [one.left_over() for one in made]
             for name, (gram, cross) in sums.items():
-                add_following([one[name] for one in left], per_day, gram[block], cross[block])
+                add_following([one[name] for one in left], gram[block], cross[block])
         return {name: Following.of(*both, is_pooled=name != OWN) for name, both in sums.items()}
 
     def _followed(self, name: str, n_meters: int, per_day: int, kept: float) -> tuple[Single, Single]:
@@ -165,40 +176,36 @@ class RidgeModel:
 
     def deviations(self, panel: Panel, rows: np.ndarray, days: int, start: int, stop: int) -> "Deviations":
         """What the first stage says of the slots [start, stop), whole days."""
-        made = design(panel, days, start, stop)
-        own, pooled = self.own[days - 1], self.pooled[days - 1]
+        told = told_features(panel)
+        made = design(panel, days, start, stop, told)
+        pooled = self.pooled[days - 1][:, told]
         both = np.empty((len(rows), 2, *pooled.shape), dtype=np.float32)
-        both[:, 0] = np.where((rows >= 0)[:, None, None], own[rows], pooled)
+        both[:, 0] = np.where((rows >= 0)[:, None, None], self.own[days - 1, rows][..., told], pooled)
         both[:, 1] = pooled
         totals = np.matmul(both.swapaxes(1, 2), made.features)
-        parts = {OWN: totals[:, :, 0], POOLED: totals[:, :, 1]}
-        parts |= {name: made.features[:, :, column] for name, column in _REPEATS.items()}
-        said = {name: in_order(part) for name, part in parts.items()}
-        if not made.known.all():
-            said = {name: np.where(made.known, one, np.nan) for name, one in said.items()}
-        return Deviations(start, said, made.profile, made.scale)
+        said = {OWN: totals[:, :, 0], POOLED: totals[:, :, 1]}
+        said |= {name: made.features[:, :, column] for name, column in _REPEATS.items()}
+        return Deviations(said, made)
 
 
 @dataclass(frozen=True, slots=True)
 class Deviations:
-    """What the first stage said from slot `start` on, in mean sizes, by variant, (meters, slots)."""
+    """What the first stage said, in mean sizes, by variant, shape (meters, slots of a day, days)."""
 
-    start: int
     said: Mapping[str, Single]
-    profile: FloatArray
-    scale: FloatArray
+    design: Design
 
-    def values(self, name: str) -> FloatArray:
-        """What a variant said, in the unit of the values, shape (meters, slots)."""
-        found: FloatArray = self.said[name] * self.scale
-        found += self.profile
+    def values(self, name: str) -> Single:
+        """What a variant said, in the unit of the values; NaN where what it refers to is unknown."""
+        found: Single = self.said[name] * self.design.scale
+        found += self.design.profile
         return found
 
-    def left_over(self, panel: Panel) -> dict[str, Single]:
-        """What was so beside each variant, in mean sizes, shape (meters, slots); NaN where unknown."""
-        values = panel.values[:, self.start : self.start + self.profile.shape[1]]
-        deviation = ((values - self.profile) / self.scale).astype(np.float32)
-        return {name: np.clip(deviation - one, -1.0, 1.0) for name, one in self.said.items()}
+    def left_over(self) -> dict[str, Single]:
+        """What was so beside each variant, in mean sizes; NaN where unknown."""
+        deviations = self.design.deviations()
+        left = {name: deviations - one for name, one in self.said.items()}
+        return {name: np.clip(one, -1.0, 1.0, out=one) for name, one in left.items()}
 
 
 def learn_sums(
@@ -216,49 +223,47 @@ def learn_sums(
         known: Sums of other days that they are added to.
         is_taken_away: Whether they are taken away from those instead.
     """
-    per_day = panel.per_day
-    n_columns = len(feature_names(tuple(panel.covariates))) + 1
+    per_day, told = panel.per_day, told_features(panel)
+    if known is not None:
+        told = np.union1d(told, known.told)
+        known = known.widened(told)
     n_rows = np.empty((days_ahead, len(panel.values), per_day))
-    products = np.empty((*n_rows.shape, n_columns, n_columns), dtype=np.float32)
+    products = np.empty((*n_rows.shape, len(told) + 1, len(told) + 1), dtype=np.float32)
     join = np.subtract if is_taken_away else np.add
     n_values = max(_FEATURES_SHARE * (last_day - first_day) * per_day, products[0, 0].size // _FEATURES_SHARE)
     for block in blocks(len(panel.values), n_values):
         some = panel.meters(block)
         for place, days in enumerate(_ahead(days_ahead)):
             here = place, block
-            stretch = first_day * per_day, last_day * per_day
-            n_rows[here] = _write_sums(some, days, stretch, out=products[here])
+            made = design(some, days, first_day * per_day, last_day * per_day, told)
+            n_rows[here] = _write_sums(made, out=products[here])
             if known is not None:
                 join(known.products[here], products[here], out=products[here])
                 join(known.n_rows[here], n_rows[here], out=n_rows[here])
-    return Sums(products, n_rows)
+    return Sums(products, n_rows, told)
 
 
 def _ahead(days_ahead: int) -> range:
     return range(1, days_ahead + 1)
 
 
-def _write_sums(panel: Panel, days: int, stretch: tuple[int, int], *, out: Single) -> FloatArray:
-    """Sums of products of the slots of a stretch; gives how many days taught."""
-    made = design(panel, days, *stretch)
-    targets = by_slot(made.targets(panel.values[:, slice(*stretch)]), panel.per_day)
-    made.table[:, :, -1] = targets
+def _write_sums(made: Design, *, out: Single) -> FloatArray:
+    """Sums of products of a stretch; gives how many days taught."""
+    targets = made.targets()
     use = ~np.isnan(targets)
     if not use.all():
-        made.table[:, :, -1] = np.nan_to_num(targets)
-        made.table[:, :, :-1] *= use[:, :, None]
-    products_over_days(made.table, made.table, out=out)
+        targets = np.where(use, targets, np.float32(0.0))
+        made.features[:] *= use[:, :, None]
+    made.table[:, :, -1] = targets
+    squares_over_days(made.table, out=out)
     n_rows: FloatArray = use.sum(axis=2).astype(np.float64)
     return n_rows
 
 
 def solve(sums: Sums, options: RidgeOptions) -> tuple[Single, Single]:
     """Coefficients of each meter and of the fleet; see `RidgeModel`."""
-    own, pooled = [], []
-    for products, n_rows in zip(sums.products, sums.n_rows, strict=True):
-        one, fleet = _solve(products, n_rows, options)
-        own.append(one)
-        pooled.append(fleet)
+    solved = [_solve(sums, place, options) for place in range(len(sums.products))]
+    own, pooled = zip(*solved, strict=True)
     return np.stack(own), np.stack(pooled)
 
 
@@ -282,7 +287,9 @@ def _with_neighbours(sums: np.ndarray) -> np.ndarray:
     return joined
 
 
-def _solve(products: Single, n_rows: FloatArray, options: RidgeOptions) -> tuple[Single, Single]:
+def _solve(sums: Sums, place: int, options: RidgeOptions) -> tuple[Single, Single]:
+    """Coefficients of one day ahead; of features that are not told they are 0."""
+    products, n_rows = sums.products[place], sums.n_rows[place]
     squares = products[:, :, -1, -1].sum(axis=1, dtype=float) / np.maximum(n_rows.sum(axis=1), 1.0)
     weight = np.where(squares > _EPSILON, 1.0 / np.maximum(squares, _EPSILON), 0.0)
     weight = weight / max(weight.max(initial=0.0), _EPSILON)
@@ -290,31 +297,21 @@ def _solve(products: Single, n_rows: FloatArray, options: RidgeOptions) -> tuple
     shares = weight.astype(np.float32)
     fleet = sum(np.tensordot(shares[one], products[one], 1).astype(float) for one in parts)
     fleet = _with_neighbours(np.asarray(fleet)[None])[0]
-    told = _told(products)
-    fleet = fleet[:, told[:, None], told]
     n_fleet = np.maximum(_with_neighbours((weight @ n_rows)[None])[0], 1.0)
-    n_told = len(told) - 1
     gram, right = fleet[:, :-1, :-1], fleet[:, :-1, -1]
     diagonal = np.einsum("sii->si", gram) / n_fleet[:, None] + _EPSILON
     penalty = np.zeros_like(gram)
-    penalty[:, np.arange(n_told), np.arange(n_told)] = diagonal
+    penalty[:, np.arange(len(sums.told)), np.arange(len(sums.told))] = diagonal
     solved = np.linalg.solve(gram + options.damping * penalty, right[..., None])[..., 0]
-    own = np.zeros((*n_rows.shape, products.shape[-1] - 1), dtype=np.float32)
+    own = np.zeros((*n_rows.shape, sums.told[-1] + 1), dtype=np.float32)
     pooled = np.zeros(own.shape[1:], dtype=np.float32)
-    pooled[:, told[:-1]] = solved
+    pooled[:, sums.told] = solved
     for block in parts:
-        joined = _with_neighbours(products[block][:, :, told[:, None], told]).astype(float)
+        joined = _with_neighbours(products[block]).astype(float)
         joined[:, :, :-1, :-1] += options.shrinkage * penalty
         wanted = joined[:, :, :-1, -1] + options.shrinkage * diagonal * solved
-        own[block][..., told[:-1]] = np.linalg.solve(joined[:, :, :-1, :-1], wanted[..., None])[..., 0]
+        own[block][..., sums.told] = np.linalg.solve(joined[:, :, :-1, :-1], wanted[..., None])[..., 0]
     return own, pooled
-
-
-def _told(products: Single) -> np.ndarray:
-    """Columns that some meter ever has, and the target last; the others, as Ramadan in Spain, say nothing."""
-    n_columns = products.shape[-1]
-    is_told = np.einsum("msii->msi", products).any(axis=(0, 1))
-    return np.append(np.flatnonzero(is_told[:-1]), n_columns - 1)
 
 
 def learn_model(panel: Panel, sums: Sums, options: RidgeOptions, last_day: int) -> RidgeModel:

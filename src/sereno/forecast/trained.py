@@ -224,7 +224,8 @@ class TrainedPool:
         steps = np.minimum(np.arange(n_steps), bands.shape[2] - 1)
         table = bands[:, part][:, steps]
         grown = table[self._grown]
-        fleet = np.nanmedian(grown, axis=0) if np.isfinite(grown).any() else grown[0]
+        middle = np.median if np.isfinite(grown).all() else np.nanmedian
+        fleet = middle(grown, axis=0) if np.isfinite(grown).any() else grown[0]
         is_known = (
             (rows >= 0) & (self.learnt.n_days[rows] >= _OWN_DAYS) & np.isfinite(table[rows]).all(axis=(1, 2))
         )
@@ -296,6 +297,7 @@ def _dump(learnt: Learnt) -> bytes:
         arrays |= {
             f"ridge{name}/products": sums.products,
             f"ridge{name}/n_rows": sums.n_rows,
+            f"ridge{name}/told": sums.told,
         }
         for variant, one in model.following.items():
             arrays |= {f"ridge{name}/{variant}/{part}": getattr(one, part) for part in _PARTS}
@@ -339,7 +341,9 @@ def _learnt(header: dict, arrays: dict[str, np.ndarray]) -> Learnt:  # type: ign
             for variant in VARIANTS
         }
         ridges[name] = RidgeModel(arrays[f"{base}own"], arrays[f"{base}pooled"], following)
-        sums[name] = Sums(arrays[f"{base}products"], arrays[f"{base}n_rows"])
+        products = arrays[f"{base}products"]
+        told = arrays.get(f"{base}told", np.arange(products.shape[-1] - 1))  # once all of them were kept
+        sums[name] = Sums(products, arrays[f"{base}n_rows"], told)
     boost = None
     if header["boost_days"] is not None:
         boost = BoostModel(arrays["boost"].tobytes().decode(), int(header["boost_days"]))
