@@ -75,6 +75,14 @@ def test_unknown_detector_is_refused_in_the_language_that_was_asked_for(judged: 
     assert "no hay ningún detector «robst». Hay: robust" in done.err
 
 
+def test_going_back_from_the_first_version_says_what_there_is(judged: Path) -> None:
+    done = sereno("models", "rollback", "--lang", "es", workspace=judged)
+
+    assert done.code == 5
+    assert "Nada juzgó solar antes" in done.err
+    assert "models versions" in done.err
+
+
 def test_unknown_model_is_refused(judged: Path) -> None:
     assert sereno("models", "promote", "solar-nothing", workspace=judged).code == 5
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sereno.cli.app import app
-from sereno.domain.errors import HistoryTooShort, NoReadings, UnknownSignal, UsageError
+from sereno.domain.errors import HistoryTooShort, NoReadings, UnknownAsset, UnknownSignal, UsageError
 from sereno.domain.readings import Readings, Window
 from sereno.flows.workspace import Workspace
 from sereno.testing.forecasters import a_metered_history
@@ -147,6 +147,8 @@ def test_what_cannot_be_forecast_is_told(workspace: Workspace, tmp_path: Path) -
         young.forecast()
     with pytest.raises(UnknownSignal):
         workspace.forecast(signal="nope")
+    with pytest.raises(UnknownAsset, match="Meter 0"):
+        workspace.forecast(asset="Metre 0")
     with pytest.raises(UsageError):
         workspace.forecast(horizon=8 * DAY)
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sereno.cli.app import app
-from sereno.domain.errors import NoReadings, UnknownSignal, UsageError
+from sereno.domain.errors import UnknownAsset, UnknownSignal, UsageError
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import to_numpy
@@ -153,7 +153,7 @@ def test_the_api_answers_the_same_with_lines_for_a_chart(folder: Path) -> None:
     cusum = next(one for one in answer.json()["meters"][0]["series"] if one["signal"] == "cusum")
     assert len(cusum["time"]) == len(cusum["value"]) == (END.date() - CUT.date()).days
     assert cusum["time"][0] == "2023-12-31T23:00:00Z"
-    assert (lost.status_code, lost.json()["code"]) == (422, "read.no_readings")
+    assert (lost.status_code, lost.json()["code"]) == (404, "asset.unknown")
 
 
 def test_what_cannot_be_asked_is_refused(folder: Path) -> None:
@@ -162,7 +162,7 @@ def test_what_cannot_be_asked_is_refused(folder: Path) -> None:
             workspace.savings("Sede", (CUT, START))
         with pytest.raises(UsageError):
             workspace.savings("Sede", (START, CUT), since=START)
-        with pytest.raises(NoReadings):
+        with pytest.raises(UnknownAsset):
             workspace.savings("Nowhere", (START, CUT))
         with pytest.raises(UnknownSignal):
             workspace.savings("Sede", (START, CUT), signal="humidity")

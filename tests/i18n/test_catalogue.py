@@ -1,3 +1,4 @@
+import ast
 import re
 from string import Formatter
 
@@ -6,7 +7,15 @@ import pytest
 from sereno.domain.errors import DataError, MissingColumns, SerenoError, UsageError
 from sereno.domain.issues import DataIssue
 from sereno.i18n import catalogue
-from sereno.i18n.catalogue import error_sentence, has, issue_sentence, machine_language, sentence
+from sereno.i18n.catalogue import (
+    error_sentence,
+    has,
+    issue_sentence,
+    machine_language,
+    phrase,
+    sentence,
+)
+from tests.support.processes import ROOT
 
 _COUNTED = (
     "alertas alerts anomalías anomalies assets asset-weeks blocks bloques celdas cells columnas columns días "
@@ -93,3 +102,18 @@ def test_no_sentence_speaks_of_one_in_the_plural() -> None:
         wrong += [text for text in told if _ONE_IN_PLURAL.search(text) and not key.startswith("phrase.")]
 
     assert wrong == []
+
+
+def test_what_is_not_there_is_called_by_its_name_in_spanish() -> None:
+    """Each word and each plain hint of `NotFound` that stands in the code."""
+    said: set[str] = set()
+    for file in (ROOT / "src" / "sereno").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "NotFound":
+                given = {one.arg: one.value for one in node.keywords if one.arg in {"what", "hint"}}
+                said |= {
+                    str(one.value) for one in given.values() if isinstance(one, ast.Constant) and one.value
+                }
+
+    assert {"incident", "receiver", "`sereno keys list` shows them."} <= said
+    assert [text for text in said if phrase(text, "es") == text] == []

@@ -26,7 +26,8 @@
     │   ├── StoreNewer, StoreOlder, UpgradeFailed, StoreUnreachable, DiskFull
     │   ├── EngineRunning, LeaseTaken, LeaseLost
     │   ├── BackupCorrupt, BackupNewer, BackupMisfit, WorkspaceNotEmpty
-    │   └── NotFound, IncidentChanged
+    │   ├── NotFound, and of it ModelUnclear, NoVersionBefore
+    │   └── IncidentChanged
     ├── Busy                  too much at once, or about to end: try again  exit 5
     │   └── QueueFull, Stopping, TooSlow
     ├── SystemRefused         a path cannot be read or written             exit 5
@@ -847,6 +848,23 @@ class NotFound(StoreError):
 
     code = "store.not_found"
     template = "There is no {what} '{id}' in this workspace. {hint}"
+
+
+class ModelUnclear(NotFound):
+    """More than one profile has a model, and none was named."""
+
+    code = "model.which"
+    template = "Several have a model: {profiles}. Say whose is meant with --profile."
+
+
+class NoVersionBefore(NotFound):
+    """There is nothing to go back to."""
+
+    code = "model.nothing_before"
+    template = (
+        "Nothing judged {profile} before the version of now. `sereno models versions` lists what there is; "
+        "`sereno models promote ID` lets one of them judge."
+    )
 
 
 class IncidentChanged(StoreError):

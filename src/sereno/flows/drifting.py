@@ -136,7 +136,8 @@ def drift_workspace(setup: Setup, store: Store, wanted: DriftRequest) -> DriftRe
     """Judge the last weeks of the assets of a workspace against those before.
 
     Raises:
-        NoReadings: Nothing is stored, or nothing of that name.
+        NoReadings: Nothing is stored.
+        UnknownAsset: Nothing has that name.
         UnknownSignal: No asset has the signal.
     """
     asked = ForecastRequest(DAY, profile=wanted.profile, asset=wanted.asset, signal=wanted.signal)

@@ -16,6 +16,7 @@ from sereno.flows.assets import whole_window
 from sereno.flows.build import Setup
 from sereno.flows.forecast_shadows import keep_shadows
 from sereno.flows.forecasters import ForecasterGroup, ForecasterShelf
+from sereno.flows.named import named_places
 from sereno.flows.train import sound_window
 from sereno.settings.forecasting import ForecastSettings
 from sereno.store import Store, StoredAsset
@@ -85,7 +86,8 @@ def forecast_workspace(setup: Setup, store: Store, wanted: ForecastRequest) -> F
     """Forecast the assets of a workspace; those that learn together are of one profile, signal and step.
 
     Raises:
-        NoReadings: Nothing is stored, or nothing of that name.
+        NoReadings: Nothing is stored.
+        UnknownAsset: Nothing has that name.
         UnknownSignal: No asset has the signal.
         HistoryTooShort: No asset has readings of two days.
     """
@@ -137,15 +139,16 @@ def meter_groups(
     """The assets that learn together, and why others are left out, a code by asset.
 
     Raises:
-        NoReadings: Nothing is stored, or nothing of that name.
+        NoReadings: Nothing is stored.
+        UnknownAsset: Nothing has that name.
         UnknownSignal: No asset has the signal.
     """
     with store.read() as tx:
         assets = tx.assets(wanted.profile)
-    asked = frozenset(one.key for one in assets if _is_meant(one, wanted.asset))
-    if not asked:
-        detail = "nothing has been ingested yet" if not assets else f"no asset is called '{wanted.asset}'"
-        raise NoReadings(file=str(setup.folder), detail=detail)
+    if not assets:
+        raise NoReadings(file=str(setup.folder), detail="nothing has been ingested yet")
+    keys = [asset.key for asset in assets]
+    asked = frozenset(keys if wanted.asset is None else (keys[i] for i in named_places(keys, wanted.asset)))
     ids = {(asset.profile, asset.key): asset.id for asset in assets}
     windows = (_window(store, asset, setup.profiles[asset.profile]) for asset in assets)
     grouped, left_out = group_windows(windows, setup.profiles, wanted.signal)
@@ -216,10 +219,6 @@ def forecast_windows(
 def _known_signals(setup: Setup, assets: Sequence[StoredAsset]) -> str:
     names = {name for asset in assets for name in setup.profiles[asset.profile].signal_names}
     return ", ".join(sorted(names))
-
-
-def _is_meant(asset: StoredAsset, name: str | None) -> bool:
-    return name is None or name in (asset.key.asset, f"{asset.key.site}/{asset.key.asset}", str(asset.key))
 
 
 def _window(store: Store, asset: StoredAsset, profile: Profile) -> Window:

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from sereno.domain.errors import ForcingNeedsReason, NotFound, PromotionRefused, PromotionTooEarly, UsageError
+from sereno.domain.errors import (
+    ForcingNeedsReason,
+    ModelUnclear,
+    NotFound,
+    NoVersionBefore,
+    PromotionRefused,
+    PromotionTooEarly,
+    UsageError,
+)
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
 from sereno.domain.registry import (
@@ -154,20 +162,23 @@ class Registrar:
             actor, reason: Who decided it and why; kept in its history.
 
         Raises:
-            NotFound: There is no model before, or several profiles have models and none was named.
+            NoVersionBefore: It is the first.
+            ModelUnclear: Several profiles have models and none was named.
+            NotFound: There is no model.
             VersionPinned: Settings name the version of now.
         """
         with self.store.begin() as tx:
             versions = tx.models() if profile is None else tx.versions(profile)
             active = [one.card for one in versions if one.is_active]
-            if len(active) != 1:
-                hint = ", ".join(card.profile for card in active)
-                raise NotFound(what="model", id=profile or "", hint=hint)
+            if len(active) > 1:
+                raise ModelUnclear(profiles=", ".join(sorted(card.profile for card in active)))
+            if not active:
+                raise NotFound(what="model", id=profile or "*", hint="")
             refuse_if_pinned(self.setup, tx, active[0].profile)
             chain = judged_before(tx, active[0].profile)
             before = chain[-2] if len(chain) > 1 else _recalibrated_from(active[0])
             if before is None:
-                raise NotFound(what="model", id=active[0].profile, hint="")
+                raise NoVersionBefore(profile=active[0].profile)
             tx.activate_model(before, actor=actor, reason=reason)
         return before
 

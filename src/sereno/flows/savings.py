@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sereno.domain.calendar import DAY
-from sereno.domain.errors import NoReadings, UnknownSignal, UsageError
+from sereno.domain.errors import UnknownSignal, UsageError
 from sereno.domain.readings import Window
 from sereno.domain.signals import Signal
 from sereno.evaluate.baseline import DailyEnergy
@@ -14,6 +14,7 @@ from sereno.evaluate.savings import Refusal, Savings, find_savings
 from sereno.flows.assets import whole_window
 from sereno.flows.build import Setup
 from sereno.flows.daily_energy import daily_energy, energy_unit, metered_signal, outside_temperature
+from sereno.flows.named import named_assets
 from sereno.flows.train import sound_window
 from sereno.store import Store, StoredAsset, Transaction
 
@@ -83,7 +84,7 @@ def savings_of(setup: Setup, store: Store, wanted: SavingsRequest) -> SavingsRep
 
     Raises:
         UsageError: The baseline ends before it begins, or the reporting period begins before it ends.
-        NoReadings: There is no site or asset of that name.
+        UnknownAsset: There is no site or asset of that name.
         UnknownSignal: None of them has the signal, or anything that could be saved.
     """
     since = wanted.since or wanted.end
@@ -93,19 +94,13 @@ def savings_of(setup: Setup, store: Store, wanted: SavingsRequest) -> SavingsRep
             command="savings",
         )
     with store.read() as tx:
-        assets = [one for one in tx.assets() if _is_meant(one, wanted.site)]
-        if not assets:
-            raise NoReadings(file=str(setup.folder), detail=f"no site or asset is called '{wanted.site}'")
+        assets = named_assets(tx, wanted.site)
         meters = [found for one in assets if (found := _meter(tx, setup, one, wanted, since)) is not None]
     if not meters:
         known = {name for one in assets for name in setup.profiles[one.profile].signal_names}
         raise UnknownSignal(asset=wanted.site, signal=wanted.signal or "", known=", ".join(sorted(known)))
     tariff = setup.settings.tariff
     return SavingsReport(meters, tariff.currency if tariff else "")
-
-
-def _is_meant(asset: StoredAsset, name: str) -> bool:
-    return name in (asset.key.site, f"{asset.key.site}/{asset.key.asset}")
 
 
 def _meter(

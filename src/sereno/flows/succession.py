@@ -30,7 +30,9 @@ def find_version(tx: Transaction, version: str) -> StoredModel | StoredForecaste
     found = [one for one in tx.versions() if one.card.id.startswith(version)]
     exact = [one for one in found if one.card.id == version] or found
     if len(exact) != 1:
-        raise NotFound(what="model", id=version, hint=", ".join(one.card.id for one in exact))
+        several = ", ".join(one.card.id for one in exact)
+        hint = f"Several begin so: {several}." if several else "`sereno models versions` lists them."
+        raise NotFound(what="model", id=version, hint=hint)
     return exact[0]
 
 

@@ -41,7 +41,7 @@ class ForecastDesk(LookupDesk):
 
         Raises:
             UsageError: The horizon is not between a moment and seven days.
-            NoReadings, UnknownSignal: There is nothing of that name.
+            UnknownAsset, UnknownSignal: There is nothing of that name.
             HistoryTooShort: No asset has readings of two days.
             ForecasterUnknown, ExtraMissing: See `forecaster`.
         """
@@ -59,7 +59,7 @@ class ForecastDesk(LookupDesk):
         Writes `drift_analysis.json` and its figures, too.
 
         Raises:
-            NoReadings, UnknownSignal: There is nothing of that name.
+            UnknownAsset, UnknownSignal: There is nothing of that name.
         """
         report = drift_workspace(self._setup, self._store, wanted or DriftRequest())
         keep_drift(self._store, report, self.now())

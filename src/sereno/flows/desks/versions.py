@@ -109,7 +109,8 @@ class VersionDesk(Desk):
             actor, reason: Who decided it and why; told to those who listen.
 
         Raises:
-            NotFound: There is no model before.
+            NoVersionBefore, ModelUnclear: There is no model before, or more than one.
+            NotFound: There is no model.
             VersionPinned: Settings name the version.
         """
         version = self.registrar.roll_back(profile, actor=actor, reason=reason)
