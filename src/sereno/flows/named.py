@@ -28,7 +28,8 @@ def named_places(known: Sequence[AssetKey], name: str) -> list[int]:
         UnknownAsset: It stands for none; the nearest name is suggested.
     """
     wanted = name.strip().casefold()
-    for names in (map(str, known), (key.site for key in known), (key.asset for key in known)):
+    whole = (f"{key.site}/{key.asset}" for key in known)
+    for names in (map(str, known), whole, (key.site for key in known), (key.asset for key in known)):
         found = [place for place, one in enumerate(names) if one.casefold() == wanted]
         if found:
             return found
