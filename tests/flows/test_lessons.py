@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sereno.domain.errors import HistoryTooShort
 from sereno.domain.incidents import HumanState, Incident, Verdict
 from sereno.domain.judgement import ModelCard
 from sereno.domain.readings import Window
@@ -14,6 +15,7 @@ from sereno.domain.time import from_numpy
 from sereno.flows.lessons import rows_within, without_spans
 from sereno.flows.reproducing import Verdict as Outcome
 from sereno.flows.workspace import Workspace
+from sereno.i18n.catalogue import error_sentence
 from tests.flows.test_promotion import lines
 from tests.support.builders import HOUR, a_workspace, readings_of
 
@@ -87,6 +89,22 @@ def test_training_that_left_a_fault_out_is_done_again_bit_for_bit_whatever_is_fo
     (again,) = found.reproduce(card.id)
 
     assert again.verdict is Outcome.REPRODUCIBLE, again.to_json()
+
+
+def test_too_little_beside_what_was_closed_is_told_with_its_reason(tmp_path: Path) -> None:
+    window = lines(n_days=5, n_assets=1)[0]
+    values = window.values.copy()
+    values[10:90] = values[10]
+    with a_workspace(tmp_path / "w") as workspace:
+        workspace.add(readings_of(replace(window, values=values)), zone="UTC")
+        workspace.score()
+        for view in workspace.incidents():
+            workspace.close_incident(view.incident.id, Verdict.DATA_PROBLEM, actor="ana")
+
+        with pytest.raises(HistoryTooShort, match="80 rows of incidents closed as real") as told:
+            workspace.train()
+
+    assert "80 filas de incidencias cerradas como reales" in error_sentence(told.value, "es")
 
 
 def test_rows_of_a_time_begin_with_it_and_end_before_its_end() -> None:

@@ -16,6 +16,7 @@ from sereno.domain.time import Span, to_numpy
 from sereno.domain.version import VERSION
 from sereno.flows.assets import whole_window
 from sereno.flows.build import MODELS_FOLDER, Setup, calibration_rule, chosen_detector
+from sereno.flows.lessons import rows_within
 from sereno.flows.losses import write_losses
 from sereno.flows.mlflow_export import log_training
 from sereno.flows.models import TrainedModel, artefact_of, load_model, write_whole
@@ -190,8 +191,16 @@ def learn(
     Raises:
         HistoryTooShort, BudgetTooSmall: As `train_profile`.
     """
-    left_out = _found_faults(store, assets, now=plan.now)
-    return train_profile(training_history(store, assets, before), replace(plan, left_out=left_out))
+    plan = replace(plan, left_out=_found_faults(store, assets, now=plan.now))
+    history = training_history(store, assets, before)
+    try:
+        return train_profile(history, plan)
+    except HistoryTooShort as error:
+        n_out = sum(int(rows_within(one, plan.left_out.get(one.asset, ())).sum()) for one in history)
+        if not n_out:
+            raise
+        found = f"{n_out} rows of incidents closed as real or as a problem of the data do not count"
+        raise HistoryTooShort(found=found, needed=str(error.facts["needed"])) from error
 
 
 def _found_faults(
