@@ -1,10 +1,13 @@
 """`sereno serve`: what it tells whoever started it."""
 
+import asyncio
 import json
+import socket
 from pathlib import Path
 
 import httpx
 
+from sereno.cli.serving import listening
 from tests.support.processes import free_port, start_sereno
 
 
@@ -23,3 +26,23 @@ def test_service_on_every_address_tells_one_that_can_be_opened(tmp_path: Path) -
     assert url == f"http://localhost:{port}"
     assert answer.json()["status"] == "alive"
     assert f"http://localhost:{port}/welcome?token=" in told
+
+
+def test_answers_leave_at_once_however_many_packets_they_are() -> None:
+    """Head and body are two packets: the second must not wait until the client has confirmed the first."""
+
+    async def asked() -> int:
+        told = asyncio.get_running_loop().create_future()
+
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            ours: socket.socket = writer.get_extra_info("socket")
+            told.set_result(ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listener = listening("127.0.0.1", 0)
+        async with await asyncio.start_server(answer, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.close()
+            return await told
+
+    assert asyncio.run(asked())
