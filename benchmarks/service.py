@@ -6,7 +6,6 @@ the machine with the service.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -48,10 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]:
     seconds = QUICK_SECONDS if options.is_quick else SECONDS
     stream = _Stream(fleet)
-    with _served(fleet.folder) as (url, process):
+    with _served(fleet.folder) as url:
         tell("warming up")
         closed_loop(url, stream.requests(url, "/procesar", 60), n_connections=4, seconds=seconds)
-        started_mb = _resident_mb(process)
+        started_mb = _held_mb(url)
         tell(f"one record at a time, {RATE_PER_S:g} a second")
         due = open_loop(url, stream.requests(url, "/procesar", int(RATE_PER_S * seconds)), per_s=RATE_PER_S)
         tell(f"one record at a time, {RATE_PER_S / 2:g} a second")
@@ -79,7 +79,7 @@ def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]
             n_connections=1,
             seconds=600,
         )
-        ended_mb = _resident_mb(process)
+        ended_mb = _held_mb(url)
     peer = _peer(fleet, scratch, seconds)
     batch = _shown(batches) | {"rows": BATCH_ROWS, "records_per_s": round(batches.per_s * BATCH_ROWS, 1)}
     return {
@@ -155,8 +155,8 @@ class _Lazily(Sequence[bytes]):
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[tuple[str, int]]:
-    """`sereno serve` in a process of its own: its address and its number."""
+def _served(folder: Path) -> Iterator[str]:
+    """The address of a `sereno serve`."""
     command = [sys.executable, "-m", "sereno", "--workspace", str(folder), "--json", "serve", "--port", "0"]
     child = subprocess.Popen(
         command,
@@ -173,7 +173,7 @@ def _served(folder: Path) -> Iterator[tuple[str, int]]:
         if line.startswith("}"):
             break
     try:
-        yield str(json.loads(said)["url"]), child.pid
+        yield str(json.loads(said)["url"])
     finally:
         child.terminate()
         child.wait()
@@ -229,11 +229,11 @@ def _ratio(per_s: float, peer: Mapping[str, object] | None) -> float | None:
     return None if peer is None else round(per_s / float(str(peer["requests_per_s"])), 2)
 
 
-def _resident_mb(process: int) -> float | None:
-    path = Path(f"/proc/{process}/statm")
-    if not path.exists():
-        return None
-    return round(int(path.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+def _held_mb(url: str) -> float | None:
+    """What the service says that its processes hold."""
+    with urlopen(f"{url}/health") as answer:
+        held: float | None = json.load(answer)["memory_mb"]
+    return held
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Promise: what a service acknowledged is stored, once, whatever ends the service."""
 
-import os
 import random
 import signal
 import threading
@@ -27,6 +26,7 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 SITES = ("Nave 1", "Nave 2", "Nave 3")
 POINTS = ("store.before_commit", "store.after_commit")
 WAIT_S = 60.0
+LOG = "service.log"
 Record = dict[str, object]
 
 
@@ -145,29 +145,38 @@ def what_matters(address: str) -> Dump:
 
 
 def send_through_kills(workspace: Path, points: Sequence[str], n_hours: int) -> list[Sender]:
-    """Everything sent while the service is killed at each point; `` is a random moment."""
+    """Everything sent while the service is killed time and again.
+
+    At a named point the process that stores ends, and is begun again; then the service is killed, too.
+    """
     port, chance = free_port(), random.Random(1)
     url = f"http://127.0.0.1:{port}"
     senders = [Sender(site, url, n_hours) for site in SITES]
     with sending(*senders):
         for point in points:
-            env = {"SERENO_FAILPOINT": point, "SERENO_TESTING": "1"} if point else {}
-            before = sum(len(one.acknowledged) for one in senders)
-            with serving(workspace, port, **env) as process:
-                if not point:
-                    wait_until(
-                        lambda before=before: (
-                            sum(len(one.acknowledged) for one in senders) > before + chance.randrange(8)
-                        ),
-                        timeout=WAIT_S,
-                    )
-                    process.kill()
+            env = {"SERENO_FAILPOINT": point, "SERENO_TESTING": "1", "SERENO__LOGGING__FILE": LOG}
+            before, n_ended = sum(len(one.acknowledged) for one in senders), n_ends(workspace)
+            wanted = before + chance.randrange(8)
+
+            def is_time(wanted: int = wanted, n_ended: int = n_ended, *, waits: bool = bool(point)) -> bool:
+                n_acknowledged = sum(len(one.acknowledged) for one in senders)
+                return n_acknowledged > wanted and (n_ends(workspace) > n_ended or not waits)
+
+            with serving(workspace, port, **(env if point else {})) as process:
+                wait_until(is_time, timeout=WAIT_S)
+                process.kill()
                 process.wait(WAIT_S)
         with serving(workspace, port) as process:
             wait_until(lambda: all(len(one.acknowledged) == n_hours for one in senders), timeout=3 * WAIT_S)
             process.send_signal(signal.SIGTERM)
             assert process.wait(WAIT_S) == 0
     return senders
+
+
+def n_ends(workspace: Path) -> int:
+    """How often the process that stores has ended, as the log says."""
+    log = workspace / LOG
+    return log.read_text("utf-8").count("engine process ended") if log.exists() else 0
 
 
 @pytest.mark.parametrize(
@@ -228,28 +237,26 @@ def test_memory_stays_flat_and_nothing_is_lost_under_a_steady_load(
     url = f"http://127.0.0.1:{port}"
     n_new = 0
 
-    with serving(workspace, port) as process, httpx.Client(base_url=url, timeout=WAIT_S) as client:
+    with serving(workspace, port), httpx.Client(base_url=url, timeout=WAIT_S) as client:
         wait_until(lambda: is_ready(url), timeout=WAIT_S)
         began, warm = time.monotonic(), 0
         for number in range(n_requests):
             if number == n_requests // 4:
-                warm = resident_bytes(process.pid)
+                warm = resident_bytes(client)
             if per_s is not None:
                 time.sleep(max(0.0, began + number / per_s - time.monotonic()))
             records = [a_record(f"Nave {site}", number) for site in range(50)]
             answer = client.post("/api/v1/readings", json=records)
             n_new += answer.json()["new"]
-        grown = resident_bytes(process.pid) - warm
+        grown = resident_bytes(client) - warm
 
     assert n_new == 50 * n_requests == count(sqlite_address(workspace), "reading_solar")
     assert grown < 40_000_000
 
 
-def resident_bytes(process: int) -> int:
-    path = Path(f"/proc/{process}/statm")
-    if not path.exists():
-        pytest.skip("this system does not tell the memory of a process")
-    return int(path.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def resident_bytes(client: httpx.Client) -> float:
+    """What the service says that all its processes hold."""
+    return float(client.get("/health").json()["memory_mb"]) * 1e6
 
 
 def test_second_engine_is_refused_both_ways(tmp_path: Path) -> None:

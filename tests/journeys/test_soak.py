@@ -124,10 +124,11 @@ def _record(site: int, number: int) -> dict[str, object]:
 
 @dataclass
 class Watch:
-    """Looks at a process from time to time.
+    """Looks at a process and those that it has begun from time to time.
 
     Attributes:
-        resident: Memory that it held at each look [bytes].
+        resident: Memory that they held at each look [bytes].
+        files: Open files of all of them.
     """
 
     process: "Popen[str]"
@@ -150,9 +151,11 @@ class Watch:
         folder = Path(f"/proc/{self.process.pid}")
         while not stop.wait(LOOK_S):
             with suppress(OSError):
-                pages = int((folder / "statm").read_text("ascii").split()[1])
+                begun = [one.read_text("ascii").split() for one in folder.glob("task/*/children")]
+                folders = [folder, *(Path(f"/proc/{number}") for numbers in begun for number in numbers)]
+                pages = sum(int((one / "statm").read_text("ascii").split()[1]) for one in folders)
                 self.resident.append(pages * os.sysconf("SC_PAGE_SIZE"))
-                self.files.append(len(list((folder / "fd").iterdir())))
+                self.files.append(sum(len(list((one / "fd").iterdir())) for one in folders))
 
     def growth(self) -> float:
         """Memory of the last quarter, as a share of that of the second one: after what only comes once."""

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sereno.domain.version import VERSION
-from sereno.flows.condition import ServiceFigures, figures_of, resident_bytes
+from sereno.flows.condition import ServiceFigures, figures_of
 from sereno.flows.service import Service
 
 __all__ = ["CountRequests", "RequestFigures", "figures_as_metrics", "registry_of"]
@@ -142,7 +142,7 @@ def _stored(figures: ServiceFigures) -> Iterator[Metric]:
     for name, text, value in (
         ("sereno_last_reading_age_seconds", "Age of the newest judged reading.", figures.last_reading_age_s),
         ("sereno_store_bytes", "Size of the embedded store.", figures.store_bytes),
-        ("sereno_resident_bytes", "Memory that the process holds.", resident_bytes()),
+        ("sereno_resident_bytes", "Memory that the service holds.", figures.resident_bytes),
     ):
         if value is not None:
             yield _gauge(name, text, value)

@@ -60,7 +60,9 @@ def run_service(
 
     with (
         listening(host, port) as listener,
-        Service(request.workspace, role=ServiceRole(role), language=request.language) as service,
+        Service(
+            request.workspace, role=ServiceRole(role), language=request.language, judges_apart=True
+        ) as service,
     ):
         root = service.workspace(DEFAULT_ORGANIZATION)
         said, language = root.settings.service, root.language

@@ -29,7 +29,7 @@
     │   ├── NotFound, and of it ModelUnclear, NoVersionBefore
     │   └── IncidentChanged
     ├── Busy                  too much at once, or about to end: try again  exit 5
-    │   └── QueueFull, Stopping, TooSlow
+    │   └── QueueFull, Stopping, TooSlow, EngineLost
     ├── SystemRefused         a path cannot be read or written             exit 5
     ├── WorkerLost, ExecutorUnreachable                                    exit 5
     ├── SourceUnreachable     what readings come from does not answer      exit 5
@@ -62,6 +62,7 @@ __all__ = [
     "DetectorUnknown",
     "DiskFull",
     "EmptyFile",
+    "EngineLost",
     "EngineRunning",
     "ExecutorUnreachable",
     "ExportTargetTaken",
@@ -486,6 +487,17 @@ class TooSlow(Busy):
     template = (
         "The request waited {waited_s} s for its turn and was given up. Nothing of it was stored; send it "
         "again in {retry_after_s} s."
+    )
+
+
+class EngineLost(Busy):
+    """The process that stores and judges ended over a request."""
+
+    code = "busy.engine_lost"
+    template = (
+        "The process that stores and judges ended {attempts} times over this request, the last time with "
+        "{code}. Send it again in {retry_after_s} s: what is stored of it already is not stored twice. If it "
+        "ends again, memory ran out or this request is at fault; the log says more."
     )
 
 

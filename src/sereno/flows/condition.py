@@ -56,6 +56,7 @@ class ServiceFigures:
     sites: int = 0
     last_reading_age_s: float | None = None
     store_bytes: int | None = None
+    resident_bytes: int | None = None
     free_bytes: int = 0
 
 
@@ -107,15 +108,21 @@ def figures_of(service: Service) -> ServiceFigures:
             known = found.last_reading_age_s
             found.last_reading_age_s = age if known is None else min(age, known)
     found.store_bytes = _embedded_bytes(service)
+    found.resident_bytes = resident_bytes(service)
     return found
 
 
-def resident_bytes() -> int | None:
-    """Memory that the process holds [bytes]; None where the system does not say."""
+def resident_bytes(service: Service) -> int | None:
+    """Memory that the processes of a service hold [bytes]; None where the system does not say."""
+    held = [_resident_bytes(process) for process in service.processes]
+    return sum(known) if (known := [one for one in held if one is not None]) else _peak_bytes()
+
+
+def _resident_bytes(process: int) -> int | None:
     try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return _peak_bytes()
+        pages = int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1])
+    except (OSError, ValueError, IndexError):  # another system, or it has just ended
+        return None
     return pages * 4096
 
 

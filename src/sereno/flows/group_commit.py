@@ -8,16 +8,16 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sereno.domain.errors import QueueFull, SerenoError, Stopping, StoreError
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 
-__all__ = ["GroupCommit", "IntakeFigures", "CommitLimits"]
+__all__ = ["CommitLimits", "Engine", "GroupCommit", "IntakeFigures"]
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +67,34 @@ class _Waiting:
     future: "Future[Any]" = field(default_factory=Future)
 
 
+class Engine(Protocol):
+    """Who stores and judges: the workspace itself, or one in another process; see `Workspace`."""
+
+    def take(self, submissions: Sequence[Submission], /) -> tuple[list[Receipt | SerenoError], int]:
+        """Store and judge what several requests brought, in one transaction."""
+
+    def judge_asked(self, *, limit: int) -> int:
+        """Judge assets again of which judging was put off."""
+
+    def refresh_models(self) -> None:
+        """Let go of models that were replaced."""
+
+
 class GroupCommit:
     """The one lane by which requests reach a workspace's store.
 
     Safe to call from any thread. `close` finishes what was taken; whatever comes later is refused.
+
+    Args:
+        engine: Who stores and judges submissions; the workspace itself otherwise.
     """
 
-    def __init__(self, workspace: Workspace, limits: CommitLimits | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, limits: CommitLimits | None = None, engine: Engine | None = None
+    ) -> None:
         self.figures = IntakeFigures()
         self._workspace = workspace
+        self._engine = engine or workspace
         self._limits = limits or CommitLimits()
         self._queue: deque[_Waiting] = deque()
         self._n_records = 0
@@ -173,7 +192,7 @@ class GroupCommit:
             return
         submissions = [one.work for one in group if isinstance(one.work, Submission)]
         try:
-            answers, n_put_off = self._workspace.take(submissions)
+            answers, n_put_off = self._engine.take(submissions)
         except SerenoError as error:
             self._failed(group, error)
             return
@@ -228,9 +247,9 @@ class GroupCommit:
         try:
             if now - self._refreshed_at >= _REFRESH_S:
                 self._refreshed_at = now
-                self._workspace.refresh_models()
+                self._engine.refresh_models()
             if self._has_asked and (self._is_quiet or now - self._asked_at >= _PUT_OFF_S):
-                n_judged = self._workspace.judge_asked(limit=_AGAIN_AT_ONCE)
+                n_judged = self._engine.judge_asked(limit=_AGAIN_AT_ONCE)
                 self.figures.n_judged_again += n_judged
                 self._has_asked = n_judged > 0
                 self._asked_at = now

@@ -44,6 +44,8 @@ class LogFormatter(logging.Formatter):
         shown = {"message": record.getMessage()} | facts
         if record.exc_info:
             shown["traceback"] = self.formatException(record.exc_info)
+        elif record.exc_text:  # of another process
+            shown["traceback"] = record.exc_text
         cleaned = {name: self._clean(value, is_name=name in _NAMED) for name, value in shown.items()}
         if self._is_json:
             return json.dumps({**said, **cleaned}, ensure_ascii=False, default=str)

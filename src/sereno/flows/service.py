@@ -1,6 +1,7 @@
 """What one serving process holds: the workspace of every organization, and what goes on beside requests."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.errors import NotFound, RoleNeedsServer, SerenoError
 from sereno.domain.time import Clock, system_clock
 from sereno.flows.delivering import Notifier
+from sereno.flows.engine_apart import EngineProcess, JudgedApart
 from sereno.flows.group_commit import GroupCommit
 from sereno.flows.mailing import keep_mailed
 from sereno.flows.organizations import find_organizations, is_organization, organization_folder
@@ -67,6 +69,8 @@ class Service:
 
     Args:
         folder: The workspace; its own settings and store are those of the organization `default`.
+        judges_apart: On an embedded store, what requests bring is stored and judged in a process of its own.
+            On a server, others can serve beside this one instead.
 
     Raises:
         RoleNeedsServer: The store is embedded, and the role is a part of the work only.
@@ -79,6 +83,7 @@ class Service:
         role: ServiceRole = ServiceRole.ALL,
         clock: Clock = system_clock,
         language: str | None = None,
+        judges_apart: bool = False,
     ) -> None:
         self.role = role
         self.stop = threading.Event()
@@ -94,6 +99,7 @@ class Service:
         if role is not ServiceRole.ALL and not self._root.store.is_shared:
             self._root.close()
             raise RoleNeedsServer(role=role.value, workspace=str(folder))
+        self._engine = EngineProcess() if judges_apart and not self._root.store.is_shared else None
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -113,6 +119,12 @@ class Service:
     def intakes(self) -> Mapping[str, GroupCommit]:
         """Those that have been asked for, by name of their organization."""
         return dict(self._intakes)
+
+    @property
+    def processes(self) -> list[int]:
+        """Numbers of the processes that it consists of, this one first."""
+        engine = None if self._engine is None else self._engine.number
+        return [os.getpid(), *([] if engine is None else [engine])]
 
     @property
     def parts(self) -> list[PartStatus]:
@@ -146,7 +158,8 @@ class Service:
         workspace = self.workspace(organization)
         with self._lock:
             if organization not in self._intakes:
-                self._intakes[organization] = GroupCommit(workspace)
+                engine = None if self._engine is None else JudgedApart(workspace, self._engine)
+                self._intakes[organization] = GroupCommit(workspace, engine=engine)
             return self._intakes[organization]
 
     def start(self) -> None:
@@ -176,6 +189,8 @@ class Service:
                 log.warning("part does not end, and is left", extra={"part": part.name})
         for intake in self._intakes.values():
             intake.close()
+        if self._engine is not None:
+            self._engine.close()
         self._held.close()
         for workspace in self.workspaces.values():
             workspace.close()

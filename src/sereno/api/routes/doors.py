@@ -137,7 +137,7 @@ async def health(request: Request) -> HealthDocument:
     figures: PredictionFigures = request.app.state.predictions
     model, forecaster = await run_in_threadpool(_paths, service)
     path = model or forecaster
-    memory = resident_bytes()
+    memory = resident_bytes(service)
     latency = sorted(figures.seconds)
     return HealthDocument(
         status="healthy" if path else "degraded",

@@ -161,6 +161,10 @@ class JudgingDesk(Desk):
         if self._models.refresh():
             self._records.forget()
 
+    def forget_records(self) -> None:
+        """Let go of what is kept of the past: another process has stored something."""
+        self._records.forget()
+
     def use_model(self, model: TrainedModel) -> None:
         """Let a model judge its profile as long as this workspace is open, whatever the store says."""
         self._models.use(model)

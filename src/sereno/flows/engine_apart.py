@@ -1,0 +1,187 @@
+"""Storing and judging in a process of its own, so that those who ask are answered meanwhile.
+
+Python computes in one thread at a time: in a service that judges and answers in one process, each waits for
+the other, and one core of the machine does all. On an embedded store one at a time writes anyway, so one
+process is enough for all organizations.
+"""
+
+import logging
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TypeVar
+
+from sereno.domain.errors import EngineLost, SerenoError
+from sereno.flows.build import Setup
+from sereno.flows.taking import Receipt, Submission
+from sereno.flows.workspace import Workspace
+
+__all__ = ["Asked", "EngineProcess", "JudgedApart", "Told"]
+
+log = logging.getLogger(__name__)
+
+_TRIES = 2
+"""How often something is begun whose process ends: what is stored already is known the second time."""
+_RETRY_S = 1
+
+_Given = TypeVar("_Given")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the other process is to do.
+
+    Attributes:
+        folder: Of the workspace.
+        reopens: Its settings have changed since it was asked for last.
+        work: A function of a module, or a `partial` of one.
+    """
+
+    folder: str
+    language: str
+    reopens: bool
+    work: Callable[[Workspace], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the other process says.
+
+    Attributes:
+        value: What the work gave, or the error that it ended with.
+        logged: What it has to log meanwhile; then the work goes on.
+    """
+
+    value: object = None
+    logged: logging.LogRecord | None = None
+
+
+class EngineProcess:
+    """Another process that works on workspaces, one thing after the other; safe to share between threads.
+
+    It begins with the first that is asked for, ends with this process, and is begun again when it has ended.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._known: dict[str, Setup] = {}
+        """As whom it has opened each folder."""
+
+    @property
+    def number(self) -> int | None:
+        """Of the process; None while there is none."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def do(self, workspace: Workspace, work: Callable[[Workspace], _Given]) -> _Given:
+        """Let a function of a module be called there with that workspace.
+
+        Raises:
+            EngineLost: The process ended, and so did the one that was begun after it.
+            SerenoError: As the function raises.
+        """
+        n_tried = 0
+        with self._lock:
+            while True:
+                n_tried += 1
+                try:
+                    return self._done(workspace, work)
+                except (EOFError, BrokenPipeError) as error:
+                    code = self._ended()
+                    log.error("engine process ended", extra={"code": code, "times": n_tried})
+                    if n_tried >= _TRIES:
+                        raise EngineLost(code=code, attempts=n_tried, retry_after_s=_RETRY_S) from error
+
+    def close(self) -> None:
+        """Let it end; what it is doing is finished first."""
+        with self._lock:
+            self._ended()
+
+    def _done(self, workspace: Workspace, work: Callable[[Workspace], _Given]) -> _Given:
+        process = self._process = self._process or _started()
+        folder, setup = str(workspace.folder.resolve()), workspace.setup
+        known = self._known.setdefault(folder, setup)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        send(process.stdin, Asked(folder, setup.language, known is not setup, work))
+        self._known[folder] = setup
+        while True:
+            told: Told = pickle.load(process.stdout)
+            if told.logged is None:
+                break
+            logging.getLogger(told.logged.name).handle(told.logged)
+        if isinstance(told.value, SerenoError):
+            raise told.value
+        return told.value  # type: ignore[return-value]
+
+    def _ended(self) -> int:
+        """Let go of the process; returns the code that it ended with."""
+        process, self._process = self._process, None
+        self._known.clear()
+        if process is None:
+            return 0
+        with suppress(BrokenPipeError), process:  # closes its stdin, which ends it
+            pass
+        return process.returncode
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedApart:
+    """A workspace whose submissions another process stores and judges."""
+
+    workspace: Workspace
+    process: EngineProcess
+
+    def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
+        """As `Workspace.take`.
+
+        Raises:
+            EngineLost: The process ended time and again; what it had stored by then is stored.
+            StoreError: Nothing of any of them is stored.
+        """
+        done = self.process.do(self.workspace, partial(_take, submissions=submissions))
+        self.workspace.forget_records()
+        return done
+
+    def judge_asked(self, *, limit: int) -> int:
+        """As `Workspace.judge_asked`."""
+        return self.process.do(self.workspace, partial(_judge_asked, limit=limit))
+
+    def refresh_models(self) -> None:
+        """As `Workspace.refresh_models`, here and there."""
+        self.workspace.refresh_models()
+        self.process.do(self.workspace, _refresh)
+
+
+def send(stream: IO[bytes], said: Asked | Told) -> None:
+    """Say something as a whole; what cannot be said is not begun."""
+    stream.write(pickle.dumps(said, pickle.HIGHEST_PROTOCOL))
+    stream.flush()
+
+
+def _started() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "sereno.flows.engine_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _take(
+    workspace: Workspace, *, submissions: Sequence[Submission]
+) -> tuple[list[Receipt | SerenoError], int]:
+    return workspace.take(submissions)
+
+
+def _judge_asked(workspace: Workspace, *, limit: int) -> int:
+    return workspace.judge_asked(limit=limit)
+
+
+def _refresh(workspace: Workspace) -> None:
+    workspace.refresh_models()
