@@ -4,8 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from sereno.domain.incidents import Incident
-from sereno.domain.judgement import Detection, Memory
+from sereno.domain.judgement import Detection, IncidentKind, Memory
+from sereno.flows import score
 from sereno.flows.assets import Standing
 from sereno.flows.life import Recorder
 from sereno.flows.score import _record_incidents, _Told
@@ -49,3 +52,57 @@ def test_trouble_that_was_withdrawn_and_comes_back_after_months_goes_on_under_it
     (again,) = _told(workspace, [replace(trouble, n_rows=90)], trouble.started_at + 90 * DAY)
 
     assert again.id == first.id
+
+
+EPISODE = a_detection(0, 3)
+DRIFT = a_detection(1, None, check="behaviour.drift", cause="behaviour.drift_low")
+BALANCE = a_detection(
+    1,
+    None,
+    check="physics.balance",
+    cause="physics.balance",
+    kind=IncidentKind.PHYSICS,
+    signals=("generation",),
+)
+OWN_DRIFT = replace(DRIFT, signals=("consumption",), started_at=DRIFT.started_at + 20 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("before", "trouble", "n_held"),
+    [((EPISODE,), DRIFT, 2), ((), BALANCE, 1), ((), OWN_DRIFT, 1)],
+    ids=["explained_long_ago", "mistake", "of_its_own"],
+)
+def test_trouble_of_months_asks_for_few_of_the_incidents_meanwhile(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: tuple[Detection, ...],
+    trouble: Detection,
+    n_held: int,
+) -> None:
+    asked: list[int] = []
+    plan = score.plan_steps
+
+    def spied(found, gone, incidents, **said):
+        asked.append(len(incidents))
+        return plan(found, gone, incidents, **said)
+
+    monkeypatch.setattr(score, "plan_steps", spied)
+    workspace = a_workspace(tmp_path)
+    workspace.add(readings_of(a_roof(rows=10)), zone=MADRID)
+    _told(workspace, [*before, trouble], None)
+    for day in range(40, 400, 10):
+        short = a_detection(day, 1, check="quality.spike", cause="quality.spike", signals=("export",))
+        goes_on = replace(trouble, last_at=short.last_at, n_rows=day, score=float(day))
+
+        incidents = _told(workspace, [goes_on, short], short.started_at - DAY)
+
+    held = next(one for one in incidents if one.id == _holder(incidents, trouble))
+    assert (len(incidents), len(held.evidence)) == (37, n_held)
+    assert {len(one.evidence) for one in incidents if one.id != held.id} == {1}
+    assert max(asked[2:]) <= 3
+
+
+def _holder(incidents: list[Incident], trouble: Detection) -> str:
+    """The id of the only incident that has this trouble."""
+    (holder,) = [one.id for one in incidents if any(d.check == trouble.check for d in one.evidence)]
+    return holder

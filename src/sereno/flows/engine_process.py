@@ -5,6 +5,7 @@ finished first, whatever signal its group gets, for those who wait for an answer
 """
 
 import copy
+import gc
 import logging
 import os
 import pickle
@@ -22,6 +23,9 @@ __all__ = ["main"]
 
 log = logging.getLogger(__name__)
 
+_SETTLED_AFTER = 20
+"""Answers after which what is kept at hand is there: from then on nobody looks through it for garbage."""
+
 
 def main(asked: BinaryIO, told: BinaryIO) -> None:
     """Do what is asked for until there is nobody left who asks."""
@@ -29,6 +33,7 @@ def main(asked: BinaryIO, told: BinaryIO) -> None:
         signal.signal(number, signal.SIG_IGN)
     logging.getLogger().addHandler(_Telling(told))
     opened: dict[str, Workspace] = {}
+    n_done = 0
     while True:
         try:
             request: Asked = pickle.load(asked)
@@ -40,6 +45,10 @@ def main(asked: BinaryIO, told: BinaryIO) -> None:
             send(told, answer)
         except BrokenPipeError:
             break
+        n_done += 1
+        if n_done == _SETTLED_AFTER:
+            gc.collect()
+            gc.freeze()
     for workspace in opened.values():
         workspace.close()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import zip_longest
+from itertools import filterfalse, zip_longest
 
 import numpy as np
 
@@ -240,19 +240,19 @@ class _Told:
         """From when on incidents may be about this.
 
         What began before the judged rows and goes on belongs to an incident that is active or ends among
-        them, but a level of weeks may belong to an episode that ended long ago.
+        them, unless it is a level of weeks (`around`).
         """
         last_at = self.standing.last_at
-        begun = [
-            d.started_at if last_at is None or d.check in LEVELS else max(d.started_at, last_at)
-            for d in self.found
-        ]
+        begun = [d.started_at if last_at is None else max(d.started_at, last_at) for d in self.found]
         return min([*begun, *(d.started_at for d in self.gone)]) - self._widest
 
-    @property
-    def whole(self) -> datetime:
-        """From when on incidents may be about this, if what goes on may have been something else."""
-        return min(d.started_at for d in (*self.found, *self.gone)) - self._widest
+    def since(self, detections: Sequence[Detection]) -> datetime:
+        """From when on incidents may be about these."""
+        return min(d.started_at for d in detections) - self._widest
+
+    def around(self, levels: Sequence[Detection]) -> tuple[datetime, datetime]:
+        """When incidents may have been that these levels belong to: what explains one began by then."""
+        return self.since(levels), max(d.started_at for d in levels) + self._widest
 
     @property
     def _widest(self) -> timedelta:
@@ -279,13 +279,19 @@ def _record_incidents(tx: Transaction, told: Sequence[_Told], recorder: Recorder
 def _planned(tx: Transaction, news: Sequence[_Told], now: datetime) -> list[list[IncidentStep]]:
     """What happens to the incidents of each asset."""
     known = tx.incidents_since({one.asset.id: one.recent for one in news}, include_withdrawn=True)
-    wider = {
-        one.asset.id: one.whole
-        for one in news
-        if one.whole < one.recent
-        and (_may_move(one.found, known[one.asset.id]) or any(map(_may_explain, one.found)))
-    }
-    known |= tx.incidents_since(wider, include_withdrawn=True)
+    since, around = {}, {}
+    for one in news:
+        moving = _moving(one.found, known[one.asset.id])
+        levels = list(filter(_is_followed_by_nothing, moving))
+        others = list(filterfalse(_is_followed_by_nothing, moving))
+        if others and one.since(others) < one.recent:
+            since[one.asset.id] = one.since(others)
+        if levels and one.since(levels) < one.recent:
+            around[one.asset.id] = one.around(levels)
+    known |= tx.incidents_since(since, include_withdrawn=True)
+    for asset_id, incidents in tx.incidents_around(around).items():
+        both = {one.id: one for one in (*incidents, *known[asset_id])}
+        known[asset_id] = sorted(both.values(), key=lambda one: (one.started_at, one.id))
     planned = [_steps(tx, one, known[one.asset.id], now) for one in news]
     begun = tx.has_incidents([step.incident_id for steps in planned for step in _openings(steps)])
     for place, one in enumerate(news):
@@ -308,10 +314,29 @@ def _may_explain(detection: Detection) -> bool:
     return explains(detection) < Explains.EPISODE
 
 
-def _may_move(found: Sequence[Detection], known: Sequence[Incident]) -> bool:
-    """Whether what goes on may be trouble of an older incident: it is not what it seemed, or is explained."""
-    told = {(d.check, d.started_at): _kept_as(d, incident) for incident in known for d in incident.evidence}
-    return any(told.get((d.check, d.started_at), group_key(d)) != group_key(d) for d in found)
+def _is_followed_by_nothing(detection: Detection) -> bool:
+    """Whether it is a level of weeks of which only the beginning says what explains it."""
+    return detection.check in LEVELS and explains(detection) is Explains.NOTHING
+
+
+def _moving(found: Sequence[Detection], known: Sequence[Incident]) -> list[Detection]:
+    """What goes on and may have to do with older incidents: it is not what it seemed, or is explained.
+
+    What no recent incident has is new: a level of weeks may belong to an incident that ended long ago, and a
+    mistake may explain it.
+    """
+    told = {
+        (d.check, d.started_at): (_kept_as(d, incident), d) for incident in known for d in incident.evidence
+    }
+
+    def is_moving(detection: Detection) -> bool:
+        key, before = told.get((detection.check, detection.started_at), ("", None))
+        if before is None:
+            return detection.check in LEVELS or _may_explain(detection)
+        is_wider = _may_explain(detection) and set(detection.signals) != set(before.signals)
+        return key != group_key(detection) or is_wider
+
+    return list(filter(is_moving, found))
 
 
 def _kept_as(detection: Detection, incident: Incident) -> str:

@@ -32,7 +32,14 @@ from sereno.store.codec import event_columns, event_of, incident_columns, incide
 from sereno.store.records import Recorded
 from sereno.store.schema import IS_ACTIVE, asset, incident, incident_event, site
 from sereno.store.session import Session
-from sereno.store.together import among, since_parameters, unindexed, wanted_since
+from sereno.store.together import (
+    among,
+    since_parameters,
+    span_parameters,
+    unindexed,
+    wanted_since,
+    wanted_within,
+)
 
 __all__ = ["IncidentSession"]
 
@@ -276,6 +283,20 @@ class IncidentSession(Session):
             found[row.asset_id].append(self._made_of(row))
         return found
 
+    def incidents_around(self, spans: Mapping[int, tuple[datetime, datetime]]) -> dict[int, list[Incident]]:
+        """Of several assets the incidents that are over and had some of their time within a span of each.
+
+        Returns:
+            By asset, in order of their start; withdrawn ones too.
+        """
+        found: dict[int, list[Incident]] = {one: [] for one in spans}
+        if spans:
+            query = _incidents_around(is_postgres=self._is_postgres)
+            which = span_parameters(spans, is_postgres=self._is_postgres)
+            for row in self._connection.execute(query, {"mine": self._organization_id} | which):
+                found[row.asset_id].append(self._made_of(row))
+        return found
+
     def count_active(self) -> dict[int, int]:
         """How many incidents are active, by severity."""
         mine = (unindexed(incident.c.organization_id) == self._organization_id, IS_ACTIVE)
@@ -426,6 +447,16 @@ def _incidents_since(*, is_postgres: bool, with_withdrawn: bool) -> Select[Any]:
     query = select(*_AS_TEXT).where(table.id.in_(ids), unindexed(table.organization_id) == bindparam("mine"))
     if not with_withdrawn:
         query = query.where(table.is_withdrawn.is_(False))
+    return query.order_by(table.started_at, table.id)
+
+
+@cache
+def _incidents_around(*, is_postgres: bool) -> Select[Any]:
+    """The question of `incidents_around`."""
+    wanted, table = wanted_within(is_postgres=is_postgres), incident.c
+    of_asset = select(table.id).join_from(wanted, incident, table.asset_id == wanted.c.asset_id)
+    ids = of_asset.where(table.ended_at >= wanted.c.since, table.started_at <= wanted.c.until)
+    query = select(*_AS_TEXT).where(table.id.in_(ids), unindexed(table.organization_id) == bindparam("mine"))
     return query.order_by(table.started_at, table.id)
 
 

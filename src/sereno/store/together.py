@@ -12,16 +12,35 @@ from sqlalchemy import CTE, Column, ColumnElement, Integer, TextClause, text
 
 from sereno.store.column_types import Instant, to_microseconds
 
-__all__ = ["ALWAYS", "among", "listed", "since_parameters", "unindexed", "wanted_since"]
+__all__ = [
+    "ALWAYS",
+    "among",
+    "listed",
+    "since_parameters",
+    "span_parameters",
+    "unindexed",
+    "wanted_since",
+    "wanted_within",
+]
 
 ALWAYS = datetime(2, 1, 1, tzinfo=UTC)
 """Before all that is stored, and far enough from the end of the calendar for every time zone."""
 _SQLITE = """
 SELECT json_extract(value, '$[0]') AS asset_id, json_extract(value, '$[1]') AS since FROM json_each(:wanted)
 """
+_SQLITE_SPANS = """
+SELECT json_extract(value, '$[0]') AS asset_id, json_extract(value, '$[1]') AS since,
+       json_extract(value, '$[2]') AS until
+FROM json_each(:wanted)
+"""
 _POSTGRES = """
 SELECT given.asset_id, given.since
 FROM unnest(CAST(:wanted AS integer[]), CAST(:instants AS timestamptz[])) AS given(asset_id, since)
+"""
+_POSTGRES_SPANS = """
+SELECT given.asset_id, given.since, given.until
+FROM unnest(CAST(:wanted AS integer[]), CAST(:instants AS timestamptz[]), CAST(:ends AS timestamptz[]))
+     AS given(asset_id, since, until)
 """
 
 
@@ -62,3 +81,21 @@ def since_parameters(since: Mapping[int, datetime], *, is_postgres: bool) -> dic
     if is_postgres:
         return {"wanted": list(since), "instants": list(since.values())}
     return {"wanted": json.dumps([[one, to_microseconds(at)] for one, at in since.items()])}
+
+
+@cache
+def wanted_within(*, is_postgres: bool) -> CTE:
+    """The rows (asset_id, since, until) that `span_parameters` fill."""
+    given = text(_POSTGRES_SPANS if is_postgres else _SQLITE_SPANS)
+    return given.columns(asset_id=Integer, since=Instant, until=Instant).cte("wanted")
+
+
+def span_parameters(
+    spans: Mapping[int, tuple[datetime, datetime]], *, is_postgres: bool
+) -> dict[str, object]:
+    """The assets with the first and the last instant of each as the parameters of `wanted_within`."""
+    if is_postgres:
+        firsts, lasts = zip(*spans.values(), strict=True)
+        return {"wanted": list(spans), "instants": list(firsts), "ends": list(lasts)}
+    rows = [[one, to_microseconds(first), to_microseconds(last)] for one, (first, last) in spans.items()]
+    return {"wanted": json.dumps(rows)}
