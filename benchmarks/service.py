@@ -65,6 +65,11 @@ def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]
             n_connections=CONNECTIONS,
             seconds=seconds,
         )
+        tell(f"judged only, {RATE_PER_S:g} a second")
+        closed_loop(url, stream.requests(url, "/api/v1/score", 60), n_connections=4, seconds=seconds)
+        asked = open_loop(
+            url, stream.requests(url, "/api/v1/score", int(RATE_PER_S * seconds)), per_s=RATE_PER_S
+        )
         tell("judged only, as many as go")
         judged = closed_loop(
             url,
@@ -87,7 +92,7 @@ def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]
         | {"requests_per_s": round(most.per_s, 1), "offered_per_s": RATE_PER_S, "refused": due.n_refused},
         "http_half": _shown(half) | {"offered_per_s": RATE_PER_S / 2, "refused": half.n_refused},
         "http_most": _shown(most) | {"connections": CONNECTIONS, "refused": most.n_refused},
-        "score": _shown(judged),
+        "score": _shown(asked) | {"requests_per_s": round(judged.per_s, 1), "offered_per_s": RATE_PER_S},
         "batch": batch,
         "mqtt_messages_per_s": _mqtt(options),
         "peer": peer,

@@ -200,6 +200,8 @@ class Incident:
     @property
     def leading(self) -> tuple[Detection, ...]:
         """The evidence of the cause itself, without what it explains."""
+        if len({d.check for d in self.evidence}) == 1:
+            return self.evidence
         check = leading_check(self.evidence)
         return tuple(d for d in self.evidence if d.check == check)
 

@@ -176,6 +176,7 @@ def _started() -> "subprocess.Popen[bytes]":
 def _take(
     workspace: Workspace, *, submissions: Sequence[Submission]
 ) -> tuple[list[Receipt | SerenoError], int]:
+    workspace.forget_records()  # sources store in the process that asks
     return workspace.take(submissions)
 
 

@@ -325,20 +325,16 @@ def _moving(found: Sequence[Detection], known: Sequence[Incident]) -> list[Detec
     What no recent incident has is new: a level of weeks may belong to an incident that ended long ago, and a
     mistake may explain it.
     """
-    told = {
-        (d.check, d.started_at): (_kept_as(d, incident), d) for incident in known for d in incident.evidence
-    }
+    told: dict[tuple[str, datetime], tuple[Detection, bool]] = {}
+    for incident in known:
+        leads = incident.leading[0].check
+        told |= {(d.check, d.started_at): (d, d.check == leads) for d in incident.evidence}
 
     def is_moving(detection: Detection) -> bool:
-        key, before = told.get((detection.check, detection.started_at), ("", None))
+        before, leads = told.get((detection.check, detection.started_at), (None, False))
         if before is None:
             return detection.check in LEVELS or _may_explain(detection)
         is_wider = _may_explain(detection) and set(detection.signals) != set(before.signals)
-        return key != group_key(detection) or is_wider
+        return is_wider or not leads or group_key(before) != group_key(detection)
 
     return list(filter(is_moving, found))
-
-
-def _kept_as(detection: Detection, incident: Incident) -> str:
-    """The trouble that a detection is told as; empty where other trouble explains it, which may end."""
-    return group_key(detection) if detection.check == incident.leading[0].check else ""

@@ -23,6 +23,8 @@ __all__ = ["ALL", "ORGANIZATION", "READ_ONLY", "driver_error", "make_engine", "p
 BUSY_TIMEOUT_MS = 30_000
 WAL_RETRY_S = 0.01
 SQLITE_CACHE_KIB = 32_768
+CHECKPOINT_PAGES = 4_000
+"""Pages of 4 KiB in the log after which it goes into the store: what changes often goes there once."""
 MAX_IDLE_MS = 300_000
 KEEPALIVE_S = 30
 READ_ONLY = "sereno_read_only"
@@ -95,6 +97,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> N
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
+    cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     cursor.close()
 
 
