@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from operator import attrgetter, methodcaller
 from pathlib import Path
@@ -121,6 +122,21 @@ def test_request_that_ends_it_time_and_again_is_given_up_and_the_next_is_taken(
 
     assert lost.value.facts["code"] == -signal.SIGKILL
     assert [one.message for one in caplog.records].count("engine process ended") == 2
+    assert isinstance(answers[0], Receipt)
+    assert answers[0].n_new == 1
+
+
+def test_without_a_process_requests_are_to_come_again(
+    workspace: Workspace, process: EngineProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, submission = JudgedApart(workspace, process), Submission([a_record(a_fleet()[0], FIRST)])
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(EngineLost):
+            engine.take([submission])
+    answers, _ = engine.take([submission])
+
     assert isinstance(answers[0], Receipt)
     assert answers[0].n_new == 1
 

@@ -83,7 +83,7 @@ class EngineProcess:
         """Let a function of a module be called there with that workspace.
 
         Raises:
-            EngineLost: The process ended, and so did the one that was begun after it.
+            EngineLost: The process ended, and so did the one that was begun after it; or none can be begun.
             SerenoError: As the function raises.
         """
         n_tried = 0
@@ -92,9 +92,10 @@ class EngineProcess:
                 n_tried += 1
                 try:
                     return self._done(workspace, work)
-                except (EOFError, BrokenPipeError) as error:
+                except (EOFError, OSError, pickle.UnpicklingError) as error:
                     code = self._ended()
-                    log.error("engine process ended", extra={"code": code, "times": n_tried})
+                    facts = {"code": code, "times": n_tried, "error": str(error)}
+                    log.error("engine process ended", extra=facts)
                     if n_tried >= _TRIES:
                         raise EngineLost(code=code, attempts=n_tried, retry_after_s=_RETRY_S) from error
 
