@@ -117,10 +117,13 @@ def test_request_that_ends_it_time_and_again_is_given_up_and_the_next_is_taken(
 
     with pytest.raises(EngineLost) as lost:
         engine.take([Submission([a_record(window, FIRST)])])
+    lost_status = process.status
     monkeypatch.delenv("SERENO_FAILPOINT")
     answers, _ = engine.take([Submission([a_record(window, FIRST + 1)])])
 
     assert lost.value.facts["code"] == -signal.SIGKILL
+    assert (lost_status.is_well, lost_status.problem) == (False, str(lost.value))
+    assert (process.status.is_well, process.status.n_failures) == (True, 2)
     assert [one.message for one in caplog.records].count("engine process ended") == 2
     assert isinstance(answers[0], Receipt)
     assert answers[0].n_new == 1
@@ -133,7 +136,7 @@ def test_without_a_process_requests_are_to_come_again(
 
     with monkeypatch.context() as broken:
         broken.setattr(sys, "executable", "/nowhere/python")
-        with pytest.raises(EngineLost):
+        with pytest.raises(EngineLost, match="No such file or directory"):
             engine.take([submission])
     answers, _ = engine.take([submission])
 
@@ -199,6 +202,7 @@ def test_service_answers_by_it_says_what_it_holds_and_ends_it(tmp_path: Path) ->
             stored = client.post("/procesar", json=first).json()
             scored = client.post("/api/v1/score", json=second).json()["judged"][0]["score"]
             held = client.get("/health").json()["memory_mb"]
+            parts = client.get("/readyz").json()["parts"]
         _, engine = service.processes
         own = int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096 / 1e6
     with Workspace.open(tmp_path) as workspace:
@@ -207,4 +211,5 @@ def test_service_answers_by_it_says_what_it_holds_and_ends_it(tmp_path: Path) ->
     assert set(stored) == {"es_anomalia", "score", "alerta_generada"}
     assert scored == pytest.approx(afresh, abs=1e-6)
     assert held > own
+    assert {"name": "engine process", "well": True, "failures": 0} in parts
     assert not is_there(engine)

@@ -18,10 +18,11 @@ from typing import IO, TypeVar
 
 from sereno.domain.errors import EngineLost, SerenoError
 from sereno.flows.build import Setup
+from sereno.flows.supervision import PartStatus
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 
-__all__ = ["Asked", "EngineProcess", "JudgedApart", "Told"]
+__all__ = ["Asked", "EngineProcess", "JudgedApart", "Told", "send"]
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,18 @@ class EngineProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._known: dict[str, Setup] = {}
         """As whom it has opened each folder."""
+        self._n_ended, self._problem = 0, ""
 
     @property
     def number(self) -> int | None:
         """Of the process; None while there is none."""
         process = self._process
         return None if process is None else process.pid
+
+    @property
+    def status(self) -> PartStatus:
+        """How it is doing: not well from when something was given up until something is done again."""
+        return PartStatus("engine process", not self._problem, self._n_ended, self._problem)
 
     def do(self, workspace: Workspace, work: Callable[[Workspace], _Given]) -> _Given:
         """Let a function of a module be called there with that workspace.
@@ -91,20 +98,28 @@ class EngineProcess:
             while True:
                 n_tried += 1
                 try:
-                    return self._done(workspace, work)
+                    told = self._told(workspace, work)
                 except (EOFError, OSError, pickle.UnpicklingError) as error:
                     code = self._ended()
-                    facts = {"code": code, "times": n_tried, "error": str(error)}
-                    log.error("engine process ended", extra=facts)
+                    why = str(error) if code is None else code
+                    self._n_ended += 1
+                    log.error("engine process ended", extra={"code": why, "times": n_tried})
                     if n_tried >= _TRIES:
-                        raise EngineLost(code=code, attempts=n_tried, retry_after_s=_RETRY_S) from error
+                        lost = EngineLost(code=why, attempts=n_tried, retry_after_s=_RETRY_S)
+                        self._problem = str(lost)
+                        raise lost from error
+                else:
+                    self._problem = ""
+                    if isinstance(told.value, SerenoError):
+                        raise told.value
+                    return told.value  # type: ignore[return-value]
 
     def close(self) -> None:
         """Let it end; what it is doing is finished first."""
         with self._lock:
             self._ended()
 
-    def _done(self, workspace: Workspace, work: Callable[[Workspace], _Given]) -> _Given:
+    def _told(self, workspace: Workspace, work: Callable[[Workspace], object]) -> Told:
         process = self._process = self._process or _started()
         folder, setup = str(workspace.folder.resolve()), workspace.setup
         known = self._known.setdefault(folder, setup)
@@ -115,18 +130,15 @@ class EngineProcess:
         while True:
             told: Told = pickle.load(process.stdout)
             if told.logged is None:
-                break
+                return told
             logging.getLogger(told.logged.name).handle(told.logged)
-        if isinstance(told.value, SerenoError):
-            raise told.value
-        return told.value  # type: ignore[return-value]
 
-    def _ended(self) -> int:
-        """Let go of the process; returns the code that it ended with."""
+    def _ended(self) -> int | None:
+        """Let go of the process; returns the code that it ended with, None where there was none."""
         process, self._process = self._process, None
         self._known.clear()
         if process is None:
-            return 0
+            return None
         with suppress(BrokenPipeError), process:  # closes its stdin, which ends it
             pass
         return process.returncode

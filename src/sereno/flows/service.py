@@ -129,7 +129,8 @@ class Service:
     @property
     def parts(self) -> list[PartStatus]:
         """How what goes on beside requests is doing."""
-        return [part.status for part in self._parts]
+        apart = [] if self._engine is None else [self._engine.status]
+        return [*(part.status for part in self._parts), *apart]
 
     def workspace(self, organization: str) -> Workspace:
         """The workspace of an organization.
