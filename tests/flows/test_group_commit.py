@@ -1,15 +1,16 @@
 """The lane of requests: bounded, in order, finished before it ends, and nobody fails for another."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from sereno.domain.errors import DiskFull, QueueFull, Stopping, StoreUnreachable
+from sereno.domain.errors import DiskFull, QueueFull, SerenoError, Stopping, StoreUnreachable
 from sereno.domain.failpoints import arm, disarm
-from sereno.flows.group_commit import CommitLimits, GroupCommit
-from sereno.flows.taking import Submission
+from sereno.flows.group_commit import GroupCommit
+from sereno.flows.lane import LaneLimits
+from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 from tests.flows.test_taking import HEADERS
 from tests.support.builders import a_workspace
@@ -28,17 +29,34 @@ def a_submission(day: int, *, n: int = 1) -> Submission:
     return Submission([{"Empresa": f"Nave {i}", "Fecha": f"2025-01-{day:02d}", **energies} for i in range(n)])
 
 
-def held(intake: GroupCommit) -> threading.Event:
-    """Keep the lane busy until the event is set."""
-    begun, go_on = threading.Event(), threading.Event()
+class Held:
+    """A workspace whose lane is busy until it is let go on."""
 
-    def wait(_: Workspace) -> None:
-        begun.set()
-        go_on.wait()
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.begun, self._go_on = threading.Event(), threading.Event()
 
-    intake.run(wait)
-    assert begun.wait(30)
-    return go_on
+    def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
+        return self._workspace.take(submissions)
+
+    def judge_asked(self, *, limit: int) -> int:
+        self.begun.set()
+        self._go_on.wait()
+        return self._workspace.judge_asked(limit=limit)
+
+    def refresh_models(self) -> None:
+        self._workspace.refresh_models()
+
+    def go_on(self) -> None:
+        self._go_on.set()
+
+
+def a_busy_lane(workspace: Workspace, limits: LaneLimits | None = None) -> tuple[GroupCommit, Held]:
+    """A lane that does nothing yet of what it is given."""
+    held = Held(workspace)
+    intake = GroupCommit(held, limits)
+    assert held.begun.wait(30)
+    return intake, held
 
 
 def n_rows(workspace: Workspace) -> int:
@@ -47,11 +65,10 @@ def n_rows(workspace: Workspace) -> int:
 
 
 def test_what_waits_goes_into_one_transaction(workspace: Workspace) -> None:
-    intake = GroupCommit(workspace)
-    go_on = held(intake)
+    intake, held = a_busy_lane(workspace)
 
     futures = [intake.submit(a_submission(day)) for day in range(1, 11)]
-    go_on.set()
+    held.go_on()
 
     assert [future.result(30).n_new for future in futures] == [1] * 10
     assert (intake.figures.n_commits, intake.figures.n_records) == (1, 10)
@@ -59,11 +76,10 @@ def test_what_waits_goes_into_one_transaction(workspace: Workspace) -> None:
 
 
 def test_groups_end_at_their_limit_and_keep_the_order(workspace: Workspace) -> None:
-    intake = GroupCommit(workspace, CommitLimits(max_group_records=4))
-    go_on = held(intake)
+    intake, held = a_busy_lane(workspace, LaneLimits(max_group_records=4))
 
     futures = [intake.submit(a_submission(day, n=2)) for day in range(1, 6)]
-    go_on.set()
+    held.go_on()
 
     assert sum(future.result(30).n_new for future in futures) == 10
     assert intake.figures.n_commits == 3
@@ -71,13 +87,12 @@ def test_groups_end_at_their_limit_and_keep_the_order(workspace: Workspace) -> N
 
 
 def test_more_than_can_wait_is_refused_and_nothing_is_dropped(workspace: Workspace) -> None:
-    intake = GroupCommit(workspace, CommitLimits(max_waiting_records=5))
-    go_on = held(intake)
+    intake, held = a_busy_lane(workspace, LaneLimits(max_waiting_records=5))
     taken = [intake.submit(a_submission(day)) for day in range(1, 6)]
 
     with pytest.raises(QueueFull) as refused:
         intake.submit(a_submission(6))
-    go_on.set()
+    held.go_on()
 
     assert (refused.value.facts["waiting"], [one.result(30).n_new for one in taken]) == (5, [1] * 5)
     intake.close()
@@ -85,12 +100,11 @@ def test_more_than_can_wait_is_refused_and_nothing_is_dropped(workspace: Workspa
 
 
 def test_one_that_is_taken_back_before_its_turn_is_stored_in_no_part(workspace: Workspace) -> None:
-    intake = GroupCommit(workspace)
-    go_on = held(intake)
+    intake, held = a_busy_lane(workspace)
     first, second = intake.submit(a_submission(1)), intake.submit(a_submission(2))
 
     assert first.cancel()
-    go_on.set()
+    held.go_on()
 
     assert second.result(30).n_new == 1
     intake.close()
@@ -98,8 +112,7 @@ def test_one_that_is_taken_back_before_its_turn_is_stored_in_no_part(workspace: 
 
 
 def test_closing_finishes_what_was_taken_and_refuses_the_rest(workspace: Workspace) -> None:
-    intake = GroupCommit(workspace)
-    go_on = held(intake)
+    intake, held = a_busy_lane(workspace)
     futures = [intake.submit(a_submission(day)) for day in range(1, 4)]
     closing = threading.Thread(target=intake.close)
     closing.start()
@@ -112,19 +125,18 @@ def test_closing_finishes_what_was_taken_and_refuses_the_rest(workspace: Workspa
         return False
 
     wait_until(is_refused)
-    go_on.set()
+    held.go_on()
     closing.join(30)
 
     assert [future.result(0).n_new for future in futures] == [1, 1, 1]
 
 
 def test_fault_of_a_group_is_tried_alone(workspace: Workspace) -> None:
-    intake = GroupCommit(workspace)
-    go_on = held(intake)
+    intake, held = a_busy_lane(workspace)
     futures = [intake.submit(a_submission(day)) for day in range(1, 4)]
     arm("store.before_commit:raise@1")
 
-    go_on.set()
+    held.go_on()
 
     assert [future.result(30).n_new for future in futures] == [1, 1, 1]
     intake.close()
@@ -135,12 +147,11 @@ def test_fault_of_a_group_is_tried_alone(workspace: Workspace) -> None:
 def test_trouble_of_the_store_is_told_to_everybody_and_nothing_is_stored(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    intake = GroupCommit(workspace)
-    go_on = held(intake)
+    intake, held = a_busy_lane(workspace)
     futures = [intake.submit(a_submission(day)) for day in range(1, 4)]
     with monkeypatch.context() as broken:
         broken.setattr(workspace, "take", lambda _: (_ for _ in ()).throw(error))
-        go_on.set()
+        held.go_on()
         found = [future.exception(30) for future in futures]
     later = intake.submit(a_submission(4)).result(30)
 

@@ -461,12 +461,12 @@ class Busy(SerenoError):
 
 
 class QueueFull(Busy):
-    """More waits to be stored than can be held."""
+    """More waits than can be held."""
 
     code = "busy.queue_full"
     template = (
-        "{waiting} records wait to be stored, and no more are taken until some are. Nothing of this request "
-        "was stored; send it again in {retry_after_s} s."
+        "{waiting} records wait for their turn, and no more are taken until there is room. Nothing of this "
+        "request was stored; send it again in {retry_after_s} s."
     )
 
 
@@ -491,13 +491,13 @@ class TooSlow(Busy):
 
 
 class EngineLost(Busy):
-    """The process that stores and judges ended over a request."""
+    """The process that does what requests ask for ended over one."""
 
     code = "busy.engine_lost"
     template = (
-        "The process that stores and judges ended {attempts} times over this request, the last time with "
-        "{code}. Send it again in {retry_after_s} s: what is stored of it already is not stored twice. If it "
-        "ends again, memory ran out or this request is at fault; the log says more."
+        "The process that judges ended {attempts} times over this request, the last time with {code}. Send "
+        "it again in {retry_after_s} s: what is stored of it already is not stored twice. If it ends again, "
+        "memory ran out or this request is at fault; the log says more."
     )
 
 

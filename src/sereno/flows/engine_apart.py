@@ -1,8 +1,9 @@
-"""Storing and judging in a process of its own, so that those who ask are answered meanwhile.
+"""Storing and judging in processes of their own, so that those who ask are answered meanwhile.
 
 Python computes in one thread at a time: in a service that judges and answers in one process, each waits for
 the other, and one core of the machine does all. On an embedded store one at a time writes anyway, so one
-process is enough for all organizations.
+process is enough for all organizations; what is judged and not stored is so in another, and waits for no
+transaction.
 """
 
 import logging
@@ -18,11 +19,12 @@ from typing import IO, TypeVar
 
 from sereno.domain.errors import EngineLost, SerenoError
 from sereno.flows.build import Setup
+from sereno.flows.records_path import Opinion, Question
 from sereno.flows.supervision import PartStatus
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 
-__all__ = ["Asked", "EngineProcess", "JudgedApart", "Told", "send"]
+__all__ = ["Asked", "AskedApart", "EngineProcess", "JudgedApart", "Told", "send"]
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,8 @@ class EngineProcess:
     It begins with the first that is asked for, ends with this process, and is begun again when it has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "engine process") -> None:
+        self._name = name
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._known: dict[str, Setup] = {}
@@ -84,7 +87,7 @@ class EngineProcess:
     @property
     def status(self) -> PartStatus:
         """How it is doing: not well from when something was given up until something is done again."""
-        return PartStatus("engine process", not self._problem, self._n_ended, self._problem)
+        return PartStatus(self._name, not self._problem, self._n_ended, self._problem)
 
     def do(self, workspace: Workspace, work: Callable[[Workspace], _Given]) -> _Given:
         """Let a function of a module be called there with that workspace.
@@ -103,7 +106,7 @@ class EngineProcess:
                     code = self._ended()
                     why = str(error) if code is None else code
                     self._n_ended += 1
-                    log.error("engine process ended", extra={"code": why, "times": n_tried})
+                    log.error("%s ended", self._name, extra={"code": why, "times": n_tried})
                     if n_tried >= _TRIES:
                         lost = EngineLost(code=why, attempts=n_tried, retry_after_s=_RETRY_S)
                         self._problem = str(lost)
@@ -172,6 +175,23 @@ class JudgedApart:
         self.process.do(self.workspace, _refresh)
 
 
+@dataclass(frozen=True, slots=True)
+class AskedApart:
+    """A workspace of which another process says what it thinks of records."""
+
+    workspace: Workspace
+    process: EngineProcess
+
+    def judge_all(self, questions: Sequence[Question]) -> list[Opinion | SerenoError]:
+        """As `Workspace.judge_all`.
+
+        Raises:
+            EngineLost: The process ended time and again.
+        """
+        work = partial(_judge_all, questions=questions, n_changes=self.workspace.n_changes)
+        return self.process.do(self.workspace, work)
+
+
 def send(stream: IO[bytes], said: Asked | Told) -> None:
     """Say something as a whole; what cannot be said is not begun."""
     stream.write(pickle.dumps(said, pickle.HIGHEST_PROTOCOL))
@@ -191,6 +211,13 @@ def _take(
 ) -> tuple[list[Receipt | SerenoError], int]:
     workspace.forget_records()  # sources store in the process that asks
     return workspace.take(submissions)
+
+
+def _judge_all(
+    workspace: Workspace, *, questions: Sequence[Question], n_changes: int
+) -> list[Opinion | SerenoError]:
+    workspace.catch_up(n_changes)
+    return workspace.judge_all(questions)
 
 
 def _judge_asked(workspace: Workspace, *, limit: int) -> int:

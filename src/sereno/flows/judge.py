@@ -38,6 +38,7 @@ __all__ = [
     "judge_windows",
     "raised",
     "weigh_window",
+    "weigh_windows",
 ]
 
 BEHAVIOUR = "behaviour"
@@ -90,7 +91,7 @@ def judge_windows(cases: Sequence[Case], profile: Profile, model: TrainedModel |
 
     An asset's judgement is the same to the last bit whoever is judged beside it.
     """
-    weighed = _weighed(cases, profile, model)
+    weighed = weigh_windows(cases, profile, model)
     return [_concluded(case, one, profile, model) for case, one in zip(cases, weighed, strict=True)]
 
 
@@ -150,10 +151,10 @@ def weigh_window(
 
     Slow levels are left out: that an asset has drifted for weeks says nothing of the one row.
     """
-    return _weighed([Case(window, memory, twin, reference)], profile, model)[0]
+    return weigh_windows([Case(window, memory, twin, reference)], profile, model)[0]
 
 
-def _weighed(cases: Sequence[Case], profile: Profile, model: TrainedModel | None) -> list[Checked]:
+def weigh_windows(cases: Sequence[Case], profile: Profile, model: TrainedModel | None) -> list[Checked]:
     """As `weigh_window`, of many assets; behaviour, of which a call costs most, in one."""
     checked = [_checked(case, profile, model) for case in cases]
     if model is None:

@@ -1,6 +1,6 @@
 """Judging readings that are not stored: a record, a list of records, a file that somebody asks about.
 
-The same path as for stored readings: the asset's memory at that instant, then `weigh_window`. For an instant
+The same path as for stored readings: the asset's memory at that instant, then `weigh_windows`. For an instant
 that lies in the past the memory of the nearest checkpoint is carried forward over the stored rows, so that a
 record scores exactly as it did in its place.
 """
@@ -18,7 +18,7 @@ from sereno.domain.readings import FloatArray, QualityArray, Readings, Window
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat, to_numpy
 from sereno.flows.assets import standing_of, window_between
-from sereno.flows.judge import BEHAVIOUR, DRIFT, LEVELS, judge_window, raised, weigh_window
+from sereno.flows.judge import BEHAVIOUR, DRIFT, LEVELS, Case, judge_window, raised, weigh_windows
 from sereno.flows.models import TrainedModel
 from sereno.prepare.quality import MISSING
 from sereno.store import Store
@@ -113,21 +113,28 @@ def asset_context(
 
 
 def judge_readings(
-    readings: Readings,
+    batches: Sequence[tuple[Readings, Mapping[AssetKey, AssetContext]]],
     profile: Profile,
     model: TrainedModel | None,
-    contexts: Mapping[AssetKey, AssetContext],
-) -> list[RowJudgement]:
-    """Every row of a batch, in its order; gaps between the rows are not held against them."""
-    judged: dict[int, RowJudgement] = {}
-    for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
-        window = _window(readings, rows, key, contexts[key])
-        weighed = weigh_window(window, profile, model, contexts[key].memory)
-        factors = contexts[key].factors
-        evidence = [raised(one, factors.get(one.check, 1.0)) for one in weighed.evidence]
-        verdicts = row_judgements(weighed.window, evidence, profile)
-        judged.update(zip(rows.tolist(), verdicts, strict=True))
-    return [judged[row] for row in range(len(readings))]
+) -> list[list[RowJudgement]]:
+    """Every row of batches, each in its order; gaps between the rows are not held against them.
+
+    Batches know nothing of each other: the rows of each come next.
+    """
+    cases: list[Case] = []
+    places: list[tuple[int, list[int]]] = []
+    for number, (readings, contexts) in enumerate(batches):
+        for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
+            context = contexts[key]
+            window = _window(readings, rows, key, context)
+            cases.append(Case(window, context.memory, factors=context.factors))
+            places.append((number, rows.tolist()))
+    judged: list[dict[int, RowJudgement]] = [{} for _ in batches]
+    weighed = weigh_windows(cases, profile, model)
+    for (number, own), case, one in zip(places, cases, weighed, strict=True):
+        evidence = [raised(said, case.factors.get(said.check, 1.0)) for said in one.evidence]
+        judged[number] |= zip(own, row_judgements(one.window, evidence, profile), strict=True)
+    return [[of_batch[row] for row in range(len(of_batch))] for of_batch in judged]
 
 
 def rows_by_asset(readings: Readings) -> list[np.ndarray]:

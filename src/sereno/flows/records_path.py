@@ -1,11 +1,13 @@
 """Records and files that are judged without being stored, with what is needed of the past kept at hand."""
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from sereno.domain.errors import InvalidRecord
+from sereno.domain.errors import InvalidRecord, SerenoError
+from sereno.domain.issues import DataIssue, QuarantinedRow
 from sereno.domain.readings import Readings
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat, to_numpy
@@ -26,12 +28,39 @@ from sereno.ingest import Batch, inspect_file, read_batches, rows_from_records
 from sereno.report.sentences import Place, describe_detection
 from sereno.store import Store
 
-__all__ = ["RecordPath", "RowPlace", "stored_judgements"]
+__all__ = ["Opinion", "Question", "RecordPath", "RowPlace", "stored_judgements"]
 
 _RECORDS = "records"
 """What data issues of records name that came alone."""
 RowPlace = tuple[AssetKey, np.datetime64]
 """Asset and UTC instant of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Records of which somebody asks what is thought of them."""
+
+    records: Sequence[Mapping[str, object]]
+
+    @property
+    def n_records(self) -> int:
+        """How many are to be judged."""
+        return len(self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What is thought of the records of a question.
+
+    Attributes:
+        rows: The document of each, in their order; None for one that is in quarantine.
+        quarantine: Those that cannot be judged.
+        issues: What somebody should know of them.
+    """
+
+    rows: Sequence[Mapping[str, str | float | bool | None] | None]
+    quarantine: Sequence[QuarantinedRow]
+    issues: Sequence[DataIssue]
 
 
 class RecordPath:
@@ -43,6 +72,19 @@ class RecordPath:
         self._shelf = shelf
         self._contexts: dict[AssetKey, AssetContext] = {}
         self._n_changes = 0
+        self._n_told: int | None = None
+
+    @property
+    def n_changes(self) -> int:
+        """How often the store has changed since this began, as far as it heard of it."""
+        return self._n_changes
+
+    def catch_up(self, n_changes: int) -> None:
+        """Forget all, unless another process had heard of as many changes the last time this was called."""
+        if n_changes != self._n_told:
+            self._n_told = n_changes
+            self._shelf.refresh()
+            self.forget()
 
     def forget(self, keys: Iterable[AssetKey] | None = None) -> None:
         """The store has changed, for these assets or for any."""
@@ -62,7 +104,7 @@ class RecordPath:
         plan = inspect_file(
             path, self._setup.profiles, read_options(self._setup, FileHints(timezone=timezone))
         )
-        return [row for batch in read_batches(plan) for row in self._judge(batch.readings)]
+        return [row for batch in read_batches(plan) for row in self._judge([batch.readings])[0]]
 
     def judge_records(
         self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None
@@ -72,26 +114,18 @@ class RecordPath:
         Raises:
             InvalidRecord: A record has no usable time or value.
         """
-        judged, batch = self.judge_each(records, units)
+        batch = self._told(records, units)
         if None in batch.places:
             bad = batch.quarantine[0]
             raise InvalidRecord(detail=f"{bad.reason}: {bad.text}")
-        return [row for row in judged if row is not None]
+        return [row for row in self.in_order(batch) if row is not None]
 
-    def judge_each(
-        self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None = None
-    ) -> tuple[list[RowJudgement | None], Batch]:
-        """Every record, in order, None for one that is in quarantine; and what was understood of them.
-
-        Raises:
-            InvalidRecord: A record has a time, but no value.
-        """
-        batch = self.read(records, units)
-        empty = np.isnan(batch.readings.values).all(axis=1)
-        if empty.any():
-            instant = from_numpy(batch.readings.time[empty][0])
-            raise InvalidRecord(detail=f"it holds no number at {isoformat(instant)}")
-        return self.in_order(batch), batch
+    def judge_all(self, questions: Sequence[Question]) -> list[Opinion | SerenoError]:
+        """What is thought of the records of several who ask at once; none of them is shown the others'."""
+        batches = [self._understood(question) for question in questions]
+        good = [one for one in batches if isinstance(one, Batch)]
+        judged = iter(self._judge([one.readings for one in good]))
+        return [self._opinion(one, next(judged)) if isinstance(one, Batch) else one for one in batches]
 
     def read(self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None) -> Batch:
         """The readings of records; those that cannot be read, or are of the future, have no place."""
@@ -117,7 +151,7 @@ class RecordPath:
         unknown = _without(readings, known)
         if len(unknown):
             readings = readings.take(unknown) if known else readings
-            known |= dict(zip(_places(readings), self._judge(readings), strict=True))
+            known |= dict(zip(_places(readings), self._judge([readings])[0], strict=True))
         return [None if place is None else known[place] for place in batch.places]
 
     def describe(self, row: RowJudgement) -> str:
@@ -127,14 +161,49 @@ class RecordPath:
         place = Place(self._setup.profiles[row.profile], row.zone, row.step)
         return describe_detection(row.detection, place, self._setup.language)
 
-    def _judge(self, readings: Readings) -> list[RowJudgement]:
-        profile = self._setup.profiles[readings.profile]
-        model = self._shelf.get(profile.name)
-        contexts = {
+    def _told(self, records: Sequence[Mapping[str, object]], units: Mapping[str, str] | None = None) -> Batch:
+        """The readings of records.
+
+        Raises:
+            InvalidRecord: A record has a time, but no value.
+        """
+        batch = self.read(records, units)
+        empty = np.isnan(batch.readings.values).all(axis=1)
+        if empty.any():
+            instant = from_numpy(batch.readings.time[empty][0])
+            raise InvalidRecord(detail=f"it holds no number at {isoformat(instant)}")
+        return batch
+
+    def _understood(self, question: Question) -> Batch | SerenoError:
+        try:
+            return self._told(question.records)
+        except SerenoError as error:
+            return error
+
+    def _opinion(self, batch: Batch, judged: Sequence[RowJudgement]) -> Opinion:
+        known = dict(zip(_places(batch.readings), judged, strict=True))
+        rows = [None if place is None else known[place] for place in batch.places]
+        documents = [None if row is None else row.to_json(self.describe(row)) for row in rows]
+        return Opinion(documents, batch.quarantine, batch.issues)
+
+    def _judge(self, batches: Sequence[Readings]) -> list[list[RowJudgement]]:
+        """Every row of batches, as if those of each came next."""
+        judged: dict[int, list[RowJudgement]] = {}
+        for name in {readings.profile for readings in batches}:
+            profile, model = self._setup.profiles[name], self._shelf.get(name)
+            own = {number: readings for number, readings in enumerate(batches) if readings.profile == name}
+            asked = [(one, self._contexts_of(one, profile, model)) for one in own.values()]
+            judged |= zip(own, judge_readings(asked, profile, model), strict=True)
+        return [judged[number] for number in range(len(batches))]
+
+    def _contexts_of(
+        self, readings: Readings, profile: Profile, model: TrainedModel | None
+    ) -> dict[AssetKey, AssetContext]:
+        """Where each asset of a batch stands just before it."""
+        return {
             key: self._context(key, profile, model, readings.time[rows[0]])
             for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True)
         }
-        return judge_readings(readings, profile, model, contexts)
 
     def _context(
         self, key: AssetKey, profile: Profile, model: TrainedModel | None, first: np.datetime64

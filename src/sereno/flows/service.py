@@ -15,8 +15,9 @@ from typing import Self
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.errors import NotFound, RoleNeedsServer, SerenoError
 from sereno.domain.time import Clock, system_clock
+from sereno.flows.asking import Asking
 from sereno.flows.delivering import Notifier
-from sereno.flows.engine_apart import EngineProcess, JudgedApart
+from sereno.flows.engine_apart import AskedApart, EngineProcess, JudgedApart
 from sereno.flows.group_commit import GroupCommit
 from sereno.flows.mailing import keep_mailed
 from sereno.flows.organizations import find_organizations, is_organization, organization_folder
@@ -69,8 +70,8 @@ class Service:
 
     Args:
         folder: The workspace; its own settings and store are those of the organization `default`.
-        judges_apart: On an embedded store, what requests bring is stored and judged in a process of its own.
-            On a server, others can serve beside this one instead.
+        judges_apart: On an embedded store, what requests bring is stored and judged in a process of its own,
+            and what is judged and not stored in another. On a server, others can serve beside this one.
 
     Raises:
         RoleNeedsServer: The store is embedded, and the role is a part of the work only.
@@ -92,6 +93,7 @@ class Service:
         self._lock = threading.RLock()
         self._has_started = False
         self._intakes: dict[str, GroupCommit] = {}
+        self._askings: dict[str, Asking] = {}
         self._parts: list[Part] = []
         self._workspaces: dict[str, Workspace] = {
             DEFAULT_ORGANIZATION: Workspace.open(folder, clock=clock, language=language)
@@ -99,7 +101,9 @@ class Service:
         if role is not ServiceRole.ALL and not self._root.store.is_shared:
             self._root.close()
             raise RoleNeedsServer(role=role.value, workspace=str(folder))
-        self._engine = EngineProcess() if judges_apart and not self._root.store.is_shared else None
+        is_apart = judges_apart and not self._root.store.is_shared
+        self._engine = EngineProcess() if is_apart else None
+        self._judge = EngineProcess("judging process") if is_apart else None
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -123,14 +127,13 @@ class Service:
     @property
     def processes(self) -> list[int]:
         """Numbers of the processes that it consists of, this one first."""
-        engine = None if self._engine is None else self._engine.number
-        return [os.getpid(), *([] if engine is None else [engine])]
+        numbers = [one.number for one in self._apart]
+        return [os.getpid(), *(number for number in numbers if number is not None)]
 
     @property
     def parts(self) -> list[PartStatus]:
         """How what goes on beside requests is doing."""
-        apart = [] if self._engine is None else [self._engine.status]
-        return [*(part.status for part in self._parts), *apart]
+        return [*(part.status for part in self._parts), *(one.status for one in self._apart)]
 
     def workspace(self, organization: str) -> Workspace:
         """The workspace of an organization.
@@ -159,9 +162,22 @@ class Service:
         workspace = self.workspace(organization)
         with self._lock:
             if organization not in self._intakes:
-                engine = None if self._engine is None else JudgedApart(workspace, self._engine)
-                self._intakes[organization] = GroupCommit(workspace, engine=engine)
+                engine = workspace if self._engine is None else JudgedApart(workspace, self._engine)
+                self._intakes[organization] = GroupCommit(engine)
             return self._intakes[organization]
+
+    def asking(self, organization: str) -> Asking:
+        """The lane of those who ask what is thought of records, and store nothing.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
+        workspace = self.workspace(organization)
+        with self._lock:
+            if organization not in self._askings:
+                judge = workspace if self._judge is None else AskedApart(workspace, self._judge)
+                self._askings[organization] = Asking(judge)
+            return self._askings[organization]
 
     def start(self) -> None:
         """Be the engine and the notifier as the role says, beside the requests.
@@ -190,8 +206,10 @@ class Service:
                 log.warning("part does not end, and is left", extra={"part": part.name})
         for intake in self._intakes.values():
             intake.close()
-        if self._engine is not None:
-            self._engine.close()
+        for asking in self._askings.values():
+            asking.close()
+        for process in self._apart:
+            process.close()
         self._held.close()
         for workspace in self.workspaces.values():
             workspace.close()
@@ -215,6 +233,11 @@ class Service:
             part = Part(f"{prefix}{title}", work, self.stop)
             self._parts.append(part)
             part.start()
+
+    @property
+    def _apart(self) -> list[EngineProcess]:
+        """Other processes that work for this one."""
+        return [one for one in (self._engine, self._judge) if one is not None]
 
     @property
     def _root(self) -> Workspace:

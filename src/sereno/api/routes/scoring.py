@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from sereno.api.bodies import JSON, NDJSON, read_body, records_in
@@ -16,9 +15,11 @@ from sereno.api.routes.readings import (
     issue_document,
     quarantined_document,
 )
-from sereno.api.verdicts import VerdictDocument, verdict_document, why_lost
+from sereno.api.verdicts import VerdictDocument, why_lost
+from sereno.api.waiting import turn_of
 from sereno.domain.errors import InvalidRecord
 from sereno.domain.issues import QuarantinedRow
+from sereno.flows.records_path import Question
 
 __all__ = ["router"]
 
@@ -58,17 +59,17 @@ async def score_records(request: Request, call: ViewerCall) -> ScoreDocument:
     if records.broken:
         first = records.broken[0]
         raise InvalidRecord(detail=f"line {first.line} is no flat record: {first.text[:100]}")
-    workspace = call.workspace
-    judged, batch = await run_in_threadpool(workspace.judge_each, records.found)
-    rows = [row for row in judged if row is not None]
-    lost = [QuarantinedRow(records.lines[row.line - 1], row.reason, row.text) for row in batch.quarantine]
+    asking = call.service.asking(call.principal.organization)
+    opinion = await turn_of(asking.submit(Question(records.found)))
+    judged = [VerdictDocument.model_validate(row) for row in opinion.rows if row is not None]
+    lost = [QuarantinedRow(records.lines[row.line - 1], row.reason, row.text) for row in opinion.quarantine]
     lost.sort(key=lambda row: row.line)
-    if not rows and lost:
-        raise InvalidRecord(detail=why_lost(lost[0], batch.issues, language_of(request)))
+    if not judged and lost:
+        raise InvalidRecord(detail=why_lost(lost[0], opinion.issues, language_of(request)))
     return ScoreDocument(
-        rows=len(rows),
-        abnormal=sum(row.is_abnormal for row in rows),
-        judged=[verdict_document(row, workspace) for row in rows],
+        rows=len(judged),
+        abnormal=sum(row.is_abnormal for row in judged),
+        judged=judged,
         quarantined=[quarantined_document(row) for row in lost],
-        issues=[issue_document(one, language_of(request)) for one in batch.issues],
+        issues=[issue_document(one, language_of(request)) for one in opinion.issues],
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from sereno.domain.errors import SerenoError
 from sereno.domain.judgement import ModelCard
 from sereno.flows.anomalies import write_clusters
 from sereno.flows.desks.desk import Desk
@@ -19,10 +20,10 @@ from sereno.flows.recalibration import (
     recalibrate_workspace,
 )
 from sereno.flows.records import RowJudgement
+from sereno.flows.records_path import Opinion, Question
 from sereno.flows.scoring import ScoreReport
 from sereno.flows.segments import SegmentReport, segment_workspace
 from sereno.flows.status import note_status
-from sereno.ingest import Batch
 
 __all__ = ["JudgingDesk"]
 
@@ -144,9 +145,14 @@ class JudgingDesk(Desk):
         """
         return self._records.judge_records(records, units)
 
-    def judge_each(self, records: Sequence[Mapping[str, object]]) -> tuple[list[RowJudgement | None], Batch]:
-        """As `score_records`, with None for what cannot be used; and what was understood of the records."""
-        return self._records.judge_each(records)
+    def judge_all(self, questions: Sequence[Question]) -> list[Opinion | SerenoError]:
+        """What is thought of the records of several who ask at once; none of them is shown the others'."""
+        return self._records.judge_all(questions)
+
+    @property
+    def n_changes(self) -> int:
+        """How often the store has changed since this workspace was opened, as far as it heard of it."""
+        return self._records.n_changes
 
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""
@@ -160,6 +166,10 @@ class JudgingDesk(Desk):
         """Let go of models that another process has replaced."""
         if self._models.refresh():
             self._records.forget()
+
+    def catch_up(self, n_changes: int) -> None:
+        """Let go of what is kept, unless another process had heard of as many changes the last time."""
+        self._records.catch_up(n_changes)
 
     def forget_records(self) -> None:
         """Let go of what is kept of the past: another process has stored something."""

@@ -1,0 +1,28 @@
+"""What several ask about records at once is answered together."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sereno.domain.errors import SerenoError
+from sereno.flows.lane import Lane, LaneLimits
+from sereno.flows.records_path import Opinion, Question
+
+__all__ = ["Asking", "Judge"]
+
+
+class Judge(Protocol):
+    """Who says what is thought of records: a workspace, or one in another process; see `Workspace`."""
+
+    def judge_all(self, questions: Sequence[Question], /) -> list[Opinion | SerenoError]:
+        """What is thought of the records of several; none of them is shown the others'."""
+
+
+class Asking(Lane[Question, Opinion]):
+    """The lane of those who ask and store nothing."""
+
+    def __init__(self, judge: Judge, limits: LaneLimits | None = None) -> None:
+        self._judge = judge
+        super().__init__("asking", limits)
+
+    def _answers(self, group: Sequence[Question]) -> Sequence[Opinion | SerenoError]:
+        return self._judge.judge_all(group)

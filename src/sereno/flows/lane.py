@@ -1,0 +1,177 @@
+"""A lane: what many requests bring at once is done together, in order, by one thread.
+
+While a group is done, others queue up; the next one takes all that is there, so groups grow with the load and
+a lone request never waits for company.
+"""
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from sereno.domain.errors import QueueFull, SerenoError, Stopping, StoreError
+
+__all__ = ["Lane", "LaneLimits", "Waiting"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 1
+
+
+class _Counted(Protocol):
+    @property
+    def n_records(self) -> int:
+        """How many records it brings."""
+
+
+_Work = TypeVar("_Work", bound=_Counted)
+_Given = TypeVar("_Given")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """How much may wait, and how much goes into one group."""
+
+    max_waiting_records: int = 50_000
+    max_group_records: int = 1_000
+
+
+@dataclass(slots=True)
+class Waiting(Generic[_Work, _Given]):
+    """Work, and who waits for it."""
+
+    work: _Work
+    future: "Future[_Given]" = field(default_factory=Future)
+
+    @property
+    def n_records(self) -> int:
+        """What it counts for."""
+        return max(1, self.work.n_records)
+
+
+class Lane(ABC, Generic[_Work, _Given]):
+    """One thread that does what waits, as much of it at once as there is.
+
+    Safe to call from any thread. `close` finishes what was taken; whatever comes later is refused.
+    """
+
+    def __init__(self, name: str, limits: LaneLimits | None = None) -> None:
+        self._limits = limits or LaneLimits()
+        self._queue: deque[Waiting[_Work, _Given]] = deque()
+        self._n_records = 0
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def n_waiting(self) -> int:
+        """Records that wait for their turn."""
+        return self._n_records
+
+    def submit(self, work: _Work) -> "Future[_Given]":
+        """Let work wait for its turn; its future is done when it is, or has failed.
+
+        A future that is cancelled before its turn is done in no part.
+
+        Raises:
+            QueueFull: Too much waits.
+            Stopping: The lane is about to end.
+        """
+        one: Waiting[_Work, _Given] = Waiting(work)
+        with self._changed:
+            if self._is_closing:
+                raise Stopping(retry_after_s=_RETRY_S)
+            # One that is larger than the limit goes in when it is alone.
+            if self._n_records and self._n_records + one.n_records > self._limits.max_waiting_records:
+                self._refused()
+                raise QueueFull(waiting=self._n_records, retry_after_s=_RETRY_S)
+            self._queue.append(one)
+            self._n_records += one.n_records
+            self._changed.notify()
+        return one.future
+
+    def close(self) -> None:
+        """Finish what was taken and end; returns when that is done."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    @abstractmethod
+    def _answers(self, group: Sequence[_Work]) -> Sequence[_Given | SerenoError]:
+        """Do a group; the answer to each.
+
+        Raises:
+            StoreError: Nothing of any of them is done.
+        """
+
+    def _patience(self) -> float | None:
+        """How long to wait for work before something else is done [s]; None where there is nothing else."""
+        return None
+
+    def _refused(self) -> None:
+        """More came than can wait."""
+
+    def _failed(self, n_works: int) -> None:
+        """So many works were done in no part."""
+
+    def _after(self, *, is_quiet: bool) -> None:
+        """What is done between groups; `is_quiet` when there was none."""
+
+    def _run(self) -> None:
+        while True:
+            group = self._next_group()
+            if group:
+                self._do(group)
+            elif self._is_closing:
+                return
+            self._after(is_quiet=not group)
+
+    def _next_group(self) -> list[Waiting[_Work, _Given]]:
+        """What is done next; empty when there was nothing for a while, or the end."""
+        with self._changed:
+            if not self._queue and not self._is_closing:
+                self._changed.wait(self._patience())
+            group: list[Waiting[_Work, _Given]] = []
+            n_records = 0
+            while self._queue:
+                one = self._queue[0]
+                if group and n_records + one.n_records > self._limits.max_group_records:
+                    break
+                self._queue.popleft()
+                self._n_records -= one.n_records
+                if one.future.set_running_or_notify_cancel():
+                    group.append(one)
+                    n_records += one.n_records
+            return group
+
+    def _do(self, group: list[Waiting[_Work, _Given]]) -> None:
+        try:
+            answers = self._answers([one.work for one in group])
+        except SerenoError as error:
+            self._give_up(group, error)
+            return
+        except Exception as error:  # the supervisor: one request must not fail the others
+            log.exception("work of a lane failed", extra={"lane": self._thread.name, "requests": len(group)})
+            self._give_up(group, error)
+            return
+        for one, answer in zip(group, answers, strict=True):
+            if isinstance(answer, SerenoError):
+                one.future.set_exception(answer)
+            else:
+                one.future.set_result(answer)
+
+    def _give_up(self, group: list[Waiting[_Work, _Given]], error: Exception) -> None:
+        """Nothing of a group was done: the store's trouble is everybody's, other trouble is one's own."""
+        if isinstance(error, StoreError) or len(group) == 1:
+            self._failed(len(group))
+            for one in group:
+                one.future.set_exception(error)
+            return
+        for one in group:
+            self._do([one])
