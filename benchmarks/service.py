@@ -1,15 +1,18 @@
 """How many records a service takes by HTTP, and how long each waits, beside the first system's way.
 
-Every record is stored, judged and committed to disk before its answer. Latencies are those of an open loop
-at a fixed rate: a request that is due while the service is busy waits, and that counts. The client shares
-the machine with the service.
+`http` is what the first system does: a record is judged and the answer says what is thought of it; once more
+with all of the service on one core. `stored` is what it never did: the record is stored, judged and committed
+to disk before its answer. Latencies are those of an open loop at a fixed rate: a request that is due while
+the service is busy waits, and that counts. The client shares the machine with the service. How many go at
+most is asked of both systems over several numbers of connections, and the best of each counts.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, timedelta
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,8 +29,9 @@ from benchmarks.solar_fleet import Fleet, build_fleet
 __all__ = ["main"]
 
 RATE_PER_S = 200.0
-SECONDS, QUICK_SECONDS = 20.0, 4.0
-CONNECTIONS = 32
+SECONDS, QUICK_SECONDS = 20.0, 2.5
+STORED, SCORED = "/procesar", "/api/v1/score"
+CONNECTIONS, PEER_CONNECTIONS = (32, 64), (1, 4)
 BATCH_ROWS = 1_000
 BATCHES, QUICK_BATCHES = 20, 3
 MQTT_MESSAGES, QUICK_MQTT_MESSAGES = 20_000, 2_000
@@ -50,33 +54,12 @@ def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]
     stream = _Stream(fleet)
     with _served(fleet.folder) as url:
         tell("warming up")
-        closed_loop(url, stream.requests(url, "/procesar", 60), n_connections=4, seconds=seconds)
+        closed_loop(url, stream.requests(url, STORED, 60), n_connections=4, seconds=seconds)
         started_mb = _held_mb(url)
-        tell(f"one record at a time, {RATE_PER_S:g} a second")
-        due = open_loop(url, stream.requests(url, "/procesar", int(RATE_PER_S * seconds)), per_s=RATE_PER_S)
-        tell(f"one record at a time, {RATE_PER_S / 2:g} a second")
-        half = open_loop(
-            url, stream.requests(url, "/procesar", int(RATE_PER_S / 2 * seconds)), per_s=RATE_PER_S / 2
-        )
-        tell("one record at a time, as many as go")
-        most = closed_loop(
-            url,
-            stream.requests(url, "/procesar", int(2_000 * seconds)),
-            n_connections=CONNECTIONS,
-            seconds=seconds,
-        )
-        tell(f"judged only, {RATE_PER_S:g} a second")
-        closed_loop(url, stream.requests(url, "/api/v1/score", 60), n_connections=4, seconds=seconds)
-        asked = open_loop(
-            url, stream.requests(url, "/api/v1/score", int(RATE_PER_S * seconds)), per_s=RATE_PER_S
-        )
-        tell("judged only, as many as go")
-        judged = closed_loop(
-            url,
-            stream.requests(url, "/api/v1/score", int(2_000 * seconds)),
-            n_connections=CONNECTIONS,
-            seconds=seconds,
-        )
+        stored = _offered(url, stream, STORED, RATE_PER_S, seconds)
+        half = _offered(url, stream, STORED, RATE_PER_S / 2, seconds)
+        most, n_connections = _most(url, stream, STORED, CONNECTIONS, seconds)
+        scored = _scored(url, stream, seconds)
         tell(f"{BATCH_ROWS} records at a time")
         batches = closed_loop(
             url,
@@ -85,31 +68,72 @@ def _figures(fleet: Fleet, scratch: Path, options: Options) -> dict[str, object]
             seconds=600,
         )
         ended_mb = _held_mb(url)
+    with _served(fleet.folder, beginning=_on_one_core()) as url:
+        tell("the service on one core")
+        one_core = _scored(url, stream, seconds)
     peer = _peer(fleet, scratch, seconds)
     batch = _shown(batches) | {"rows": BATCH_ROWS, "records_per_s": round(batches.per_s * BATCH_ROWS, 1)}
     return {
-        "http": _shown(due)
-        | {"requests_per_s": round(most.per_s, 1), "offered_per_s": RATE_PER_S, "refused": due.n_refused},
-        "http_half": _shown(half) | {"offered_per_s": RATE_PER_S / 2, "refused": half.n_refused},
-        "http_most": _shown(most) | {"connections": CONNECTIONS, "refused": most.n_refused},
-        "score": _shown(asked) | {"requests_per_s": round(judged.per_s, 1), "offered_per_s": RATE_PER_S},
+        "http": scored,
+        "http_one_core": one_core,
+        "stored": _shown(stored)
+        | {"requests_per_s": round(most.per_s, 1), "offered_per_s": RATE_PER_S, "refused": stored.n_refused},
+        "stored_half": _shown(half) | {"offered_per_s": RATE_PER_S / 2, "refused": half.n_refused},
+        "stored_most": _shown(most) | {"connections": n_connections, "refused": most.n_refused},
         "batch": batch,
         "mqtt_messages_per_s": _mqtt(options),
         "peer": peer,
-        "ratio": _ratio(most.per_s, peer),
-        "ratio_score": _ratio(judged.per_s, peer),
+        "ratio": _ratio(scored["requests_per_s"], peer),
+        "ratio_one_core": _ratio(one_core["requests_per_s"], peer),
+        "ratio_stored": _ratio(most.per_s, peer),
         "ratio_batch": _ratio(batches.per_s * BATCH_ROWS, peer),
         "memory_mb": {"start": started_mb, "end": ended_mb},
     }
 
 
 def _goals(figures: Mapping[str, object]) -> dict[str, Goal]:
-    http: Mapping[str, float] = figures["http"]  # type: ignore[assignment]
-    ratio = figures["ratio"]
+    of: Mapping[str, Mapping[str, float]] = figures  # type: ignore[assignment]
+    ratios = {name: figures[name] for name in ("ratio", "ratio_stored")}
     return {
-        "http_p99_ms": Goal(http["p99_ms"], P99_MS),
-        "ratio": Goal(None if ratio is None else float(str(ratio)), RATIO, is_floor=True),
+        "http_one_core_p99_ms": Goal(of["http_one_core"]["p99_ms"], P99_MS),
+        "stored_p99_ms": Goal(of["stored"]["p99_ms"], P99_MS),
+    } | {
+        name: Goal(None if ratio is None else float(str(ratio)), RATIO, is_floor=True)
+        for name, ratio in ratios.items()
     }
+
+
+def _scored(url: str, stream: "_Stream", seconds: float) -> dict[str, float]:
+    """Single records that are judged and not stored, as the first system did."""
+    tell("warming up")
+    closed_loop(url, stream.requests(url, SCORED, 1_000), n_connections=4, seconds=60)
+    due = _offered(url, stream, SCORED, RATE_PER_S, seconds)
+    most, n_connections = _most(url, stream, SCORED, CONNECTIONS[-1:], seconds)
+    return _shown(due) | {
+        "requests_per_s": round(most.per_s, 1),
+        "connections": n_connections,
+        "offered_per_s": RATE_PER_S,
+        "refused": due.n_refused + most.n_refused,
+    }
+
+
+def _offered(url: str, stream: "_Stream", path: str, per_s: float, seconds: float) -> Load:
+    """One record at a time, so many a second whatever becomes of them."""
+    tell(f"{path}: one record at a time, {per_s:g} a second")
+    return open_loop(url, stream.requests(url, path, int(per_s * seconds)), per_s=per_s)
+
+
+def _most(
+    url: str, stream: "_Stream", path: str, connections: Sequence[int], seconds: float
+) -> tuple[Load, int]:
+    """One record at a time, as many as go, and over how many connections most do."""
+    loads = {}
+    for n in connections:
+        tell(f"{path}: one record at a time, as many as go over {n} connections")
+        many = stream.requests(url, path, int(3_000 * seconds))
+        loads[n] = closed_loop(url, many, n_connections=n, seconds=seconds)
+    best = max(loads, key=lambda n: loads[n].per_s)
+    return loads[best], best
 
 
 class _Stream:
@@ -160,16 +184,31 @@ class _Lazily(Sequence[bytes]):
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    """The address of a `sereno serve`."""
+def _on_one_core() -> Iterator[None]:
+    """What is begun meanwhile works on one core; where the system does not know that, on all."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@contextmanager
+def _served(folder: Path, beginning: AbstractContextManager[None] | None = None) -> Iterator[str]:
+    """The address of a `sereno serve` that is begun within `beginning`."""
     command = [sys.executable, "-m", "sereno", "--workspace", str(folder), "--json", "serve", "--port", "0"]
-    child = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=child_environment() | {"OMP_NUM_THREADS": "1", "SERENO__SERVICE__AUTH": "false"},
-    )
+    with beginning or nullcontext():
+        child = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=child_environment() | {"OMP_NUM_THREADS": "1", "SERENO__SERVICE__AUTH": "false"},
+        )
     assert child.stdout is not None
     lines = iter(child.stdout.readline, "")
     said = ""
@@ -204,13 +243,13 @@ def _peer(fleet: Fleet, scratch: Path, seconds: float) -> dict[str, object] | No
         url = f"http://127.0.0.1:{int(child.stdout.readline())}"
         requests = [request_of(url, "/procesar", json.dumps(one).encode()) for one in fleet.records]
         # Flask's own server ends a connection with its answer.
-        load = Load()
         many = requests * (1 + int(2_000 * seconds) // len(requests))
-        load = closed_loop(url, many, n_connections=4, seconds=seconds)
+        loads = {n: closed_loop(url, many, n_connections=n, seconds=seconds) for n in PEER_CONNECTIONS}
     finally:
         child.terminate()
         child.wait()
-    return _shown(load) | {"requests_per_s": round(load.per_s, 1)}
+    best = max(loads, key=lambda n: loads[n].per_s)
+    return _shown(loads[best]) | {"requests_per_s": round(loads[best].per_s, 1), "connections": best}
 
 
 def _mqtt(options: Options) -> float | None:
