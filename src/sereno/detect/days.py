@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -98,48 +98,68 @@ def follow_days(rule: DayRule, window: Window, columns: Sequence[int], memory: M
         kept = Memory({name: memory.arrays[name] for name in names if name in memory.arrays})
         blank = np.empty((0, n_columns))
         return Followed(rule, columns, blank, np.empty((0, n_columns, rule.n_seen)), kept, is_news=False)
-    local = local_time(window.time, window.zone).astype(np.int64) // _DAY_US
     values = window.values[:, columns]
     before = memory.arrays.get(rows_name, np.empty((0, 1 + n_columns)))
-    rows = np.concatenate((before, np.column_stack((local.astype(float), values))))
+    day_of = (local_time(window.time, window.zone).astype(np.int64) // _DAY_US).astype(float)
+    cells = values
+    if len(before):
+        day_of, cells = np.concatenate((before[:, 0], day_of)), np.concatenate((before[:, 1:], values))
     known = memory.arrays.get(days_name, np.empty((0, n_columns, rule.n_figures)))
-    last = float(memory.arrays.get(last_name, np.full(1, rows[0, 0] - 1))[0])
-    cuts = [0, *(np.flatnonzero(np.diff(rows[:, 0])) + 1).tolist(), len(rows)]
-    excess, seen = np.full(values.shape, np.nan), np.zeros((*values.shape, rule.n_seen))
+    last = float(memory.arrays[last_name][0]) if last_name in memory.arrays else float(day_of[0]) - 1.0
+    cuts = [0, *(np.flatnonzero(np.diff(day_of)) + 1).tolist(), len(cells)]
     step = window.step or _DAY
-    least, is_complete = WHOLE_SHARE * (_DAY / step), step >= _DAY
+    is_complete = step >= _DAY
+    whole = cuts if is_complete else cuts[:-1]
+    numbers = [last, *day_of[whole[:-1]].tolist()]
+    days, ends = _followed_by(rule, known, cells, whole, numbers, least=WHOLE_SHARE * (_DAY / step))
+    excess, seen = np.full(values.shape, np.nan), np.zeros((*values.shape, rule.n_seen))
     is_news = f"episode/{rule.check}" in memory.arrays
-    for start, stop in pairwise(cuts):
+    for (start, stop), end in zip(pairwise(cuts), ends[1:] if is_complete else ends, strict=True):
+        if not end:
+            continue
+        so_far = days[max(end - rule.n_kept, 0) : end]
         here = slice(max(start - len(before), 0), max(stop - len(before), 0))
-        day = float(rows[start, 0])
-        if is_complete:
-            known, last = _with_day(rule, known, rows[start:stop, 1:], int(day - last) - 1, least), day
-        if len(known):
-            said = [rule.judge(known[:, column]) for column in range(n_columns)]
-            excess[here] = said
-            is_news = is_news or any(one >= 1.0 for one in said)
-            if is_news:
-                seen[here] = [rule.see(known[:, column]) for column in range(n_columns)]
-        if stop < len(rows) and not is_complete:
-            known, last = _with_day(rule, known, rows[start:stop, 1:], int(day - last) - 1, least), day
-    pending = rows[len(rows) if is_complete else cuts[-2] :]
+        said = [rule.judge(so_far[:, column]) for column in range(n_columns)]
+        excess[here] = said
+        is_news = is_news or any(one >= 1.0 for one in said)
+        if is_news:
+            seen[here] = [rule.see(so_far[:, column]) for column in range(n_columns)]
+    pending = np.column_stack((day_of[whole[-1] :], cells[whole[-1] :]))
     excess[np.isnan(values)] = np.nan
     is_news = f"episode/{rule.check}" in memory.arrays or some(excess >= 1.0)
-    kept = Memory({rows_name: pending, days_name: known, last_name: np.array([last])})
-    return Followed(rule, columns, excess, seen, kept, is_news)
+    after = Memory({rows_name: pending, days_name: days[-rule.n_kept :], last_name: np.array(numbers[-1:])})
+    return Followed(rule, columns, excess, seen, after, is_news)
 
 
-def _with_day(
-    rule: DayRule, known: FloatArray, readings: FloatArray, n_missing: int, least: float
-) -> FloatArray:
-    """The known days, shape (days, columns, figures), and one more behind those that are missing between."""
-    n_columns = readings.shape[1]
-    days = np.full((min(max(n_missing, 0), rule.n_kept) + 1, n_columns, rule.n_figures), np.nan)
-    for column, one in enumerate(readings.T):
-        read = one[~np.isnan(one)]
-        if len(read) >= least:
-            days[-1, column, :-1] = rule.measure(read)
-    result = np.concatenate((known, days))[-rule.n_kept :]
-    for column in range(n_columns):
-        result[-1, column, -1] = rule.compare(result[:, column])
-    return result
+def _followed_by(
+    rule: DayRule,
+    known: FloatArray,
+    cells: FloatArray,
+    cuts: Sequence[int],
+    numbers: Sequence[float],
+    *,
+    least: float,
+) -> tuple[FloatArray, list[int]]:
+    """The known days, shape (days, columns, figures), and behind them those of more rows.
+
+    Args:
+        cells: Readings, shape (rows, columns).
+        cuts: Where each day of the rows begins, and the last one ends.
+        numbers: Of the last known day, and of each day of the rows; those between are unknown.
+        least: Readings that a day needs.
+
+    Returns:
+        The days; and how many were known before the rows, and after each of their days.
+    """
+    n_missing = (min(max(int(after - before) - 1, 0), rule.n_kept) for before, after in pairwise(numbers))
+    ends = list(accumulate((n + 1 for n in n_missing), initial=len(known)))
+    days = np.full((ends[-1], *known.shape[1:]), np.nan)
+    days[: len(known)] = known
+    for (start, stop), end in zip(pairwise(cuts), ends[1:], strict=True):
+        so_far = days[max(end - rule.n_kept, 0) : end]
+        for column, one in enumerate(cells[start:stop].T):
+            read = one[~np.isnan(one)]
+            if len(read) >= least:
+                so_far[-1, column, :-1] = rule.measure(read)
+            so_far[-1, column, -1] = rule.compare(so_far[:, column])
+    return days, ends

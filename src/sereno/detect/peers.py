@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
+from math import isfinite, isnan
 
 import numpy as np
 
 from sereno.detect.baseline import Baseline, fit_shape
+from sereno.detect.columns import columns_of
 from sereno.detect.peering import Peering, Reference, learn_peering
 from sereno.domain.archive import pack, unpack
 from sereno.domain.arrays import known_or_zero
@@ -336,8 +338,7 @@ def _drifts(
 
     The past level is that of the shorter span, with what peers show added (rows, signals).
     """
-    own = _only(window, level.signals)
-    gaps = level.baseline.gaps(own.values, local_time(own.time, level.zone))
+    gaps = level.baseline.gaps(columns_of(window, level.signals), local_time(window.time, level.zone))
     common = np.zeros(gaps.shape)
     for s, name in enumerate(level.signals):
         column = (PEERS if name in level.referred else PAIR) + name
@@ -346,35 +347,45 @@ def _drifts(
             common[:, s] = window.values[:, window.signals.index(column)] if is_there else np.nan
     left = gaps - common
     n_signals = len(level.signals)
-    state = np.array(memory.arrays.get(_STATE, np.zeros((2 * n_signals, _PARTS))))
+    state = memory.arrays.get(_STATE, np.zeros((2 * n_signals, _PARTS))).tolist()
     per_day = _DAY / (window.step or _DAY)
-    drifts = np.full((len(SPANS), *left.shape), np.nan)
-    past = np.full(left.shape, np.nan)
+    rows, limits = left.T.tolist(), level.limits.T.tolist()
+    found, past = [], []
     for s, name in enumerate(level.signals):
-        limits = level.limits[:, s]
-        drifts[:, :, s], past[:, s], state[s] = _follow(left[:, s], state[s], limits, per_day)
-        if name in level.paired and np.isfinite(limits).any():
-            alone, _, state[n_signals + s] = _follow(gaps[:, s], state[n_signals + s], limits, per_day)
-            has_moved = alone * np.sign(drifts[:, :, s]) >= OWN_SHARE * np.abs(drifts[:, :, s])
-            drifts[:, :, s] = np.where(np.isnan(drifts[:, :, s]) | has_moved, drifts[:, :, s], 0.0)
-    return drifts, left, past + known_or_zero(common), Memory({_STATE: state})
+        drift, level_before, state[s] = _follow(rows[s], state[s], limits[s], per_day)
+        if name in level.paired and any(map(isfinite, limits[s])):
+            own = gaps[:, s].tolist()
+            alone, _, state[n_signals + s] = _follow(own, state[n_signals + s], limits[s], per_day)
+            drift = [list(map(_own_part, both, mine)) for both, mine in zip(drift, alone, strict=True)]
+        found.append(drift)
+        past.append(level_before)
+    drifts = np.array(found).reshape(n_signals, len(SPANS), len(left)).transpose(1, 2, 0)
+    levels = np.array(past).reshape(n_signals, len(left)).T
+    return drifts, left, levels + known_or_zero(common), Memory({_STATE: np.array(state)})
+
+
+def _own_part(both: float, alone: float) -> float:
+    """What an asset has drifted beside a single peer, where it has moved that way itself; otherwise 0."""
+    if isnan(both):
+        return both
+    has_moved = (alone if both > 0.0 else -alone) >= OWN_SHARE * abs(both)
+    return both if has_moved else 0.0
 
 
 def _follow(
-    rows: FloatArray, state: FloatArray, limits: FloatArray, per_day: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+    rows: Sequence[float], state: Sequence[float], limits: Sequence[float], per_day: float
+) -> tuple[list[list[float]], list[float], list[float]]:
     """One signal, row by row: the difference of its levels, and the past level of the first span.
 
     Until a span is full its level is the mean of all rows so far. Plain floats, as in the baseline.
     """
-    spans = [_Span(*state[1 + 3 * k : 4 + 3 * k].tolist()) for k in range(len(SPANS))]
-    paces = [tuple(1.0 / (days * per_day) for days in span) for span in SPANS]
-    warm = [_WARM_SPANS * span[0] * per_day for span in SPANS]
-    count, bounds = float(state[0]), limits.tolist()
+    spans = [_Span(*state[k : k + 3]) for k in range(1, _PARTS, 3)]
+    paces, warm = _paces(per_day)
+    count = state[0]
     found: list[list[float]] = [[] for _ in SPANS]
     past = []
     nan = float("nan")
-    for x in rows.tolist():
+    for x in rows:
         if x != x:  # noqa: PLR0124 - NaN, told without a call
             for one in found:
                 one.append(nan)
@@ -383,7 +394,7 @@ def _follow(
         count += 1.0
         has_stayed = False
         for span, one, (short, long), rows_before, limit in zip(
-            spans, found, paces, warm, bounds, strict=True
+            spans, found, paces, warm, limits, strict=True
         ):
             span.move(x, max(short, 1.0 / count), max(long, 1.0 / count))
             one.append(span.drift if count >= rows_before else nan)
@@ -392,8 +403,14 @@ def _follow(
         if has_stayed:
             for span in spans:
                 span.settle(spans[0].short)
-    after = [count, *(part for span in spans for part in (span.short, span.long, span.beyond))]
-    return np.array(found).reshape(len(SPANS), len(rows)), np.array(past), np.array(after)
+    return found, past, [count, *(part for span in spans for part in (span.short, span.long, span.beyond))]
+
+
+@lru_cache(maxsize=64)
+def _paces(per_day: float) -> tuple[list[tuple[float, float]], list[float]]:
+    """What a row weighs in the levels of each span; and the rows before their difference says something."""
+    paces = [(1.0 / (short * per_day), 1.0 / (long * per_day)) for short, long in SPANS]
+    return paces, [_WARM_SPANS * short * per_day for short, _ in SPANS]
 
 
 @dataclass(slots=True)
@@ -458,12 +475,10 @@ def _calm(known: FloatArray) -> float:
     return float(min(tail, _TAIL_CAP * body))
 
 
-def _only(window: Window, names: Sequence[str]) -> Window:
+def _only(window: Window, names: tuple[str, ...]) -> Window:
     """The window with these signals alone; NaN for one that it lacks."""
-    padded = np.column_stack((window.values, np.full(len(window), np.nan)))
-    columns = [window.signals.index(name) if name in window.signals else -1 for name in names]
     quality = np.zeros((len(window), len(names)), dtype=np.int32)
-    return replace(window, signals=tuple(names), values=padded[:, columns], quality=quality)
+    return replace(window, signals=names, values=columns_of(window, names), quality=quality)
 
 
 def _spread_over(window: Window, places: Sequence[int], part: FloatArray, blank: float) -> FloatArray:

@@ -62,10 +62,11 @@ class _Spell:
 
     def shift(self, days: FloatArray) -> float:
         """Logarithm of how far all of the last days are beyond nearly all before; NaN where unknown."""
-        outermost, past = self._outermost(days), self._past(days)
-        if isnan(outermost) or not past > 0:
+        outermost, before = self._outermost(days), self._before(days)
+        if isnan(outermost) or len(before) < KNOWN_SHARE * LONG_DAYS:
             return float("nan")
-        if not self.is_low and not self._usual(days) > 0:
+        past = quantile(before, NEARLY_ALL)
+        if not past > 0 or not (self.is_low or median(before) > 0):
             return float("nan")
         shift = float(np.log(max(outermost, 1e-9 * past) / past))
         return min(-shift if self.is_low else shift, MOST_SHIFT)
@@ -97,9 +98,9 @@ class _Spell:
             return float("nan")
         return float(recent.max() if self.is_low else recent.min())
 
-    def _past(self, days: FloatArray) -> float:
-        past = self._known(days[-self.n_days - LONG_DAYS : -self.n_days])
-        return quantile(past, NEARLY_ALL) if len(past) >= KNOWN_SHARE * LONG_DAYS else float("nan")
+    def _before(self, days: FloatArray) -> FloatArray:
+        """The known days of the weeks before the last ones."""
+        return self._known(days[-self.n_days - LONG_DAYS : -self.n_days])
 
     def _rise(self, days: FloatArray) -> float:
         """Logarithm of a usual day of the spell over one before it."""
@@ -108,7 +109,7 @@ class _Spell:
 
     def _usual(self, days: FloatArray) -> float:
         """A usual day of the weeks before; 0 where all stood still, which no day after them exceeds."""
-        return median(self._known(days[-self.n_days - LONG_DAYS : -self.n_days]))
+        return median(self._before(days))
 
     def _natural(self, shifts: FloatArray) -> tuple[FloatArray, float]:
         """Shifts of this season and of that a year ago, otherwise all so far; and the least that is told."""
