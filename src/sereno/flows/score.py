@@ -265,10 +265,11 @@ def _record_incidents(tx: Transaction, told: Sequence[_Told], recorder: Recorder
     """Bring the incidents of assets in line; returns how many opened of each."""
     news = [one for one in told if one.found or one.gone]
     planned = _planned(tx, news, recorder.now)
-    tx.lock_incidents([step.incident_id for steps in planned for step in steps])
+    known = [step.incident_id for steps in planned for step in steps if not _opens(step)]
+    tx.lock_incidents(known)
     for one, steps in zip(news, planned, strict=True):
         for step in steps:
-            if step.event.kind is EventKind.OPENED:
+            if _opens(step):
                 recorder.open(step.incident_id, step.group_key, one.asset, step.event)
             else:
                 recorder.append(step.incident_id, step.event, one.asset)
@@ -307,7 +308,11 @@ def _steps(tx: Transaction, one: _Told, known: Sequence[Incident], now: datetime
 
 
 def _openings(steps: Sequence[IncidentStep]) -> list[IncidentStep]:
-    return [step for step in steps if step.event.kind is EventKind.OPENED]
+    return list(filter(_opens, steps))
+
+
+def _opens(step: IncidentStep) -> bool:
+    return step.event.kind is EventKind.OPENED
 
 
 def _may_explain(detection: Detection) -> bool:
