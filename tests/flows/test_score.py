@@ -73,20 +73,8 @@ OWN_DRIFT = replace(DRIFT, signals=("consumption",), started_at=DRIFT.started_at
     ids=["explained_long_ago", "mistake", "of_its_own"],
 )
 def test_trouble_of_months_asks_for_few_of_the_incidents_meanwhile(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    before: tuple[Detection, ...],
-    trouble: Detection,
-    n_held: int,
+    tmp_path: Path, asked: list[int], before: tuple[Detection, ...], trouble: Detection, n_held: int
 ) -> None:
-    asked: list[int] = []
-    plan = score.plan_steps
-
-    def spied(found, gone, incidents, **said):
-        asked.append(len(incidents))
-        return plan(found, gone, incidents, **said)
-
-    monkeypatch.setattr(score, "plan_steps", spied)
     workspace = a_workspace(tmp_path)
     workspace.add(readings_of(a_roof(rows=10)), zone=MADRID)
     _told(workspace, [*before, trouble], None)
@@ -100,6 +88,37 @@ def test_trouble_of_months_asks_for_few_of_the_incidents_meanwhile(
     assert (len(incidents), len(held.evidence)) == (37, n_held)
     assert {len(one.evidence) for one in incidents if one.id != held.id} == {1}
     assert max(asked[2:]) <= 3
+
+
+def test_level_of_years_and_one_of_today_ask_for_none_of_the_incidents_between(
+    tmp_path: Path, asked: list[int]
+) -> None:
+    workspace = a_workspace(tmp_path)
+    workspace.add(readings_of(a_roof(rows=10)), zone=MADRID)
+    _told(workspace, [EPISODE, DRIFT], None)
+    for day in range(40, 400, 10):
+        short = a_detection(day, 1, check="quality.spike", cause="quality.spike", signals=("export",))
+        goes_on = replace(DRIFT, last_at=short.last_at, n_rows=day, score=float(day))
+        today = a_detection(day, 1, check="behaviour.common", cause="behaviour.common")
+
+        incidents = _told(workspace, [goes_on, short, today], short.started_at - DAY)
+
+    assert len(incidents) > 70
+    assert max(asked) <= 4
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many incidents each plan was given."""
+    given: list[int] = []
+    plan = score.plan_steps
+
+    def spied(found, gone, incidents, **said):
+        given.append(len(incidents))
+        return plan(found, gone, incidents, **said)
+
+    monkeypatch.setattr(score, "plan_steps", spied)
+    return given
 
 
 def _holder(incidents: list[Incident], trouble: Detection) -> str:

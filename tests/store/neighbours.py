@@ -290,7 +290,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "drop_states.since": {mine: START},
         "detections_since.since": {mine: START},
         "incidents_since.since": {mine: START},
-        "incidents_around.spans": {mine: (START, NOW)},
+        "incidents_around.spans": [(mine, START, NOW)],
         "save_detections.found": [(mine, found)],
         "set_flags.found": [FoundFlags(mine, batch.time, ["generation"], np.full((2, 1), 8, dtype=np.int32))],
         "subject": "x",

@@ -250,9 +250,9 @@ class _Told:
         """From when on incidents may be about these."""
         return min(d.started_at for d in detections) - self._widest
 
-    def around(self, levels: Sequence[Detection]) -> tuple[datetime, datetime]:
-        """When incidents may have been that these levels belong to: what explains one began by then."""
-        return self.since(levels), max(d.started_at for d in levels) + self._widest
+    def around(self, level: Detection) -> tuple[int, datetime, datetime]:
+        """When incidents may have been that a level belongs to: what explains it began by then."""
+        return self.asset.id, self.since([level]), level.started_at + self._widest
 
     @property
     def _widest(self) -> timedelta:
@@ -280,15 +280,15 @@ def _record_incidents(tx: Transaction, told: Sequence[_Told], recorder: Recorder
 def _planned(tx: Transaction, news: Sequence[_Told], now: datetime) -> list[list[IncidentStep]]:
     """What happens to the incidents of each asset."""
     known = tx.incidents_since({one.asset.id: one.recent for one in news}, include_withdrawn=True)
-    since, around = {}, {}
+    since: dict[int, datetime] = {}
+    around: list[tuple[int, datetime, datetime]] = []
     for one in news:
         moving = _moving(one.found, known[one.asset.id])
         levels = list(filter(_is_followed_by_nothing, moving))
         others = list(filterfalse(_is_followed_by_nothing, moving))
         if others and one.since(others) < one.recent:
             since[one.asset.id] = one.since(others)
-        if levels and one.since(levels) < one.recent:
-            around[one.asset.id] = one.around(levels)
+        around += [one.around(level) for level in levels if one.since([level]) < one.recent]
     known |= tx.incidents_since(since, include_withdrawn=True)
     for asset_id, incidents in tx.incidents_around(around).items():
         both = {one.id: one for one in (*incidents, *known[asset_id])}

@@ -283,13 +283,16 @@ class IncidentSession(Session):
             found[row.asset_id].append(self._made_of(row))
         return found
 
-    def incidents_around(self, spans: Mapping[int, tuple[datetime, datetime]]) -> dict[int, list[Incident]]:
-        """Of several assets the incidents that are over and had some of their time within a span of each.
+    def incidents_around(self, spans: Sequence[tuple[int, datetime, datetime]]) -> dict[int, list[Incident]]:
+        """Incidents of assets that are over and had some of their time within a span.
+
+        Args:
+            spans: Assets, each with a first and a last instant.
 
         Returns:
             By asset, in order of their start; withdrawn ones too.
         """
-        found: dict[int, list[Incident]] = {one: [] for one in spans}
+        found: dict[int, list[Incident]] = {one: [] for one, _, _ in spans}
         if spans:
             query = _incidents_around(is_postgres=self._is_postgres)
             which = span_parameters(spans, is_postgres=self._is_postgres)

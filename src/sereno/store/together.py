@@ -4,7 +4,7 @@ The question has the same text however many assets there are, so databases and d
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
@@ -91,11 +91,11 @@ def wanted_within(*, is_postgres: bool) -> CTE:
 
 
 def span_parameters(
-    spans: Mapping[int, tuple[datetime, datetime]], *, is_postgres: bool
+    spans: Sequence[tuple[int, datetime, datetime]], *, is_postgres: bool
 ) -> dict[str, object]:
-    """The assets with the first and the last instant of each as the parameters of `wanted_within`."""
+    """Assets, each with a first and a last instant, as the parameters of `wanted_within`."""
     if is_postgres:
-        firsts, lasts = zip(*spans.values(), strict=True)
-        return {"wanted": list(spans), "instants": list(firsts), "ends": list(lasts)}
-    rows = [[one, to_microseconds(first), to_microseconds(last)] for one, (first, last) in spans.items()]
+        names = ("wanted", "instants", "ends")
+        return {name: list(part) for name, part in zip(names, zip(*spans, strict=True), strict=True)}
+    rows = [[one, to_microseconds(first), to_microseconds(last)] for one, first, last in spans]
     return {"wanted": json.dumps(rows)}
