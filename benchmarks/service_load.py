@@ -27,8 +27,8 @@ class Load:
 
     @property
     def per_s(self) -> float:
-        """Answers per second."""
-        return len(self.latencies) / self.seconds if self.seconds else 0.0
+        """Answers per second that were a success."""
+        return (len(self.latencies) - self.n_refused) / self.seconds if self.seconds else 0.0
 
     @property
     def n_refused(self) -> int:

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sereno.domain.errors import InvalidRecord, SerenoError
+from sereno.domain.signals import AssetKey
+from sereno.flows import records_path
 from sereno.flows.asking import Asking
 from sereno.flows.engine_apart import AskedApart, EngineProcess
+from sereno.flows.records import AssetContext
 from sereno.flows.records_path import Opinion, Question
 from sereno.flows.taking import Submission
 from sereno.flows.workspace import Workspace
+from sereno.store import Store
 from tests.flows.test_fleet import a_fleet
 from tests.flows.test_taking import FIRST, LAST, a_record, judged_by
 
@@ -108,3 +113,23 @@ def test_lane_gives_each_its_answer_and_nobody_fails_for_another(
     answers = [future.exception(0) or future.result(0) for future in futures[:-1]]
     wanted = judge_all(workspace, questions())
     assert [shown(one) for one in answers] == [shown(one) for one in wanted]  # type: ignore[arg-type]
+
+
+def test_where_an_asset_stands_is_looked_up_once_for_all_who_ask(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[AssetKey] = []
+    look_up = records_path.asset_context
+
+    def spied(store: Store, key: AssetKey, *rest: Any) -> AssetContext:
+        looked_up.append(key)
+        return look_up(store, key, *rest)
+
+    monkeypatch.setattr(records_path, "asset_context", spied)
+    monkeypatch.setattr(workspace.store, "is_shared", True)  # others may write: nothing is kept
+    day = Question([a_record(FLEET[0], FIRST)])
+
+    for _ in range(2):
+        workspace.judge_all([day, day, Question([a_record(FLEET[1], FIRST)])])
+
+    assert looked_up == [FLEET[0].asset, FLEET[1].asset] * 2

@@ -189,28 +189,39 @@ class RecordPath:
     def _judge(self, batches: Sequence[Readings]) -> list[list[RowJudgement]]:
         """Every row of batches, as if those of each came next."""
         judged: dict[int, list[RowJudgement]] = {}
+        at_hand = dict(self._contexts)
         for name in {readings.profile for readings in batches}:
             profile, model = self._setup.profiles[name], self._shelf.get(name)
             own = {number: readings for number, readings in enumerate(batches) if readings.profile == name}
-            asked = [(one, self._contexts_of(one, profile, model)) for one in own.values()]
+            asked = [(one, self._contexts_of(one, profile, model, at_hand)) for one in own.values()]
             judged |= zip(own, judge_readings(asked, profile, model), strict=True)
         return [judged[number] for number in range(len(batches))]
 
     def _contexts_of(
-        self, readings: Readings, profile: Profile, model: TrainedModel | None
+        self,
+        readings: Readings,
+        profile: Profile,
+        model: TrainedModel | None,
+        at_hand: dict[AssetKey, AssetContext],
     ) -> dict[AssetKey, AssetContext]:
-        """Where each asset of a batch stands just before it."""
-        return {
-            key: self._context(key, profile, model, readings.time[rows[0]])
-            for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True)
-        }
+        """Where each asset of a batch stands just before it.
+
+        Args:
+            at_hand: Of assets that were asked about before; others are added.
+        """
+        found = {}
+        for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
+            first, known = readings.time[rows[0]], at_hand.get(key)
+            if known is None or (known.last_at is not None and first <= to_numpy(known.last_at)):
+                known = self._context(key, profile, model, first)
+                if known.is_latest:
+                    at_hand[key] = known
+            found[key] = known
+        return found
 
     def _context(
         self, key: AssetKey, profile: Profile, model: TrainedModel | None, first: np.datetime64
     ) -> AssetContext:
-        kept = self._contexts.get(key)
-        if kept is not None and (kept.last_at is None or first > to_numpy(kept.last_at)):
-            return kept
         zone, n_changes = read_options(self._setup).timezone, self._n_changes
         context = asset_context(self._store, key, profile, model, zone, first)
         # Others may write meanwhile: threads of this process, and on a server other processes.

@@ -172,6 +172,9 @@ class Service:
         Raises:
             NotFound: There is none of that name.
         """
+        known = self._askings.get(organization)
+        if known is not None:
+            return known
         workspace = self.workspace(organization)
         with self._lock:
             if organization not in self._askings:
