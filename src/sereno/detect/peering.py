@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
@@ -54,6 +55,7 @@ _CLIP = 4.0
 """Daily means further out, in their own spreads, count as that far."""
 _DAY_US = 86_400_000_000
 _MAD = 1.4826
+_NOTHING: Mapping[str, FloatArray] = MappingProxyType({})
 
 Common = tuple[np.ndarray, np.ndarray]
 """Rows of one series and of another that are of the same instants."""
@@ -247,7 +249,7 @@ class Peering:
         bond = self._bonds.get(asset)
         if bond is None or not n_rows:
             return NO_REFERENCE
-        asked = [[shown[key][name] for key in tie.peers if name in shown.get(key, ())]
+        asked = [[own[name] for key in tie.peers if name in (own := shown.get(key, _NOTHING))]
                  for name, tie in bond.ties.items()]  # fmt: skip
         middles, counts = _middles(asked, n_rows)
         fast, slow = {}, {}

@@ -42,6 +42,15 @@ class Neighbours:
         self._shown: dict[tuple[str, bytes], dict[AssetKey, Mapping[str, FloatArray]]] = {}
         """What assets of a profile show at some instants: many ask the same peer of the same ones."""
 
+    def expect(self, asked: Sequence[tuple[StoredAsset, TimeArray]], model: TrainedModel | None) -> None:
+        """Read at once what `reference` will need of the peers of several assets of one profile."""
+        if model is None or not asked:
+            return
+        peering = model.peers.peering
+        peers = frozenset(key for asset, _ in asked for key in peering.peers_of(asset.key))
+        start = min(time[0] for _, time in asked)
+        self._windows_of(self._stored(asked[0][0].profile, peers), from_numpy(start))
+
     def reference(self, asset: StoredAsset, model: TrainedModel | None, time: TimeArray) -> Reference:
         """What the peers of an asset show at its instants; nothing without a model or peers."""
         peers = frozenset() if model is None else model.peers.peering.peers_of(asset.key)
@@ -137,8 +146,9 @@ def touched_with_peers(
     ids = {asset.key: asset.id for asset in known}
     for touched_id, instant in touched.items():
         for key in model.peers.peering.those_asking(keys[touched_id]):
-            if key in ids:
-                first[ids[key]] = min(instant, first.get(ids[key], instant))
+            other = ids.get(key)
+            if other is not None:
+                first[other] = min(instant, first.get(other, instant))
     return first
 
 

@@ -65,13 +65,16 @@ def score_assets(
         keeps_judged: Whether the outcomes hold the rows as they were judged.
     """
     neighbours = neighbours or Neighbours(tx)
-    courses = []
+    courses, coming = [], []
     for asset, standing in zip(assets, standings_of(tx, assets, model, touched or {}), strict=True):
         window = next_window(standing)
         if not len(window):
             continue
         if standing.asset.step != asset.step:
             tx.set_step(asset.id, standing.asset.step)
+        coming.append((standing, window))
+    neighbours.expect([(standing.asset, window.time) for standing, window in coming], model)
+    for standing, window in coming:
         beside = _beside(tx, standing, profile, model, window, neighbours)
         courses.append((standing, Course(window, standing.memory, beside)))
     judge_courses([course for _, course in courses], profile, model)
