@@ -1,5 +1,7 @@
 """What several ask about records at once: each is answered as if nobody else had asked."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,22 @@ def test_another_process_answers_the_same_and_hears_of_what_is_stored_here(
     assert before == wanted_before
     assert after == [shown(one) for one in workspace.judge_all(questions())]
     assert after != before
+
+
+def test_process_that_is_killed_is_begun_again(workspace: Workspace, process: EngineProcess) -> None:
+    apart = AskedApart(workspace, process)
+    before = [shown(one) for one in apart.judge_all(questions())]
+    assert process.number is not None
+
+    os.kill(process.number, signal.SIGKILL)
+    after = [shown(one) for one in apart.judge_all(questions())]
+
+    assert after == before
+    assert (process.status.name, process.status.is_well, process.status.n_failures) == (
+        "judging process",
+        True,
+        1,
+    )
 
 
 def test_lane_gives_each_its_answer_and_nobody_fails_for_another(

@@ -67,7 +67,6 @@ def run_service(
         root = service.workspace(DEFAULT_ORGANIZATION)
         said, language = root.settings.service, root.language
         address = _url(host, listener.getsockname()[1], is_secure=said.tls_certificate is not None)
-        service.start()
 
         def tell() -> None:
             tell_progress(request, sentence("cli.serving", language, url=address, role=role))
@@ -85,6 +84,7 @@ def run_service(
             app.include_router(console)
             mount_static(app)
         with root.logging():
+            service.start()
             code = _serve(app, listener, said, on_ready=tell, on_stop=stopping)
     if code:
         raise SystemExit(code)
