@@ -4,7 +4,8 @@
 with all of the service on one core. `stored` is what it never did: the record is stored, judged and committed
 to disk before its answer. Latencies are those of an open loop at a fixed rate: a request that is due while
 the service is busy waits, and that counts. The client shares the machine with the service. How many go at
-most is asked of both systems over several numbers of connections, and the best of each counts.
+most is asked over 64 connections, where it is stored over 32 too, and of the first system over 1 and 4; the
+best counts.
 """
 
 import json
@@ -102,6 +103,7 @@ def _goals(figures: Mapping[str, object]) -> dict[str, Goal]:
     of: Mapping[str, Mapping[str, float]] = figures  # type: ignore[assignment]
     ratios = {name: figures[name] for name in ("ratio", "ratio_stored")}
     return {
+        "http_p99_ms": Goal(of["http"]["p99_ms"], P99_MS),
         "http_one_core_p99_ms": Goal(of["http_one_core"]["p99_ms"], P99_MS),
         "stored_p99_ms": Goal(of["stored"]["p99_ms"], P99_MS),
     } | {

@@ -2,24 +2,30 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from sereno.domain.errors import InvalidRecord, SerenoError
 from sereno.domain.signals import AssetKey
 from sereno.flows import records_path
-from sereno.flows.asking import Asking
+from sereno.flows.asking import LARGE, Asking
 from sereno.flows.engine_apart import AskedApart, EngineProcess
 from sereno.flows.records import AssetContext
 from sereno.flows.records_path import Opinion, Question
+from sereno.flows.service import Service
 from sereno.flows.taking import Submission
 from sereno.flows.workspace import Workspace
-from sereno.store import Store
+from sereno.store import Store, Transaction
+from tests.api.serving import key_for, listening
 from tests.flows.test_fleet import a_fleet
 from tests.flows.test_taking import FIRST, LAST, a_record, judged_by
+from tests.support.builders import MADRID, readings_of
+from tests.support.processes import wait_until
 
 FLEET = a_fleet()[:3]
 
@@ -110,27 +116,103 @@ def test_process_that_is_killed_is_begun_again(workspace: Workspace, process: En
     )
 
 
-def test_lane_gives_each_its_answer_and_nobody_fails_for_another(
+def test_another_process_hears_of_a_model_that_somebody_trained(
+    workspace: Workspace, process: EngineProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart, question = AskedApart(workspace, process), Question([a_record(FLEET[0], FIRST)])
+    before = shown(*apart.judge_all([question]))
+
+    with Workspace.open(workspace.folder) as other:
+        other.train(budget=20.0)
+        wanted = shown(*other.judge_all([question]))
+
+    assert wanted != before
+    wait_until(lambda: shown(*apart.judge_all([question])) == wanted)
+
+
+def test_site_with_assets_of_two_kinds_is_answered_by_what_each_is(workspace: Workspace) -> None:
+    solar = a_record(FLEET[0], FIRST)
+    gas = {"Empresa": solar["Empresa"], "Fecha": solar["Fecha"], "Consumo (m3)": 12.0}
+    asked = [Question([solar]), Question([gas]), Question([solar])]
+
+    together = [shown(one) for one in workspace.judge_all(asked)]
+
+    with Workspace.open(workspace.folder) as fresh:
+        assert together[0] == shown(*fresh.judge_all(asked[:1]))
+    with Workspace.open(workspace.folder) as fresh:
+        assert together[1] == shown(*fresh.judge_all(asked[1:2]))
+    assert together[2] == together[0]
+
+
+def test_who_asks_while_something_is_stored_keeps_nothing_of_what_was(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge_all = Workspace.judge_all
+    question = Question([a_record(FLEET[0], LAST)])
+    append = Transaction.append
 
-    def stumble(self: Workspace, asked: list[Question]) -> list[Opinion | SerenoError]:
-        if any(one.records[0].get("Fecha") == "stumble" for one in asked):
-            raise ZeroDivisionError
-        return judge_all(self, asked)
+    def asked_meanwhile(self: Transaction, *what: Any, **said: Any) -> Any:
+        workspace.judge_all([question])
+        return append(self, *what, **said)
 
-    monkeypatch.setattr(Workspace, "judge_all", stumble)
-    asking = Asking(workspace)
-    asked = [*questions(), Question([{"Fecha": "stumble"}])]
+    monkeypatch.setattr(Transaction, "append", asked_meanwhile)
+    workspace.add(readings_of(FLEET[0].rows(FIRST, LAST)), zone=MADRID, judge=True)
 
-    futures = [asking.submit(one) for one in asked]
+    with Workspace.open(workspace.folder) as fresh:
+        assert shown(*workspace.judge_all([question])) == shown(*fresh.judge_all([question]))
+
+
+def test_lane_gives_each_its_answer_and_nobody_fails_for_another(workspace: Workspace) -> None:
+    held = Held(workspace)
+    asking = Asking(held)
+    first = asking.submit(Question([a_record(FLEET[0], FIRST)]))
+    assert held.begun.wait(30)
+
+    futures = [asking.submit(one) for one in (*questions(), Question([{"Fecha": STUMBLE}]))]
+    held.go_on.set()
     asking.close()
 
+    n_asked = len(futures)
+    assert held.n_asked == [1, n_asked, *[1] * n_asked]
+    assert isinstance(first.result(0), Opinion)
     assert isinstance(futures[-1].exception(0), ZeroDivisionError)
     answers = [future.exception(0) or future.result(0) for future in futures[:-1]]
-    wanted = judge_all(workspace, questions())
+    wanted = workspace.judge_all(questions())
     assert [shown(one) for one in answers] == [shown(one) for one in wanted]  # type: ignore[arg-type]
+
+
+STUMBLE = "stumble"
+
+
+class Held:
+    """A workspace that keeps the first who ask waiting, and stumbles over a record."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.n_asked: list[int] = []
+
+    def judge_all(self, asked: Sequence[Question]) -> list[Opinion | SerenoError]:
+        self.n_asked.append(len(asked))
+        self.begun.set()
+        self.go_on.wait()
+        if any(one.records[0].get("Fecha") == STUMBLE for one in asked):
+            raise ZeroDivisionError
+        return self._workspace.judge_all(asked)
+
+
+def test_large_question_is_answered_beside_the_others(workspace: Workspace) -> None:
+    record = a_record(FLEET[0], FIRST)
+
+    with Service(workspace.folder, judges_apart=True) as service, listening(service) as address:
+        headers = {"Authorization": f"Bearer {key_for(service)}"}
+        with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+            large = client.post("/api/v1/score", json=[record] * (LARGE + 1)).json()
+            before = len(service.processes)
+            small = client.post("/api/v1/score", json=record).json()
+            after = len(service.processes)
+
+    assert (large["rows"], large["judged"][0]) == (LARGE + 1, small["judged"][0])
+    assert (before, after) == (1, 2)
 
 
 def test_where_an_asset_stands_is_looked_up_once_for_all_who_ask(

@@ -1,6 +1,7 @@
 """What sources send: one intake, one judgement; what fails stands alone."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def _of_assets(*names: str) -> list[dict[str, object]]:
 
 def test_item_that_fails_for_no_known_reason_stands_alone_and_is_tried_five_times(scene: Scene) -> None:
     intake = Intake(
-        scene.intake.setup, scene.intake.store, Tripping(scene.intake.scoring, "bad"), lambda _: None
+        scene.intake.setup, scene.intake.store, Tripping(scene.intake.scoring, "bad"), nullcontext
     )  # type: ignore[arg-type]
     records = _of_assets(*[f"A{n}" for n in range(15)], "bad")
 
@@ -144,9 +145,7 @@ def test_item_that_fails_for_no_known_reason_stands_alone_and_is_tried_five_time
 
 
 def test_fault_that_is_not_the_items_sets_none_aside(scene: Scene) -> None:
-    intake = Intake(
-        scene.intake.setup, scene.intake.store, Tripping(scene.intake.scoring, ""), lambda _: None
-    )  # type: ignore[arg-type]
+    intake = Intake(scene.intake.setup, scene.intake.store, Tripping(scene.intake.scoring, ""), nullcontext)  # type: ignore[arg-type]
 
     for _ in range(MAX_TRIES + 1):
         with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Waiting for one's turn in the intake without a thread of one's own."""
+"""Waiting for one's turn in a lane without a thread of one's own."""
 
 import asyncio
 from concurrent.futures import Future
@@ -16,7 +16,7 @@ _Given = TypeVar("_Given")
 
 
 async def turn_of(future: "Future[_Given]", *, deadline_s: float = DEADLINE_S) -> _Given:
-    """What a future of the intake gives.
+    """What a future of a lane gives.
 
     Raises:
         TooSlow: Its turn did not come in time; nothing of it is stored.

@@ -359,7 +359,8 @@ def _drifts(
             drift = [list(map(_own_part, both, mine)) for both, mine in zip(drift, alone, strict=True)]
         found.append(drift)
         past.append(level_before)
-    drifts = np.array(found).reshape(n_signals, len(SPANS), len(left)).transpose(1, 2, 0)
+    # As rows lie elsewhere: in another order sums of many signals differ in their last bit.
+    drifts = np.array(found).reshape(n_signals, len(SPANS), len(left)).transpose(1, 2, 0).copy()
     levels = np.array(past).reshape(n_signals, len(left)).T
     return drifts, left, levels + known_or_zero(common), Memory({_STATE: np.array(state)})
 

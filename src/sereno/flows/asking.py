@@ -7,7 +7,10 @@ from sereno.domain.errors import SerenoError
 from sereno.flows.lane import Lane, LaneLimits
 from sereno.flows.records_path import Opinion, Question
 
-__all__ = ["Asking", "Judge"]
+__all__ = ["LARGE", "Asking", "Judge", "judge_alone"]
+
+LARGE = 1_000
+"""Records of a question that is not asked in the lane: others would wait for its answer."""
 
 
 class Judge(Protocol):
@@ -26,3 +29,15 @@ class Asking(Lane[Question, Opinion]):
 
     def _answers(self, group: Sequence[Question]) -> Sequence[Opinion | SerenoError]:
         return self._judge.judge_all(group)
+
+
+def judge_alone(judge: Judge, question: Question) -> Opinion:
+    """What is thought of the records of a large question.
+
+    Raises:
+        SerenoError: As it is answered.
+    """
+    (answer,) = judge.judge_all([question])
+    if isinstance(answer, SerenoError):
+        raise answer
+    return answer

@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 
 from sereno.domain.errors import EngineLost, SerenoError
 from sereno.flows.build import Setup
-from sereno.flows.records_path import Opinion, Question
+from sereno.flows.records_path import Heard, Opinion, Question
 from sereno.flows.supervision import PartStatus
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
@@ -161,18 +161,22 @@ class JudgedApart:
             EngineLost: The process ended time and again; what it had stored by then is stored.
             StoreError: Nothing of any of them is stored.
         """
-        done = self.process.do(self.workspace, partial(_take, submissions=submissions))
-        self.workspace.forget_records()
-        return done
+        try:
+            return self.process.do(self.workspace, partial(_take, submissions=submissions))
+        finally:  # what was stored before the process ended is there
+            self.workspace.forget_records()
 
     def judge_asked(self, *, limit: int) -> int:
         """As `Workspace.judge_asked`."""
-        return self.process.do(self.workspace, partial(_judge_asked, limit=limit))
+        n_judged = self.process.do(self.workspace, partial(_judge_asked, limit=limit))
+        if n_judged:
+            self.workspace.forget_records()
+        return n_judged
 
     def refresh_models(self) -> None:
         """As `Workspace.refresh_models`, here and there."""
         self.workspace.refresh_models()
-        self.process.do(self.workspace, _refresh)
+        self.process.do(self.workspace, partial(_refresh, heard=self.workspace.heard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,7 @@ class AskedApart:
         Raises:
             EngineLost: The process ended time and again.
         """
-        work = partial(_judge_all, questions=questions, n_changes=self.workspace.n_changes)
+        work = partial(_judge_all, questions=questions, heard=self.workspace.heard)
         return self.process.do(self.workspace, work)
 
 
@@ -214,9 +218,9 @@ def _take(
 
 
 def _judge_all(
-    workspace: Workspace, *, questions: Sequence[Question], n_changes: int
+    workspace: Workspace, *, questions: Sequence[Question], heard: Heard
 ) -> list[Opinion | SerenoError]:
-    workspace.catch_up(n_changes)
+    workspace.catch_up(heard)
     return workspace.judge_all(questions)
 
 
@@ -224,5 +228,6 @@ def _judge_asked(workspace: Workspace, *, limit: int) -> int:
     return workspace.judge_asked(limit=limit)
 
 
-def _refresh(workspace: Workspace) -> None:
+def _refresh(workspace: Workspace, *, heard: Heard) -> None:
+    workspace.catch_up(heard)
     workspace.refresh_models()

@@ -44,12 +44,16 @@ class Neighbours:
 
     def expect(self, asked: Sequence[tuple[StoredAsset, TimeArray]], model: TrainedModel | None) -> None:
         """Read at once what `reference` will need of the peers of several assets of one profile."""
-        if model is None or not asked:
+        if model is None:
             return
-        peering = model.peers.peering
-        peers = frozenset(key for asset, _ in asked for key in peering.peers_of(asset.key))
-        start = min(time[0] for _, time in asked)
-        self._windows_of(self._stored(asked[0][0].profile, peers), from_numpy(start))
+        starts: dict[AssetKey, np.datetime64] = {}
+        for asset, time in asked:
+            for key in model.peers.peering.peers_of(asset.key):
+                starts[key] = min(time[0], starts.get(key, time[0]))
+        if starts:
+            profile = asked[0][0].profile
+            wanted = [(one, from_numpy(starts[one.key])) for one in self._stored(profile, frozenset(starts))]
+            self._read([(one, start) for one, start in wanted if not self._has(one, start)], profile)
 
     def reference(self, asset: StoredAsset, model: TrainedModel | None, time: TimeArray) -> Reference:
         """What the peers of an asset show at its instants; nothing without a model or peers."""
@@ -84,13 +88,17 @@ class Neighbours:
 
     def _windows_of(self, assets: Sequence[StoredAsset], start: datetime) -> dict[AssetKey, Window]:
         """What these assets read from an instant on."""
-        unread = [one for one in assets if not self._has(one, start)]
+        unread = [(one, start) for one in assets if not self._has(one, start)]
         if unread:
-            found = self._tx.rows_of([one.id for one in unread], unread[0].profile, start=start)
-            for one in unread:
-                if one.id in found:
-                    self._windows[one.id] = start, _as_window(one, found[one.id])
+            self._read(unread, unread[0][0].profile)
         return {one.key: self._from(one, start) for one in assets if one.id in self._windows}
+
+    def _read(self, unread: Sequence[tuple[StoredAsset, datetime]], profile: str) -> None:
+        """Keep what these assets of a profile read, each from an instant of its own on."""
+        found = self._tx.rows_since({one.id: start for one, start in unread}, profile)
+        for one, start in unread:
+            if one.id in found:
+                self._windows[one.id] = start, _as_window(one, found[one.id])
 
     def _has(self, asset: StoredAsset, start: datetime) -> bool:
         return asset.id in self._windows and self._windows[asset.id][0] <= start

@@ -5,7 +5,8 @@ known is cut in halves until it stands alone; it is tried five times and then se
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,6 @@ from sereno.contracts.source import Record
 from sereno.domain.audit import Bringer, Door
 from sereno.domain.errors import DataError, SerenoError, StoreError, UsageError
 from sereno.domain.issues import DataIssue
-from sereno.domain.signals import AssetKey
 from sereno.flows.build import FileHints, Setup, read_options
 from sereno.flows.feeds import Feed
 from sereno.flows.future import without_future
@@ -87,13 +87,13 @@ class Intake:
     """Where records of sources go.
 
     Attributes:
-        forget: Hears of which assets something was stored.
+        changing: Within it something is stored.
     """
 
     setup: Setup
     store: Store
     scoring: Scoring
-    forget: Callable[[Collection[AssetKey]], None]
+    changing: Callable[[], AbstractContextManager[None]]
 
     def read(self, feed: Feed, records: Sequence[Record]) -> tuple[list[Batch], list[str]]:
         """The readings of records, by profile, and why others cannot be used; stores nothing."""
@@ -129,7 +129,7 @@ class Intake:
         unforeseen: list[tuple[Piece, Exception]],
     ) -> None:
         try:
-            with self.store.begin() as tx:
+            with self.changing(), self.store.begin() as tx:
                 found = self._store(tx, feed, pieces)
                 finish(tx, found)
         except SerenoError as error:
@@ -178,7 +178,6 @@ class Intake:
         self.scoring.lock_concerned(tx, ids, profile)
         newest = NewestBefore()
         newest.look(tx, ids.values())
-        self.forget(readings.assets)
         appended = tx.append(readings, profile, ids, at=self.setup.clock())
         late = newest.late_rows(ids, appended, file=feed.name)
         self._note_issues(tx, feed, (*batch.issues, *late))

@@ -107,7 +107,8 @@ class Lane(ABC, Generic[_Work, _Given]):
         """Do a group; the answer to each.
 
         Raises:
-            StoreError: Nothing of any of them is done.
+            StoreError: Nothing of any of them is done, nor would be if they were alone.
+            SerenoError: Nothing of any of them is done; each is tried alone.
         """
 
     def _patience(self) -> float | None:

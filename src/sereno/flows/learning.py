@@ -49,6 +49,8 @@ class ModelShelf:
         self._store = store
         self._loaded: dict[str, TrainedModel | None] = {}
         self._given: set[str] = set()
+        self.n_forgotten = 0
+        """How often all of them were looked at again."""
 
     def get(self, profile: str) -> TrainedModel | None:
         """The model that judges a profile; None before the first training.
@@ -113,6 +115,7 @@ class ModelShelf:
     def forget(self) -> None:
         """Look at the store again."""
         self._loaded.clear()
+        self.n_forgotten += 1
 
 
 def train_workspace(

@@ -1,6 +1,8 @@
 """Records and files that are judged without being stored, with what is needed of the past kept at hand."""
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +30,18 @@ from sereno.ingest import Batch, inspect_file, read_batches, rows_from_records
 from sereno.report.sentences import Place, describe_detection
 from sereno.store import Store
 
-__all__ = ["Opinion", "Question", "RecordPath", "RowPlace", "stored_judgements"]
+__all__ = ["Heard", "Opinion", "Question", "RecordPath", "RowPlace", "stored_judgements"]
 
 _RECORDS = "records"
 """What data issues of records name that came alone."""
+_MODELS_S = 2.0
+"""How old what is known of the models may be where nothing is kept of what is asked [s]."""
 RowPlace = tuple[AssetKey, np.datetime64]
 """Asset and UTC instant of a row."""
+Heard = tuple[int, int]
+"""How often the store has changed, and the models were looked at again, as far as a workspace heard of it."""
+_Place = tuple[str, AssetKey]
+"""Profile and asset: one name may stand for an asset of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +78,36 @@ class RecordPath:
         self._setup = setup
         self._store = store
         self._shelf = shelf
-        self._contexts: dict[AssetKey, AssetContext] = {}
+        self._contexts: dict[_Place, AssetContext] = {}
         self._n_changes = 0
-        self._n_told: int | None = None
+        self._caught_up: Heard | None = None
+        self._looked_at = time.monotonic()
 
     @property
-    def n_changes(self) -> int:
-        """How often the store has changed since this began, as far as it heard of it."""
-        return self._n_changes
+    def heard(self) -> Heard:
+        """What it heard of so far."""
+        return self._n_changes, self._shelf.n_forgotten
 
-    def catch_up(self, n_changes: int) -> None:
-        """Forget all, unless another process had heard of as many changes the last time this was called."""
-        if n_changes != self._n_told:
-            self._n_told = n_changes
-            self._shelf.refresh()
+    def catch_up(self, heard: Heard) -> None:
+        """Forget what has changed since another process had heard of that, and this was called last."""
+        if self._caught_up is None or heard[1] != self._caught_up[1]:
+            self._shelf.forget()
+        if heard != self._caught_up:
             self.forget()
+        self._caught_up = heard
+
+    @contextmanager
+    def changing(self, keys: Iterable[AssetKey] | None = None) -> Iterator[None]:
+        """The store changes within, for these assets or for any.
+
+        What is looked up meanwhile is how it was before: it is forgotten once more.
+        """
+        keys = None if keys is None else list(keys)
+        self.forget(keys)
+        try:
+            yield
+        finally:
+            self.forget(keys)
 
     def forget(self, keys: Iterable[AssetKey] | None = None) -> None:
         """The store has changed, for these assets or for any."""
@@ -93,7 +116,8 @@ class RecordPath:
             self._contexts.clear()
             return
         for key in keys:
-            self._contexts.pop(key, None)
+            for profile in self._setup.profiles:
+                self._contexts.pop((profile, key), None)
 
     def judge_file(self, path: Path, timezone: str | None) -> list[RowJudgement]:
         """Every good row of a file.
@@ -122,6 +146,7 @@ class RecordPath:
 
     def judge_all(self, questions: Sequence[Question]) -> list[Opinion | SerenoError]:
         """What is thought of the records of several who ask at once; none of them is shown the others'."""
+        self._look_after_models()
         batches = [self._understood(question) for question in questions]
         good = [one for one in batches if isinstance(one, Batch)]
         judged = iter(self._judge([one.readings for one in good]))
@@ -202,7 +227,7 @@ class RecordPath:
         readings: Readings,
         profile: Profile,
         model: TrainedModel | None,
-        at_hand: dict[AssetKey, AssetContext],
+        at_hand: dict["_Place", AssetContext],
     ) -> dict[AssetKey, AssetContext]:
         """Where each asset of a batch stands just before it.
 
@@ -211,11 +236,12 @@ class RecordPath:
         """
         found = {}
         for key, rows in zip(readings.assets, rows_by_asset(readings), strict=True):
-            first, known = readings.time[rows[0]], at_hand.get(key)
+            place = profile.name, key
+            first, known = readings.time[rows[0]], at_hand.get(place)
             if known is None or (known.last_at is not None and first <= to_numpy(known.last_at)):
                 known = self._context(key, profile, model, first)
                 if known.is_latest:
-                    at_hand[key] = known
+                    at_hand[place] = known
             found[key] = known
         return found
 
@@ -226,8 +252,16 @@ class RecordPath:
         context = asset_context(self._store, key, profile, model, zone, first)
         # Others may write meanwhile: threads of this process, and on a server other processes.
         if context.is_latest and n_changes == self._n_changes and not self._store.is_shared:
-            self._contexts[key] = context
+            self._contexts[profile.name, key] = context
         return context
+
+    def _look_after_models(self) -> None:
+        """Let go of models that another process has replaced, every few seconds."""
+        now = time.monotonic()
+        if now - self._looked_at >= _MODELS_S:
+            if self._shelf.refresh():
+                self.forget()
+            self._looked_at = now
 
 
 def stored_judgements(

@@ -66,7 +66,7 @@ class ServiceRole(StrEnum):
 class Service:
     """The organizations that a process serves; safe to share between threads.
 
-    Nothing goes on before `start`: until then it only gives workspaces, and an intake to each.
+    Nothing goes on before `start`: until then it only gives workspaces, and the lanes of each.
 
     Args:
         folder: The workspace; its own settings and store are those of the organization `default`.
@@ -207,9 +207,9 @@ class Service:
         for part in self._parts:
             if not part.join(_PATIENCE_S):
                 log.warning("part does not end, and is left", extra={"part": part.name})
-        for intake in self._intakes.values():
+        for intake in self.intakes.values():
             intake.close()
-        for asking in self._askings.values():
+        for asking in list(self._askings.values()):
             asking.close()
         for process in self._apart:
             process.close()

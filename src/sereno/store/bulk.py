@@ -26,7 +26,6 @@ __all__ = [
     "insert_rows",
     "nullable",
     "read_rows",
-    "read_rows_of",
     "read_stretches",
     "upsert_rows",
 ]
@@ -124,23 +123,6 @@ def read_rows(
         parts.append(_as_rows(chunk, len(signals)))
     cursor.close()
     return AssetRows.join(parts)
-
-
-def read_rows_of(
-    connection: Connection,
-    table: ReadingTable,
-    asset_ids: Sequence[int],
-    signals: Sequence[str],
-    first: int,
-) -> dict[int, AssetRows]:
-    """The stored rows of several assets from an instant on [microseconds since 1970], in one question."""
-    is_postgres = connection.dialect.name == "postgresql"
-    columns = ["asset_id", *_row_columns(table, signals, is_postgres=is_postgres)]
-    ids = ", ".join(f"{one:d}" for one in sorted(asset_ids))
-    bound, mark = (EPOCH + first * MICROSECOND, "%s") if is_postgres else (first, "?")
-    where = f"asset_id IN ({ids}) AND ts >= {mark}"
-    query = f'SELECT {", ".join(columns)} FROM "{table.name}" WHERE {where} ORDER BY asset_id, ts'
-    return _by_asset(connection, query, (bound,), asset_ids, len(signals))
 
 
 def read_stretches(

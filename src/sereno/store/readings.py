@@ -12,7 +12,7 @@ from sereno.domain.changes import ChangeKind
 from sereno.domain.readings import Readings, TimeArray
 from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat
-from sereno.store.bulk import TableRows, insert_rows, read_rows, read_rows_of, read_stretches, upsert_rows
+from sereno.store.bulk import TableRows, insert_rows, read_rows, read_stretches, upsert_rows
 from sereno.store.column_types import clean_text, to_microseconds
 from sereno.store.columns import ColumnSession, ReadingTable
 from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, with_flags
@@ -129,20 +129,6 @@ class ReadingSession(ColumnSession):
         else:
             found = read_rows(self._connection, table, asset_id, signals, (between[0], between[1]))
         return StoredRows(found.ts.view("datetime64[us]"), signals, found.values, found.quality)
-
-    def rows_of(self, asset_ids: Sequence[int], profile: str, *, start: datetime) -> dict[int, StoredRows]:
-        """The raw rows of several assets from an instant on, by their ids."""
-        for asset_id in asset_ids:
-            self._check_asset(asset_id)
-        table = self._reading_table(profile)
-        if table is None or not asset_ids:
-            return {}
-        signals = tuple(table.columns)
-        found = read_rows_of(self._connection, table, asset_ids, signals, to_microseconds(start))
-        return {
-            one: StoredRows(rows.ts.view("datetime64[us]"), signals, rows.values, rows.quality)
-            for one, rows in found.items()
-        }
 
     def rows_since(self, starts: Mapping[int, datetime], profile: str) -> dict[int, StoredRows]:
         """The raw rows of several assets, each from an instant of its own on, by their ids."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from sereno.api.bodies import JSON, NDJSON, read_body, records_in
@@ -19,6 +20,7 @@ from sereno.api.verdicts import VerdictDocument, why_lost
 from sereno.api.waiting import turn_of
 from sereno.domain.errors import InvalidRecord
 from sereno.domain.issues import QuarantinedRow
+from sereno.flows.asking import LARGE, judge_alone
 from sereno.flows.records_path import Question
 
 __all__ = ["router"]
@@ -59,8 +61,11 @@ async def score_records(request: Request, call: ViewerCall) -> ScoreDocument:
     if records.broken:
         first = records.broken[0]
         raise InvalidRecord(detail=f"line {first.line} is no flat record: {first.text[:100]}")
-    asking = call.service.asking(call.principal.organization)
-    opinion = await turn_of(asking.submit(Question(records.found)))
+    question = Question(records.found)
+    if question.n_records > LARGE:
+        opinion = await run_in_threadpool(judge_alone, call.workspace, question)
+    else:
+        opinion = await turn_of(call.service.asking(call.principal.organization).submit(question))
     judged = [VerdictDocument.model_validate(row) for row in opinion.rows if row is not None]
     lost = [QuarantinedRow(records.lines[row.line - 1], row.reason, row.text) for row in opinion.quarantine]
     lost.sort(key=lambda row: row.line)

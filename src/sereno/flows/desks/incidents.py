@@ -166,8 +166,7 @@ class IncidentDesk(LookupDesk):
             UsageError: It is closed, or the verdict would move nothing and should.
         """
         event = human_event(EventKind.CLOSED, at=self.now(), actor=actor, verdict=verdict.value)
-        self._records.forget()
-        with self._store.begin() as tx:
+        with self._records.changing(), self._store.begin() as tx:
             incident = tx.locked_incident(incident_id)
             is_new = request_key is None or not tx.was_heard(incident.id, request_key)
             if is_applied and is_new:
@@ -192,8 +191,7 @@ class IncidentDesk(LookupDesk):
 
     def undo_verdict(self, incident_id: str, *, actor: str) -> list[Adjustment]:
         """Take back the threshold that an incident's verdict moved; gives what was taken back."""
-        self._records.forget()
-        with self._store.begin() as tx:
+        with self._records.changing(), self._store.begin() as tx:
             return tx.undo_adjustments(tx.incident(incident_id).id, at=self.now(), by=actor)
 
     def reopen(

@@ -20,7 +20,7 @@ from sereno.flows.recalibration import (
     recalibrate_workspace,
 )
 from sereno.flows.records import RowJudgement
-from sereno.flows.records_path import Opinion, Question
+from sereno.flows.records_path import Heard, Opinion, Question
 from sereno.flows.scoring import ScoreReport
 from sereno.flows.segments import SegmentReport, segment_workspace
 from sereno.flows.status import note_status
@@ -126,8 +126,8 @@ class JudgingDesk(Desk):
         Args:
             told: Hears before each asset how many are done, and of how many.
         """
-        self._records.forget()
-        report = self._scoring().score_all(told)
+        with self._records.changing():
+            report = self._scoring().score_all(told)
         report.status = note_status(self._store, self.settings.status, at=self.now())
         return report
 
@@ -150,9 +150,9 @@ class JudgingDesk(Desk):
         return self._records.judge_all(questions)
 
     @property
-    def n_changes(self) -> int:
-        """How often the store has changed since this workspace was opened, as far as it heard of it."""
-        return self._records.n_changes
+    def heard(self) -> Heard:
+        """Of how many changes of the store and of the models it has heard since it was opened."""
+        return self._records.heard
 
     def describe(self, row: RowJudgement) -> str:
         """An abnormal row in one sentence; empty for a normal one."""
@@ -167,9 +167,9 @@ class JudgingDesk(Desk):
         if self._models.refresh():
             self._records.forget()
 
-    def catch_up(self, n_changes: int) -> None:
-        """Let go of what is kept, unless another process had heard of as many changes the last time."""
-        self._records.catch_up(n_changes)
+    def catch_up(self, heard: Heard) -> None:
+        """Let go of what has changed since another process had heard of that when it said so last."""
+        self._records.catch_up(heard)
 
     def forget_records(self) -> None:
         """Let go of what is kept of the past: another process has stored something."""

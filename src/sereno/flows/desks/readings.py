@@ -88,11 +88,11 @@ class ReadingDesk(Desk):
         after = scoring.judge_at_once if judge else judge_again
         before = scoring.lock_concerned if judge else lock_touched
         into = Ingestion(self._setup, self._store, options, after, is_simulated, before, patience)
-        self._records.forget()
         self._models.refresh()
         results = []
         for path in files:
-            results.append(ingest_file(path, into))
+            with self._records.changing():
+                results.append(ingest_file(path, into))
             if on_file is not None:
                 on_file(results[-1])
         return results
@@ -106,7 +106,7 @@ class ReadingDesk(Desk):
 
     def add(self, readings: Readings, *, zone: str, judge: bool = False, is_simulated: bool = False) -> int:
         """Store readings that are in memory; returns how many values were new or changed."""
-        with self._store.begin() as tx:
+        with self._records.changing(readings.assets), self._store.begin() as tx:
             ids = self._ensured(tx, readings, zone, judge=judge)
             appended = self._append(tx, readings, ids, is_simulated=is_simulated)
             judging = self._scoring().judge_at_once if judge else judge_again
@@ -141,7 +141,7 @@ class ReadingDesk(Desk):
         def keep(outcome: AssetOutcome) -> None:
             judged.update(stored_judgements(outcome, profile, wanted))
 
-        with self._store.begin() as tx:
+        with self._records.changing(batch.readings.assets), self._store.begin() as tx:
             ids = self._ensured(tx, batch.readings, read_options(self._setup).timezone, judge=True)
             appended = self._append(tx, batch.readings, ids)
             self._scoring().judge_touched(tx, ids, appended, profile, told=keep)
@@ -162,7 +162,7 @@ class ReadingDesk(Desk):
 
     def intake(self) -> Intake:
         """Where records of sources go."""
-        return Intake(self._setup, self._store, self._scoring(), self._records.forget)
+        return Intake(self._setup, self._store, self._scoring(), self._records.changing)
 
     def _ensured(
         self, tx: Transaction, readings: Readings, zone: str, *, judge: bool
@@ -182,6 +182,5 @@ class ReadingDesk(Desk):
         is_simulated: bool = False,
     ) -> Appended:
         """Readings into the store."""
-        self._records.forget(readings.assets)
         profile = self.profiles[readings.profile]
         return tx.append(readings, profile, ids, at=self._setup.clock(), is_simulated=is_simulated)

@@ -149,10 +149,10 @@ class UpkeepDesk(Desk):
         Raises:
             NotFound: There is no such site.
         """
-        self._records.forget()
-        found = erase_site(
-            self._setup, self._store, site, at=self.now(), actor=actor, reason=reason, is_dry=is_dry
-        )
+        with self._records.changing():
+            found = erase_site(
+                self._setup, self._store, site, at=self.now(), actor=actor, reason=reason, is_dry=is_dry
+            )
         self._models.forget()
         return found
 
@@ -162,11 +162,11 @@ class UpkeepDesk(Desk):
         Args:
             is_dry: Only say what would go.
         """
-        self._records.forget()
         now = self.now()
         if self.settings.retention.thin is not None:
             roll_up_store(self._store, now=now)
-        return retain(self._store, self.settings.retention, at=now, actor=actor, is_dry=is_dry)
+        with self._records.changing():
+            return retain(self._store, self.settings.retention, at=now, actor=actor, is_dry=is_dry)
 
     @property
     def is_rolling_up_due(self) -> bool:
@@ -197,10 +197,10 @@ class UpkeepDesk(Desk):
         if not self.is_retention_due:
             return None
         now = self.now()
-        self._records.forget()
-        found = retain_in_batches(
-            self._store, self.settings.retention, at=now, stop=stop or threading.Event()
-        )
+        with self._records.changing():
+            found = retain_in_batches(
+                self._store, self.settings.retention, at=now, stop=stop or threading.Event()
+            )
         self._retained_at = now
         return found
 
