@@ -30,7 +30,7 @@ from benchmarks.solar_fleet import Fleet, build_fleet
 __all__ = ["main"]
 
 RATE_PER_S = 200.0
-SECONDS, QUICK_SECONDS = 20.0, 2.5
+SECONDS, QUICK_SECONDS = 20.0, 2.0
 STORED, SCORED = "/procesar", "/api/v1/score"
 CONNECTIONS, PEER_CONNECTIONS = (32, 64), (1, 4)
 BATCH_ROWS = 1_000
