@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sereno.domain.errors import SerenoError
-from sereno.flows.lane import Lane, LaneLimits
+from sereno.flows.lane import Lane
 from sereno.flows.records_path import Opinion, Question
 
 __all__ = ["LARGE", "Asking", "Judge", "judge_alone"]
@@ -23,9 +23,9 @@ class Judge(Protocol):
 class Asking(Lane[Question, Opinion]):
     """The lane of those who ask and store nothing."""
 
-    def __init__(self, judge: Judge, limits: LaneLimits | None = None) -> None:
+    def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        super().__init__("asking", limits)
+        super().__init__("asking")
 
     def _answers(self, group: Sequence[Question]) -> Sequence[Opinion | SerenoError]:
         return self._judge.judge_all(group)
