@@ -2,10 +2,10 @@
 
 `http` is the first system's door, `POST /procesar`: the record is stored, judged and committed to disk before
 its answer. `score` is what that system did of it: a record is judged and nothing is stored; once more with
-all of the service on one core. Latencies are those of an open loop at a fixed rate: a request that is due while
-the service is busy waits, and that counts. The client shares the machine with the service. How many go at
-most is asked over 64 connections, where it is stored over 32 too, and of the first system over 1 and 4; the
-best counts.
+all of the service on one core. Latencies are those of an open loop at a fixed rate: a request that is due
+while the service is busy waits, and that counts. The client shares the machine with the service. How many go
+at most is asked over 64 connections, where it is stored over 32 too, and of the first system over 1 and 4;
+the best counts.
 """
 
 import json

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sereno.domain.access import DEFAULT_ORGANIZATION
 from sereno.domain.errors import NotFound, RoleNeedsServer, SerenoError
@@ -37,6 +37,8 @@ _ANSWERS_KEPT = timedelta(hours=48)
 """How long the same request with the same key gets the same answer."""
 _PATIENCE_S = 15.0
 """How long an ending service waits for each part [s]."""
+
+_Lane = TypeVar("_Lane", GroupCommit, Asking)
 
 
 class ServiceRole(StrEnum):
@@ -156,15 +158,11 @@ class Service:
         Raises:
             NotFound: There is none of that name.
         """
-        known = self._intakes.get(organization)
-        if known is not None:
-            return known
-        workspace = self.workspace(organization)
-        with self._lock:
-            if organization not in self._intakes:
-                engine = workspace if self._engine is None else JudgedApart(workspace, self._engine)
-                self._intakes[organization] = GroupCommit(engine)
-            return self._intakes[organization]
+
+        def begun(workspace: Workspace) -> GroupCommit:
+            return GroupCommit(workspace if self._engine is None else JudgedApart(workspace, self._engine))
+
+        return self._kept(self._intakes, organization, begun)
 
     def asking(self, organization: str) -> Asking:
         """The lane of those who ask what is thought of records, and store nothing.
@@ -172,15 +170,11 @@ class Service:
         Raises:
             NotFound: There is none of that name.
         """
-        known = self._askings.get(organization)
-        if known is not None:
-            return known
-        workspace = self.workspace(organization)
-        with self._lock:
-            if organization not in self._askings:
-                judge = workspace if self._judge is None else AskedApart(workspace, self._judge)
-                self._askings[organization] = Asking(judge)
-            return self._askings[organization]
+
+        def begun(workspace: Workspace) -> Asking:
+            return Asking(workspace if self._judge is None else AskedApart(workspace, self._judge))
+
+        return self._kept(self._askings, organization, begun)
 
     def start(self) -> None:
         """Be the engine and the notifier as the role says, beside the requests.
@@ -216,6 +210,17 @@ class Service:
         self._held.close()
         for workspace in self.workspaces.values():
             workspace.close()
+
+    def _kept(self, lanes: dict[str, _Lane], organization: str, begun: Callable[[Workspace], _Lane]) -> _Lane:
+        """The lane of an organization, begun by the first who asks for it."""
+        known = lanes.get(organization)
+        if known is not None:
+            return known
+        workspace = self.workspace(organization)
+        with self._lock:
+            if organization not in lanes:
+                lanes[organization] = begun(workspace)
+            return lanes[organization]
 
     def _open(self, name: str) -> bool:
         """Open an organization; one that cannot be opened does not keep the others from being served."""
