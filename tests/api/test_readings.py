@@ -231,6 +231,20 @@ def test_a_record_of_the_future_alone_is_refused_with_a_reason(tmp_path: Path, p
     assert stored_rows(tmp_path) == 0
 
 
+def test_record_without_a_value_is_told_what_it_lacks(tmp_path: Path) -> None:
+    nothing = {"Empresa": "Nave 1", "Fecha": "01.01.2025"}
+
+    with served(tmp_path) as client:
+        answer = client.post("/api/v1/score", json=nothing, headers={"Accept-Language": "es"})
+        dateless = client.post(
+            "/api/v1/score", json=a_record(1, Fecha="mañana"), headers={"Accept-Language": "es"}
+        )
+
+    assert (answer.status_code, dateless.status_code) == (422, 422)
+    assert answer.json()["detail"].endswith("Hace falta una columna con números junto a la de la hora.")
+    assert dateless.json()["detail"].endswith("las demás se han leído.")
+
+
 def test_judging_alone_stores_nothing(tmp_path: Path) -> None:
     with served(tmp_path) as client:
         answer = client.post("/api/v1/score", json=a_record(1))

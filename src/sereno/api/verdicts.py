@@ -37,6 +37,6 @@ def verdict_document(row: RowJudgement, workspace: Workspace) -> VerdictDocument
 
 
 def why_lost(row: QuarantinedRow, issues: Sequence[DataIssue], language: str) -> str:
-    """Why a record is in quarantine: in a sentence where there is one, otherwise by code and content."""
+    """Why a record is in quarantine, to stand within a sentence; by code and content where there is none."""
     told = next((one for one in issues if one.code == row.reason), None)
-    return f"{row.reason}: {row.text}" if told is None else issue_sentence(told, language)
+    return f"{row.reason}: {row.text}" if told is None else issue_sentence(told, language).removesuffix(".")

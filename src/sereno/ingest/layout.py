@@ -580,6 +580,8 @@ def _missing(headers: Sequence[Header], profile: Profile, file: str, *, has_time
         hint = nearest_hint(near)
     elif not has_time:
         hint = f"A column with the time is needed, such as '{(profile.time_aliases or ('Fecha',))[0]}'."
+    elif not profile.signals:
+        hint = "A column with numbers is needed beside the time."
     else:
         names = ", ".join(f"'{s.label('es')}' / '{s.label('en')}'" for s in profile.signals[:5])
         hint = f"Expected names such as {names}."
