@@ -15,7 +15,7 @@ from sereno.ingest.numbers import CellKind, NumberStyle, parse_cell
 from sereno.ingest.titles import have_repeats, site_in_lines, with_groups, with_second_names
 from sereno.ingest.units import find_unit
 
-__all__ = ["Dialect", "looks_numeric", "sniff_dialect", "split_line", "suffix_pattern"]
+__all__ = ["Dialect", "looks_numeric", "n_numeric", "sniff_dialect", "split_line", "suffix_pattern"]
 
 DELIMITERS = (";", "\t", ",", "|")
 N_SNIFFED_LINES = 400
@@ -85,6 +85,11 @@ def looks_numeric(text: str) -> bool:
     return any(parse_cell(text, style)[1] in (CellKind.GOOD, CellKind.CONVERTED) for style in (_DOT, _COMMA))
 
 
+def n_numeric(counts: Mapping[str, int]) -> int:
+    """How many of counted cells look numeric."""
+    return sum(n for text, n in counts.items() if looks_numeric(text))
+
+
 def sniff_dialect(
     lines: Sequence[str],
     profiles: Mapping[str, Profile],
@@ -143,9 +148,10 @@ def _find_header(
             return (len(named), line, cells)
         if _is_data(named):
             continue
-        headers = [parse_header(c) for c in named]
+        headers = Counter(parse_header(c) for c in named)
         score = max(
-            sum(match_header(h, p).roles[0] is not Role.UNKNOWN for h in headers) for p in profiles.values()
+            sum(n for h, n in headers.items() if match_header(h, p).roles[0] is not Role.UNKNOWN)
+            for p in profiles.values()
         )
         if best is None or score > best[0]:
             best = (score, line, cells)
@@ -154,9 +160,10 @@ def _find_header(
 
 def _is_data(cells: Sequence[str]) -> bool:
     """A row with a date, or mostly numbers, names nothing."""
-    if any(time_shape(c) == "date" for c in cells):
+    counts = Counter(cells)
+    if any(time_shape(c) == "date" for c in counts):
         return True
-    return sum(looks_numeric(c) for c in cells) * 2 > len(cells)
+    return n_numeric(counts) * 2 > len(cells)
 
 
 def _is_unit_row(cells: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sereno.domain.errors import MissingColumns, UnsupportedFormat
 from sereno.domain.signals import Profile, Signal, metered_name, register_name
 from sereno.ingest.dates import time_shape
-from sereno.ingest.dialect import looks_numeric
+from sereno.ingest.dialect import looks_numeric, n_numeric
 from sereno.ingest.headers import (
     ROW_NAMES,
     Header,
@@ -464,7 +464,9 @@ def _shape(cells: Sequence[str]) -> str | None:
     Numbers up to 100 among which is the last step of a day are a `day`.
     """
     filled = [c for c in cells if c.strip()][:200]
-    shapes = Counter(time_shape(c) for c in filled)
+    shapes = Counter[str | None]()
+    for text, n_cells in Counter(filled).items():
+        shapes[time_shape(text)] += n_cells
     for shape in ("date", "time"):
         if shapes[shape] > MIN_SHAPE_SHARE * len(filled):
             return shape
@@ -489,8 +491,8 @@ def _repeated_assets(matches: Sequence[Match]) -> set[str]:
 def _numeric_indices(sample: Sequence[Sequence[str]], n_columns: int) -> set[int]:
     found = set()
     for i in range(n_columns):
-        cells = [row[i] for row in sample[:100] if row[i].strip()]
-        if cells and sum(map(looks_numeric, cells)) * 2 >= len(cells):
+        cells = Counter(row[i] for row in sample[:100] if row[i].strip())
+        if cells and n_numeric(cells) * 2 >= cells.total():
             found.add(i)
     return found
 

@@ -45,8 +45,10 @@ def with_named_meters(
         for i, m in enumerate(matches)
         if i not in totals
     )
+    if signal is None or is_told or len(set(names.values())) != len(unnamed):
+        return list(matches)
     is_misspelt = bool(nearest_names([headers[i].source for i in unnamed], profile))
-    if signal is None or is_told or is_misspelt or len(set(names.values())) != len(unnamed):
+    if is_misspelt:
         return list(matches)
     found = list(matches)
     for i in totals:
