@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sereno.i18n.catalogue import sentence
+from tests.flows.test_promotion import lines
+from tests.support.builders import a_roof, a_workspace, readings_of
 from tests.support.processes import sereno
 
 
@@ -178,3 +181,30 @@ def test_retraining_says_what_stands_against_it(copied: Path) -> None:
 
     assert done.code == 0
     assert "too few new days" in done.out
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "2 assets have too little history that teaches, and are only checked against physics: "),
+        (
+            "es",
+            "2 equipos no tienen historia suficiente de la que aprender y solo se comprueban con la física: ",
+        ),
+    ],
+)
+def test_training_names_the_assets_that_it_could_not_learn(tmp_path: Path, language: str, said: str) -> None:
+    folder = tmp_path / "w"
+    with a_workspace(folder) as workspace:
+        whole, *early = lines(n_days=40, n_assets=3)
+        for window in (whole, *(one.rows(0, 5) for one in early)):
+            workspace.add(readings_of(window), zone="UTC")
+
+    alone = sereno("train", "--lang", language, workspace=folder).out
+    with a_workspace(folder) as workspace:
+        workspace.add(readings_of(a_roof(rows=2, name="Nave 1")), zone="UTC")
+    beside = sereno("train", "--lang", language, workspace=folder).out
+
+    names = ", ".join(sorted(str(one.asset) for one in early))
+    assert f"{said}{names}\n" in alone
+    assert alone + sentence("cli.unlearnt", language, assets=1, names="Nave 1") + "\n" == beside

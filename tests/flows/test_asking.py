@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from sereno.domain.errors import InvalidRecord, SerenoError
+from sereno.domain.errors import InvalidRecord, QueueFull, SerenoError
 from sereno.domain.signals import AssetKey
 from sereno.flows import records_path
 from sereno.flows.asking import LARGE, Asking
+from sereno.flows.condition import figures_of
 from sereno.flows.engine_apart import AskedApart, EngineProcess
 from sereno.flows.records import AssetContext
 from sereno.flows.records_path import Opinion, Question
@@ -178,6 +179,27 @@ def test_lane_gives_each_its_answer_and_nobody_fails_for_another(workspace: Work
     answers = [future.exception(0) or future.result(0) for future in futures[:-1]]
     wanted = workspace.judge_all(questions())
     assert [shown(one) for one in answers] == [shown(one) for one in wanted]  # type: ignore[arg-type]
+
+
+def test_what_waits_and_what_is_refused_is_counted(workspace: Workspace) -> None:
+    day = a_record(FLEET[0], FIRST)
+    with Service(workspace.folder) as service:
+        held = Held(service.workspace("default"))
+        asking = service.asking("default")
+        asking._judge = held
+        first = asking.submit(Question([day]))
+        assert held.begun.wait(30)
+        waiting = asking.submit(Question([day] * 50_000))
+
+        with pytest.raises(QueueFull):
+            asking.submit(Question([day]))
+        busy = figures_of(service)
+        waiting.cancel()
+        held.go_on.set()
+        first.result(30)
+
+        assert (busy.n_asked, busy.n_questions_refused) == (50_000, 1)
+        wait_until(lambda: figures_of(service).n_asked == 0)
 
 
 STUMBLE = "stumble"

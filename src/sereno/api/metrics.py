@@ -111,11 +111,11 @@ class _Condition(Collector):
 
 def figures_as_metrics(figures: ServiceFigures) -> Iterator[Metric]:
     """What is counted, as metrics; what is not known at the moment is left out."""
-    yield from _lane(figures)
+    yield from _lanes(figures)
     yield from _stored(figures)
 
 
-def _lane(figures: ServiceFigures) -> Iterator[Metric]:
+def _lanes(figures: ServiceFigures) -> Iterator[Metric]:
     yield _gauge("sereno_intake_waiting_records", "Records that wait to be stored.", figures.n_waiting)
     for name, text, count in (
         ("commits", "Transactions that stored what requests brought.", figures.n_commits),
@@ -126,6 +126,9 @@ def _lane(figures: ServiceFigures) -> Iterator[Metric]:
         ("judged_again", "Assets judged again for what others told late.", figures.n_judged_again),
     ):
         yield CounterMetricFamily(f"sereno_intake_{name}", text, value=count)
+    yield _gauge("sereno_asking_waiting_records", "Records that wait to be judged unstored.", figures.n_asked)
+    refused = "Questions refused because too much waited."
+    yield CounterMetricFamily("sereno_asking_refused", refused, value=figures.n_questions_refused)
 
 
 def _stored(figures: ServiceFigures) -> Iterator[Metric]:

@@ -22,6 +22,7 @@ from sereno.cli.sources import sources_app
 from sereno.domain.audit import current_act
 
 if TYPE_CHECKING:
+    from sereno.domain.signals import AssetKey
     from sereno.flows.build import FileHints, Setup
     from sereno.flows.ingest import FileResult
     from sereno.flows.workspace import Workspace
@@ -233,7 +234,10 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
             before=instant(workspace.settings.timezone, before, "--before"),
             is_candidate=candidate,
         )
-        show_trainings(request, cards, workspace.language, is_whole=before is None)
+        stored: dict[str, list[AssetKey]] = {}
+        for asset in workspace.assets(profile=profile):
+            stored.setdefault(asset.profile, []).append(asset.key)
+        show_trainings(request, cards, workspace.language, stored=stored, is_whole=before is None)
 
 
 @app.command()

@@ -9,10 +9,11 @@ from sereno.cli.output import Request, say, show_json, show_table
 from sereno.cli.sheets import show_comparison, show_model_card, show_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sereno.domain.judgement import ModelCard
     from sereno.domain.registry import ForecasterCard
+    from sereno.domain.signals import AssetKey
     from sereno.flows.recalibration import Recalibration
 
 __all__ = ["models_app", "show_recalibrations", "show_trainings"]
@@ -23,6 +24,8 @@ models_app = typer.Typer(
 
 _COLUMNS = ("judges", "id", "detector", "trained_at", "assets", "requested", "promised", "realised", "claim")
 
+_NAMED = 5
+"""Assets that are named; of more it is said how many."""
 _VERSIONS = ("id", "family", "kind", "state", "trained_at", "assets", "profile")
 _HISTORY = ("at", "who", "event", "about", "reason")
 Reason = Annotated[str, typer.Option(help="Why; kept in its history.")]
@@ -282,21 +285,42 @@ def import_version(
         say(sentence("cli.models.imported", language, model=card.id, profile=card.profile))
 
 
-def show_trainings(request: Request, cards: "Sequence[ModelCard]", language: str, *, is_whole: bool) -> None:
+def show_trainings(
+    request: Request,
+    cards: "Sequence[ModelCard]",
+    language: str,
+    *,
+    stored: "Mapping[str, Sequence[AssetKey]]",
+    is_whole: bool,
+) -> None:
     """What was learnt, a paragraph each.
 
     Args:
+        stored: The assets that there were to learn, by profile.
         is_whole: It was learnt from all there is, faults among it.
     """
     if request.as_json:
         show_json({"models": [card.to_json() for card in cards]})
         return
     for card in cards:
-        for line in _training_lines(card, language, is_whole=is_whole):
+        for line in _training_lines(card, stored[card.profile], language, is_whole=is_whole):
             say(line)
+    learnt = {card.profile for card in cards}
+    unlearnt = [key for profile, keys in stored.items() if profile not in learnt for key in keys]
+    if unlearnt:
+        say(_unlearnt_line(unlearnt, language))
 
 
-def _training_lines(card: "ModelCard", language: str, *, is_whole: bool) -> "Iterator[str]":
+def _unlearnt_line(keys: "Sequence[AssetKey]", language: str) -> str:
+    from sereno.i18n.catalogue import sentence
+
+    names = ", ".join([*map(str, keys[:_NAMED]), *["…"] * (len(keys) > _NAMED)])
+    return sentence("cli.unlearnt", language, assets=len(keys), names=names)
+
+
+def _training_lines(
+    card: "ModelCard", stored: "Sequence[AssetKey]", language: str, *, is_whole: bool
+) -> "Iterator[str]":
     from sereno.i18n.catalogue import sentence
     from sereno.i18n.numbers import number
 
@@ -311,6 +335,9 @@ def _training_lines(card: "ModelCard", language: str, *, is_whole: bool) -> "Ite
         realised=number(calibration.realised, language),
         claim=sentence(f"cli.claim.{calibration.claim}", language),
     )
+    unlearnt = [key for key in stored if key not in card.assets]
+    if unlearnt:
+        yield _unlearnt_line(unlearnt, language)
     n_left_out = int(card.metrics.get("rows_left_out", 0))
     if n_left_out:
         yield sentence("cli.left_out", language, rows=n_left_out)

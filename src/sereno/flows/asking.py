@@ -21,14 +21,22 @@ class Judge(Protocol):
 
 
 class Asking(Lane[Question, Opinion]):
-    """The lane of those who ask and store nothing."""
+    """The lane of those who ask and store nothing.
+
+    Attributes:
+        n_refused: Questions refused because too much waited; only grows.
+    """
 
     def __init__(self, judge: Judge) -> None:
+        self.n_refused = 0
         self._judge = judge
         super().__init__("asking")
 
     def _answers(self, group: Sequence[Question]) -> Sequence[Opinion | SerenoError]:
         return self._judge.judge_all(group)
+
+    def _refused(self) -> None:
+        self.n_refused += 1
 
 
 def judge_alone(judge: Judge, question: Question) -> Opinion:

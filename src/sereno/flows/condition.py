@@ -51,6 +51,9 @@ class ServiceFigures:
     n_refused: int = 0
     n_failed: int = 0
     n_judged_again: int = 0
+    n_asked: int = 0
+    """Records of questions that wait."""
+    n_questions_refused: int = 0
     incidents: Counter[str] = field(default_factory=Counter)
     notifications: Counter[str] = field(default_factory=Counter)
     sites: int = 0
@@ -92,6 +95,9 @@ def figures_of(service: Service) -> ServiceFigures:
         found.n_refused += done.n_refused
         found.n_failed += done.n_failed
         found.n_judged_again += done.n_judged_again
+    for asking in service.askings.values():
+        found.n_asked += asking.n_waiting
+        found.n_questions_refused += asking.n_refused
     for workspace in service.workspaces.values():
         found.free_bytes = free_bytes(workspace.folder)
         try:

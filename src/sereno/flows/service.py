@@ -127,6 +127,11 @@ class Service:
         return dict(self._intakes)
 
     @property
+    def askings(self) -> Mapping[str, Asking]:
+        """Those in which something was asked, by name of their organization."""
+        return dict(self._askings)
+
+    @property
     def processes(self) -> list[int]:
         """Numbers of the processes that it consists of, this one first."""
         numbers = [one.number for one in self._apart]
@@ -203,7 +208,7 @@ class Service:
                 log.warning("part does not end, and is left", extra={"part": part.name})
         for intake in self.intakes.values():
             intake.close()
-        for asking in list(self._askings.values()):
+        for asking in self.askings.values():
             asking.close()
         for process in self._apart:
             process.close()
