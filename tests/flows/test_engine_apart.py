@@ -12,6 +12,7 @@ import pytest
 
 from sereno.domain.errors import EngineLost, InternalFault, KeyReused, SerenoError, StoreError
 from sereno.flows.engine_apart import EngineProcess, JudgedApart
+from sereno.flows.group_commit import GroupCommit
 from sereno.flows.service import Service
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
@@ -142,6 +143,30 @@ def test_without_a_process_requests_are_to_come_again(
 
     assert isinstance(answers[0], Receipt)
     assert answers[0].n_new == 1
+
+
+def test_all_who_wait_are_told_soon_where_no_process_can_be_begun(
+    workspace: Workspace, process: EngineProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = a_fleet()[0]
+    submissions = [Submission([a_record(window, row)]) for row in range(FIRST, FIRST + 40)]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        intake = GroupCommit(JudgedApart(workspace, process))
+        with intake._changed:  # all of them come before the first has its turn
+            futures = [intake.submit(one) for one in submissions]
+        failed = [future.exception(30) for future in futures]
+        n_failed = intake.figures.n_failed
+        n_tried = process.status.n_failures
+    again = [intake.submit(one) for one in submissions]
+    receipts = [one.result(60) for one in again]
+    intake.close()
+
+    assert {type(one) for one in failed} == {EngineLost}
+    assert n_failed == len(submissions)
+    assert n_tried < len(submissions)
+    assert [one.n_new for one in receipts] == [1] * len(submissions)
 
 
 def test_errors_and_what_is_logged_come_back(

@@ -13,13 +13,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from sereno.domain.errors import QueueFull, SerenoError, Stopping, StoreError
+from sereno.domain.errors import EngineLost, QueueFull, SerenoError, Stopping, StoreError
 
 __all__ = ["Lane", "LaneLimits", "Waiting"]
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1
+_LOST_IN_A_ROW = 2
+"""Works that were each too much for the process that does them: then it is not the works."""
 
 
 class _Counted(Protocol):
@@ -168,11 +170,24 @@ class Lane(ABC, Generic[_Work, _Given]):
                 one.future.set_result(answer)
 
     def _give_up(self, group: list[Waiting[_Work, _Given]], error: Exception) -> None:
-        """Nothing of a group was done: the store's trouble is everybody's, other trouble is one's own."""
+        """Nothing of a group was done.
+
+        The store's trouble is everybody's, other trouble is one's own. So is that of a process that ends,
+        until it has ended over one after the other.
+        """
         if isinstance(error, StoreError) or len(group) == 1:
-            self._failed(len(group))
-            for one in group:
-                one.future.set_exception(error)
+            self._fail(group, error)
             return
-        for one in group:
+        n_lost = 0
+        for n_done, one in enumerate(group, start=1):
             self._do([one])
+            failed = one.future.exception()
+            n_lost = n_lost + 1 if isinstance(failed, EngineLost) else 0
+            if n_lost == _LOST_IN_A_ROW:
+                self._fail(group[n_done:], failed)
+                return
+
+    def _fail(self, group: list[Waiting[_Work, _Given]], error: BaseException | None) -> None:
+        self._failed(len(group))
+        for one in group:
+            one.future.set_exception(error)
