@@ -14,6 +14,8 @@ _SECTION_HOURS = (0.35, 0.7, 1.0, 2.0, 3.0, 6.0, 12.0, 24.0)
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 _WORTH = 0.985
 """A member comes in when the mean absolute error falls at least to this share."""
+_AS_GOOD = 1.02
+"""How many times the least error is as good as it: some weeks of errors do not tell such mixtures apart."""
 
 
 def section_of(steps: np.ndarray, per_day: int) -> np.ndarray:
@@ -21,13 +23,15 @@ def section_of(steps: np.ndarray, per_day: int) -> np.ndarray:
     return np.searchsorted(np.array(_SECTION_HOURS) * per_day / 24.0, steps, side="right")
 
 
-def weigh(errors: Sequence[Single], per_day: int) -> FloatArray:
+def weigh(errors: Sequence[Single], per_day: int, usual: FloatArray | None = None) -> FloatArray:
     """Weights by meter, part of the horizon and member, shape (meters, parts, members); each part sums to 1.
 
     Members are taken in one after the other, each with the share that makes the mean absolute error least.
+    What comes of it is drawn towards the usual weights as far as those are as good.
 
     Args:
         errors: Of each member, shape (meters, origins, steps); NaN where unknown.
+        usual: Weights of a meter of which nothing is known, shape (parts, members).
     """
     n_meters, _, n_steps = errors[0].shape
     sections = section_of(np.arange(n_steps), per_day)
@@ -36,7 +40,10 @@ def weigh(errors: Sequence[Single], per_day: int) -> FloatArray:
     filled = [np.where(np.isnan(one), np.float32(0.0), one) for one in errors]
     for section in np.unique(sections):
         steps = slice(*np.searchsorted(sections, (section, section + 1)))
-        weights[:, section] = _weights([one[:, :, steps].reshape(n_meters, -1) for one in filled])
+        made = [one[:, :, steps].reshape(n_meters, -1) for one in filled]
+        weights[:, section] = _weights(made)
+        if usual is not None:
+            weights[:, section] = _drawn(weights[:, section], usual[section], made)
     for section in range(1, len(_SECTION_HOURS) + 1):
         if section not in sections:
             weights[:, section] = weights[:, section - 1]
@@ -66,6 +73,31 @@ def _weights(errors: Sequence[Single]) -> FloatArray:
         weights *= (1 - share)[:, None]
         weights[:, place] = share
     return weights
+
+
+def _drawn(weights: FloatArray, usual: FloatArray, errors: Sequence[Single]) -> FloatArray:
+    """Of the mixtures between one's own and the usual, the nearest to the usual that is as good.
+
+    Args:
+        weights, usual: Shapes (meters, members) and (members,).
+        errors: Of each member, shape (meters, values).
+    """
+    blend, apart = _blend(weights, errors), _blend(usual - weights, errors)
+    most = _AS_GOOD * np.abs(blend).sum(axis=1)
+    share = np.zeros(len(weights))
+    for candidate in _SHARES:
+        error = np.abs(blend + np.float32(candidate) * apart).sum(axis=1)
+        share[error <= most] = candidate
+    return weights + share[:, None] * (usual - weights)
+
+
+def _blend(weights: FloatArray, errors: Sequence[Single]) -> Single:
+    """Errors of a mixture, shape (meters, values)."""
+    total = np.zeros_like(errors[0])
+    for place, one in enumerate(errors):
+        if weights[:, place].any():
+            total += weights[:, place, None].astype(np.float32) * one
+    return total
 
 
 def mixed(said: Sequence[np.ndarray], weights: FloatArray, per_day: int, first_step: int = 0) -> FloatArray:

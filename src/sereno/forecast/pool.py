@@ -18,7 +18,10 @@ from sereno.forecast.mixing import mixed, weigh
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, predict_naive
 from sereno.forecast.panel import Panel, after, blocks, build_panel, common_step
 from sereno.forecast.ridge import (
+    AS_LAST_WEEK,
+    AS_YESTERDAY,
     OWN,
+    POOLED,
     VARIANTS,
     RidgeModel,
     RidgeOptions,
@@ -40,7 +43,12 @@ _CALIBRATION_SHARE = 4
 _TINY = 1e-9
 _WEATHER_WORTH = 0.97
 """Share of the error without covariates that theirs must be below: less is chance."""
-_LEAST_ROWS = 3
+_TOLD = {OWN: 0.35, POOLED: 0.14, AS_YESTERDAY: 0.105, AS_LAST_WEEK: 0.105, BOOST: 0.3}
+"""What members weigh beside each other before any meter has been seen."""
+_TOLD_METERS = 2.0
+"""Meters that count as much as that."""
+_ASKED_METERS = 64
+"""Meters of a fleet that say what is usual in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,8 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
     origins = origins_of_days(cut, n_days, panel.per_day)
     n_steps = plan.ridge.days_ahead * panel.per_day
     members = _opted_in(members, early, panel, origins, n_steps)
-    weights, errors, naive_ratio = _weighed(members, early, panel, origins, n_steps)
+    usual = _usual(members, early, panel, origins, n_steps)
+    weights, errors, naive_ratio = _weighed(members, early, panel, origins, n_steps, usual)
     members, weights = _worthy(members, weights)
     errors = errors.reshape(len(errors), n_days - cut, -1, n_steps)
     return Learnt(
@@ -249,27 +258,39 @@ def _members(taught: Taught) -> tuple[str, ...]:
 
 
 def errors_of(
-    taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
+    taught: Taught,
+    panel: Panel,
+    members: Sequence[str],
+    origins: np.ndarray,
+    n_steps: int,
+    every: int = 1,
 ) -> Iterator[tuple[slice, list[Single]]]:
     """Meters, and errors of each member in their sizes, shape (meters, origins, steps); NaN where unknown.
 
     Args:
         origins: Slots of the panel; steps may reach beyond its end.
+        every: Only each so manieth meter.
     """
-    for block, said, actual, size in said_of(taught, panel, members, origins, n_steps):
+    for block, said, actual, size in said_of(taught, panel, members, origins, n_steps, every):
         was, share = actual.astype(np.float32, copy=False), (1.0 / size).astype(np.float32)
         yield block, [(was - one.astype(np.float32, copy=False)) * share for one in said]
 
 
 def said_of(
-    taught: Taught, panel: Panel, members: Sequence[str], origins: np.ndarray, n_steps: int
+    taught: Taught,
+    panel: Panel,
+    members: Sequence[str],
+    origins: np.ndarray,
+    n_steps: int,
+    every: int = 1,
 ) -> Iterator[tuple[slice, list[np.ndarray], np.ndarray, FloatArray]]:
     """Meters, what each member says, what was, and their sizes; arguments as of `errors_of`."""
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
-    part = _padded(panel.days(first, panel.n_days), ahead)
+    asked = slice(None, None, every)
+    part = _padded(panel.days(first, panel.n_days).meters(asked), ahead)
     places = origins - first * panel.per_day
-    rows = np.arange(len(panel.values))
+    rows = np.arange(len(panel.values))[asked]
     for block in blocks(len(rows), len(origins) * n_steps):
         some = part.meters(block)
         actual = after(some.values, places, n_steps)
@@ -277,15 +298,40 @@ def said_of(
         yield block, taught.predict(some, rows[block], places, n_steps, members), actual, size
 
 
-def _weighed(
+def _usual(
     members: Sequence[str], taught: Taught, panel: Panel, origins: np.ndarray, n_steps: int
+) -> FloatArray:
+    """Weights of a meter of which nothing is known: the mean of some of the fleet, and what is told of all.
+
+    Returns:
+        Shape (parts of the horizon, members).
+    """
+    every = -(-len(panel.values) // _ASKED_METERS)
+    asked = [
+        weigh(errors, panel.per_day)
+        for _, errors in errors_of(taught, panel, members, origins, n_steps, every)
+    ]
+    found = np.concatenate(asked)
+    told = np.array([_TOLD.get(name, 0.0) for name in members])
+    share = _TOLD_METERS / (_TOLD_METERS + len(found)) if told.any() else 0.0
+    usual: FloatArray = (1 - share) * found.mean(axis=0) + share * told / max(told.sum(), _TINY)
+    return usual
+
+
+def _weighed(
+    members: Sequence[str],
+    taught: Taught,
+    panel: Panel,
+    origins: np.ndarray,
+    n_steps: int,
+    usual: FloatArray,
 ) -> tuple[FloatArray, Single, FloatArray]:
     """Weights of the members, the errors of the mixture, and how many times larger those of the naive are."""
     per_day = panel.per_day
     mixture = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
     weights, ratio = [], np.empty(len(mixture))
     for block, errors in errors_of(taught, panel, members, origins, n_steps):
-        weights.append(weigh(errors, per_day))
+        weights.append(weigh(errors, per_day, usual))
         mixture[block] = mixed(errors, weights[-1], per_day)
         naive, own = (
             np.abs(np.nan_to_num(one)).mean(axis=(1, 2))

@@ -18,6 +18,8 @@ from sereno.forecast.panel import Panel, after, blocks
 from sereno.forecast.products import squares_over_days
 
 __all__ = [
+    "AS_LAST_WEEK",
+    "AS_YESTERDAY",
     "FOLLOWING_DAYS",
     "OWN",
     "POOLED",
