@@ -18,10 +18,7 @@ from sereno.forecast.mixing import mixed, weigh
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, predict_naive
 from sereno.forecast.panel import Panel, after, blocks, build_panel, common_step
 from sereno.forecast.ridge import (
-    AS_LAST_WEEK,
-    AS_YESTERDAY,
     OWN,
-    POOLED,
     VARIANTS,
     RidgeModel,
     RidgeOptions,
@@ -43,10 +40,6 @@ _CALIBRATION_SHARE = 4
 _TINY = 1e-9
 _WEATHER_WORTH = 0.97
 """Share of the error without covariates that theirs must be below: less is chance."""
-_TOLD = {OWN: 0.35, POOLED: 0.14, AS_YESTERDAY: 0.105, AS_LAST_WEEK: 0.105, BOOST: 0.3}
-"""What members weigh beside each other before any meter has been seen."""
-_TOLD_METERS = 2.0
-"""Meters that count as much as that."""
 _ASKED_METERS = 64
 """Meters of a fleet that say what is usual in it."""
 
@@ -301,20 +294,13 @@ def said_of(
 def _usual(
     members: Sequence[str], taught: Taught, panel: Panel, origins: np.ndarray, n_steps: int
 ) -> FloatArray:
-    """Weights of a meter of which nothing is known: the mean of some of the fleet, and what is told of all.
-
-    Returns:
-        Shape (parts of the horizon, members).
-    """
+    """Weights of a meter of which nothing is known, shape (parts of the horizon, members): a fleet's mean."""
     every = -(-len(panel.values) // _ASKED_METERS)
     asked = [
         weigh(errors, panel.per_day)
         for _, errors in errors_of(taught, panel, members, origins, n_steps, every)
     ]
-    found = np.concatenate(asked)
-    told = np.array([_TOLD.get(name, 0.0) for name in members])
-    share = _TOLD_METERS / (_TOLD_METERS + len(found)) if told.any() else 0.0
-    usual: FloatArray = (1 - share) * found.mean(axis=0) + share * told / max(told.sum(), _TINY)
+    usual: FloatArray = np.concatenate(asked).mean(axis=0)
     return usual
 
 

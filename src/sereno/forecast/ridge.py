@@ -18,8 +18,6 @@ from sereno.forecast.panel import Panel, after, blocks
 from sereno.forecast.products import squares_over_days
 
 __all__ = [
-    "AS_LAST_WEEK",
-    "AS_YESTERDAY",
     "FOLLOWING_DAYS",
     "OWN",
     "POOLED",
