@@ -204,7 +204,9 @@ def test_training_names_the_assets_that_it_could_not_learn(tmp_path: Path, langu
     with a_workspace(folder) as workspace:
         workspace.add(readings_of(a_roof(rows=2, name="Nave 1")), zone="UTC")
     beside = sereno("train", "--lang", language, workspace=folder).out
+    document = sereno("train", "--json", workspace=folder).document
 
     names = ", ".join(sorted(str(one.asset) for one in early))
     assert f"{said}{names}\n" in alone
+    assert document["not_learnt"] == [*sorted(str(one.asset) for one in early), "Nave 1"]
     assert alone + sentence("cli.unlearnt", language, assets=1, names="Nave 1") + "\n" == beside

@@ -299,16 +299,21 @@ def show_trainings(
         stored: The assets that there were to learn, by profile.
         is_whole: It was learnt from all there is, faults among it.
     """
+    learnt = {card.profile: set(card.assets) for card in cards}
+    unlearnt = {
+        profile: [key for key in keys if key not in learnt.get(profile, ())]
+        for profile, keys in stored.items()
+    }
     if request.as_json:
-        show_json({"models": [card.to_json() for card in cards]})
+        names = [str(key) for keys in unlearnt.values() for key in keys]
+        show_json({"models": [card.to_json() for card in cards], "not_learnt": names})
         return
     for card in cards:
-        for line in _training_lines(card, stored[card.profile], language, is_whole=is_whole):
+        for line in _training_lines(card, unlearnt.pop(card.profile), language, is_whole=is_whole):
             say(line)
-    learnt = {card.profile for card in cards}
-    unlearnt = [key for profile, keys in stored.items() if profile not in learnt for key in keys]
-    if unlearnt:
-        say(_unlearnt_line(unlearnt, language))
+    others = [key for keys in unlearnt.values() for key in keys]
+    if others:
+        say(_unlearnt_line(others, language))
 
 
 def _unlearnt_line(keys: "Sequence[AssetKey]", language: str) -> str:
@@ -319,7 +324,7 @@ def _unlearnt_line(keys: "Sequence[AssetKey]", language: str) -> str:
 
 
 def _training_lines(
-    card: "ModelCard", stored: "Sequence[AssetKey]", language: str, *, is_whole: bool
+    card: "ModelCard", unlearnt: "Sequence[AssetKey]", language: str, *, is_whole: bool
 ) -> "Iterator[str]":
     from sereno.i18n.catalogue import sentence
     from sereno.i18n.numbers import number
@@ -335,7 +340,6 @@ def _training_lines(
         realised=number(calibration.realised, language),
         claim=sentence(f"cli.claim.{calibration.claim}", language),
     )
-    unlearnt = [key for key in stored if key not in card.assets]
     if unlearnt:
         yield _unlearnt_line(unlearnt, language)
     n_left_out = int(card.metrics.get("rows_left_out", 0))
