@@ -22,7 +22,6 @@ from sereno.cli.sources import sources_app
 from sereno.domain.audit import current_act
 
 if TYPE_CHECKING:
-    from sereno.domain.signals import AssetKey
     from sereno.flows.build import FileHints, Setup
     from sereno.flows.ingest import FileResult
     from sereno.flows.workspace import Workspace
@@ -234,9 +233,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
             before=instant(workspace.settings.timezone, before, "--before"),
             is_candidate=candidate,
         )
-        stored: dict[str, list[AssetKey]] = {}
-        for asset in workspace.assets(profile=profile):
-            stored.setdefault(asset.profile, []).append(asset.key)
+        stored = [(one.profile, one.key) for one in workspace.assets(profile=profile)]
         show_trainings(request, cards, workspace.language, stored=stored, is_whole=before is None)
 
 

@@ -9,7 +9,7 @@ from sereno.cli.output import Request, say, show_json, show_table
 from sereno.cli.sheets import show_comparison, show_model_card, show_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sereno.domain.judgement import ModelCard
     from sereno.domain.registry import ForecasterCard
@@ -290,42 +290,31 @@ def show_trainings(
     cards: "Sequence[ModelCard]",
     language: str,
     *,
-    stored: "Mapping[str, Sequence[AssetKey]]",
+    stored: "Sequence[tuple[str, AssetKey]]",
     is_whole: bool,
 ) -> None:
     """What was learnt, a paragraph each.
 
     Args:
-        stored: The assets that there were to learn, by profile.
+        stored: Profile and name of the assets that there were to learn.
         is_whole: It was learnt from all there is, faults among it.
     """
-    learnt = {card.profile: set(card.assets) for card in cards}
-    unlearnt = {
-        profile: [key for key in keys if key not in learnt.get(profile, ())]
-        for profile, keys in stored.items()
-    }
-    if request.as_json:
-        names = [str(key) for keys in unlearnt.values() for key in keys]
-        show_json({"models": [card.to_json() for card in cards], "not_learnt": names})
-        return
-    for card in cards:
-        for line in _training_lines(card, unlearnt.pop(card.profile), language, is_whole=is_whole):
-            say(line)
-    others = [key for keys in unlearnt.values() for key in keys]
-    if others:
-        say(_unlearnt_line(others, language))
-
-
-def _unlearnt_line(keys: "Sequence[AssetKey]", language: str) -> str:
     from sereno.i18n.catalogue import sentence
 
-    names = ", ".join([*map(str, keys[:_NAMED]), *["…"] * (len(keys) > _NAMED)])
-    return sentence("cli.unlearnt", language, assets=len(keys), names=names)
+    learnt = {(card.profile, key) for card in cards for key in card.assets}
+    unlearnt = [str(key) for profile, key in stored if (profile, key) not in learnt]
+    if request.as_json:
+        show_json({"models": [card.to_json() for card in cards], "not_learnt": unlearnt})
+        return
+    for card in cards:
+        for line in _training_lines(card, language, is_whole=is_whole):
+            say(line)
+    if unlearnt:
+        names = ", ".join([*unlearnt[:_NAMED], *["…"] * (len(unlearnt) > _NAMED)])
+        say(sentence("cli.unlearnt", language, assets=len(unlearnt), names=names))
 
 
-def _training_lines(
-    card: "ModelCard", unlearnt: "Sequence[AssetKey]", language: str, *, is_whole: bool
-) -> "Iterator[str]":
+def _training_lines(card: "ModelCard", language: str, *, is_whole: bool) -> "Iterator[str]":
     from sereno.i18n.catalogue import sentence
     from sereno.i18n.numbers import number
 
@@ -340,8 +329,6 @@ def _training_lines(
         realised=number(calibration.realised, language),
         claim=sentence(f"cli.claim.{calibration.claim}", language),
     )
-    if unlearnt:
-        yield _unlearnt_line(unlearnt, language)
     n_left_out = int(card.metrics.get("rows_left_out", 0))
     if n_left_out:
         yield sentence("cli.left_out", language, rows=n_left_out)

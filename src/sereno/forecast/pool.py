@@ -1,6 +1,6 @@
 """A pool of members that are weighed by backtest, with bands from the mixture's own errors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -40,6 +40,8 @@ _CALIBRATION_SHARE = 4
 _TINY = 1e-9
 _WEATHER_WORTH = 0.97
 """Share of the error without covariates that theirs must be below: less is chance."""
+Said = tuple[slice, list[np.ndarray], np.ndarray, FloatArray]
+"""Meters, what each member says, what was, and their sizes."""
 _ASKED_METERS = 64
 """Meters of a fleet that say what is usual in it."""
 
@@ -250,21 +252,9 @@ def _members(taught: Taught) -> tuple[str, ...]:
     return (*ridges, *boost, WEEK_BEFORE, DAY_BEFORE, *weather)
 
 
-def errors_of(
-    taught: Taught,
-    panel: Panel,
-    members: Sequence[str],
-    origins: np.ndarray,
-    n_steps: int,
-    every: int = 1,
-) -> Iterator[tuple[slice, list[Single]]]:
-    """Meters, and errors of each member in their sizes, shape (meters, origins, steps); NaN where unknown.
-
-    Args:
-        origins: Slots of the panel; steps may reach beyond its end.
-        every: Only each so manieth meter.
-    """
-    for block, said, actual, size in said_of(taught, panel, members, origins, n_steps, every):
+def _errors(said_by_block: Iterable[Said]) -> Iterator[tuple[slice, list[Single]]]:
+    """Meters, and errors of each member in their sizes, shape (meters, origins, steps); NaN where unknown."""
+    for block, said, actual, size in said_by_block:
         was, share = actual.astype(np.float32, copy=False), (1.0 / size).astype(np.float32)
         yield block, [(was - one.astype(np.float32, copy=False)) * share for one in said]
 
@@ -276,8 +266,13 @@ def said_of(
     origins: np.ndarray,
     n_steps: int,
     every: int = 1,
-) -> Iterator[tuple[slice, list[np.ndarray], np.ndarray, FloatArray]]:
-    """Meters, what each member says, what was, and their sizes; arguments as of `errors_of`."""
+) -> Iterator[Said]:
+    """What each member says, block by block of meters.
+
+    Args:
+        origins: Slots of the panel; steps may reach beyond its end.
+        every: Only each so manieth meter.
+    """
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
     asked = slice(None, None, every)
@@ -298,7 +293,7 @@ def _usual(
     every = -(-len(panel.values) // _ASKED_METERS)
     asked = [
         weigh(errors, panel.per_day)
-        for _, errors in errors_of(taught, panel, members, origins, n_steps, every)
+        for _, errors in _errors(said_of(taught, panel, members, origins, n_steps, every))
     ]
     usual: FloatArray = np.concatenate(asked).mean(axis=0)
     return usual
@@ -316,7 +311,7 @@ def _weighed(
     per_day = panel.per_day
     mixture = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
     weights, ratio = [], np.empty(len(mixture))
-    for block, errors in errors_of(taught, panel, members, origins, n_steps):
+    for block, errors in _errors(said_of(taught, panel, members, origins, n_steps)):
         weights.append(weigh(errors, per_day, usual))
         mixture[block] = mixed(errors, weights[-1], per_day)
         naive, own = (
@@ -348,7 +343,7 @@ def _opted_in(
     if WEATHER not in members:
         return members
     total, count = np.zeros(2), np.zeros(2)
-    for _, errors in errors_of(taught, panel, (WEATHER, OWN), origins, n_steps):
+    for _, errors in _errors(said_of(taught, panel, (WEATHER, OWN), origins, n_steps)):
         total += [np.nansum(np.abs(one), dtype=float) for one in errors]
         count += [np.isfinite(one).sum() for one in errors]
     with_it, without = total / np.maximum(count, 1.0)
