@@ -13,7 +13,6 @@ from sereno.domain.errors import ForecasterMisconfigured, ForecasterUnknown, Spl
 from sereno.domain.forecasts import Forecast, Tier
 from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import AssetKey
-from sereno.forecast import pool
 from sereno.forecast.backtest import Backtest, backtest, dated, known_at
 from sereno.forecast.forecasters import NaiveForecaster, RidgeForecaster
 from sereno.forecast.panel import build_panel
@@ -178,20 +177,6 @@ def test_the_naive_wins_where_it_is_better() -> None:
     made = RidgeForecaster("power", days_ahead=1).fit([upto(window, START + 70 * DAY)])
 
     assert error(made.forecast(window, START + 70 * DAY, DAY), window) < 1e-6
-
-
-def test_what_is_usual_is_asked_of_some_meters_of_a_large_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = a_metered_history("power", n_meters=5, n_days=70)
-    forecaster = RidgeForecaster("power", days_ahead=1)
-    by_all = forecaster.fit(fleet).learnt.weights
-
-    monkeypatch.setattr(pool, "_ASKED_METERS", 2)
-    by_some = forecaster.fit(fleet).learnt.weights
-
-    assert by_all.shape == by_some.shape
-    for weights in (by_all, by_some):
-        assert (weights >= 0).all()
-        np.testing.assert_allclose(weights.sum(axis=2), 1.0)
 
 
 def test_weather_comes_in_only_where_it_helps() -> None:

@@ -7,7 +7,7 @@ from sereno.domain.readings import FloatArray
 from sereno.forecast.features import Single
 from sereno.forecast.panel import blocks
 
-__all__ = ["CALIBRATION_DAYS", "ORIGINS_PER_DAY", "band_table", "origins_of_days", "sizes"]
+__all__ = ["CALIBRATION_DAYS", "ORIGINS_PER_DAY", "band_table", "by_day", "origins_of_days", "sizes"]
 
 CALIBRATION_DAYS = 28
 ORIGINS_PER_DAY = 6
@@ -15,6 +15,8 @@ ORIGINS_PER_DAY = 6
 _BESIDE_HOURS = 1.0
 _WEEK_DAYS = 7
 _MIDDLE = 0.5
+_LEAST_SHARE = 0.6
+"""Of the middle of the errors, what a forecast is moved by at least."""
 _LATEST_DAYS = 7
 """Last days that count twice."""
 _TINY = 1e-12
@@ -26,6 +28,11 @@ def origins_of_days(first_day: int, last_day: int, per_day: int) -> npt.NDArray[
     slots = np.arange(n_origins) * per_day // n_origins
     origins: npt.NDArray[np.int64] = (np.arange(first_day, last_day)[:, None] * per_day + slots).ravel()
     return origins
+
+
+def by_day(errors: Single, per_day: int) -> Single:
+    """What is by origin, (meters, origins, steps), by day: (meters, days, origins of a day, steps)."""
+    return errors.reshape(len(errors), -1, min(ORIGINS_PER_DAY, per_day), errors.shape[2])
 
 
 def sizes(values: np.ndarray, origins: np.ndarray, per_day: int) -> FloatArray:
@@ -54,7 +61,7 @@ def _between(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> FloatArra
 def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Single:
     """Quantiles of errors with those of the steps up to an hour beside; the last week counts twice.
 
-    Not so for the middle, which is no matter of width and would follow chance.
+    Not so for the middle, which is no matter of width and would follow chance: see `_middle`.
 
     Args:
         errors: What was less what was said, in sizes of the meter, shape (meters, days, origins, steps).
@@ -74,9 +81,23 @@ def band_table(errors: Single, levels: tuple[float, ...], per_day: int) -> Singl
         pool = _beside(np.concatenate([some, some[:, -_LATEST_DAYS:]], axis=1), radius)
         found[block] = _quantiles(pool, twice[block], ranks)
         if _MIDDLE in levels:
-            middle = _quantiles(pool[..., :n_days], once[block], np.array([_MIDDLE]))
-            found[block, ..., levels.index(_MIDDLE)] = middle[..., 0]
+            found[block, ..., levels.index(_MIDDLE)] = _middle(pool[..., :n_days], once[block], n_days)
     return found
+
+
+def _middle(pool: Single, n_known: npt.NDArray[np.int64], n_days: int) -> Single:
+    """What a forecast is moved by: of the middle of the errors, the part that is more than chance.
+
+    Source:
+        James, Stein, "Estimation with quadratic loss", 1961: of a meter's middles, all steps together.
+    """
+    apart = 0.5 / np.sqrt(n_days)
+    low, middle, high = np.moveaxis(_quantiles(pool, n_known, _MIDDLE + apart * np.array([-1, 0, 1])), -1, 0)
+    by_chance = np.nansum(((high - low) / 2.0) ** 2, axis=(1, 2))
+    in_all = np.nansum(middle**2, axis=(1, 2))
+    share = np.clip(1.0 - by_chance / np.maximum(in_all, _TINY), _LEAST_SHARE, 1.0)
+    moved: Single = share[:, None, None].astype(np.float32) * middle
+    return moved
 
 
 def _beside(errors: Single, radius: int) -> Single:

@@ -11,14 +11,17 @@ from sereno.domain.errors import HistoryTooShort
 from sereno.domain.forecasts import QUANTILES
 from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.domain.signals import AssetKey
-from sereno.forecast.bands import CALIBRATION_DAYS, band_table, origins_of_days, sizes
+from sereno.forecast.bands import CALIBRATION_DAYS, band_table, by_day, origins_of_days, sizes
 from sereno.forecast.boost import BOOST, BoostModel, BoostOptions, learn_boost
 from sereno.forecast.features import LOOKBACK_DAYS, Single
-from sereno.forecast.mixing import mixed, weigh
+from sereno.forecast.mixing import begun, effective, follow, mixed, weigh
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, predict_naive
 from sereno.forecast.panel import Panel, after, blocks, build_panel, common_step
 from sereno.forecast.ridge import (
+    AS_LAST_WEEK,
+    AS_YESTERDAY,
     OWN,
+    POOLED,
     VARIANTS,
     RidgeModel,
     RidgeOptions,
@@ -42,8 +45,8 @@ _WEATHER_WORTH = 0.97
 """Share of the error without covariates that theirs must be below: less is chance."""
 Said = tuple[slice, list[np.ndarray], np.ndarray, FloatArray]
 """Meters, what each member says, what was, and their sizes."""
-_ASKED_METERS = 64
-"""Meters of a fleet that say what is usual in it."""
+_BELIEVED = {OWN: 0.6, POOLED: 0.2, AS_YESTERDAY: 0.05, AS_LAST_WEEK: 0.1, BOOST: 0.6, WEATHER: 0.6}
+"""What members weigh beside each other before any error is known, where a ridge is among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Learnt:
     Attributes:
         until: First local day, from 1970-01-01, that it has not learnt.
         members: What the weights are of.
-        weights: Shape (meters, parts of the horizon, members).
+        weights: As they follow the errors, shape (meters, parts of the horizon, members); see `mixing`.
         errors: Latest errors of the mixture, in sizes of the meter, shape (meters, days, origins, steps).
         bands: Shape (meters, origins, steps, levels).
         naive_ratio: How many times larger errors of the naive forecast are than those of the mixture,
@@ -164,10 +167,9 @@ def learn(history: Sequence[Window], plan: Plan) -> Learnt:
     origins = origins_of_days(cut, n_days, panel.per_day)
     n_steps = plan.ridge.days_ahead * panel.per_day
     members = _opted_in(members, early, panel, origins, n_steps)
-    usual = _usual(members, early, panel, origins, n_steps)
-    weights, errors, naive_ratio = _weighed(members, early, panel, origins, n_steps, usual)
+    weights, errors, naive_ratio = _weighed(members, early, panel, origins, n_steps)
     members, weights = _worthy(members, weights)
-    errors = errors.reshape(len(errors), n_days - cut, -1, n_steps)
+    errors = by_day(errors, panel.per_day)
     return Learnt(
         plan=plan,
         step=step,
@@ -265,38 +267,22 @@ def said_of(
     members: Sequence[str],
     origins: np.ndarray,
     n_steps: int,
-    every: int = 1,
 ) -> Iterator[Said]:
     """What each member says, block by block of meters.
 
     Args:
         origins: Slots of the panel; steps may reach beyond its end.
-        every: Only each so manieth meter.
     """
     ahead = -(-n_steps // panel.per_day)
     first = max(0, int(origins[0]) // panel.per_day - LOOKBACK_DAYS - ahead)
-    asked = slice(None, None, every)
-    part = _padded(panel.days(first, panel.n_days).meters(asked), ahead)
+    part = _padded(panel.days(first, panel.n_days), ahead)
     places = origins - first * panel.per_day
-    rows = np.arange(len(panel.values))[asked]
+    rows = np.arange(len(panel.values))
     for block in blocks(len(rows), len(origins) * n_steps):
         some = part.meters(block)
         actual = after(some.values, places, n_steps)
         size = sizes(some.values, places, panel.per_day)[:, :, None]
         yield block, taught.predict(some, rows[block], places, n_steps, members), actual, size
-
-
-def _usual(
-    members: Sequence[str], taught: Taught, panel: Panel, origins: np.ndarray, n_steps: int
-) -> FloatArray:
-    """Weights of a meter of which nothing is known, shape (parts of the horizon, members): a fleet's mean."""
-    every = -(-len(panel.values) // _ASKED_METERS)
-    asked = [
-        weigh(errors, panel.per_day)
-        for _, errors in _errors(said_of(taught, panel, members, origins, n_steps, every))
-    ]
-    usual: FloatArray = np.concatenate(asked).mean(axis=0)
-    return usual
 
 
 def _weighed(
@@ -305,21 +291,34 @@ def _weighed(
     panel: Panel,
     origins: np.ndarray,
     n_steps: int,
-    usual: FloatArray,
 ) -> tuple[FloatArray, Single, FloatArray]:
     """Weights of the members, the errors of the mixture, and how many times larger those of the naive are."""
     per_day = panel.per_day
     mixture = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
     weights, ratio = [], np.empty(len(mixture))
     for block, errors in _errors(said_of(taught, panel, members, origins, n_steps)):
-        weights.append(weigh(errors, per_day, usual))
-        mixture[block] = mixed(errors, weights[-1], per_day)
+        weights.append(_weights(members, errors, per_day))
+        mixture[block] = mixed(errors, effective(weights[-1]), per_day)
         naive, own = (
             np.abs(np.nan_to_num(one)).mean(axis=(1, 2))
             for one in (errors[members.index(DAY_BEFORE)], mixture[block])
         )
         ratio[block] = np.maximum(naive / np.maximum(own, _TINY), 1.0)
     return np.concatenate(weights), mixture, ratio
+
+
+def _weights(members: Sequence[str], errors: Sequence[Single], per_day: int) -> FloatArray:
+    """Of the members, by their errors over the last weeks, (meters, origins, steps) each.
+
+    Where no ridge is among them nothing is believed beforehand: usual is what the meters have on average.
+    """
+    if OWN in members:
+        first = begun(members, _BELIEVED, len(errors[0]))
+        usual = follow(first, [by_day(one, per_day) for one in errors], per_day)
+    else:
+        own = weigh(errors, per_day)
+        usual = np.broadcast_to(own.mean(axis=0), own.shape)
+    return weigh(errors, per_day, usual)
 
 
 def _padded(panel: Panel, n_days: int) -> Panel:
@@ -352,6 +351,7 @@ def _opted_in(
 
 def _worthy(members: tuple[str, ...], weights: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
     """Without members that cost something and have no weight anywhere."""
-    costly = {WEATHER, BOOST}
-    kept = [i for i, name in enumerate(members) if name not in costly or weights[:, :, i].any()]
-    return tuple(members[i] for i in kept), weights[:, :, kept]
+    costly, used = {WEATHER, BOOST}, effective(weights)
+    kept = [i for i, name in enumerate(members) if name not in costly or used[:, :, i].any()]
+    some = weights[:, :, kept]
+    return tuple(members[i] for i in kept), some / some.sum(axis=2, keepdims=True)

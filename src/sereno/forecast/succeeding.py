@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from sereno.domain.forecasts import QUANTILES
-from sereno.domain.readings import Window
-from sereno.forecast.bands import band_table, origins_of_days
+from sereno.domain.readings import FloatArray, Window
+from sereno.forecast.bands import band_table, by_day, origins_of_days
 from sereno.forecast.features import LOOKBACK_DAYS, Single
-from sereno.forecast.mixing import mixed
+from sereno.forecast.mixing import effective, follow, mixed, typical_sizes
 from sereno.forecast.panel import Panel, build_panel, slots_of
 from sereno.forecast.pool import Learnt, Taught, learn, said_of
 from sereno.forecast.ridge import FOLLOWING_DAYS, RidgeModel, Sums, learn_sums, solve
@@ -18,14 +18,15 @@ __all__ = ["succeed"]
 
 _MOST_DAYS = 28
 """After more days than this, members are weighed anew, with everything."""
+_TYPICAL_DAYS = 7
+"""Last days that say what an error typically is."""
 
 
 def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
     """What also knows the complete days of `history` since; learnt anew where days alone cannot be added.
 
     A day is added by its own sums of products, and the days beyond the memory are taken away by theirs.
-    Weights
-    stay; errors, and the bands with them, move on by what was really said wrongly.
+    Errors, and weights and bands with them, move on by what was really said wrongly.
     """
     windows = {one.asset: one for one in history if len(one)}
     until = _complete_until(list(windows.values()), learnt)
@@ -39,12 +40,13 @@ def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
     added = _panel(ordered, learnt, learnt.until, until)
     oldest = learnt.until - learnt.n_taught
     gone = _panel(ordered, learnt, oldest, oldest + surplus) if surplus else None
-    errors = _moved_on(learnt, added, until)
+    errors, weights = _moved_on(learnt, added, until)
     return replace(
         learnt,
         until=until,
         n_taught=learnt.n_taught + until - learnt.until - surplus,
         taught=_taught(learnt, added, gone, until, surplus),
+        weights=weights,
         errors=errors,
         bands=band_table(errors, QUANTILES, learnt.per_day),
         n_days=learnt.n_days + _new_days(added, learnt, until),
@@ -100,25 +102,36 @@ def _without(total: Sums, gone: Panel, learnt: Learnt, surplus: int) -> Sums:
     return learn_sums(gone, learnt.plan.ridge.days_ahead, first, last, known=total, is_taken_away=True)
 
 
-def _moved_on(learnt: Learnt, panel: Panel, until: int) -> Single:
-    """The latest errors, with those of forecasts into the new days by what was known before them."""
+def _moved_on(learnt: Learnt, panel: Panel, until: int) -> tuple[Single, FloatArray]:
+    """The latest errors, with those of forecasts into the new days by what was known then; the weights."""
     n_new = until - learnt.until
     per_day, ahead = panel.per_day, learnt.plan.ridge.days_ahead
     n_steps = ahead * per_day
     first = learnt.until - panel.first_day - ahead
     origins = origins_of_days(first, first + n_new + ahead, per_day)
-    made = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
-    for block, said, actual, size in said_of(learnt.taught, panel, learnt.members, origins, n_steps):
-        made[block] = (actual - mixed(said, learnt.weights[block], per_day)) / size
-    errors = made.reshape(len(made), n_new + ahead, -1, n_steps)
     old = learnt.errors
     n_old = old.shape[1]
     n_kept = min(ahead, n_old)
-    recent = errors[:, -(n_new + n_kept) :]
     last = old[:, n_old - n_kept :]
+    recent = np.empty((len(old), n_kept + n_new, *old.shape[2:]), dtype=np.float32)
+    weights, used = learnt.weights.copy(), effective(learnt.weights)
+    for block, said, actual, size in said_of(learnt.taught, panel, learnt.members, origins, n_steps):
+        members = [((actual - one) / size).astype(np.float32) for one in said]
+        made = by_day(mixed(members, used[block], per_day).astype(np.float32), per_day)
+        recent[block] = made[:, ahead - n_kept :]
+        new = [_unfollowed(by_day(one, per_day)[:, ahead - n_kept :], last[block]) for one in members]
+        typical = typical_sizes(old[block, -_TYPICAL_DAYS:], per_day)
+        weights[block] = follow(learnt.weights[block], new, per_day, typical)
     recent[:, :n_kept] = np.where(np.isnan(last), recent[:, :n_kept], last)
     joined = np.concatenate([old[:, n_new : n_old - n_kept], recent], axis=1)
-    return np.ascontiguousarray(joined[:, -n_old:])
+    return np.ascontiguousarray(joined[:, -n_old:]), weights
+
+
+def _unfollowed(errors: Single, last: Single) -> Single:
+    """Errors without those that were known when the weights followed the last ones; NaN in their place."""
+    n_kept = last.shape[1]
+    errors[:, :n_kept][~np.isnan(last)] = np.nan
+    return errors
 
 
 def _new_days(panel: Panel, learnt: Learnt, until: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from sereno.forecast.bands import ORIGINS_PER_DAY, sizes
 from sereno.forecast.boost import BOOST, BoostModel, BoostOptions
 from sereno.forecast.features import LOOKBACK_DAYS
 from sereno.forecast.following import Following
-from sereno.forecast.mixing import mixed
+from sereno.forecast.mixing import effective, mixed
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, last_known
 from sereno.forecast.panel import Panel, build_panel, slots_of, steps_ahead
 from sereno.forecast.pool import WEATHER, Learnt, Plan, Taught
@@ -194,7 +194,7 @@ class TrainedPool:
             own, pooled = learnt.members.index(OWN), learnt.members.index(POOLED)
             weights[young, :, pooled] += weights[young, :, own]
             weights[young, :, own] = 0.0
-        return weights
+        return effective(weights)
 
     def _best(self, rows: np.ndarray, weights: FloatArray) -> np.ndarray:
         """Rank of the tier that each meter's mixture is of, shape (meters,)."""
