@@ -27,7 +27,7 @@ _RATE = 0.15
 _DAYS_TOGETHER = 4
 """Days of errors that move the weights at once, where there are many."""
 _MOST = 2.0
-"""Typical errors that a day counts as, at most, for the mixture and for what a member adds to it."""
+"""Typical errors that a day counts as, at most, in what a member adds and in what is typical since."""
 _KEPT_SIZE = 0.8
 """Share of what an error typically was that stays when a day comes: some five days are remembered."""
 _LEAST = 0.002
@@ -89,8 +89,8 @@ def follow(
 
     Args:
         weights: Shape (meters, parts of the horizon, members).
-        errors: Of each member, shape (meters, days, origins, steps), days in order; NaN where unknown or
-            where they have been followed already.
+        errors: Of each member, shape (meters, days, origins, steps), days in order; NaN where unknown, 0 of
+            all of them where nothing is to be learnt.
         sizes: What errors of the mixture typically were before, see `typical_sizes`.
     """
     sections = section_of(np.arange(errors[0].shape[3]), per_day)
@@ -121,21 +121,22 @@ def _moved(
     blend = _blend(used, errors, known)
     side = np.sign(blend)
     n_values = n_days * n_origins * lengths
-    made = _by_part(side, blend, starts) / n_values
-    since = np.fmin(made, _MOST * size)
-    since += _KEPT_SIZE**n_days * (size - since)
-    size = np.where(np.isnan(size), made, np.where(made > 0.0, since, size))
+    total, n_errors = (_by_part(side, one, starts) for one in (blend, side))
+    typical = np.fmin(total / np.maximum(n_errors, 1.0), _MOST * size)
+    usual = np.where(np.isnan(size), typical, size)
+    made = total / n_values
     added = np.empty_like(weights)
     for place, (one, use) in enumerate(zip(errors, known, strict=True)):
         # What a member would make of the error; where it says nothing it makes nothing of it.
         towards = one if use is None else np.where(use, one, blend)
         added[:, :, place] = _by_part(side, towards, starts) / n_values - made
-    added /= np.maximum(size, _TINY)[:, :, None]
+    added /= np.maximum(usual, _TINY)[:, :, None]
     moved = weights * np.exp(-_RATE * n_days * np.clip(added, -_MOST, _MOST))
     moved /= moved.sum(axis=2, keepdims=True)
     moved = np.maximum(moved, _LEAST)
     moved /= moved.sum(axis=2, keepdims=True)
-    return moved, size
+    later = typical + _KEPT_SIZE**n_days * (usual - typical)
+    return moved, np.where(n_errors > 0.0, later, size)
 
 
 def _by_part(side: Single, errors: Single, starts: np.ndarray) -> FloatArray:

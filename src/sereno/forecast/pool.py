@@ -19,7 +19,7 @@ from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, predict_naive
 from sereno.forecast.panel import Panel, after, blocks, build_panel, common_step
 from sereno.forecast.ridge import (
     AS_LAST_WEEK,
-    AS_YESTERDAY,
+    AS_USUAL,
     OWN,
     POOLED,
     VARIANTS,
@@ -45,7 +45,14 @@ _WEATHER_WORTH = 0.97
 """Share of the error without covariates that theirs must be below: less is chance."""
 Said = tuple[slice, list[np.ndarray], np.ndarray, FloatArray]
 """Meters, what each member says, what was, and their sizes."""
-_BELIEVED = {OWN: 0.6, POOLED: 0.2, AS_YESTERDAY: 0.05, AS_LAST_WEEK: 0.1, BOOST: 0.6, WEATHER: 0.6}
+_BELIEVED = {
+    OWN: 0.6,
+    POOLED: 0.2,
+    AS_LAST_WEEK: 0.1,
+    AS_USUAL: 0.1,
+    BOOST: 0.6,
+    WEATHER: 0.6,
+}
 """What members weigh beside each other before any error is known, where a ridge is among them."""
 
 

@@ -5,7 +5,7 @@ hours to
 come (`following`). Both are sums of products per day, so that a day is learnt by adding its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,9 @@ from sereno.forecast.products import squares_over_days
 
 __all__ = [
     "FOLLOWING_DAYS",
+    "AS_LAST_WEEK",
+    "AS_USUAL",
+    "AS_YESTERDAY",
     "OWN",
     "POOLED",
     "VARIANTS",
@@ -29,11 +32,12 @@ __all__ = [
     "learn_sums",
 ]
 
-OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK = "own", "pooled", "as_yesterday", "as_last_week"
-VARIANTS = (OWN, POOLED, AS_YESTERDAY, AS_LAST_WEEK)
-"""The last two repeat a day, and are corrected by the last hours as the others are."""
-_REPEATS = {AS_YESTERDAY: 0, AS_LAST_WEEK: 2}
-"""Feature that each of them repeats."""
+OWN, POOLED = "own", "pooled"
+AS_LAST_WEEK, AS_USUAL, AS_YESTERDAY = "as_last_week", "as_usual", "as_yesterday"
+VARIANTS = (OWN, POOLED, AS_LAST_WEEK, AS_USUAL)
+"""The last two repeat a day of the week before, or its mean; the last hours correct them, too."""
+_REPEATS = {AS_LAST_WEEK: 2, AS_YESTERDAY: 0}
+"""Feature that a variant repeats; models that were learnt before have the last one in place of `AS_USUAL`."""
 _FEATURES_SHARE = 4
 """How many times fewer values are worked on together where features of many days are made of them."""
 _NEIGHBOUR_HOURS = 0.5
@@ -95,6 +99,11 @@ class RidgeModel:
     own: Single
     pooled: Single
     following: Mapping[str, Following]
+
+    @property
+    def _wanted(self) -> Collection[str]:
+        """Variants that it is asked for; before it knows of the hours that follow others, all."""
+        return self.following or VARIANTS
 
     @property
     def days_ahead(self) -> int:
@@ -184,7 +193,11 @@ class RidgeModel:
         both[:, 1] = pooled
         totals = np.matmul(both.swapaxes(1, 2), made.features)
         said = {OWN: totals[:, :, 0], POOLED: totals[:, :, 1]}
-        said |= {name: made.features[:, :, column] for name, column in _REPEATS.items()}
+        said |= {
+            name: made.features[:, :, column] for name, column in _REPEATS.items() if name in self._wanted
+        }
+        if AS_USUAL in self._wanted:
+            said[AS_USUAL] = np.zeros_like(said[OWN])
         return Deviations(said, made)
 
 

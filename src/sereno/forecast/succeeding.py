@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from sereno.domain.forecasts import QUANTILES
-from sereno.domain.readings import FloatArray, Window
+from sereno.domain.readings import BoolArray, FloatArray, Window
 from sereno.forecast.bands import band_table, by_day, origins_of_days
 from sereno.forecast.features import LOOKBACK_DAYS, Single
 from sereno.forecast.mixing import effective, follow, mixed, typical_sizes
 from sereno.forecast.panel import Panel, build_panel, slots_of
 from sereno.forecast.pool import Learnt, Taught, learn, said_of
-from sereno.forecast.ridge import FOLLOWING_DAYS, RidgeModel, Sums, learn_sums, solve
+from sereno.forecast.ridge import FOLLOWING_DAYS, VARIANTS, RidgeModel, Sums, learn_sums, solve
 
 __all__ = ["succeed"]
 
@@ -33,7 +33,7 @@ def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
     if until <= learnt.until:
         return learnt
     is_same = set(windows) == set(learnt.keys)
-    if not is_same or until - learnt.until > _MOST_DAYS or "" not in learnt.taught.ridges:
+    if not is_same or until - learnt.until > _MOST_DAYS or not _is_of_today(learnt.taught):
         return learn(history, learnt.plan)
     ordered = [windows[key] for key in learnt.keys]
     surplus = max(0, learnt.n_taught + until - learnt.until - learnt.plan.memory_days)
@@ -52,6 +52,11 @@ def succeed(learnt: Learnt, history: Sequence[Window]) -> Learnt:
         n_days=learnt.n_days + _new_days(added, learnt, until),
         is_positive=learnt.is_positive & ~(added.values < 0).any(axis=1),
     )
+
+
+def _is_of_today(taught: Taught) -> bool:
+    """Whether there is a ridge, with the variants that it has now."""
+    return "" in taught.ridges and set(taught.ridges[""].following) == set(VARIANTS)
 
 
 def _complete_until(windows: Sequence[Window], learnt: Learnt) -> int:
@@ -116,10 +121,12 @@ def _moved_on(learnt: Learnt, panel: Panel, until: int) -> tuple[Single, FloatAr
     recent = np.empty((len(old), n_kept + n_new, *old.shape[2:]), dtype=np.float32)
     weights, used = learnt.weights.copy(), effective(learnt.weights)
     for block, said, actual, size in said_of(learnt.taught, panel, learnt.members, origins, n_steps):
-        members = [((actual - one) / size).astype(np.float32) for one in said]
-        made = by_day(mixed(members, used[block], per_day).astype(np.float32), per_day)
-        recent[block] = made[:, ahead - n_kept :]
-        new = [_unfollowed(by_day(one, per_day)[:, ahead - n_kept :], last[block]) for one in members]
+        errors = [((actual - one) / size).astype(np.float32) for one in said]
+        made = by_day(mixed(errors, used[block], per_day).astype(np.float32), per_day)[:, ahead - n_kept :]
+        recent[block] = made
+        is_followed = np.isnan(made)
+        is_followed[:, :n_kept] |= ~np.isnan(last[block])
+        new = [_unfollowed(by_day(one, per_day)[:, ahead - n_kept :], is_followed) for one in errors]
         typical = typical_sizes(old[block, -_TYPICAL_DAYS:], per_day)
         weights[block] = follow(learnt.weights[block], new, per_day, typical)
     recent[:, :n_kept] = np.where(np.isnan(last), recent[:, :n_kept], last)
@@ -127,10 +134,9 @@ def _moved_on(learnt: Learnt, panel: Panel, until: int) -> tuple[Single, FloatAr
     return np.ascontiguousarray(joined[:, -n_old:]), weights
 
 
-def _unfollowed(errors: Single, last: Single) -> Single:
-    """Errors without those that were known when the weights followed the last ones; NaN in their place."""
-    n_kept = last.shape[1]
-    errors[:, :n_kept][~np.isnan(last)] = np.nan
+def _unfollowed(errors: Single, is_followed: BoolArray) -> Single:
+    """Errors, and none where they are unknown or the weights have followed them before."""
+    errors[is_followed] = 0.0
     return errors
 
 

@@ -23,7 +23,7 @@ from sereno.forecast.mixing import effective, mixed
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, last_known
 from sereno.forecast.panel import Panel, build_panel, slots_of, steps_ahead
 from sereno.forecast.pool import WEATHER, Learnt, Plan, Taught
-from sereno.forecast.ridge import OWN, POOLED, VARIANTS, RidgeModel, RidgeOptions, Sums
+from sereno.forecast.ridge import AS_YESTERDAY, OWN, POOLED, VARIANTS, RidgeModel, RidgeOptions, Sums
 from sereno.forecast.succeeding import succeed
 
 __all__ = ["TrainedPool", "load_pool"]
@@ -338,7 +338,8 @@ def _learnt(header: dict, arrays: dict[str, np.ndarray]) -> Learnt:  # type: ign
         base = f"ridge{name}/"
         following = {
             variant: Following(**{part: arrays[f"{base}{variant}/{part}"] for part in _PARTS})
-            for variant in VARIANTS
+            for variant in (*VARIANTS, AS_YESTERDAY)
+            if f"{base}{variant}/own" in arrays
         }
         ridges[name] = RidgeModel(arrays[f"{base}own"], arrays[f"{base}pooled"], following)
         products = arrays[f"{base}products"]
