@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import drift, fleet, forecast
+from benchmarks import drift, fleet, forecast, loads
 from benchmarks.openstef import interpreter_with_openstef
 
 N_DAYS = 25 * 7
@@ -118,3 +118,35 @@ def test_drift_says_false_alarms_delays_and_scenarios(city, capsys):
     assert document["detect_weeks"]["load_plus_10"] == 1
     assert document["imputed"]["weeks_seen_share"] == 1
     assert set(document["scenarios"]) >= {"temperature_shift", "seasonal_drift", "missing_features"}
+
+
+def test_loads_says_errors_of_the_kinds_that_are_there_beside_the_naive(tmp_path, capsys):
+    (tmp_path / "uci_household").mkdir()
+    rng = np.random.default_rng(0)
+    hours = np.arange(300 * 24)
+    time = np.datetime64("2007-01-01T00", "us") + hours * np.timedelta64(1, "h")
+    day = 2 + np.sin(2 * np.pi * hours / 24) + 0.5 * (hours // 24 % 7 < 5)
+    names = ("Global_active_power", "Sub_metering_1", "Sub_metering_2", "Sub_metering_3")
+    columns = {name: day * (1 + 0.05 * rng.normal(size=len(hours))) for name in names}
+    columns["Sub_metering_3"] = np.full(len(hours), np.nan)
+    pl.DataFrame({"Datetime": time, **columns}).write_parquet(
+        tmp_path / "uci_household" / "household_hourly.parquet"
+    )
+
+    loads.main(["--data", str(tmp_path), "--json", "--quick"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert {"regions_2006", "transformers", "solar"}.isdisjoint(document)
+    household = document["household"]
+    assert household["series"] == 3
+    assert household["day_ahead"]["sereno"] < household["day_ahead"]["week_naive"]
+    assert household["day_ahead"]["ratio"] < 1.0
+    assert household["one_hour"]["sereno"] > 0.0
+    assert document["goals"]["worst_ratio_to_naive"]["met"]
+
+
+def test_loads_asks_for_a_folder(monkeypatch):
+    monkeypatch.delenv("SERENO_DATA", raising=False)
+
+    with pytest.raises(SystemExit, match="--data"):
+        loads.main(["--quick"])

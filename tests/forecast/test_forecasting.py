@@ -18,7 +18,8 @@ from sereno.forecast.forecasters import NaiveForecaster, RidgeForecaster
 from sereno.forecast.panel import build_panel
 from sereno.forecast.pool import WEATHER
 from sereno.forecast.registry import build_forecaster
-from sereno.forecast.trained import TrainedPool
+from sereno.forecast.ridge import AS_USUAL, AS_YESTERDAY
+from sereno.forecast.trained import TrainedPool, load_pool
 from sereno.testing.forecasters import a_metered_history
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -133,6 +134,41 @@ def test_learning_a_day_more_is_learning_all_of_them() -> None:
     own, again = (one.learnt.taught.ridges[""].own for one in (stepwise, at_once))
     assert stepwise.learnt.until == at_once.learnt.until
     assert np.abs(own - again).max() < 1e-3
+
+
+def test_weights_move_with_each_day_once() -> None:
+    stepwise: TrainedPool = RIDGE
+    for day in range(71, 79):
+        stepwise = stepwise.refit([one.rows(0, day * 24) for one in HISTORY])  # type: ignore[assignment]
+    at_once = RIDGE.refit([one.rows(0, 78 * 24) for one in HISTORY])
+
+    assert isinstance(at_once, TrainedPool)
+    before, after, again = (one.learnt.weights for one in (RIDGE, stepwise, at_once))
+    np.testing.assert_allclose(after.sum(axis=2), 1.0)
+    assert np.abs(after - before).max() > 0.01
+    assert np.abs(after - again).max() < 0.5 * np.abs(after - before).max()
+
+
+def test_model_with_the_members_of_before_forecasts_and_is_learnt_anew_with_its_next_day() -> None:
+    learnt = RIDGE.learnt
+    renamed = {AS_USUAL: AS_YESTERDAY}
+    ridge = learnt.taught.ridges[""]
+    following = {renamed.get(name, name): one for name, one in ridge.following.items()}
+    older = replace(
+        learnt,
+        members=tuple(renamed.get(name, name) for name in learnt.members),
+        taught=replace(learnt.taught, ridges={"": replace(ridge, following=following)}),
+    )
+
+    read = load_pool(TrainedPool(older).dump())
+    made = read.forecast_many(HISTORY, START + 70 * DAY, DAY)
+    later = read.refit([one.rows(0, 71 * 24) for one in HISTORY])
+
+    assert AS_YESTERDAY in read.learnt.members
+    assert all(np.isfinite(one.quantiles).all() for one in made)
+    assert isinstance(later, TrainedPool)
+    assert later.learnt.members == learnt.members
+    assert later.learnt.until == learnt.until + 1
 
 
 def test_days_beyond_the_memory_are_forgotten() -> None:
