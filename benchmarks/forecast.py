@@ -43,9 +43,9 @@ PROTOCOL = (
     "asked without weather, as sereno is, and with the true weather of the day to come, which nobody has; "
     "sereno is compared with whichever turned out best. MASE scale: mean absolute difference to the day "
     "before over the training rows. Features, penalties and weights were chosen on the training rows and the "
-    "series of benchmarks.loads; the rank of the bands was changed after August and September had been seen once, so their coverage "
-    "there is no untouched test; the weight of the last week and the width on holidays were chosen on March "
-    "to July."
+    "series of benchmarks.loads; the rank of the bands was changed after August and September had been seen "
+    "once, so their coverage there is no untouched test; the weight of the last week and the "
+    "width on holidays were chosen on March to July."
 )
 
 
