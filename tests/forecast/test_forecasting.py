@@ -15,6 +15,8 @@ from sereno.domain.readings import Quality, Window
 from sereno.domain.signals import AssetKey
 from sereno.forecast.backtest import Backtest, backtest, dated, known_at
 from sereno.forecast.forecasters import NaiveForecaster, RidgeForecaster
+from sereno.forecast.mixing import effective
+from sereno.forecast.naive import WEEK_BEFORE
 from sereno.forecast.panel import build_panel
 from sereno.forecast.pool import WEATHER
 from sereno.forecast.registry import build_forecaster
@@ -169,6 +171,17 @@ def test_model_with_the_members_of_before_forecasts_and_is_learnt_anew_with_its_
     assert isinstance(later, TrainedPool)
     assert later.learnt.members == learnt.members
     assert later.learnt.until == learnt.until + 1
+
+
+def test_where_no_model_says_anything_the_naive_does_and_the_tier_tells() -> None:
+    counts = effective(RIDGE.learnt.weights)
+    naive = RIDGE.learnt.members.index(WEEK_BEFORE)
+    weighed = replace(RIDGE.learnt, weights=0.9 * counts + 0.1 * np.eye(counts.shape[2])[naive])
+
+    (made,) = TrainedPool(weighed).forecast_many([HISTORY[0].rows(0, 70 * 24)], START + 74 * DAY, DAY)
+
+    assert made.tier is Tier.SEASONAL_NAIVE
+    np.testing.assert_array_equal(np.diff(made.quantiles, axis=1) >= 0, True)
 
 
 def test_days_beyond_the_memory_are_forgotten() -> None:

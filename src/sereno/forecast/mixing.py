@@ -117,7 +117,7 @@ def _moved(
     errors = [one.reshape(n_meters, n_days * n_origins, n_steps) for one in errors]
     lengths = np.diff(np.append(starts, n_steps))
     used = np.repeat(effective(weights).astype(np.float32), lengths, axis=1)
-    known = [None if np.isfinite(one).all() else ~np.isnan(one) for one in errors]
+    known = [None if use.all() else use for use in map(np.isfinite, errors)]
     blend = _blend(used, errors, known)
     side = np.sign(blend)
     n_values = n_days * n_origins * lengths

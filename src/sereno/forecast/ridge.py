@@ -18,10 +18,10 @@ from sereno.forecast.panel import Panel, after, blocks
 from sereno.forecast.products import squares_over_days
 
 __all__ = [
-    "FOLLOWING_DAYS",
     "AS_LAST_WEEK",
     "AS_USUAL",
     "AS_YESTERDAY",
+    "FOLLOWING_DAYS",
     "OWN",
     "POOLED",
     "VARIANTS",

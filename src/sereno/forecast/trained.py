@@ -19,7 +19,7 @@ from sereno.forecast.bands import ORIGINS_PER_DAY, sizes
 from sereno.forecast.boost import BOOST, BoostModel, BoostOptions
 from sereno.forecast.features import LOOKBACK_DAYS
 from sereno.forecast.following import Following
-from sereno.forecast.mixing import effective, mixed
+from sereno.forecast.mixing import effective, mixed, section_of
 from sereno.forecast.naive import DAY_BEFORE, WEEK_BEFORE, last_known
 from sereno.forecast.panel import Panel, build_panel, slots_of, steps_ahead
 from sereno.forecast.pool import WEATHER, Learnt, Plan, Taught
@@ -157,11 +157,12 @@ class TrainedPool:
         weights = self._weights(rows)
         said = learnt.taught.predict(panel, rows, np.array([origin]), n_steps, learnt.members)
         middle = mixed(said, weights, per_day)[:, 0]
-        tiers = np.where(np.isnan(middle), Tier.SEASONAL_NAIVE.rank, self._best(rows, weights)[:, None])
+        is_naive = np.isnan(middle) | self._is_silent(said, weights)
+        tiers = np.where(is_naive, Tier.SEASONAL_NAIVE.rank, self._best(rows, weights)[:, None])
         naive = said[learnt.members.index(WEEK_BEFORE)][:, 0]
         naive = np.where(np.isnan(naive), last_known(panel, origin, n_steps), naive)
-        wide = np.where(np.isnan(middle), self._ratio(rows)[:, None], 1.0)
-        middle = np.where(np.isnan(middle), naive, middle)
+        wide = np.where(is_naive, self._ratio(rows)[:, None], 1.0)
+        middle = np.where(is_naive, naive, middle)
         size = sizes(panel.values, np.array([origin]), per_day)
         spread = self._bands(rows, origin % per_day, n_steps) * wide[..., None]
         centre = spread[..., QUANTILES.index(0.5), None]
@@ -195,6 +196,18 @@ class TrainedPool:
             weights[young, :, pooled] += weights[young, :, own]
             weights[young, :, own] = 0.0
         return effective(weights)
+
+    def _is_silent(self, said: Sequence[np.ndarray], weights: FloatArray) -> BoolArray:
+        """Steps at which members with a model have weight and none of them says anything, (meters, steps)."""
+        of_steps = weights[:, section_of(np.arange(said[0].shape[2]), self.learnt.per_day)]
+        has_weight, speaks = np.zeros((2, *of_steps.shape[:2]), dtype=np.bool_)
+        for place, (name, one) in enumerate(zip(self.learnt.members, said, strict=True)):
+            if name not in (DAY_BEFORE, WEEK_BEFORE):
+                counts = of_steps[:, :, place] > 0
+                has_weight |= counts
+                speaks |= counts & ~np.isnan(one[:, 0])
+        silent: BoolArray = has_weight & ~speaks
+        return silent
 
     def _best(self, rows: np.ndarray, weights: FloatArray) -> np.ndarray:
         """Rank of the tier that each meter's mixture is of, shape (meters,)."""
