@@ -31,7 +31,7 @@ from sereno.forecast.ridge import (
     solve,
 )
 
-__all__ = ["WEATHER", "Learnt", "Plan", "Taught", "learn", "said_of"]
+__all__ = ["WEATHER", "Learnt", "Plan", "Taught", "errors_of", "learn", "said_of"]
 
 WEATHER = "weather"
 """The ridge that also knows the covariates."""
@@ -261,7 +261,7 @@ def _members(taught: Taught) -> tuple[str, ...]:
     return (*ridges, *boost, WEEK_BEFORE, DAY_BEFORE, *weather)
 
 
-def _errors(said_by_block: Iterable[Said]) -> Iterator[tuple[slice, list[Single]]]:
+def errors_of(said_by_block: Iterable[Said]) -> Iterator[tuple[slice, list[Single]]]:
     """Meters, and errors of each member in their sizes, shape (meters, origins, steps); NaN where unknown."""
     for block, said, actual, size in said_by_block:
         was, share = actual.astype(np.float32, copy=False), (1.0 / size).astype(np.float32)
@@ -303,7 +303,7 @@ def _weighed(
     per_day = panel.per_day
     mixture = np.empty((len(panel.values), len(origins), n_steps), dtype=np.float32)
     weights, ratio = [], np.empty(len(mixture))
-    for block, errors in _errors(said_of(taught, panel, members, origins, n_steps)):
+    for block, errors in errors_of(said_of(taught, panel, members, origins, n_steps)):
         weights.append(_weights(members, errors, per_day))
         mixture[block] = mixed(errors, effective(weights[-1]), per_day)
         naive, own = (
@@ -349,7 +349,7 @@ def _opted_in(
     if WEATHER not in members:
         return members
     total, count = np.zeros(2), np.zeros(2)
-    for _, errors in _errors(said_of(taught, panel, (WEATHER, OWN), origins, n_steps)):
+    for _, errors in errors_of(said_of(taught, panel, (WEATHER, OWN), origins, n_steps)):
         total += [np.nansum(np.abs(one), dtype=float) for one in errors]
         count += [np.isfinite(one).sum() for one in errors]
     with_it, without = total / np.maximum(count, 1.0)

@@ -11,7 +11,7 @@ from sereno.forecast.bands import band_table, by_day, origins_of_days
 from sereno.forecast.features import LOOKBACK_DAYS, Single
 from sereno.forecast.mixing import effective, follow, mixed, typical_sizes
 from sereno.forecast.panel import Panel, build_panel, slots_of
-from sereno.forecast.pool import Learnt, Taught, learn, said_of
+from sereno.forecast.pool import Learnt, Taught, errors_of, learn, said_of
 from sereno.forecast.ridge import FOLLOWING_DAYS, VARIANTS, RidgeModel, Sums, learn_sums, solve
 
 __all__ = ["succeed"]
@@ -120,8 +120,7 @@ def _moved_on(learnt: Learnt, panel: Panel, until: int) -> tuple[Single, FloatAr
     last = old[:, n_old - n_kept :]
     recent = np.empty((len(old), n_kept + n_new, *old.shape[2:]), dtype=np.float32)
     weights, used = learnt.weights.copy(), effective(learnt.weights)
-    for block, said, actual, size in said_of(learnt.taught, panel, learnt.members, origins, n_steps):
-        errors = [((actual - one) / size).astype(np.float32) for one in said]
+    for block, errors in errors_of(said_of(learnt.taught, panel, learnt.members, origins, n_steps)):
         made = by_day(mixed(errors, used[block], per_day).astype(np.float32), per_day)[:, ahead - n_kept :]
         recent[block] = made
         is_followed = np.isnan(made)
