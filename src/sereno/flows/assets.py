@@ -23,6 +23,7 @@ __all__ = [
     "judge_again",
     "lock_touched",
     "next_window",
+    "resumed",
     "standing_of",
     "standings_of",
     "whole_window",
@@ -64,6 +65,23 @@ class Standing:
         """What to store after judging up to a row."""
         names = np.frombuffer(json.dumps(self.signals).encode(), dtype=np.uint8)
         return WatchState(last_at, Memory({**memory.arrays, _SIGNALS: names}).dump(), model_id)
+
+
+def resumed(tx: Transaction, known: Sequence[Standing]) -> list[Standing]:
+    """Standings of assets of one profile after their last rows, with the rows that came since.
+
+    An asset whose rhythm or set of signals is another one now is left out: judging it begins anew.
+    """
+    since = {one.asset.id: one.last_at for one in known if one.last_at is not None}
+    rows = tx.rows_since(since, known[0].asset.profile) if since else {}
+    found = []
+    for one in known:
+        own = rows.get(one.asset.id)
+        if own is None or one.last_at is None or set(_signals_in(own)) - set(one.signals):
+            continue
+        if not _has_other_step(tx, one.asset, own, one.last_at):
+            found.append(replace(one, rows=own))
+    return found
 
 
 def standing_of(

@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 _REFRESH_S = 2.0
 """How old what is known of the models may be [s]."""
 _PUT_OFF_S = 1.0
-"""How long judging what peers told late may wait while there is other work [s]."""
+"""How long judging what was put off may wait while there is other work [s]."""
 _QUIET_S = 0.02
 """No work for so long is a pause [s]: then what was put off is in nobody's way."""
-_AGAIN_AT_ONCE = 2
-"""Assets that are judged again in a transaction: what waits meanwhile waits for so long."""
+_IN_A_PAUSE, _BETWEEN_GROUPS = 2, 1
+"""Assets that were put off and are judged in a transaction: who comes meanwhile waits for so long."""
+_TRIES_AT_THE_END = 3
 _IDLE_S = 0.25
 
 
@@ -66,7 +67,24 @@ class GroupCommit(Lane[Submission, Receipt]):
         self._has_asked = True
         """Whether assets may have been put off: also those that another process left."""
         self._asked_at = self._refreshed_at = time.monotonic()
+        """Since when assets wait that were put off, and when models were looked at last."""
+        self._n_in_round = 0
+        """Assets judged of those that had been put off when their round began."""
         super().__init__("intake", limits)
+
+    def close(self) -> None:
+        """Finish what was taken, and judge what was put off; returns when that is done.
+
+        What cannot be judged now is when the workspace is served again, or scored.
+        """
+        super().close()
+        n_failed = 0
+        while self._has_asked and n_failed < _TRIES_AT_THE_END:
+            try:
+                self._judge_asked(_IN_A_PAUSE)
+            except Exception as error:  # noqa: BLE001 - the end comes all the same
+                n_failed += 1
+                log.warning("not judged before the end", extra={"error": str(error)})
 
     def _patience(self) -> float:
         if not self._has_asked:
@@ -99,16 +117,22 @@ class GroupCommit(Lane[Submission, Receipt]):
                 self._refreshed_at = now
                 self._engine.refresh_models()
             if self._has_asked and (is_quiet or now - self._asked_at >= _PUT_OFF_S):
-                n_judged = self._engine.judge_asked(limit=_AGAIN_AT_ONCE)
-                self.figures.n_judged_again += n_judged
-                self._has_asked = n_judged > 0
-                self._asked_at = now
+                self._judge_asked(_IN_A_PAUSE if is_quiet else _BETWEEN_GROUPS)
         except StoreError as error:
             log.warning("not judged again yet", extra={"error": str(error)})
             self._later(now)
         except Exception:  # the supervisor: what waits for judging is still there
             log.exception("not judged again yet")
             self._later(now)
+
+    def _judge_asked(self, limit: int) -> None:
+        """Judge some that were put off; after a round that found some, there may be others by now."""
+        n_judged = self._engine.judge_asked(limit=limit)
+        self.figures.n_judged_again += n_judged
+        self._n_in_round += n_judged
+        if n_judged < limit:
+            self._has_asked, self._asked_at = self._n_in_round > 0, time.monotonic()
+            self._n_in_round = 0
 
     def _later(self, now: float) -> None:
         self._has_asked, self._asked_at = True, now + _PUT_OFF_S

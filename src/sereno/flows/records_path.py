@@ -25,7 +25,7 @@ from sereno.flows.records import (
     row_judgements,
     rows_by_asset,
 )
-from sereno.flows.score import AssetOutcome
+from sereno.flows.score import JudgedRows
 from sereno.ingest import Batch, inspect_file, read_batches, rows_from_records
 from sereno.report.sentences import Place, describe_detection
 from sereno.store import Store
@@ -265,15 +265,15 @@ class RecordPath:
 
 
 def stored_judgements(
-    outcome: AssetOutcome, profile: Profile, wanted: Collection[RowPlace | None]
+    judged: JudgedRows, profile: Profile, wanted: Collection[RowPlace | None]
 ) -> dict[RowPlace, RowJudgement]:
     """What judging stored rows said of those that are asked about."""
     found: dict[RowPlace, RowJudgement] = {}
-    for window, evidence in outcome.judged:
+    for window, evidence in judged:
         places = [(window.asset, time) for time in window.time]
         rows = [row for row, place in enumerate(places) if place in wanted]
-        judged = row_judgements(window, evidence, profile, rows)
-        found |= {places[row]: one for row, one in zip(rows, judged, strict=True)}
+        own = row_judgements(window, evidence, profile, rows)
+        found |= {places[row]: one for row, one in zip(rows, own, strict=True)}
     return found
 
 

@@ -22,11 +22,14 @@ from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
 from sereno.incidents.reopening import explaining_slack, reopen_window
 from sereno.store import FoundFlags, StoredAsset, StoredDetection, Transaction, WatchState
 
-__all__ = ["AssetOutcome", "evidence_since", "score_assets"]
+__all__ = ["AssetOutcome", "JudgedRows", "evidence_since", "score_assets"]
 
 _TICK = timedelta(microseconds=1)
 _RECENT_KEPT = 3
 """Batches that what other assets tell can come later without many rows being judged again."""
+
+JudgedRows = Sequence[tuple[Window, Sequence[Evidence]]]
+"""Judged rows of an asset, in stretches, with what each check said of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,7 @@ class AssetOutcome:
     n_opened: int = 0
     flags: Mapping[str, int] = field(default_factory=dict)
     """Rows that break an identity by more than rounding, by check: flagged, not necessarily incidents."""
-    judged: Sequence[tuple[Window, Sequence[Evidence]]] = ()
-    """The judged rows, in stretches, with what each check said of them."""
+    judged: JudgedRows = ()
 
 
 def score_assets(
@@ -106,7 +108,7 @@ class _Judged:
     changes: Sequence[RegimeChange]
     found_flags: Sequence[FoundFlags]
     flags: Mapping[str, int]
-    judged: Sequence[tuple[Window, Sequence[Evidence]]]
+    judged: JudgedRows
 
 
 def _concluded(

@@ -1,7 +1,7 @@
 """Judging the whole store, or what a batch touched."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,10 +12,11 @@ from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE
 from sereno.flows.build import Setup, life_policy
 from sereno.flows.engines import HeldLease
+from sereno.flows.first_look import FirstLook
 from sereno.flows.fleet import Neighbours, touched_with_peers
 from sereno.flows.learning import ModelShelf
 from sereno.flows.life import Recorder
-from sereno.flows.score import AssetOutcome, score_assets
+from sereno.flows.score import AssetOutcome, JudgedRows, score_assets
 from sereno.flows.sharing import share_blocks
 from sereno.flows.status import Status
 from sereno.flows.twins import has_twins, touched_with_twins
@@ -23,6 +24,7 @@ from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["ScoreReport", "Scoring"]
 
+_MOST_IN_A_ROUND = 10_000
 _MOST_TOGETHER, _MOST_ROWS_TOGETHER = 250, 20_000
 """Assets, and new rows of theirs, that are judged together: what is held of them meanwhile is bounded."""
 
@@ -77,6 +79,9 @@ class Scoring:
         self._store = store
         self._shelf = shelf
         self._policy = life_policy(setup)
+        self._first_look = FirstLook()
+        self._round: list[int] | None = None
+        """Assets still to be judged of those that were asked for when it began; None between two."""
 
     def score_all(self, told: Callable[[int, int], None] | None = None) -> ScoreReport:
         """Every asset, a transaction each; engines that do it at the same time share them block by block.
@@ -115,14 +120,16 @@ class Scoring:
         appended: Appended,
         profile: Profile,
         *,
-        told: Callable[[AssetOutcome], None] | None = None,
+        told: Callable[[JudgedRows], None] | None = None,
         puts_off: bool = False,
+        hurried: Collection[AssetKey] = (),
     ) -> int:
         """Judge what a batch added, in the batch's own transaction, and what it tells of twins and peers.
 
         Args:
-            told: Hears the outcome of each asset.
+            told: Hears the judged rows of each asset.
             puts_off: Only ask for assets without rows in the batch to be judged again (`judge_asked`).
+            hurried: Of these, rows that come next are only looked at, and asked to be judged.
 
         Returns:
             Assets that were put off.
@@ -135,12 +142,22 @@ class Scoring:
             n_asked = tx.ask_again(others, JUDGE) if others else 0
             touched = {one: at for one, at in touched.items() if one in first}
         recorder, neighbours = self._recorder(tx), Neighbours(tx, assets)
+        now = [one for one in assets if one.id in touched]
+        if hurried and not has_twins(profile):
+            hasty = [one for one in now if one.id in first and one.key in hurried]
+            seen = self._first_look.look(tx, hasty, first, profile, self._shelf.get(profile.name), neighbours)
+            n_asked += len(seen)
+            now = [one for one in now if one.id not in seen]
+            if told is not None:
+                for judged in seen.values():
+                    told(judged)
+        self._first_look.let_go([one.id for one in now])
         n_rows = {ids[key]: len(times) for key, times in appended.new_times.items()}
-        for together in self._groups([one for one in assets if one.id in touched], n_rows):
+        for together in self._groups(now, n_rows):
             keeps = told is not None
             for outcome in self._score(tx, together, touched, recorder, neighbours, keeps_judged=keeps):
                 if told is not None:
-                    told(outcome)
+                    told(outcome.judged)
         recorder.settle()
         return n_asked
 
@@ -151,12 +168,21 @@ class Scoring:
         self.judge_touched(tx, ids, appended, profile)
 
     def judge_asked(self, *, limit: int) -> int:
-        """Judge assets again that were put off, in one transaction; returns how many."""
-        with self._store.read() as tx:
-            ids = tx.asked_again(JUDGE, limit=limit)
+        """Judge assets that were put off, in one transaction, and none again before all had their turn.
+
+        Returns:
+            How many; fewer than `limit` when all have had it.
+        """
+        if self._round is None:
+            with self._store.read() as tx:
+                self._round = tx.asked_again(JUDGE, limit=_MOST_IN_A_ROUND)
+        ids, left = self._round[:limit], self._round[limit:]
+        self._round = left if len(ids) == limit else None
         if not ids:
             return 0
         with self._store.begin() as tx:
+            self._first_look.resume(tx)
+            self._first_look.let_go(ids)
             tx.lock_assets(ids)
             recorder, neighbours = self._recorder(tx), Neighbours(tx)
             for together in self._groups(tx.assets(ids=ids), {}):

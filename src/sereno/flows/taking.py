@@ -15,7 +15,7 @@ from sereno.flows.build import Setup, read_options
 from sereno.flows.future import without_future
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RecordPath, RowPlace, stored_judgements
-from sereno.flows.score import AssetOutcome
+from sereno.flows.score import JudgedRows
 from sereno.flows.scoring import Scoring
 from sereno.ingest import Batch, ReadOptions, plan_record, rows_from_records
 from sereno.store import FileEntry, Store, Transaction
@@ -284,11 +284,13 @@ class Taker:
             if place is not None
         }
 
-        def keep(outcome: AssetOutcome) -> None:
-            judged.update(stored_judgements(outcome, profile, wanted))
+        def keep(rows: JudgedRows) -> None:
+            judged.update(stored_judgements(rows, profile, wanted))
 
-        told = keep if wanted else None
-        return self._scoring.judge_touched(tx, ids, appended, profile, told=told, puts_off=True)
+        told, hurried = (keep if wanted else None), {key for key, _ in wanted}
+        return self._scoring.judge_touched(
+            tx, ids, appended, profile, told=told, puts_off=True, hurried=hurried
+        )
 
     def _answer(self, tx: Transaction, read: _Read) -> None:
         """What is said of a submission, kept with its key and beside what could not be used."""

@@ -23,6 +23,7 @@ from sereno.store.records import (
     StoredRows,
     WatchState,
 )
+from sereno.store.session import Look
 from sereno.store.transaction import Transaction
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "FileEntry",
     "FileIssue",
     "FoundFlags",
+    "Look",
     "NewNotification",
     "NotificationQuery",
     "ReceiverState",

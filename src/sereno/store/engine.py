@@ -71,7 +71,9 @@ def sqlite_path(url: URL) -> Path | None:
 def make_engine(url: URL, failures: FailureTranslator) -> Engine:
     """An engine whose transactions are durable and whose errors are ours."""
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, json_serializer=dump_json)
+        # Who writes gets the connection again with which it wrote last (`Session.look`).
+        pool = {} if sqlite_path(url) is None else {"pool_use_lifo": True}
+        engine = create_engine(url, json_serializer=dump_json, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:

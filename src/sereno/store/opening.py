@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Self
 from weakref import finalize
 
@@ -37,6 +38,7 @@ from sereno.store.migrate import (
 from sereno.store.schema import api_key as api_key_table
 from sereno.store.schema import lease as lease_table
 from sereno.store.schema import organization as organization_table
+from sereno.store.session import Turn
 from sereno.store.transaction import Transaction
 
 __all__ = [
@@ -76,6 +78,7 @@ class Store:
         self._driver_error = driver_error(engine)
         self._organization_id = organization_id
         self._before_commit = before_commit
+        self._turns, self._n_committed = count(1), 0
         self._close = finalize(self, self._engine.dispose)
 
     def __repr__(self) -> str:
@@ -98,6 +101,7 @@ class Store:
         """
         with self._failures.guard(self._driver_error), self._opened().begin() as connection:
             tx = self._transaction(connection)
+            tx.turn = Turn(next(self._turns), self._n_committed)
             yield tx
             tx.flush()
             if tx.recorded and self._before_commit is not None:
@@ -107,6 +111,7 @@ class Store:
                 tx.note_act(act)
             tx.write_changes()
             reach("store.before_commit")
+        self._n_committed += 1
         reach("store.after_commit")
 
     @contextmanager

@@ -15,13 +15,46 @@ from sereno.store import schema
 from sereno.store.records import Recorded
 from sereno.store.together import among, listed, unindexed
 
-__all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
+__all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Look", "Session", "Turn", "Upsert", "upsert_of"]
 
 MAX_IDS_IN_QUERY = 500
 FIRST_ORGANIZATION = 1
 """The one whose names need nothing to set them apart."""
 
+_STANDS_FOR = "sereno.look"
 Upsert = postgresql.Insert | sqlite.Insert
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which of the transactions that a store has begun to write in one is.
+
+    Attributes:
+        number: Counts them, one after the other, those that were undone too.
+        n_before: How many had been committed when it began, of those that are known to be.
+    """
+
+    number: int
+    n_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A view of an embedded store in which one transaction writes.
+
+    Attributes:
+        connection: Stands for the connection.
+        version: Another number as soon as another connection has committed (SQLite's `data_version`).
+    """
+
+    turn: Turn
+    connection: object
+    version: int
+
+    def follows(self, before: "Look") -> bool:
+        """Whether what was seen in another transaction, with what it wrote, is all that there is."""
+        is_next = self.turn == Turn(before.turn.number + 1, before.turn.n_before + 1)
+        return is_next and self.connection is before.connection and self.version == before.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +79,7 @@ class Session:
         store: Address of the store without its password, for errors.
 
     Attributes:
+        turn: Of one that writes.
         recorded: The events of incidents that this transaction has recorded so far.
         audited: What else it has changed that the log of what was done tells one by one.
         noted: What else it has changed so far, by kind and subject, with its facts.
@@ -53,6 +87,7 @@ class Session:
 
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
         self._raw_connection = connection
+        self.turn: Turn | None = None
         self._is_holding = False
         """Whether something is still to be written that others of its kind may join."""
         self._incidents: dict[str, Incident] = {}
@@ -77,6 +112,13 @@ class Session:
     def flush(self) -> None:
         """Write what was held back to be written together."""
         self._is_holding = False
+
+    def look(self) -> Look | None:
+        """What tells a later transaction whether anybody has written in between; None where nothing does."""
+        if self.turn is None or self._is_postgres:
+            return None
+        version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+        return Look(self.turn, self._raw_connection.info.setdefault(_STANDS_FOR, object()), version)
 
     def audit_change(
         self, subject: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None

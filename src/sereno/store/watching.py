@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, func, select, union_all, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, case, delete, func, select, union_all, update
 
 from sereno.domain.changes import ChangeKind
 from sereno.domain.judgement import Detection
@@ -58,11 +58,18 @@ class WatchSession(Session):
         Returns:
             How many assets were judged as far.
         """
+        return self._ask(_ASK_AGAIN, first, detector)
+
+    def ask_next(self, first: Mapping[int, datetime], detector: str) -> None:
+        """As `ask_again`, of assets that have been judged at all: their rows may come after those judged."""
+        self._ask(_ASK_NEXT, first, detector)
+
+    def _ask(self, statements: Sequence[Update], first: Mapping[int, datetime], detector: str) -> int:
         n_asked = 0
         for instant in sorted(set(first.values())):
             ids = sorted(one for one, at in first.items() if at == instant)
             given = self._of_mine(ids, of_detector=detector, instant=instant)
-            n_asked += self._connection.execute(_ASK_AGAIN[self._is_postgres], given).rowcount
+            n_asked += self._connection.execute(statements[self._is_postgres], given).rowcount
         return n_asked
 
     def asked_again(self, detector: str, *, limit: int) -> list[int]:
@@ -227,17 +234,28 @@ _DROP_STATES = delete(watch_state).where(
 )
 _again_from = watch_state.c.again_from
 _asked = bindparam("instant", type_=_again_from.type)
-_ASK_AGAIN = tuple(
-    update(watch_state)
-    .where(
-        watch_state.c.detector == bindparam("of_detector"),
-        watch_state.c.last_ts >= _asked,
-        among("watch_state.asset_id", "ids", is_postgres=is_postgres),
-        watch_state.c.asset_id.in_(select(asset.c.id).where(asset.c.organization_id == bindparam("mine"))),
+
+
+def _asking(*conditions: ColumnElement[bool]) -> tuple[Update, Update]:
+    """To ask for judging of some assets, on SQLite and on PostgreSQL."""
+    lite, server = (
+        update(watch_state)
+        .where(
+            watch_state.c.detector == bindparam("of_detector"),
+            *conditions,
+            among("watch_state.asset_id", "ids", is_postgres=is_postgres),
+            watch_state.c.asset_id.in_(
+                select(asset.c.id).where(asset.c.organization_id == bindparam("mine"))
+            ),
+        )
+        .values(again_from=case((_again_from < _asked, _again_from), else_=_asked))
+        for is_postgres in (False, True)
     )
-    .values(again_from=case((_again_from < _asked, _again_from), else_=_asked))
-    for is_postgres in (False, True)
-)
+    return lite, server
+
+
+_ASK_AGAIN = _asking(watch_state.c.last_ts >= _asked)
+_ASK_NEXT = _asking()
 _IDENTITY = ("asset_id", "check", "started_at")
 _MINE = ("organization_id", "asset_id")
 

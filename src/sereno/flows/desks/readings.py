@@ -14,7 +14,7 @@ from sereno.flows.ingest import PATIENCE, FileResult, Ingestion, check_file, exp
 from sereno.flows.intake import Intake
 from sereno.flows.records import RowJudgement
 from sereno.flows.records_path import RowPlace, stored_judgements
-from sereno.flows.score import AssetOutcome
+from sereno.flows.score import JudgedRows
 from sereno.flows.taking import Receipt, Submission, Taker
 from sereno.ingest import Batch, inspect_file, read_batches
 from sereno.ingest.inspection import refuse_unknown_zone
@@ -138,8 +138,8 @@ class ReadingDesk(Desk):
         profile, wanted = self.profiles[batch.readings.profile], set(batch.places)
         judged: dict[RowPlace, RowJudgement] = {}
 
-        def keep(outcome: AssetOutcome) -> None:
-            judged.update(stored_judgements(outcome, profile, wanted))
+        def keep(rows: JudgedRows) -> None:
+            judged.update(stored_judgements(rows, profile, wanted))
 
         with self._records.changing(batch.readings.assets), self._store.begin() as tx:
             ids = self._ensured(tx, batch.readings, read_options(self._setup).timezone, judge=True)

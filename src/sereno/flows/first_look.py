@@ -1,0 +1,143 @@
+"""Verdicts of rows that have just come, before what follows from them is worked out.
+
+A verdict needs the checks of the row and little else. What follows, slow levels, detections and incidents,
+costs more than the verdict and is the same however many rows it is worked out for: who waits for a verdict
+need not wait for it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from sereno.domain.judgement import Memory
+from sereno.domain.readings import Window
+from sereno.domain.signals import Profile
+from sereno.domain.time import from_numpy
+from sereno.flows.assets import JUDGE, Standing, next_window, resumed, standings_of
+from sereno.flows.fleet import Neighbours
+from sereno.flows.judge import Case, raised, weigh_windows
+from sereno.flows.models import TrainedModel
+from sereno.flows.score import JudgedRows
+from sereno.prepare.checks import Checked
+from sereno.store import Look, StoredAsset, Transaction
+
+__all__ = ["FirstLook"]
+
+_MOST_ROWS = 1_000
+"""Rows of an asset that are looked at before they are judged: more are a history, and nobody waits for it."""
+_UNDER_WAY = "episode/"
+"""Begins the names of what is remembered of detections that go on: checks of rows look at them, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Where an asset stands after the rows that were looked at."""
+
+    standing: Standing
+    until: datetime
+    model_id: str
+
+
+class FirstLook:
+    """Looks at rows that come next and asks for them to be judged.
+
+    Where assets stand is kept at hand from one transaction to the next, as long as nobody else writes.
+    Not safe to share between threads that look.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+        self._seen: Look | None = None
+
+    def resume(self, tx: Transaction) -> None:
+        """Begin or go on in a transaction; what may have changed since the last one is let go."""
+        look, before = tx.look(), self._seen
+        if look is None or before is None or not (look == before or look.follows(before)):
+            self._known.clear()
+        self._seen = look
+
+    def let_go(self, asset_ids: Collection[int]) -> None:
+        """These are judged in another way."""
+        for asset_id in asset_ids:
+            self._known.pop(asset_id, None)
+
+    def look(
+        self,
+        tx: Transaction,
+        assets: Sequence[StoredAsset],
+        first: Mapping[int, np.datetime64],
+        profile: Profile,
+        model: TrainedModel | None,
+        neighbours: Neighbours,
+    ) -> dict[int, JudgedRows]:
+        """What is said of the new rows of assets of one profile, by id; they are asked to be judged later.
+
+        Assets without twins. Those are left out that must be judged at once: from the beginning, or many rows.
+
+        Args:
+            first: The earliest instant of each asset that is new or other than it was, by id.
+        """
+        self.resume(tx)
+        coming = []
+        for standing in self._standings(tx, assets, first, model):
+            window = next_window(standing)
+            if 0 < len(window) <= _MOST_ROWS:
+                coming.append((standing, window))
+        neighbours.expect([(standing.asset, window.time) for standing, window in coming], model)
+        cases = [_case(tx, *one, model, neighbours) for one in coming]
+        found: dict[int, JudgedRows] = {}
+        for (standing, window), case, one in zip(
+            coming, cases, weigh_windows(cases, profile, model), strict=True
+        ):
+            self._keep(standing, window, one, model)
+            evidence = [raised(said, case.factors.get(said.check, 1.0)) for said in one.evidence]
+            found[standing.asset.id] = [(one.window, evidence)]
+        return found
+
+    def _standings(
+        self,
+        tx: Transaction,
+        assets: Sequence[StoredAsset],
+        first: Mapping[int, np.datetime64],
+        model: TrainedModel | None,
+    ) -> list[Standing]:
+        """Where assets stand before their new rows, of those that have been judged before."""
+        known = {asset.id: self._known.pop(asset.id, None) for asset in assets}
+        at_hand = [
+            one.standing
+            for asset in assets
+            if (one := known[asset.id]) is not None
+            and one.standing.asset == asset
+            and one.model_id == _model_id(asset, model)
+            and one.until < from_numpy(first[asset.id])
+        ]
+        going_on = resumed(tx, at_hand) if at_hand else []
+        gone_on = {one.asset.id for one in going_on}
+        others = [asset for asset in assets if asset.id not in gone_on]
+        looked_up = standings_of(tx, others, model, first) if others else []
+        judged = [
+            one
+            for asset, one in zip(others, looked_up, strict=True)
+            if one.last_at is not None and one.asset == asset
+        ]
+        tx.ask_next({one.asset.id: from_numpy(first[one.asset.id]) for one in judged}, JUDGE)
+        return [*going_on, *judged]
+
+    def _keep(self, standing: Standing, window: Window, checked: Checked, model: TrainedModel | None) -> None:
+        arrays = {name: part for name, part in standing.memory.arrays.items() if name.startswith(_UNDER_WAY)}
+        until, memory = from_numpy(window.time[-1]), Memory({**arrays, **checked.memory.arrays})
+        after = replace(standing, last_at=until, memory=memory, before=None)
+        self._known[standing.asset.id] = _Known(after, until, _model_id(standing.asset, model))
+
+
+def _case(
+    tx: Transaction, standing: Standing, window: Window, model: TrainedModel | None, neighbours: Neighbours
+) -> Case:
+    reference = neighbours.reference(standing.asset, model, window.time)
+    return Case(window, standing.memory, None, reference, tx.threshold_factors(standing.asset.id))
+
+
+def _model_id(asset: StoredAsset, model: TrainedModel | None) -> str:
+    return "" if model is None else model.id_for(asset.key)
