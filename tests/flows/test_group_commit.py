@@ -10,6 +10,7 @@ from sereno.domain.errors import DiskFull, QueueFull, SerenoError, Stopping, Sto
 from sereno.domain.failpoints import arm, disarm
 from sereno.flows.group_commit import GroupCommit
 from sereno.flows.lane import LaneLimits
+from sereno.flows.put_off import Progress
 from sereno.flows.taking import Receipt, Submission
 from sereno.flows.workspace import Workspace
 from tests.flows.test_taking import HEADERS
@@ -39,10 +40,10 @@ class Held:
     def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
         return self._workspace.take(submissions)
 
-    def judge_asked(self, *, limit: int) -> int:
+    def judge_put_off(self) -> Progress:
         self.begun.set()
         self._go_on.wait()
-        return self._workspace.judge_asked(limit=limit)
+        return self._workspace.judge_put_off()
 
     def refresh_models(self) -> None:
         self._workspace.refresh_models()

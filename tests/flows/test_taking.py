@@ -59,9 +59,10 @@ def what_was_found(folder: Path) -> Dump:
 
 
 def catch_up(workspace: Workspace) -> int:
+    """Judge all that was put off; returns of how many assets."""
     n_judged = 0
-    while found := workspace.judge_asked(limit=2):
-        n_judged += found
+    while not (step := workspace.judge_put_off()).is_over:
+        n_judged += step.n_judged
     return n_judged
 
 

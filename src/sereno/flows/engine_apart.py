@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 
 from sereno.domain.errors import EngineLost, SerenoError
 from sereno.flows.build import Setup
+from sereno.flows.put_off import Progress
 from sereno.flows.records_path import Heard, Opinion, Question
 from sereno.flows.supervision import PartStatus
 from sereno.flows.taking import Receipt, Submission
@@ -166,12 +167,12 @@ class JudgedApart:
         finally:  # what was stored before the process ended is there
             self.workspace.forget_records()
 
-    def judge_asked(self, *, limit: int) -> int:
-        """As `Workspace.judge_asked`."""
-        n_judged = self.process.do(self.workspace, partial(_judge_asked, limit=limit))
-        if n_judged:
+    def judge_put_off(self) -> Progress:
+        """As `Workspace.judge_put_off`."""
+        progress = self.process.do(self.workspace, _judge_put_off)
+        if progress.n_judged:
             self.workspace.forget_records()
-        return n_judged
+        return progress
 
     def refresh_models(self) -> None:
         """As `Workspace.refresh_models`, here and there."""
@@ -224,8 +225,8 @@ def _judge_all(
     return workspace.judge_all(questions)
 
 
-def _judge_asked(workspace: Workspace, *, limit: int) -> int:
-    return workspace.judge_asked(limit=limit)
+def _judge_put_off(workspace: Workspace) -> Progress:
+    return workspace.judge_put_off()
 
 
 def _refresh(workspace: Workspace, *, heard: Heard) -> None:

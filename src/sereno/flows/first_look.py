@@ -33,11 +33,17 @@ _UNDER_WAY = "episode/"
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Where an asset stands after the rows that were looked at."""
+    """Where an asset stands after the rows that were looked at.
+
+    Attributes:
+        until: The last of them.
+        is_asked: They are asked to be judged.
+    """
 
     standing: Standing
     until: datetime
     model_id: str
+    is_asked: bool = True
 
 
 class FirstLook:
@@ -45,9 +51,13 @@ class FirstLook:
 
     Where assets stand is kept at hand from one transaction to the next, as long as nobody else writes.
     Not safe to share between threads that look.
+
+    Attributes:
+        n_lost: How often somebody else may have written since the transaction before.
     """
 
     def __init__(self) -> None:
+        self.n_lost = 0
         self._known: dict[int, _Known] = {}
         self._seen: Look | None = None
 
@@ -56,12 +66,26 @@ class FirstLook:
         look, before = tx.look(), self._seen
         if look is None or before is None or not (look == before or look.follows(before)):
             self._known.clear()
+            self.n_lost += 1
         self._seen = look
 
     def let_go(self, asset_ids: Collection[int]) -> None:
         """These are judged in another way."""
         for asset_id in asset_ids:
             self._known.pop(asset_id, None)
+
+    def judged(
+        self, tx: Transaction, standing: Standing, memory: Memory, until: datetime, model_id: str
+    ) -> None:
+        """An asset has been judged as far as a row; rows that came meanwhile are asked for."""
+        asset_id, known = standing.asset.id, self._known.get(standing.asset.id)
+        span = tx.span(asset_id) if known is None else None
+        newest = known.until if known is not None else until if span is None else span[1]
+        if newest > until:
+            tx.ask_next({asset_id: newest}, JUDGE)
+        else:
+            after = replace(standing, last_at=until, memory=memory, before=None)
+            self._known[asset_id] = _Known(after, until, model_id, is_asked=False)
 
     def look(
         self,
@@ -74,7 +98,7 @@ class FirstLook:
     ) -> dict[int, JudgedRows]:
         """What is said of the new rows of assets of one profile, by id; they are asked to be judged later.
 
-        Assets without twins. Those are left out that must be judged at once: from the beginning, or many rows.
+        Assets without twins. Left out are those to be judged at once: from the beginning, or many rows.
 
         Args:
             first: The earliest instant of each asset that is new or other than it was, by id.
@@ -104,26 +128,24 @@ class FirstLook:
         model: TrainedModel | None,
     ) -> list[Standing]:
         """Where assets stand before their new rows, of those that have been judged before."""
-        known = {asset.id: self._known.pop(asset.id, None) for asset in assets}
-        at_hand = [
-            one.standing
+        known = {
+            asset.id: one
             for asset in assets
-            if (one := known[asset.id]) is not None
+            if (one := self._known.pop(asset.id, None)) is not None
             and one.standing.asset == asset
             and one.model_id == _model_id(asset, model)
             and one.until < from_numpy(first[asset.id])
-        ]
-        going_on = resumed(tx, at_hand) if at_hand else []
-        gone_on = {one.asset.id for one in going_on}
-        others = [asset for asset in assets if asset.id not in gone_on]
-        looked_up = standings_of(tx, others, model, first) if others else []
+        }
+        at_hand = {one.asset.id: one for one in resumed(tx, [one.standing for one in known.values()])}
+        others = [asset for asset in assets if asset.id not in at_hand]
         judged = [
             one
-            for asset, one in zip(others, looked_up, strict=True)
+            for asset, one in zip(others, standings_of(tx, others, model, first), strict=True)
             if one.last_at is not None and one.asset == asset
         ]
-        tx.ask_next({one.asset.id: from_numpy(first[one.asset.id]) for one in judged}, JUDGE)
-        return [*going_on, *judged]
+        asking = [one for one in at_hand if not known[one].is_asked] + [one.asset.id for one in judged]
+        tx.ask_next({one: from_numpy(first[one]) for one in asking}, JUDGE)
+        return [*at_hand.values(), *judged]
 
     def _keep(self, standing: Standing, window: Window, checked: Checked, model: TrainedModel | None) -> None:
         arrays = {name: part for name, part in standing.memory.arrays.items() if name.startswith(_UNDER_WAY)}

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sereno.domain.errors import SerenoError, StoreError
 from sereno.flows.lane import Lane, LaneLimits
+from sereno.flows.put_off import Progress
 from sereno.flows.taking import Receipt, Submission
 
 __all__ = ["Engine", "GroupCommit", "IntakeFigures"]
@@ -20,8 +21,6 @@ _PUT_OFF_S = 1.0
 """How long judging what was put off may wait while there is other work [s]."""
 _QUIET_S = 0.02
 """No work for so long is a pause [s]: then what was put off is in nobody's way."""
-_IN_A_PAUSE, _BETWEEN_GROUPS = 2, 1
-"""Assets that were put off and are judged in a transaction: who comes meanwhile waits for so long."""
 _TRIES_AT_THE_END = 3
 _IDLE_S = 0.25
 
@@ -49,8 +48,8 @@ class Engine(Protocol):
     def take(self, submissions: Sequence[Submission], /) -> tuple[list[Receipt | SerenoError], int]:
         """Store and judge what several requests brought, in one transaction."""
 
-    def judge_asked(self, *, limit: int) -> int:
-        """Judge assets again of which judging was put off."""
+    def judge_put_off(self) -> Progress:
+        """The next step of judging what was put off."""
 
     def refresh_models(self) -> None:
         """Let go of models that were replaced."""
@@ -81,7 +80,7 @@ class GroupCommit(Lane[Submission, Receipt]):
         n_failed = 0
         while self._has_asked and n_failed < _TRIES_AT_THE_END:
             try:
-                self._judge_asked(_IN_A_PAUSE)
+                self._judge_put_off()
             except Exception as error:  # noqa: BLE001 - the end comes all the same
                 n_failed += 1
                 log.warning("not judged before the end", extra={"error": str(error)})
@@ -117,7 +116,7 @@ class GroupCommit(Lane[Submission, Receipt]):
                 self._refreshed_at = now
                 self._engine.refresh_models()
             if self._has_asked and (is_quiet or now - self._asked_at >= _PUT_OFF_S):
-                self._judge_asked(_IN_A_PAUSE if is_quiet else _BETWEEN_GROUPS)
+                self._judge_put_off()
         except StoreError as error:
             log.warning("not judged again yet", extra={"error": str(error)})
             self._later(now)
@@ -125,12 +124,12 @@ class GroupCommit(Lane[Submission, Receipt]):
             log.exception("not judged again yet")
             self._later(now)
 
-    def _judge_asked(self, limit: int) -> None:
-        """Judge some that were put off; after a round that found some, there may be others by now."""
-        n_judged = self._engine.judge_asked(limit=limit)
-        self.figures.n_judged_again += n_judged
-        self._n_in_round += n_judged
-        if n_judged < limit:
+    def _judge_put_off(self) -> None:
+        """One step; after a round that judged some, others may have been put off by now."""
+        progress = self._engine.judge_put_off()
+        self.figures.n_judged_again += progress.n_judged
+        self._n_in_round += progress.n_judged
+        if progress.is_over:
             self._has_asked, self._asked_at = self._n_in_round > 0, time.monotonic()
             self._n_in_round = 0
 

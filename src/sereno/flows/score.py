@@ -22,7 +22,15 @@ from sereno.incidents.grouping import IncidentStep, group_key, plan_steps
 from sereno.incidents.reopening import explaining_slack, reopen_window
 from sereno.store import FoundFlags, StoredAsset, StoredDetection, Transaction, WatchState
 
-__all__ = ["AssetOutcome", "JudgedRows", "evidence_since", "score_assets"]
+__all__ = [
+    "AssetOutcome",
+    "JudgedRows",
+    "Judging",
+    "begin_judging",
+    "evidence_since",
+    "finish_judging",
+    "score_assets",
+]
 
 _TICK = timedelta(microseconds=1)
 _RECENT_KEPT = 3
@@ -42,6 +50,19 @@ class AssetOutcome:
     flags: Mapping[str, int] = field(default_factory=dict)
     """Rows that break an identity by more than rounding, by check: flagged, not necessarily incidents."""
     judged: JudgedRows = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The next rows of an asset on their way.
+
+    Attributes:
+        asset: As it is stored.
+    """
+
+    asset: StoredAsset
+    standing: Standing
+    course: Course
 
 
 def score_assets(
@@ -66,32 +87,59 @@ def score_assets(
         neighbours: What other assets read, of the same transaction.
         keeps_judged: Whether the outcomes hold the rows as they were judged.
     """
+    begun = begin_judging(tx, assets, profile, model, touched=touched, neighbours=neighbours)
+    judge_courses([one.course for one in begun], profile, model)
+    outcomes = finish_judging(tx, begun, model, recorder=recorder, keeps_judged=keeps_judged)
+    return [outcomes.get(asset.id, AssetOutcome()) for asset in assets]
+
+
+def begin_judging(
+    tx: Transaction,
+    assets: Sequence[StoredAsset],
+    profile: Profile,
+    model: TrainedModel | None,
+    *,
+    touched: Mapping[int, np.datetime64] | None = None,
+    neighbours: Neighbours | None = None,
+) -> list[Judging]:
+    """What is to be judged of assets, of those that have something; arguments as those of `score_assets`."""
     neighbours = neighbours or Neighbours(tx)
-    courses, coming = [], []
-    for asset, standing in zip(assets, standings_of(tx, assets, model, touched or {}), strict=True):
-        window = next_window(standing)
-        if not len(window):
-            continue
-        if standing.asset.step != asset.step:
-            tx.set_step(asset.id, standing.asset.step)
-        coming.append((standing, window))
-    neighbours.expect([(standing.asset, window.time) for standing, window in coming], model)
-    for standing, window in coming:
+    standings = zip(assets, standings_of(tx, assets, model, touched or {}), strict=True)
+    coming = [(*one, window) for one in standings if len(window := next_window(one[1]))]
+    neighbours.expect([(standing.asset, window.time) for _, standing, window in coming], model)
+    begun = []
+    for asset, standing, window in coming:
         beside = _beside(tx, standing, profile, model, window, neighbours)
-        courses.append((standing, Course(window, standing.memory, beside)))
-    judge_courses([course for _, course in courses], profile, model)
-    judged = [_concluded(*one, model, keeps_judged=keeps_judged) for one in courses]
-    gone = _store(tx, judged)
+        begun.append(Judging(asset, standing, Course(window, standing.memory, beside)))
+    return begun
+
+
+def finish_judging(
+    tx: Transaction,
+    judged: Sequence[Judging],
+    model: TrainedModel | None,
+    *,
+    recorder: Recorder,
+    keeps_judged: bool = False,
+) -> dict[int, AssetOutcome]:
+    """Keep what judging gave, all of whose rows have been judged; what that changed, by id of the asset.
+
+    Nobody else has judged these assets since it began.
+    """
+    for one in judged:
+        if one.standing.asset.step != one.asset.step:
+            tx.set_step(one.asset.id, one.standing.asset.step)
+    concluded = [_concluded(one.standing, one.course, model, keeps_judged=keeps_judged) for one in judged]
+    gone = _store(tx, concluded)
     told = [
         _Told(one.standing, one.found, [stored.detection for stored in own])
-        for one, own in zip(judged, gone, strict=True)
+        for one, own in zip(concluded, gone, strict=True)
     ]
     opened = _record_incidents(tx, told, recorder)
-    outcomes = {
+    return {
         one.standing.asset.id: AssetOutcome(one.n_rows, len(one.found), n_opened, one.flags, one.judged)
-        for one, n_opened in zip(judged, opened, strict=True)
+        for one, n_opened in zip(concluded, opened, strict=True)
     }
-    return [outcomes.get(asset.id, AssetOutcome()) for asset in assets]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sereno.flows.first_look import FirstLook
 from sereno.flows.fleet import Neighbours, touched_with_peers
 from sereno.flows.learning import ModelShelf
 from sereno.flows.life import Recorder
+from sereno.flows.put_off import PutOff
 from sereno.flows.score import AssetOutcome, JudgedRows, score_assets
 from sereno.flows.sharing import share_blocks
 from sereno.flows.status import Status
@@ -24,7 +25,6 @@ from sereno.store import Appended, Store, StoredAsset, Transaction
 
 __all__ = ["ScoreReport", "Scoring"]
 
-_MOST_IN_A_ROUND = 10_000
 _MOST_TOGETHER, _MOST_ROWS_TOGETHER = 250, 20_000
 """Assets, and new rows of theirs, that are judged together: what is held of them meanwhile is bounded."""
 
@@ -72,7 +72,11 @@ class ScoreReport:
 
 
 class Scoring:
-    """Judges assets with the models on the shelf."""
+    """Judges assets with the models on the shelf.
+
+    Attributes:
+        put_off: Judges what was put off.
+    """
 
     def __init__(self, setup: Setup, store: Store, shelf: ModelShelf) -> None:
         self.setup = setup
@@ -80,8 +84,7 @@ class Scoring:
         self._shelf = shelf
         self._policy = life_policy(setup)
         self._first_look = FirstLook()
-        self._round: list[int] | None = None
-        """Assets still to be judged of those that were asked for when it began; None between two."""
+        self.put_off = PutOff(setup, store, shelf, self._first_look, self._policy)
 
     def score_all(self, told: Callable[[int, int], None] | None = None) -> ScoreReport:
         """Every asset, a transaction each; engines that do it at the same time share them block by block.
@@ -128,7 +131,7 @@ class Scoring:
 
         Args:
             told: Hears the judged rows of each asset.
-            puts_off: Only ask for assets without rows in the batch to be judged again (`judge_asked`).
+            puts_off: Only ask for assets without rows in the batch to be judged again (`put_off`).
             hurried: Of these, rows that come next are only looked at, and asked to be judged.
 
         Returns:
@@ -140,6 +143,7 @@ class Scoring:
         if puts_off:
             others = {one: from_numpy(at) for one, at in touched.items() if one not in first}
             n_asked = tx.ask_again(others, JUDGE) if others else 0
+            self.put_off.tell({one: from_numpy(at) for one, at in touched.items()})
             touched = {one: at for one, at in touched.items() if one in first}
         recorder, neighbours = self._recorder(tx), Neighbours(tx, assets)
         now = [one for one in assets if one.id in touched]
@@ -166,29 +170,6 @@ class Scoring:
     ) -> None:
         """Judge all that a batch concerns, in the batch's own transaction."""
         self.judge_touched(tx, ids, appended, profile)
-
-    def judge_asked(self, *, limit: int) -> int:
-        """Judge assets that were put off, in one transaction, and none again before all had their turn.
-
-        Returns:
-            How many; fewer than `limit` when all have had it.
-        """
-        if self._round is None:
-            with self._store.read() as tx:
-                self._round = tx.asked_again(JUDGE, limit=_MOST_IN_A_ROUND)
-        ids, left = self._round[:limit], self._round[limit:]
-        self._round = left if len(ids) == limit else None
-        if not ids:
-            return 0
-        with self._store.begin() as tx:
-            self._first_look.resume(tx)
-            self._first_look.let_go(ids)
-            tx.lock_assets(ids)
-            recorder, neighbours = self._recorder(tx), Neighbours(tx)
-            for together in self._groups(tx.assets(ids=ids), {}):
-                self._score(tx, together, {}, recorder, neighbours)
-            recorder.settle()
-        return len(ids)
 
     def _recorder(self, tx: Transaction) -> Recorder:
         return Recorder(tx, self._policy, now=self.setup.clock())

@@ -15,7 +15,7 @@ from sereno.domain.time import from_numpy
 from sereno.flows.judge import Case, Judgement, judge_windows
 from sereno.flows.models import TrainedModel
 
-__all__ = ["Beside", "Course", "Stretch", "count_flags", "judge_courses"]
+__all__ = ["Beside", "Course", "Stretch", "count_flags", "judge_courses", "judge_next"]
 
 _AGE = "age"
 _CHECKPOINT_ROWS = 1_000
@@ -72,23 +72,29 @@ class Course:
         return self._n_done == len(self.window)
 
     @property
-    def _memory(self) -> Memory:
+    def memory(self) -> Memory:
+        """What the rows that have been judged left."""
         return self.stretches[-1].memory if self.stretches else self.before
 
     @property
     def _age(self) -> int:
         """Rows since the last checkpoint."""
-        return int(self._memory.arrays.get(_AGE, np.zeros(1))[0])
+        return int(self.memory.arrays.get(_AGE, np.zeros(1))[0])
 
-    def next_case(self) -> Case:
-        """The stretch that comes next."""
+    def next_case(self, most: int | None = None) -> Case:
+        """The stretch that comes next.
+
+        Args:
+            most: Rows of it.
+        """
         start, n_rows = self._n_done, len(self.window)
-        stop = min(start + _CHECKPOINT_ROWS - self._age, n_rows)
-        if self.beside.is_with_others and start + _FEW_ROWS < n_rows == stop:
+        stop = min(start + min(_CHECKPOINT_ROWS - self._age, most or n_rows), n_rows)
+        is_short = stop - start <= (most if most and self.stretches else _FEW_ROWS)
+        if self.beside.is_with_others and stop == n_rows and not is_short:
             stop -= 1  # the newest state is that before the last row; of few it may be that before them all
         return Case(
             self.window.rows(start, stop),
-            self._memory,
+            self.memory,
             None if self.beside.twin is None else self.beside.twin[start:stop],
             self.beside.reference.rows(start, stop),
             self.beside.factors,
@@ -106,9 +112,20 @@ class Course:
 def judge_courses(courses: Sequence[Course], profile: Profile, model: TrainedModel | None) -> None:
     """Judge all rows: the next stretch of every asset in one call, until none is left."""
     while left := [course for course in courses if not course.is_done]:
-        cases = [course.next_case() for course in left]
-        for course, case, judgement in zip(left, cases, judge_windows(cases, profile, model), strict=True):
-            course.add(case, judgement)
+        judge_next(left, profile, model)
+
+
+def judge_next(
+    courses: Sequence[Course], profile: Profile, model: TrainedModel | None, *, most: int | None = None
+) -> None:
+    """Judge the next stretch of courses none of which is done.
+
+    Args:
+        most: Rows of each.
+    """
+    cases = [course.next_case(most) for course in courses]
+    for course, case, judgement in zip(courses, cases, judge_windows(cases, profile, model), strict=True):
+        course.add(case, judgement)
 
 
 def count_flags(stretches: Sequence[Stretch]) -> Counter[str]:

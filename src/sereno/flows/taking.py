@@ -161,7 +161,7 @@ class Taker:
         """Store and judge all of it in one transaction; a record that cannot be used concerns no other.
 
         Returns:
-            The answer of each submission; and of how many assets judging was put off (`judge_asked`).
+            The answer of each submission; and of how many assets judging was put off (`PutOff`).
 
         Raises:
             StoreError: Nothing of any of them is stored.

@@ -13,6 +13,7 @@ from sereno.flows.evaluating import evaluate_workspace
 from sereno.flows.evaluation import Evaluation, write_performance
 from sereno.flows.learning import train_workspace
 from sereno.flows.models import TrainedModel
+from sereno.flows.put_off import Progress
 from sereno.flows.recalibration import (
     Recalibration,
     is_recalibration_due,
@@ -158,9 +159,13 @@ class JudgingDesk(Desk):
         """An abnormal row in one sentence; empty for a normal one."""
         return self._records.describe(row)
 
-    def judge_asked(self, *, limit: int) -> int:
-        """Judge assets again of which judging was put off, in one transaction; returns how many."""
-        return self._scoring().judge_asked(limit=limit)
+    def judge_put_off(self) -> Progress:
+        """The next step of judging what was put off; see `PutOff.go_on`.
+
+        Raises:
+            StoreError: The store refused; what is put off still waits.
+        """
+        return self._scoring().put_off.go_on()
 
     def refresh_models(self) -> None:
         """Let go of models that another process has replaced."""
