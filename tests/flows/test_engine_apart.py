@@ -82,7 +82,7 @@ def test_it_answers_and_stores_what_the_workspace_itself_would(
                 ]
                 answers, _ = engine.take(group)
                 found[name] += map(shown, answers)
-            while not engine.judge_put_off().is_over:
+            while not engine.judge_put_off().is_done:
                 pass
 
     assert found["there"] == found["here"]

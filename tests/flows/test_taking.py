@@ -61,7 +61,7 @@ def what_was_found(folder: Path) -> Dump:
 def catch_up(workspace: Workspace) -> int:
     """Judge all that was put off; returns of how many assets."""
     n_judged = 0
-    while not (step := workspace.judge_put_off()).is_over:
+    while not (step := workspace.judge_put_off()).is_done:
         n_judged += step.n_judged
     return n_judged
 

@@ -340,6 +340,7 @@ def fill(store: Store) -> Things:  # noqa: PLR0915 - one statement per thing
         "change_job.states": ["queued"],
         "jobs.states": [JobState.QUEUED],
         "ask_again.first": {mine: START},
+        "ask_next.first": {mine: START},
         "keep_answer.one": AnsweredRequest("x", "x", {}),
         "names": names,
         "said": names.mentions(),

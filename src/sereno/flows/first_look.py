@@ -92,6 +92,7 @@ class FirstLook:
         tx: Transaction,
         assets: Sequence[StoredAsset],
         first: Mapping[int, np.datetime64],
+        touched: Mapping[int, np.datetime64],
         profile: Profile,
         model: TrainedModel | None,
         neighbours: Neighbours,
@@ -102,10 +103,11 @@ class FirstLook:
 
         Args:
             first: The earliest instant of each asset that is new or other than it was, by id.
+            touched: The same, where its peers have told something earlier: that is left to judging.
         """
         self.resume(tx)
         coming = []
-        for standing in self._standings(tx, assets, first, model):
+        for standing in self._standings(tx, assets, first, touched, model):
             window = next_window(standing)
             if 0 < len(window) <= _MOST_ROWS:
                 coming.append((standing, window))
@@ -125,6 +127,7 @@ class FirstLook:
         tx: Transaction,
         assets: Sequence[StoredAsset],
         first: Mapping[int, np.datetime64],
+        touched: Mapping[int, np.datetime64],
         model: TrainedModel | None,
     ) -> list[Standing]:
         """Where assets stand before their new rows, of those that have been judged before."""
@@ -143,8 +146,9 @@ class FirstLook:
             for asset, one in zip(others, standings_of(tx, others, model, first), strict=True)
             if one.last_at is not None and one.asset == asset
         ]
-        asking = [one for one in at_hand if not known[one].is_asked] + [one.asset.id for one in judged]
-        tx.ask_next({one: from_numpy(first[one]) for one in asking}, JUDGE)
+        asking = [one.asset.id for one in judged]
+        asking += [one for one in at_hand if not known[one].is_asked or touched[one] < first[one]]
+        tx.ask_next({one: from_numpy(touched[one]) for one in asking}, JUDGE)
         return [*at_hand.values(), *judged]
 
     def _keep(self, standing: Standing, window: Window, checked: Checked, model: TrainedModel | None) -> None:

@@ -19,9 +19,12 @@ _REFRESH_S = 2.0
 """How old what is known of the models may be [s]."""
 _PUT_OFF_S = 1.0
 """How long judging what was put off may wait while there is other work [s]."""
+_AT_LAST_S = 2.0
+"""How long it may wait however much other work there is [s]."""
 _QUIET_S = 0.02
 """No work for so long is a pause [s]: then what was put off is in nobody's way."""
-_TRIES_AT_THE_END = 3
+_LAST_S = 5.0
+"""How long judging what was put off may take at the end [s]."""
 _IDLE_S = 0.25
 
 
@@ -67,8 +70,6 @@ class GroupCommit(Lane[Submission, Receipt]):
         """Whether assets may have been put off: also those that another process left."""
         self._asked_at = self._refreshed_at = time.monotonic()
         """Since when assets wait that were put off, and when models were looked at last."""
-        self._n_in_round = 0
-        """Assets judged of those that had been put off when their round began."""
         super().__init__("intake", limits)
 
     def close(self) -> None:
@@ -77,13 +78,12 @@ class GroupCommit(Lane[Submission, Receipt]):
         What cannot be judged now is when the workspace is served again, or scored.
         """
         super().close()
-        n_failed = 0
-        while self._has_asked and n_failed < _TRIES_AT_THE_END:
-            try:
+        until = time.monotonic() + _LAST_S
+        try:
+            while self._has_asked and time.monotonic() < until:
                 self._judge_put_off()
-            except Exception as error:  # noqa: BLE001 - the end comes all the same
-                n_failed += 1
-                log.warning("not judged before the end", extra={"error": str(error)})
+        except Exception as error:  # noqa: BLE001 - the end comes all the same
+            log.warning("not judged before the end", extra={"error": str(error)})
 
     def _patience(self) -> float:
         if not self._has_asked:
@@ -115,7 +115,7 @@ class GroupCommit(Lane[Submission, Receipt]):
             if now - self._refreshed_at >= _REFRESH_S:
                 self._refreshed_at = now
                 self._engine.refresh_models()
-            if self._has_asked and (is_quiet or now - self._asked_at >= _PUT_OFF_S):
+            if self._has_asked and (is_quiet or self._is_high_time(now - self._asked_at)):
                 self._judge_put_off()
         except StoreError as error:
             log.warning("not judged again yet", extra={"error": str(error)})
@@ -124,14 +124,17 @@ class GroupCommit(Lane[Submission, Receipt]):
             log.exception("not judged again yet")
             self._later(now)
 
+    def _is_high_time(self, waited_s: float) -> bool:
+        """Whether what was put off must wait no longer: sooner when nobody waits for an answer."""
+        return waited_s >= (_AT_LAST_S if self.n_waiting else _PUT_OFF_S)
+
     def _judge_put_off(self) -> None:
-        """One step; after a round that judged some, others may have been put off by now."""
+        """One step; the next round begins when there is a pause, or after a while."""
         progress = self._engine.judge_put_off()
         self.figures.n_judged_again += progress.n_judged
-        self._n_in_round += progress.n_judged
-        if progress.is_over:
-            self._has_asked, self._asked_at = self._n_in_round > 0, time.monotonic()
-            self._n_in_round = 0
+        self._has_asked = not progress.is_done
+        if progress.is_round_over or progress.is_done:
+            self._asked_at = time.monotonic()
 
     def _later(self, now: float) -> None:
         self._has_asked, self._asked_at = True, now + _PUT_OFF_S

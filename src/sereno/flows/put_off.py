@@ -28,11 +28,13 @@ class Progress:
 
     Attributes:
         n_judged: Assets that it has finished.
-        is_over: All that were asked for when the round began have had their turn.
+        is_round_over: All that were put off when the round began have had their turn.
+        is_done: Nothing is put off.
     """
 
     n_judged: int = 0
-    is_over: bool = False
+    is_round_over: bool = False
+    is_done: bool = False
 
 
 @dataclass(slots=True)
@@ -108,10 +110,12 @@ class PutOff:
     def _begin(self) -> Progress:
         with self._store.read() as tx:
             if self._round is None:
-                self._round = tx.asked_again(JUDGE, limit=_MOST_IN_A_ROUND)
+                self._round = tx.asked_again(JUDGE, limit=_MOST_IN_A_ROUND) or None
+                if self._round is None:
+                    return Progress(is_done=True)
             if not self._round:
                 self._round = None
-                return Progress(is_over=True)
+                return Progress(is_round_over=True)
             asset_id = self._round.pop(0)
             for asset in tx.assets(ids=[asset_id]):
                 profile, model = self._setup.profiles[asset.profile], self._shelf.get(asset.profile)

@@ -149,7 +149,8 @@ class Scoring:
         now = [one for one in assets if one.id in touched]
         if hurried and not has_twins(profile):
             hasty = [one for one in now if one.id in first and one.key in hurried]
-            seen = self._first_look.look(tx, hasty, first, profile, self._shelf.get(profile.name), neighbours)
+            model = self._shelf.get(profile.name)
+            seen = self._first_look.look(tx, hasty, first, touched, profile, model, neighbours)
             n_asked += len(seen)
             now = [one for one in now if one.id not in seen]
             if told is not None:

@@ -25,6 +25,7 @@ _LASTING = frozenset({ChangeKind.INCIDENT.value})
 """Kinds of which each change is kept; of others the last one of each subject says it all."""
 # The last id alone is the end of an index; asked together with the first it is a walk over all that is kept.
 _LAST = select(func.max(change.c.id)).where(change.c.organization_id == bindparam("mine"))
+_WRITE = insert(change)
 _FORGET = delete(change).where(
     change.c.organization_id == bindparam("mine"),
     change.c.kind == bindparam("of_kind"),
@@ -46,7 +47,7 @@ class ChangeSession(Session):
         gone = [{"mine": self._organization_id, **_named(row)} for row in rows if row["kind"] not in _LASTING]
         if gone:
             self._connection.execute(_FORGET, gone)
-        self._connection.execute(insert(change), rows)
+        self._connection.execute(_WRITE, rows)
         last = self.last_change()
         if last // PRUNED_EVERY != (last - len(rows)) // PRUNED_EVERY:
             self._connection.execute(
