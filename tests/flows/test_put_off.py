@@ -10,7 +10,9 @@ import pytest
 from sereno.domain.failpoints import arm, disarm
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
+from sereno.domain.time import from_numpy
 from sereno.flows import put_off as put_off_module
+from sereno.flows.assets import JUDGE
 from sereno.flows.group_commit import GroupCommit
 from sereno.flows.put_off import PutOff
 from sereno.flows.records import RowJudgement
@@ -243,6 +245,33 @@ def test_what_a_refused_transaction_saw_is_not_kept_at_hand(
 
     assert row is not None
     assert {one.until for one in known._known.values()} == {row.time}
+
+
+def test_what_was_asked_for_in_vain_is_asked_for_once(workspace: Workspace, fleet: list[Window]) -> None:
+    with workspace.store.begin() as tx:
+        asset = tx.assets()[0]
+        tx.ask_next({asset.id: from_numpy(fleet[0].time[FIRST])}, JUDGE)
+
+    catch_up(workspace)
+
+    with workspace.store.read() as tx:
+        assert tx.asked_again(JUDGE, limit=9) == []
+
+
+def test_model_that_is_replaced_between_two_steps_judges_all(
+    workspace: Workspace, fleet: list[Window]
+) -> None:
+    for record in days(fleet, 4):
+        asked(workspace, record)
+    steps_until(workspace, is_judged_but_not_kept)
+
+    (card,) = workspace.train()
+    catch_up(workspace)
+
+    with workspace.store.read() as tx:
+        asset = next(one for one in tx.assets() if one.key == fleet[0].asset)
+        state = tx.watch_states([asset.id], JUDGE)[asset.id]
+    assert state.model.startswith(card.id)
 
 
 def test_lane_judges_what_was_put_off_before_it_ends(workspace: Workspace, fleet: list[Window]) -> None:

@@ -123,7 +123,11 @@ def _lanes(figures: ServiceFigures) -> Iterator[Metric]:
         ("records", "Records that those transactions stored.", figures.n_records),
         ("refused", "Requests refused because too much waited.", figures.n_refused),
         ("failed", "Requests that failed when they were stored.", figures.n_failed),
-        ("judged_again", "Assets judged again for what others told late.", figures.n_judged_again),
+        (
+            "judged_again",
+            "Assets judged after the answers, or once more.",
+            figures.n_judged_again,
+        ),
     ):
         yield CounterMetricFamily(f"sereno_intake_{name}", text, value=count)
     yield _gauge("sereno_asking_waiting_records", "Records that wait to be judged unstored.", figures.n_asked)

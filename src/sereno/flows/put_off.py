@@ -12,7 +12,7 @@ from sereno.flows.life import LifePolicy, Recorder
 from sereno.flows.models import TrainedModel
 from sereno.flows.score import Judging, begin_judging, finish_judging, score_assets
 from sereno.flows.stretches import judge_next
-from sereno.store import Store, StoredAsset, WatchState
+from sereno.store import Store, StoredAsset, Transaction, WatchState
 
 __all__ = ["Progress", "PutOff"]
 
@@ -117,30 +117,53 @@ class PutOff:
                 self._round = None
                 return Progress(is_round_over=True)
             asset_id = self._round.pop(0)
-            for asset in tx.assets(ids=[asset_id]):
-                profile, model = self._setup.profiles[asset.profile], self._shelf.get(asset.profile)
-                state = tx.watch_states([asset_id], JUDGE).get(asset_id)
-                for judging in begin_judging(tx, [asset], profile, model):
-                    self._under_way = _UnderWay(judging, state, model, self._first_look.n_lost)
-        return Progress()
+            assets = tx.assets(ids=[asset_id])
+            if assets and not self._store.is_shared:
+                self._under_way = self._begun(tx, assets[0])
+        if self._under_way is not None or not assets:
+            return Progress()
+        # On a server nobody can say what others write meanwhile. And what was asked in vain is asked no more.
+        with self._store.begin() as tx:
+            self._first_look.resume(tx)
+            self._judge_whole(tx, assets[0])
+        return Progress(n_judged=1)
+
+    def _begun(self, tx: Transaction, asset: StoredAsset) -> _UnderWay | None:
+        """An asset on its way; None where there is nothing to judge."""
+        profile, model = self._setup.profiles[asset.profile], self._shelf.get(asset.profile)
+        state = tx.watch_states([asset.id], JUDGE).get(asset.id)
+        judging = begin_judging(tx, [asset], profile, model)
+        return _UnderWay(judging[0], state, model, self._first_look.n_lost) if judging else None
 
     def _finish(self, one: _UnderWay) -> None:
         """Keep what was found; where others may have changed what it was found in, judge it anew at once."""
         asset, judging, model = one.asset, one.judging, one.model
         with self._store.begin() as tx:
             self._first_look.resume(tx)
-            tx.lock_assets([asset.id])
-            recorder = Recorder(tx, self._policy, now=self._setup.clock())
             is_same = one.is_as_it_was(tx.watch_states([asset.id], JUDGE).get(asset.id))
-            if one.n_lost == self._first_look.n_lost and is_same:
-                finish_judging(tx, [judging], model, recorder=recorder)
-                last = judging.course.stretches[-1]
-                model_id = "" if model is None else model.id_for(asset.key)
-                self._first_look.judged(tx, judging.standing, last.memory, last.last_at, model_id)
-                if one.told is not None and one.told <= last.last_at:
-                    tx.ask_next({asset.id: one.told}, JUDGE)
-            else:
-                self._first_look.let_go([asset.id])
-                profile = self._setup.profiles[asset.profile]
-                score_assets(tx, [asset], profile, model, recorder=recorder)
+            is_same &= one.n_lost == self._first_look.n_lost and model is self._shelf.get(asset.profile)
+            if not is_same:
+                self._judge_whole(tx, asset)
+                return
+            recorder = self._recorder(tx)
+            finish_judging(tx, [judging], model, recorder=recorder)
             recorder.settle()
+            last = judging.course.stretches[-1]
+            model_id = "" if model is None else model.id_for(asset.key)
+            self._first_look.judged(tx, judging.standing, last.memory, last.last_at, model_id)
+            if one.told is not None and one.told <= last.last_at:
+                tx.ask_next({asset.id: one.told}, JUDGE)
+
+    def _judge_whole(self, tx: Transaction, asset: StoredAsset) -> None:
+        """Judge all that is to be judged of an asset; then nothing is asked of it any more."""
+        self._first_look.let_go([asset.id])
+        tx.lock_assets([asset.id])
+        recorder, profile = self._recorder(tx), self._setup.profiles[asset.profile]
+        (outcome,) = score_assets(tx, [asset], profile, self._shelf.get(asset.profile), recorder=recorder)
+        recorder.settle()
+        state = None if outcome.n_rows else tx.watch_states([asset.id], JUDGE).get(asset.id)
+        if state is not None:
+            tx.save_watch_states({asset.id: replace(state, again_from=None)}, JUDGE)
+
+    def _recorder(self, tx: Transaction) -> Recorder:
+        return Recorder(tx, self._policy, now=self._setup.clock())

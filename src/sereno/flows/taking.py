@@ -158,7 +158,9 @@ class Taker:
         self._scoring = scoring
 
     def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
-        """Store and judge all of it in one transaction; a record that cannot be used concerns no other.
+        """Store all of it in one transaction and judge it; a record that cannot be used concerns no other.
+
+        Of assets whose verdicts somebody waits for, what follows from them is put off.
 
         Returns:
             The answer of each submission; and of how many assets judging was put off (`PutOff`).

@@ -100,7 +100,10 @@ class HealthDocument(BaseModel):
     summary="Judge and store one record",
 )
 async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
-    """Store one record, judge it, and say whether it is abnormal; energies without a unit are Wh."""
+    """Store one record, judge it, and say whether it is abnormal; energies without a unit are Wh.
+
+    The incident that an abnormal record is evidence of opens a moment later.
+    """
     began = time.perf_counter()
     body = await read_body(request, kinds=(JSON,))
     records = records_in(body)

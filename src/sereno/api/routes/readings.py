@@ -116,7 +116,10 @@ async def add_readings(
     idempotency_key: Annotated[
         str | None, Header(max_length=200, description="The same request again changes nothing.")
     ] = None,
-    verdicts: Annotated[bool, Query(description="Say what is thought of each record (JSON only).")] = False,
+    verdicts: Annotated[
+        bool,
+        Query(description="Say what is thought of each record (JSON only)."),
+    ] = False,
     name: Annotated[
         str, Query(max_length=200, description="File name of a CSV, which may name the site.")
     ] = "readings.csv",
