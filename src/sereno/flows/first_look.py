@@ -19,7 +19,7 @@ from sereno.flows.assets import JUDGE, Standing, next_window, resumed, standings
 from sereno.flows.fleet import Neighbours
 from sereno.flows.judge import Case, raised, weigh_windows
 from sereno.flows.models import TrainedModel
-from sereno.flows.score import JudgedRows
+from sereno.flows.score import JudgedRows, Judging
 from sereno.prepare.checks import Checked
 from sereno.store import Look, StoredAsset, Transaction
 
@@ -37,13 +37,15 @@ class _Known:
 
     Attributes:
         until: The last of them.
-        is_asked: They are asked to be judged.
+        asked_from: From when on rows are asked to be judged; None where none are.
+        factors: What people's verdicts multiplied its thresholds by, by check.
     """
 
     standing: Standing
     until: datetime
     model_id: str
-    is_asked: bool = True
+    asked_from: datetime | None
+    factors: Mapping[str, float]
 
 
 class FirstLook:
@@ -74,18 +76,33 @@ class FirstLook:
         for asset_id in asset_ids:
             self._known.pop(asset_id, None)
 
+    def not_asked(self, first: Mapping[int, datetime]) -> dict[int, datetime]:
+        """Those assets of which rows from an instant on are not known to be asked for already."""
+        return {one: at for one, at in first.items() if not self._is_asked(self._known.get(one), at)}
+
     def judged(
-        self, tx: Transaction, standing: Standing, memory: Memory, until: datetime, model_id: str
+        self, tx: Transaction, judging: Judging, model: TrainedModel | None, told: datetime | None
     ) -> None:
-        """An asset has been judged as far as a row; rows that came meanwhile are asked for."""
-        asset_id, known = standing.asset.id, self._known.get(standing.asset.id)
-        span = tx.span(asset_id) if known is None else None
+        """An asset has been judged as far as a row; what came meanwhile is asked for.
+
+        Args:
+            told: The earliest of its rows that came, or were told something, since that began.
+        """
+        asset, last = judging.standing.asset, judging.course.stretches[-1]
+        known, until = self._known.pop(asset.id, None), last.last_at
+        span = tx.span(asset.id) if known is None else None
         newest = known.until if known is not None else until if span is None else span[1]
-        if newest > until:
-            tx.ask_next({asset_id: newest}, JUDGE)
-        else:
-            after = replace(standing, last_at=until, memory=memory, before=None)
-            self._known[asset_id] = _Known(after, until, model_id, is_asked=False)
+        waiting = [newest] if newest > until else []
+        waiting += [told] if told is not None and told <= until else []
+        asked_from = min(waiting, default=None)
+        if asked_from is not None:
+            tx.ask_next({asset.id: asked_from}, JUDGE)
+        if newest <= until:
+            after = replace(judging.standing, last_at=until, memory=last.memory, before=None)
+            factors = judging.course.beside.factors
+            self._known[asset.id] = _Known(after, until, _model_id(asset, model), asked_from, factors)
+        elif known is not None:
+            self._known[asset.id] = replace(known, asked_from=asked_from)
 
     def look(
         self,
@@ -107,19 +124,17 @@ class FirstLook:
         """
         self.resume(tx)
         coming = []
-        for standing in self._standings(tx, assets, first, touched, model):
-            window = next_window(standing)
+        for one in self._standings(tx, assets, first, touched, model):
+            window = next_window(one.standing)
             if 0 < len(window) <= _MOST_ROWS:
-                coming.append((standing, window))
-        neighbours.expect([(standing.asset, window.time) for standing, window in coming], model)
-        cases = [_case(tx, *one, model, neighbours) for one in coming]
+                coming.append((one, window))
+        neighbours.expect([(one.standing.asset, window.time) for one, window in coming], model)
+        cases = [_case(*one, model, neighbours) for one in coming]
         found: dict[int, JudgedRows] = {}
-        for (standing, window), case, one in zip(
-            coming, cases, weigh_windows(cases, profile, model), strict=True
-        ):
-            self._keep(standing, window, one, model)
-            evidence = [raised(said, case.factors.get(said.check, 1.0)) for said in one.evidence]
-            found[standing.asset.id] = [(one.window, evidence)]
+        for (one, _), case, checked in zip(coming, cases, weigh_windows(cases, profile, model), strict=True):
+            self._known[one.standing.asset.id] = _after(one, case, checked)
+            evidence = [raised(said, one.factors.get(said.check, 1.0)) for said in checked.evidence]
+            found[one.standing.asset.id] = [(checked.window, evidence)]
         return found
 
     def _standings(
@@ -129,7 +144,7 @@ class FirstLook:
         first: Mapping[int, np.datetime64],
         touched: Mapping[int, np.datetime64],
         model: TrainedModel | None,
-    ) -> list[Standing]:
+    ) -> list[_Known]:
         """Where assets stand before their new rows, of those that have been judged before."""
         known = {
             asset.id: one
@@ -139,30 +154,36 @@ class FirstLook:
             and one.model_id == _model_id(asset, model)
             and one.until < from_numpy(first[asset.id])
         }
-        at_hand = {one.asset.id: one for one in resumed(tx, [one.standing for one in known.values()])}
-        others = [asset for asset in assets if asset.id not in at_hand]
-        judged = [
-            one
-            for asset, one in zip(others, standings_of(tx, others, model, first), strict=True)
-            if one.last_at is not None and one.asset == asset
-        ]
-        asking = [one.asset.id for one in judged]
-        asking += [one for one in at_hand if not known[one].is_asked or touched[one] < first[one]]
-        tx.ask_next({one: from_numpy(touched[one]) for one in asking}, JUDGE)
-        return [*at_hand.values(), *judged]
+        going_on = resumed(tx, [one.standing for one in known.values()])
+        found = {one.asset.id: replace(known[one.asset.id], standing=one) for one in going_on}
+        others = [asset for asset in assets if asset.id not in found]
+        for asset, standing in zip(others, standings_of(tx, others, model, first), strict=True):
+            if standing.last_at is not None and standing.asset == asset:
+                factors = tx.threshold_factors(asset.id)
+                found[asset.id] = _Known(standing, standing.last_at, _model_id(asset, model), None, factors)
+        told = {asset_id: from_numpy(touched[asset_id]) for asset_id in found}
+        asking = {asset_id: at for asset_id, at in told.items() if not self._is_asked(found[asset_id], at)}
+        tx.ask_next(asking, JUDGE)
+        return [replace(one, asked_from=asking.get(name, one.asked_from)) for name, one in found.items()]
 
-    def _keep(self, standing: Standing, window: Window, checked: Checked, model: TrainedModel | None) -> None:
-        arrays = {name: part for name, part in standing.memory.arrays.items() if name.startswith(_UNDER_WAY)}
-        until, memory = from_numpy(window.time[-1]), Memory({**arrays, **checked.memory.arrays})
-        after = replace(standing, last_at=until, memory=memory, before=None)
-        self._known[standing.asset.id] = _Known(after, until, _model_id(standing.asset, model))
+    @staticmethod
+    def _is_asked(known: _Known | None, at: datetime) -> bool:
+        """Whether rows from an instant on are known to be asked for."""
+        return known is not None and known.asked_from is not None and known.asked_from <= at
 
 
-def _case(
-    tx: Transaction, standing: Standing, window: Window, model: TrainedModel | None, neighbours: Neighbours
-) -> Case:
-    reference = neighbours.reference(standing.asset, model, window.time)
-    return Case(window, standing.memory, None, reference, tx.threshold_factors(standing.asset.id))
+def _case(known: _Known, window: Window, model: TrainedModel | None, neighbours: Neighbours) -> Case:
+    reference = neighbours.reference(known.standing.asset, model, window.time)
+    return Case(window, known.standing.memory, None, reference, known.factors)
+
+
+def _after(known: _Known, case: Case, checked: Checked) -> _Known:
+    """Where an asset stands after rows that were looked at."""
+    arrays = {name: part for name, part in case.memory.arrays.items() if name.startswith(_UNDER_WAY)}
+    until, memory = from_numpy(case.window.time[-1]), Memory({**arrays, **checked.memory.arrays})
+    return replace(
+        known, standing=replace(known.standing, last_at=until, memory=memory, before=None), until=until
+    )
 
 
 def _model_id(asset: StoredAsset, model: TrainedModel | None) -> str:

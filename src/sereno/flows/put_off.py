@@ -148,11 +148,7 @@ class PutOff:
             recorder = self._recorder(tx)
             finish_judging(tx, [judging], model, recorder=recorder)
             recorder.settle()
-            last = judging.course.stretches[-1]
-            model_id = "" if model is None else model.id_for(asset.key)
-            self._first_look.judged(tx, judging.standing, last.memory, last.last_at, model_id)
-            if one.told is not None and one.told <= last.last_at:
-                tx.ask_next({asset.id: one.told}, JUDGE)
+            self._first_look.judged(tx, judging, model, one.told)
 
     def _judge_whole(self, tx: Transaction, asset: StoredAsset) -> None:
         """Judge all that is to be judged of an asset; then nothing is asked of it any more."""

@@ -142,6 +142,9 @@ class Scoring:
         n_asked = 0
         if puts_off:
             others = {one: from_numpy(at) for one, at in touched.items() if one not in first}
+            if hurried:
+                self._first_look.resume(tx)
+                others = self._first_look.not_asked(others)
             n_asked = tx.ask_again(others, JUDGE) if others else 0
             self.put_off.tell({one: from_numpy(at) for one, at in touched.items()})
             touched = {one: at for one, at in touched.items() if one in first}
