@@ -17,10 +17,11 @@ log = logging.getLogger(__name__)
 
 _REFRESH_S = 2.0
 """How old what is known of the models may be [s]."""
-_PUT_OFF_S = 1.0
-"""How long judging what was put off may wait while there is other work [s]."""
-_AT_LAST_S = 2.0
-"""How long it may wait however much other work there is [s]."""
+_PUT_OFF_S, _LONGEST_PUT_OFF_S = 1.0, 5.0
+"""How long judging what was put off waits while there is other work [s]: longer where it takes long, and
+twice as long while somebody waits for an answer."""
+_SHARE = 0.1
+"""Of the time that it may take then."""
 _QUIET_S = 0.02
 """No work for so long is a pause [s]: then what was put off is in nobody's way."""
 _LAST_S = 5.0
@@ -70,6 +71,8 @@ class GroupCommit(Lane[Submission, Receipt]):
         """Whether assets may have been put off: also those that another process left."""
         self._asked_at = self._refreshed_at = time.monotonic()
         """Since when assets wait that were put off, and when models were looked at last."""
+        self._round_s, self._rest_s = 0.0, _PUT_OFF_S
+        """What judging them has taken in this round so far, and how long it rests between two."""
         super().__init__("intake", limits)
 
     def close(self) -> None:
@@ -126,15 +129,19 @@ class GroupCommit(Lane[Submission, Receipt]):
 
     def _is_high_time(self, waited_s: float) -> bool:
         """Whether what was put off must wait no longer: sooner when nobody waits for an answer."""
-        return waited_s >= (_AT_LAST_S if self.n_waiting else _PUT_OFF_S)
+        return waited_s >= (2 * self._rest_s if self.n_waiting else self._rest_s)
 
     def _judge_put_off(self) -> None:
         """One step; the next round begins when there is a pause, or after a while."""
+        began = time.monotonic()
         progress = self._engine.judge_put_off()
+        now = time.monotonic()
+        self._round_s += now - began
         self.figures.n_judged_again += progress.n_judged
         self._has_asked = not progress.is_done
         if progress.is_round_over or progress.is_done:
-            self._asked_at = time.monotonic()
+            self._rest_s = min(max(self._round_s / _SHARE, _PUT_OFF_S), _LONGEST_PUT_OFF_S)
+            self._asked_at, self._round_s = now, 0.0
 
     def _later(self, now: float) -> None:
         self._has_asked, self._asked_at = True, now + _PUT_OFF_S
