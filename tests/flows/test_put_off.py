@@ -55,9 +55,13 @@ def workspace(tmp_path: Path, fleet: list[Window]) -> Iterator[Workspace]:
         yield opened
 
 
+def hurried(record: Record) -> Submission:
+    return Submission([record], wants_verdicts=True, is_hurried=True)
+
+
 def asked(workspace: Workspace, *records: Record) -> list[RowJudgement | None]:
     """What is said of records that come together, each in a request of its own."""
-    answers, _ = workspace.take([Submission([one], wants_verdicts=True) for one in records])
+    answers, _ = workspace.take([hurried(one) for one in records])
     assert all(isinstance(one, Receipt) for one in answers)
     return [row for one in answers if isinstance(one, Receipt) for row in one.rows]
 
@@ -120,6 +124,18 @@ def test_incident_opens_with_the_steps_and_not_with_the_answer(
 
     assert all(one is not None and one.is_abnormal for one in rows)
     assert n_answered == n_before
+    assert len(workspace.incidents()) > n_before
+
+
+def test_who_is_not_hurried_finds_the_incident_with_the_answer(
+    workspace: Workspace, fleet: list[Window]
+) -> None:
+    n_before = len(workspace.incidents())
+    for row in range(FIRST, LAST):
+        broken = a_record(fleet[0], row)
+        broken |= {name: 0.0 for name in broken if name not in ("Empresa", "Fecha")}
+        workspace.take([hurried(a_record(fleet[1], row)), Submission([broken], wants_verdicts=True)])
+
     assert len(workspace.incidents()) > n_before
 
 
@@ -276,11 +292,7 @@ def test_model_that_is_replaced_between_two_steps_judges_all(
 
 def test_lane_judges_what_was_put_off_before_it_ends(workspace: Workspace, fleet: list[Window]) -> None:
     lane = GroupCommit(workspace)
-    waiting = [
-        lane.submit(Submission([a_record(window, row)], wants_verdicts=True))
-        for row in range(FIRST, LAST)
-        for window in fleet
-    ]
+    waiting = [lane.submit(hurried(a_record(window, row))) for row in range(FIRST, LAST) for window in fleet]
     for one in waiting:
         one.result(30)
     lane.close()

@@ -42,6 +42,7 @@ class Submission:
         digest: Of what was sent.
         name: What the quarantine calls it.
         wants_verdicts: Whether the answer says what was thought of each record.
+        is_hurried: What follows from its verdicts, detections and incidents, may come after the answer.
         sites: The only sites that who sends it may write; None for all.
         bringer: Who sends it; noted where it is said.
     """
@@ -56,6 +57,7 @@ class Submission:
     digest: str = ""
     name: str = "records"
     wants_verdicts: bool = False
+    is_hurried: bool = False
     sites: frozenset[str] | None = None
     bringer: Bringer | None = None
 
@@ -160,7 +162,7 @@ class Taker:
     def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
         """Store all of it in one transaction and judge it; a record that cannot be used concerns no other.
 
-        Of assets whose verdicts somebody waits for, what follows from them is put off.
+        What follows from the verdicts of those that are hurried is put off.
 
         Returns:
             The answer of each submission; and of how many assets judging was put off (`PutOff`).
@@ -289,7 +291,10 @@ class Taker:
         def keep(rows: JudgedRows) -> None:
             judged.update(stored_judgements(rows, profile, wanted))
 
-        told, hurried = (keep if wanted else None), {key for key, _ in wanted}
+        told, hurried = (keep if wanted else None), set(readings.assets)
+        for read, batch in layer.parts:
+            if not read.submission.is_hurried:
+                hurried -= set(batch.readings.assets)
         return self._scoring.judge_touched(
             tx, ids, appended, profile, told=told, puts_off=True, hurried=hurried
         )

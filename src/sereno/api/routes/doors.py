@@ -115,6 +115,7 @@ async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
         digest=body.digest,
         name=_NAME,
         wants_verdicts=True,
+        is_hurried=True,
         sites=call.principal.sites,
         bringer=call.bringer(_NAME),
     )
