@@ -77,7 +77,7 @@ def test_it_answers_and_stores_what_the_workspace_itself_would(
                 group = [
                     Submission([records[0], odd], wants_verdicts=True, key=f"k{row}", digest="a"),
                     Submission([records[1]], wants_verdicts=True, sites=frozenset({"elsewhere"})),
-                    Submission([records[4]], wants_verdicts=True, is_hurried=True),
+                    Submission([records[1]], wants_verdicts=True, is_hurried=True),
                     Submission(tables=[table]),
                     Submission([records[1]], key=f"k{row}", digest="another"),
                 ]
