@@ -38,7 +38,6 @@ from sereno.store.migrate import (
 from sereno.store.schema import api_key as api_key_table
 from sereno.store.schema import lease as lease_table
 from sereno.store.schema import organization as organization_table
-from sereno.store.session import Turn
 from sereno.store.transaction import Transaction
 
 __all__ = [
@@ -78,7 +77,7 @@ class Store:
         self._driver_error = driver_error(engine)
         self._organization_id = organization_id
         self._before_commit = before_commit
-        self._turns, self._n_committed = count(1), 0
+        self._turns = count(1)
         self._close = finalize(self, self._engine.dispose)
 
     def __repr__(self) -> str:
@@ -99,20 +98,27 @@ class Store:
             DiskFull: There is no space; nothing is half-written.
             StoreError: The database refuses what was asked.
         """
-        with self._failures.guard(self._driver_error), self._opened().begin() as connection:
-            tx = self._transaction(connection)
-            tx.turn = Turn(next(self._turns), self._n_committed)
-            yield tx
-            tx.flush()
-            if tx.recorded and self._before_commit is not None:
-                self._before_commit(tx)
-            act = current_act()
-            if act is not None:
-                tx.note_act(act)
-            tx.write_changes()
-            reach("store.before_commit")
-        self._n_committed += 1
+        try:
+            with self._failures.guard(self._driver_error), self._opened().begin() as connection:
+                tx = self._transaction(connection)
+                tx.turn = next(self._turns)
+                yield tx
+                self._complete(tx)
+        except BaseException:
+            next(self._turns)  # none follows one that was undone
+            raise
         reach("store.after_commit")
+
+    def _complete(self, tx: Transaction) -> None:
+        """Write what belongs to the end of a transaction."""
+        tx.flush()
+        if tx.recorded and self._before_commit is not None:
+            self._before_commit(tx)
+        act = current_act()
+        if act is not None:
+            tx.note_act(act)
+        tx.write_changes()
+        reach("store.before_commit")
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

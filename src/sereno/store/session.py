@@ -15,7 +15,7 @@ from sereno.store import schema
 from sereno.store.records import Recorded
 from sereno.store.together import among, listed, unindexed
 
-__all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Look", "Session", "Turn", "Upsert", "upsert_of"]
+__all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Look", "Session", "Upsert", "upsert_of"]
 
 MAX_IDS_IN_QUERY = 500
 FIRST_ORGANIZATION = 1
@@ -26,34 +26,22 @@ Upsert = postgresql.Insert | sqlite.Insert
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """Which of the transactions that a store has begun to write in one is.
-
-    Attributes:
-        number: Counts them, one after the other, those that were undone too.
-        n_before: How many had been committed when it began, of those that are known to be.
-    """
-
-    number: int
-    n_before: int
-
-
-@dataclass(frozen=True, slots=True)
 class Look:
     """A view of an embedded store in which one transaction writes.
 
     Attributes:
+        turn: Of that transaction.
         connection: Stands for the connection.
         version: Another number as soon as another connection has committed (SQLite's `data_version`).
     """
 
-    turn: Turn
+    turn: int
     connection: object
     version: int
 
     def follows(self, before: "Look") -> bool:
         """Whether what was seen in another transaction, with what it wrote, is all that there is."""
-        is_next = self.turn == Turn(before.turn.number + 1, before.turn.n_before + 1)
+        is_next = self.turn == before.turn + 1
         return is_next and self.connection is before.connection and self.version == before.version
 
 
@@ -79,7 +67,7 @@ class Session:
         store: Address of the store without its password, for errors.
 
     Attributes:
-        turn: Of one that writes.
+        turn: Counts the transactions that a store begins to write in; another one after each that is undone.
         recorded: The events of incidents that this transaction has recorded so far.
         audited: What else it has changed that the log of what was done tells one by one.
         noted: What else it has changed so far, by kind and subject, with its facts.
@@ -87,7 +75,7 @@ class Session:
 
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
         self._raw_connection = connection
-        self.turn: Turn | None = None
+        self.turn: int | None = None
         self._is_holding = False
         """Whether something is still to be written that others of its kind may join."""
         self._incidents: dict[str, Incident] = {}
