@@ -320,3 +320,29 @@ def test_roles_apart_on_a_server_come_to_what_one_process_comes_to(
         assert count(url, "request") == len(SITES) * n_hours
     assert [one.odd for one in senders] == [[]] * len(senders)
     assert no_door == 404
+
+
+def test_incident_of_an_answered_record_opens_after_a_kill(tmp_path: Path) -> None:
+    declare(tmp_path)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    died = {"SERENO_FAILPOINT": "put_off.before_keeping:kill@1", "SERENO_TESTING": "1"}
+    with serving(tmp_path, port, **died, SERENO__LOGGING__FILE=LOG) as process:
+        wait_until(lambda: is_ready(url), timeout=WAIT_S)
+        for hour in range(36, 46):
+            assert (
+                httpx.post(f"{url}/procesar", json=a_record(SITES[0], hour), timeout=WAIT_S).status_code
+                == 200
+            )
+        wait_until(lambda: n_ends(tmp_path) > 0, timeout=WAIT_S)
+        assert incidents_at(url) == []
+        process.kill()
+        process.wait(WAIT_S)
+
+    with serving(tmp_path, port):
+        wait_until(lambda: bool(is_ready(url) and incidents_at(url)), timeout=WAIT_S)
+
+
+def incidents_at(url: str) -> list[object]:
+    found: list[object] = httpx.get(f"{url}/api/v1/incidents", timeout=WAIT_S).json()["items"]
+    return found

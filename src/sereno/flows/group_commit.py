@@ -82,11 +82,8 @@ class GroupCommit(Lane[Submission, Receipt]):
         """
         super().close()
         until = time.monotonic() + _LAST_S
-        try:
-            while self._has_asked and time.monotonic() < until:
-                self._judge_put_off()
-        except Exception as error:  # noqa: BLE001 - the end comes all the same
-            log.warning("not judged before the end", extra={"error": str(error)})
+        while self._has_asked and time.monotonic() < until:
+            self._after(is_quiet=True)
 
     def _patience(self) -> float:
         if not self._has_asked:

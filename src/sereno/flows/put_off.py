@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sereno.domain.failpoints import reach
 from sereno.flows.assets import JUDGE
 from sereno.flows.build import Setup
 from sereno.flows.first_look import FirstLook
@@ -138,6 +139,7 @@ class PutOff:
     def _finish(self, one: _UnderWay) -> None:
         """Keep what was found; where others may have changed what it was found in, judge it anew at once."""
         asset, judging, model = one.asset, one.judging, one.model
+        reach("put_off.before_keeping")
         with self._store.begin() as tx:
             self._first_look.resume(tx)
             is_same = one.is_as_it_was(tx.watch_states([asset.id], JUDGE).get(asset.id))
