@@ -167,7 +167,7 @@ def test_acknowledging_and_escalating_at_once_never_escalates_after_the_acknowle
             lives.now = start
             lives.judge(spell(start))
             name = _newest(lives)
-            together = threading.Barrier(2)
+            together = threading.Barrier(2, timeout=60)
             writers = [
                 threading.Thread(target=_acknowledge, args=(lives, name, together)),
                 threading.Thread(target=_escalate, args=(other, lives, start + 2 * HOUR, together)),
@@ -203,7 +203,7 @@ def _escalate(store: Store, lives: Lives, now: datetime, together: threading.Bar
 def test_two_engines_fire_each_timer_once(lives: Lives, database_url: str) -> None:
     lives.judge(spell())
     counts: list[int] = []
-    together = threading.Barrier(4)
+    together = threading.Barrier(4, timeout=60)
 
     def run() -> None:
         with open_store(database_url) as own:

@@ -64,7 +64,7 @@ def work(folder: Path, engine: int, rounds: int, together: Barrier) -> None:
 def test_common_cause_that_two_engines_open_at_once_is_told_once(
     postgres_server: str, tmp_path: Path, rounds: int
 ) -> None:
-    together = _FORKS.Barrier(N_ENGINES)
+    together = _FORKS.Barrier(N_ENGINES, timeout=60)
     with fresh_database(postgres_server) as url:
         folders = [declare(tmp_path / f"{engine}", url) for engine in range(N_ENGINES)]
         Workspace.open(folders[0]).close()

@@ -128,7 +128,7 @@ def _round(opened: Workspace, name: str, wait: float) -> datetime:
     """Escalate and acknowledge; returns when the acknowledgement was committed."""
     with opened.store.begin() as tx:
         tx.set_timer(Timer(name, TimerKind.ESCALATE, system_clock(), 1))
-    together = threading.Barrier(2)
+    together = threading.Barrier(2, timeout=60)
 
     def escalate() -> None:
         together.wait()

@@ -119,7 +119,7 @@ def test_a_reader_that_takes_long_keeps_nobody_from_a_new_month(url: str, shared
 
 def test_two_writers_of_a_new_month_make_one_part(url: str, shared: Store) -> None:
     append(shared, _at("2025-01-05"))
-    both = threading.Barrier(2)
+    both = threading.Barrier(2, timeout=60)
 
     def write(day: int) -> None:
         with open_store(url) as store:
