@@ -3,21 +3,24 @@
 import asyncio
 import json
 import socket
+from itertools import takewhile
 from pathlib import Path
 
 import httpx
 
 from sereno.cli.serving import listening
-from tests.support.processes import free_port, start_sereno
+from tests.support.processes import start_sereno
 
 
 def test_service_on_every_address_tells_one_that_can_be_opened(tmp_path: Path) -> None:
-    port = free_port()
-    process = start_sereno("serve", "--host", "0.0.0.0", "--port", port, "--json", workspace=tmp_path / "w")
+    process = start_sereno("serve", "--host", "0.0.0.0", "--port", 0, "--json", workspace=tmp_path / "w")
     assert process.stdout is not None
 
     try:
-        url = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]
+        # Lines of its output, which goes on, until they are a document; or the end, where it has ended.
+        lines = list(takewhile(lambda line: line not in {"}\n", ""}, process.stdout))
+        url = json.loads("".join(lines) + "}")["url"]
+        port = url.rpartition(":")[2]
         answer = httpx.get(f"{url}/healthz", trust_env=False)
     finally:
         process.terminate()

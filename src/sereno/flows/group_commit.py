@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 
 _REFRESH_S = 2.0
 """How old what is known of the models may be [s]."""
-_PUT_OFF_S, _LONGEST_PUT_OFF_S = 1.0, 5.0
-"""How long judging what was put off waits while there is other work [s]: longer where it takes long, and
-twice as long while somebody waits for an answer."""
-_SHARE = 0.1
-"""Of the time that it may take then."""
+_PUT_OFF_S = 1.0
+"""How long judging what was put off waits while there is other work [s]."""
+_LEAST_SHARE, _MOST_SHARE = 0.1, 0.5
+"""Of the time that it may take then, step by step: no answer waits for more than one."""
+_ROUND_S = 10.0
+"""How long a round of all that was put off may last: what would last longer gets a larger share [s]."""
 _QUIET_S = 0.02
 """No work for so long is a pause [s]: then what was put off is in nobody's way."""
 _LAST_S = 5.0
@@ -69,10 +70,12 @@ class GroupCommit(Lane[Submission, Receipt]):
         """Whether there was nothing to do when it was looked last."""
         self._has_asked = True
         """Whether assets may have been put off: also those that another process left."""
-        self._asked_at = self._refreshed_at = time.monotonic()
-        """Since when assets wait that were put off, and when models were looked at last."""
-        self._round_s, self._rest_s = 0.0, _PUT_OFF_S
-        """What judging them has taken in this round so far, and how long it rests between two."""
+        self._refreshed_at = time.monotonic()
+        """When models were looked at last."""
+        self._due_at = self._refreshed_at + _PUT_OFF_S
+        """When it is time for a step of judging what was put off, even if there is other work."""
+        self._share, self._round_s = _LEAST_SHARE, 0.0
+        """Of the time that such steps may take, and what those of this round have taken so far [s]."""
         super().__init__("intake", limits)
 
     def close(self) -> None:
@@ -98,7 +101,7 @@ class GroupCommit(Lane[Submission, Receipt]):
         figures.n_records += sum(max(1, one.n_records) for one in group)
         figures.last_commit_at = time.time()
         if n_put_off and not self._has_asked:
-            self._has_asked, self._asked_at = True, time.monotonic()
+            self._has_asked, self._due_at = True, time.monotonic() + _PUT_OFF_S
         return answers
 
     def _refused(self) -> None:
@@ -115,7 +118,7 @@ class GroupCommit(Lane[Submission, Receipt]):
             if now - self._refreshed_at >= _REFRESH_S:
                 self._refreshed_at = now
                 self._engine.refresh_models()
-            if self._has_asked and (is_quiet or self._is_high_time(now - self._asked_at)):
+            if self._has_asked and (is_quiet or now >= self._due_at):
                 self._judge_put_off()
         except StoreError as error:
             log.warning("not judged again yet", extra={"error": str(error)})
@@ -124,23 +127,21 @@ class GroupCommit(Lane[Submission, Receipt]):
             log.exception("not judged again yet")
             self._later(now)
 
-    def _is_high_time(self, waited_s: float) -> bool:
-        """Whether what was put off must wait no longer: sooner when nobody waits for an answer."""
-        return waited_s >= (2 * self._rest_s if self.n_waiting else self._rest_s)
-
     def _judge_put_off(self) -> None:
-        """One step; the next round begins when there is a pause, or after a while."""
+        """One step; the more it took the longer the rest after it, and a round begins after a longer one."""
         began = time.monotonic()
         progress = self._engine.judge_put_off()
-        now = time.monotonic()
-        self._round_s += now - began
+        ended = time.monotonic()
         self.figures.n_judged_again += progress.n_judged
         self._has_asked = not progress.is_done
-        if progress.is_round_over or progress.is_done:
-            self._rest_s = min(max(self._round_s / _SHARE, _PUT_OFF_S), _LONGEST_PUT_OFF_S)
-            self._asked_at, self._round_s = now, 0.0
+        self._round_s += ended - began
+        rest = min((ended - began) * (1 / self._share - 1), _PUT_OFF_S)
+        if progress.is_round_over:
+            self._share = min(max(self._round_s / _ROUND_S, _LEAST_SHARE), _MOST_SHARE)
+            self._round_s, rest = 0.0, _PUT_OFF_S
+        self._due_at = ended + rest
 
     def _later(self, now: float) -> None:
-        self._has_asked, self._asked_at = True, now + _PUT_OFF_S
+        self._has_asked, self._due_at = True, now + _PUT_OFF_S
         with self._changed:
             self._changed.wait(_IDLE_S)

@@ -47,8 +47,9 @@ class ChangeSession(Session):
         gone = [{"mine": self._organization_id, **_named(row)} for row in rows if row["kind"] not in _LASTING]
         if gone:
             self._connection.execute(_FORGET, gone)
-        self._connection.execute(_WRITE, rows)
-        last = self.last_change()
+        if rows[1:]:
+            self._connection.execute(_WRITE, rows[:-1])
+        (last,) = self._connection.execute(_WRITE, rows[-1]).inserted_primary_key or (0,)
         if last // PRUNED_EVERY != (last - len(rows)) // PRUNED_EVERY:
             self._connection.execute(
                 delete(change).where(

@@ -76,6 +76,8 @@ class Session:
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
         self._raw_connection = connection
         self.turn: int | None = None
+        self._look: Look | None = None
+        """As it was told already: nobody else commits while this one writes."""
         self._is_holding = False
         """Whether something is still to be written that others of its kind may join."""
         self._incidents: dict[str, Incident] = {}
@@ -105,8 +107,11 @@ class Session:
         """What tells a later transaction whether anybody has written in between; None where nothing does."""
         if self.turn is None or self._is_postgres:
             return None
-        version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-        return Look(self.turn, self._raw_connection.info.setdefault(_STANDS_FOR, object()), version)
+        if self._look is None:
+            version = self._raw_connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            stands_for = self._raw_connection.info.setdefault(_STANDS_FOR, object())
+            self._look = Look(self.turn, stands_for, version)
+        return self._look
 
     def audit_change(
         self, subject: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None
