@@ -17,8 +17,8 @@ def test_service_on_every_address_tells_one_that_can_be_opened(tmp_path: Path) -
     assert process.stdout is not None
 
     try:
-        # Lines of its output, which goes on, until they are a document; or the end, where it has ended.
-        lines = list(takewhile(lambda line: line not in {"}\n", ""}, process.stdout))
+        # Its output goes on while it runs: the lines of the document, or all of it where it has ended.
+        lines = list(takewhile(lambda line: line != "}\n", process.stdout))
         url = json.loads("".join(lines) + "}")["url"]
         port = url.rpartition(":")[2]
         answer = httpx.get(f"{url}/healthz", trust_env=False)

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from sereno.domain.errors import DiskFull, QueueFull, SerenoError, Stopping, StoreUnreachable
 from sereno.domain.failpoints import arm, disarm
+from sereno.flows import group_commit
 from sereno.flows.group_commit import GroupCommit
 from sereno.flows.lane import LaneLimits
 from sereno.flows.put_off import Progress
@@ -58,6 +60,47 @@ def a_busy_lane(workspace: Workspace, limits: LaneLimits | None = None) -> tuple
     intake = GroupCommit(held, limits)
     assert held.begun.wait(30)
     return intake, held
+
+
+class Clock:
+    """Stands in the place of `time`: only work makes it go on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    time = monotonic
+
+
+class Pressed:
+    """An engine for which there is always more to store, and something put off: 5 ms and 10 ms each."""
+
+    def __init__(self, clock: Clock, *, steps_in_round: int, until: float) -> None:
+        self._clock, self._steps_in_round, self._until = clock, steps_in_round, until
+        self.lane: GroupCommit | None = None
+        self.steps: list[float] = []
+        self.is_idle, self.is_over = threading.Event(), threading.Event()
+
+    def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
+        self._clock.now += 0.005
+        if self._clock.now >= self._until:
+            self.is_over.set()
+        elif self.lane is not None:
+            self.lane.submit(submissions[0])
+        return [DiskFull(store="s") for _ in submissions], 1
+
+    def judge_put_off(self) -> Progress:
+        if self.lane is None or self.is_over.is_set():
+            self.is_idle.set()
+            return Progress(is_done=True)
+        self.steps.append(self._clock.now)
+        self._clock.now += 0.01
+        return Progress(is_round_over=len(self.steps) % self._steps_in_round == 0)
+
+    def refresh_models(self) -> None:
+        pass
 
 
 def n_rows(workspace: Workspace) -> int:
@@ -160,3 +203,34 @@ def test_trouble_of_the_store_is_told_to_everybody_and_nothing_is_stored(
     assert later.n_new == 1
     intake.close()
     assert n_rows(workspace) == 1
+
+
+def under_pressure(monkeypatch: pytest.MonkeyPatch, *, steps_in_round: int, until: float) -> list[float]:
+    """When the steps of judging what was put off began [s], while requests came without a pause."""
+    monkeypatch.setattr(group_commit, "time", clock := Clock())
+    engine = Pressed(clock, steps_in_round=steps_in_round, until=until)
+    intake = GroupCommit(engine)
+    assert engine.is_idle.wait(60)
+    engine.lane = intake
+    intake.submit(a_submission(1))
+    assert engine.is_over.wait(60)
+    intake.close()
+    return engine.steps
+
+
+def test_what_was_put_off_is_judged_evenly_beside_requests_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = under_pressure(monkeypatch, steps_in_round=20, until=30.0)
+
+    apart = [round(after - before, 6) for before, after in pairwise(steps)]
+    assert min(apart) >= 0.1  # a step, and nine times as long
+    assert 0.05 < len(steps) * 0.01 / 30.0 <= 0.1
+
+
+def test_a_round_that_would_last_too_long_gets_more_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = under_pressure(monkeypatch, steps_in_round=400, until=70.0)
+
+    first, second = steps[399] - steps[0], steps[799] - steps[400]
+    assert first > 35.0
+    assert second < 12.0
