@@ -7,7 +7,8 @@ import pytest
 
 from sereno.domain.errors import UsageError
 from sereno.domain.judgement import IncidentKind
-from sereno.simulate import Trial, process_trial, write_trial
+from sereno.domain.time import to_numpy
+from sereno.simulate import Trial, process_trial, start_of_trial, write_trial
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -29,6 +30,20 @@ def test_days_and_blocks_are_those_of_the_trial(trial: Trial) -> None:
     assert len(faults) - 1 == {1: 25, 2: 20, 3: 15}[len(readings.signals)]
     assert {fault.ended_at - fault.started_at for fault in faults} == {timedelta(minutes=15)}
     assert {fault.kind for fault in faults} == {IncidentKind.BEHAVIOUR}
+
+
+@pytest.mark.parametrize(
+    ("clock", "day"),
+    [("00:00", 1), ("00:29", 1), ("00:45", 2), ("23:59", 2)],
+)
+def test_trial_is_over_at_any_time_of_day(clock: str, day: int) -> None:
+    now = datetime.fromisoformat(f"2025-01-14T{clock}+00:00")
+
+    start = start_of_trial(now)
+
+    assert start == datetime(2025, 1, day, tzinfo=UTC)
+    world = process_trial(seed=4, start=start, variables=1).world
+    assert world.readings.time[-1] < to_numpy(now)
 
 
 def test_days_of_training_are_calm_and_the_live_moment_ends_in_a_fault(trial: Trial) -> None:

@@ -15,6 +15,7 @@ from sereno.simulate import (
     process_trial,
     recipe_of,
     simulate_world,
+    start_of_trial,
     write_trial,
     write_world,
 )
@@ -34,7 +35,6 @@ __all__ = [
 _DEFAULT_DAYS = 90
 _RATIO_BOUNDS = (0.02, 0.12)
 _VARIABLES = 3
-_TRIAL = timedelta(days=12)
 _ZONE = "Europe/Madrid"
 _SEED_BITS = 31
 
@@ -117,8 +117,7 @@ def _write_trial(
         detail = f"A {plan.profile} world cannot have {variables} variables: process lines have 1 to 3"
         raise UsageError(detail=detail, command="simulate")
     seed = _seed(plan)
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0) - _TRIAL
-    trial = process_trial(seed=seed, start=start, variables=variables, zone=_ZONE)
+    trial = process_trial(seed=seed, start=start_of_trial(now), variables=variables, zone=_ZONE)
     files = write_trial(trial, folder, language=language)
     return SimulationResult(trial.world, seed, _ratio(trial.world), 0, 0, files[-1])
 

@@ -4,7 +4,7 @@ from sereno.simulate.demo import demo_worlds
 from sereno.simulate.export import write_trial, write_world
 from sereno.simulate.real import real_slice
 from sereno.simulate.simulator import fault_names, recipe_of, simulate_world
-from sereno.simulate.trial import Trial, process_trial
+from sereno.simulate.trial import Trial, process_trial, start_of_trial
 from sereno.simulate.world import Fault, World
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "real_slice",
     "recipe_of",
     "simulate_world",
+    "start_of_trial",
     "write_trial",
     "write_world",
 ]

@@ -14,10 +14,10 @@ from sereno.simulate.grid import Grid
 from sereno.simulate.process import BLOCK, SIGNALS, process_recipe
 from sereno.simulate.world import World, compose
 
-__all__ = ["Trial", "process_trial"]
+__all__ = ["Trial", "process_trial", "start_of_trial"]
 
 TRAINING, TESTING = timedelta(days=7), timedelta(days=5)
-LIVE_ROWS = 45
+LIVE = timedelta(minutes=45)
 """A sequence of half an hour and a quarter of an hour more."""
 N_BLOCKS: Mapping[int, int] = MappingProxyType({1: 25, 2: 20, 3: 15})
 """Blocks of faults in the days of testing, by number of variables."""
@@ -35,6 +35,12 @@ class Trial:
     parts: Mapping[str, slice]
 
 
+def start_of_trial(now: datetime) -> datetime:
+    """Midnight, by UTC, of the last trial that is over now."""
+    ended = (now - LIVE).replace(hour=0, minute=0, second=0, microsecond=0)
+    return ended - TRAINING - TESTING
+
+
 def process_trial(*, seed: int, start: datetime, variables: int, zone: str = "Europe/Madrid") -> Trial:
     """Seven calm days at one minute, five with labelled blocks of a quarter of an hour, and 45 live minutes.
 
@@ -46,7 +52,7 @@ def process_trial(*, seed: int, start: datetime, variables: int, zone: str = "Eu
         raise UsageError(detail=detail, command="simulate")
     recipe = process_recipe(variables)
     first, live = TRAINING // recipe.step, (TRAINING + TESTING) // recipe.step
-    n_rows = live + LIVE_ROWS
+    n_rows = live + LIVE // recipe.step
 
     def plan(scene: Scene, rng: np.random.Generator) -> Sequence[Placement]:
         length = BLOCK // scene.grid.step
