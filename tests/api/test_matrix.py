@@ -12,6 +12,7 @@ from fastapi import FastAPI, routing
 from fastapi.dependencies.models import Dependant
 
 from sereno.api.app import create_app
+from sereno.api.context import Entrance
 from sereno.api.security import Requirement
 from sereno.domain.access import Role
 from sereno.flows.organizations import add_organization
@@ -64,8 +65,8 @@ def routes_of(app: FastAPI) -> list[Any]:
 
 
 def _in(dependant: Dependant) -> Requirement | None:
-    if isinstance(dependant.call, Requirement):
-        return dependant.call
+    if isinstance(dependant.call, Entrance):
+        return dependant.call.requirement
     return next((found for one in dependant.dependencies if (found := _in(one)) is not None), None)
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security.base import SecurityBase
 
-from sereno.api.security import Requirement, require
+from sereno.api.security import WAYS_IN, Requirement, require
 from sereno.domain.access import Principal, Role
 from sereno.domain.audit import Bringer, Door
 from sereno.flows.service import Service
@@ -15,6 +16,7 @@ __all__ = [
     "AdminCall",
     "Call",
     "EngineerCall",
+    "Entrance",
     "LocalViewerCall",
     "LoopbackCall",
     "OperatorCall",
@@ -40,11 +42,26 @@ class Call:
         return Bringer(self.principal.name, Door.API, route, self.principal.address)
 
 
-def _call(requirement: Requirement) -> object:
-    async def build(request: Request, principal: Annotated[Principal, Depends(requirement)]) -> Call:
-        return Call(request.app.state.service, principal)
+@dataclass(frozen=True)
+class Entrance(SecurityBase):
+    """The one dependency of a route that asks who calls it.
 
-    return Depends(build)
+    FastAPI resolves each dependency anew for every request: one for each way to give a key, and those for
+    what comes of them, would be five. It describes the first way; `sereno.api.description` adds the others.
+    """
+
+    requirement: Requirement
+
+    model = WAYS_IN[0].model
+    scheme_name = WAYS_IN[0].scheme_name
+
+    async def __call__(self, request: Request) -> Call:
+        """The request, let in; errors as `Requirement.principal_of`."""
+        return Call(request.app.state.service, await self.requirement.principal_of(request))
+
+
+def _call(requirement: Requirement) -> object:
+    return Depends(Entrance(requirement))
 
 
 WriterCall = Annotated[Call, _call(require(Role.SOURCE))]

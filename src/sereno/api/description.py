@@ -7,10 +7,12 @@ from importlib import resources
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
 
 from sereno.api.problems import PROBLEM, Problem, problems
+from sereno.api.security import WAYS_IN
 from sereno.domain.errors import PathUnknown
 
 __all__ = ["describe", "router"]
@@ -88,7 +90,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
     )
-    schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    components = found.setdefault("components", {})
+    components["securitySchemes"] = {
+        one.scheme_name: jsonable_encoder(one.model, by_alias=True, exclude_none=True) for one in WAYS_IN
+    }
+    schemas = components.setdefault("schemas", {})
     document = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= document.pop("$defs", {})
     schemas["Problem"] = document
@@ -99,7 +105,9 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    """What guards and the framework may answer in a route's place, and 304 where an answer may be known."""
+    """The ways in, what guards and the framework may answer in a route's place, and 304 where that may be."""
+    if "security" in operation:
+        operation["security"] = [{one.scheme_name: []} for one in WAYS_IN]
     answers: dict[str, Any] = operation.get("responses", {})
     wanted = {400, 422, 429, 500}
     wanted |= {401, 403} if "security" in operation else set()

@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, cast
+from typing import cast
 from urllib.parse import unquote
 
-from fastapi import Request, Security
-from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from sereno.api.buckets import Buckets
@@ -25,6 +25,7 @@ __all__ = [
     "CONFIRMATION_HEADER",
     "SESSION_COOKIE",
     "UPLOAD_FIELD",
+    "WAYS_IN",
     "Requirement",
     "check_confirmed",
     "check_same_origin",
@@ -41,17 +42,17 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_NOTED_BODY = 64 * 1024
 """Bytes of a body that the log of what was done repeats."""
 
-_BEARER = HTTPBearer(
-    auto_error=False, scheme_name="key", description="A key, as `sereno keys add` shows it once."
+_HEADER = "X-API-Key"
+WAYS_IN = (
+    HTTPBearer(scheme_name="key", description="A key, as `sereno keys add` shows it once."),
+    APIKeyHeader(name=_HEADER, scheme_name="key_header", description="The same."),
+    APIKeyCookie(name=SESSION_COOKIE, scheme_name="session", description="A login at /login."),
 )
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="key_header", description="The same.")
-_COOKIE = APIKeyCookie(
-    name=SESSION_COOKIE, auto_error=False, scheme_name="session", description="A login at /login."
-)
+"""How one shows who one is, as the description of the API tells it."""
 
 
 def require(role: Role) -> "Requirement":
-    """A dependency that lets in who has the role, and gives the principal."""
+    """Lets in who has the role."""
     return Requirement(role)
 
 
@@ -67,13 +68,7 @@ class Requirement:
     role: Role
     is_open_locally: bool = False
 
-    async def __call__(
-        self,
-        request: Request,
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)] = None,
-        header: Annotated[str | None, Security(_HEADER)] = None,
-        cookie: Annotated[str | None, Security(_COOKIE)] = None,
-    ) -> Principal:
+    async def principal_of(self, request: Request) -> Principal:
         """Who asks.
 
         Raises:
@@ -82,8 +77,8 @@ class Requirement:
             WriteNotConfirmed: A browser sent a write that no page of ours asked for.
             TooManyRequests: They ask too often.
         """
-        key = bearer.credentials if bearer is not None else header
-        principal = from_address(await self._principal(request, key, cookie), request.state.address)
+        key = key_in(request)
+        principal = from_address(await self._principal(request, key), request.state.address)
         request.state.principal = principal
         set_reader(None if principal.sees_personal else partial(_mask_of, request, principal))
         if not principal.role.may(self.role):
@@ -100,19 +95,17 @@ class Requirement:
             await _note(request, principal, Door.API if key is not None else Door.CONSOLE)
         return principal
 
-    async def _principal(self, request: Request, key: str | None, cookie: str | None) -> Principal:
+    async def _principal(self, request: Request, key: str | None) -> Principal:
         gate = cast("Gate", request.app.state.gate)
         if key is not None:
             found = gate.remembered(key) or await run_in_threadpool(gate.by_key, key)
             if found is None:
                 raise NotAuthenticated
             return found
-        if cookie is not None:
-            inside = await run_in_threadpool(gate.by_session, cookie)
-            if inside is not None:
-                check_confirmed(request, inside, await _form_token(request))
-                request.state.csrf = confirmation_of(inside.token)
-                return inside.principal
+        if (inside := await who_is_in(request)) is not None:
+            check_confirmed(request, inside, await _form_token(request))
+            request.state.csrf = confirmation_of(inside.token)
+            return inside.principal
         if not gate.settings.auth:
             return LOCAL
         if self.is_open_locally and gate.settings.open_on_loopback and is_local(request.scope):
@@ -126,11 +119,11 @@ def _mask_of(request: Request, principal: Principal) -> Mask:
 
 
 def key_in(request: Request) -> str | None:
-    """The key that a request comes with, as the dependency above finds it; None without one."""
+    """The key that a request comes with; None without one."""
     scheme, _, said = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and said:
-        return said
-    return request.headers.get(_HEADER.model.name)
+    if scheme.lower() == "bearer" and said.strip():
+        return said.strip()
+    return request.headers.get(_HEADER) or None
 
 
 async def _form_token(request: Request) -> str | None:
@@ -145,7 +138,7 @@ async def who_is_in(request: Request) -> LoggedIn | None:
     """Who is logged in with the cookie of a request; None for nobody."""
     gate = cast("Gate", request.app.state.gate)
     cookie = request.cookies.get(SESSION_COOKIE)
-    return None if cookie is None else await run_in_threadpool(gate.by_session, cookie)
+    return await run_in_threadpool(gate.by_session, cookie) if cookie else None
 
 
 def check_confirmed(request: Request, inside: LoggedIn, said: str | None = None) -> None:

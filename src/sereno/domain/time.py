@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 
@@ -12,6 +13,7 @@ Span = tuple[datetime, datetime]
 """From an instant to before another."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = np.dtype("datetime64[us]")
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -27,7 +29,7 @@ def to_numpy(instant: datetime) -> np.datetime64:
 
 def from_numpy(instant: np.datetime64) -> datetime:
     """A datetime64 meaning UTC as an aware datetime."""
-    return EPOCH + timedelta(microseconds=int(instant.astype("datetime64[us]").astype(np.int64)))
+    return cast("datetime", instant.astype(_MICROSECONDS).item()).replace(tzinfo=UTC)
 
 
 def isoformat(instant: datetime | None) -> str | None:
