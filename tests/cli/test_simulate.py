@@ -87,10 +87,11 @@ def test_drawn_seed_and_ratio_are_printed(tmp_path: Path) -> None:
     assert all(0 < run["ratio"] < 0.2 for run in runs)
 
 
-def test_seed_reproduces_the_world_within_the_hour(tmp_path: Path) -> None:
-    """A world ends at the last full hour: the seed fixes everything but that."""
+def test_seed_reproduces_the_world_of_the_same_days(tmp_path: Path) -> None:
+    """A world ends at the last full hour, or before a day: the seed fixes everything but that."""
+    which = ("--days", 20, "--until", "2026-07-01", "--seed", 5)
     runs = [
-        sereno("simulate", "gas", "--days", 20, "--seed", 5, "--output", tmp_path / name, "--json").document
+        sereno("simulate", "gas", *which, "--output", tmp_path / name, "--json").document
         for name in ("a", "b")
     ]
 
