@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security.base import SecurityBase
 
-from sereno.api.security import WAYS_IN, Requirement, require
+from sereno.api.security import WAYS_IN, Requirement
 from sereno.domain.access import Principal, Role
 from sereno.domain.audit import Bringer, Door
 from sereno.flows.service import Service
@@ -64,11 +64,11 @@ def _call(requirement: Requirement) -> object:
     return Depends(Entrance(requirement))
 
 
-WriterCall = Annotated[Call, _call(require(Role.SOURCE))]
-ViewerCall = Annotated[Call, _call(require(Role.VIEWER))]
-OperatorCall = Annotated[Call, _call(require(Role.OPERATOR))]
-EngineerCall = Annotated[Call, _call(require(Role.ENGINEER))]
-AdminCall = Annotated[Call, _call(require(Role.ADMIN))]
+WriterCall = Annotated[Call, _call(Requirement(Role.SOURCE))]
+ViewerCall = Annotated[Call, _call(Requirement(Role.VIEWER))]
+OperatorCall = Annotated[Call, _call(Requirement(Role.OPERATOR))]
+EngineerCall = Annotated[Call, _call(Requirement(Role.ENGINEER))]
+AdminCall = Annotated[Call, _call(Requirement(Role.ADMIN))]
 LoopbackCall = Annotated[Call, _call(Requirement(Role.SOURCE, is_open_locally=True))]
 """Who may write readings; from this machine also without a key."""
 

@@ -30,7 +30,6 @@ __all__ = [
     "check_confirmed",
     "check_same_origin",
     "key_in",
-    "require",
     "who_is_in",
 ]
 
@@ -49,11 +48,6 @@ WAYS_IN = (
     APIKeyCookie(name=SESSION_COOKIE, scheme_name="session", description="A login at /login."),
 )
 """How one shows who one is, as the description of the API tells it."""
-
-
-def require(role: Role) -> "Requirement":
-    """Lets in who has the role."""
-    return Requirement(role)
 
 
 @dataclass(frozen=True)
