@@ -70,6 +70,7 @@ class FirstLook:
             self._known.clear()
             self.n_lost += 1
         self._seen = look
+        tx.go_on()
 
     def let_go(self, asset_ids: Collection[int]) -> None:
         """These are judged in another way."""
@@ -122,7 +123,6 @@ class FirstLook:
             first: The earliest instant of each asset that is new or other than it was, by id.
             touched: The same, where its peers have told something earlier: that is left to judging.
         """
-        self.resume(tx)
         coming = []
         for one in self._standings(tx, assets, first, touched, model):
             window = next_window(one.standing)

@@ -116,6 +116,10 @@ class Scoring:
         report.add(outcome)
         self._note_model(asset, report)
 
+    def resume(self, tx: Transaction) -> None:
+        """Go on with what is at hand, before anything is stored that is hurried."""
+        self._first_look.resume(tx)
+
     def judge_touched(
         self,
         tx: Transaction,
@@ -143,7 +147,6 @@ class Scoring:
         if puts_off:
             others = {one: from_numpy(at) for one, at in touched.items() if one not in first}
             if hurried:
-                self._first_look.resume(tx)
                 others = self._first_look.not_asked(others)
             n_asked = tx.ask_again(others, JUDGE) if others else 0
             self.put_off.tell({one: from_numpy(at) for one, at in touched.items()})

@@ -174,6 +174,8 @@ class Taker:
         reads = [self._read(one, options) for one in submissions]
         judged: dict[RowPlace, RowJudgement] = {}
         with self._store.begin() as tx:
+            if any(one.is_hurried for one in submissions):
+                self._scoring.resume(tx)
             self._look_up(tx, reads)
             n_put_off = 0
             for layer in _layers([one for one in reads if one.is_open]):

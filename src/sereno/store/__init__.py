@@ -1,6 +1,7 @@
 """The store: readings, judgement and incidents in SQLite or PostgreSQL, one transaction per batch."""
 
 from sereno.store.erasing import ErasureRecord, SiteNames
+from sereno.store.hand import Look
 from sereno.store.inbox import SourceState, StoredItem
 from sereno.store.listing import DetectionQuery, NotificationQuery
 from sereno.store.opening import BeforeCommit, Store, open_store
@@ -23,7 +24,6 @@ from sereno.store.records import (
     StoredRows,
     WatchState,
 )
-from sereno.store.session import Look
 from sereno.store.transaction import Transaction
 
 __all__ = [

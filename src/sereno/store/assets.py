@@ -10,6 +10,7 @@ from sqlalchemy import Select, bindparam, func, select, update
 from sereno.domain.errors import NotFound
 from sereno.domain.signals import SOURCE_PROFILE, AssetKey
 from sereno.store.column_types import MICROSECOND, clean_text
+from sereno.store.hand import Hand
 from sereno.store.records import StoredAsset
 from sereno.store.schema import asset, incident, site, watch_state
 from sereno.store.session import Session
@@ -56,6 +57,8 @@ class AssetSession(Session):
             with_sources: What readings come from, too: it may have incidents, but no readings.
             ids: Only these.
         """
+        if self._hand is not None and profile is not None and sites is not None and ids is None:
+            return self._at_hand(self._hand, profile, {clean_text(name) for name in sites})
         given: dict[str, object] = {"mine": self._organization_id}
         if profile is not None:
             given["profile"] = profile
@@ -65,6 +68,22 @@ class AssetSession(Session):
             given["ids"] = listed(ids, is_postgres=self._is_postgres)
         query = _assets_query(frozenset(given), with_sources=with_sources, is_postgres=self._is_postgres)
         found = [_stored_asset(row) for row in self._connection.execute(query, given)]
+        return self._noted(found)
+
+    def _at_hand(self, hand: Hand, profile: str, sites: Collection[str]) -> list[StoredAsset]:
+        """The assets of a profile at sites; asked for are those that are not at hand."""
+        unknown = {name for name in sites if (profile, name) not in hand.assets}
+        if unknown:
+            self._hand = None
+            found = self.assets(profile, sites=unknown)
+            self._hand = hand
+            hand.assets |= {(profile, name): [] for name in unknown}
+            for one in found:
+                if one.key.site in unknown:
+                    hand.assets[profile, one.key.site].append(one)
+        return self._noted([one for name in sites for one in hand.assets[profile, name]])
+
+    def _noted(self, found: list[StoredAsset]) -> list[StoredAsset]:
         self._own_assets.update(one.id for one in found)
         self._asset_keys |= {one.id: one.key for one in found}
         return sorted(found, key=lambda one: (one.profile, one.key))
@@ -112,6 +131,7 @@ class AssetSession(Session):
         """Note the rhythm of an asset; None when it has none."""
         self._check_asset(asset_id)
         step_us = None if step is None else step // MICROSECOND
+        self._let_assets_go()
         self._connection.execute(update(asset).where(asset.c.id == asset_id).values(step_us=step_us))
 
     def _assets(self) -> Select[Any]:
@@ -123,6 +143,7 @@ class AssetSession(Session):
         return {one.key: one.id for one in found}
 
     def _create_assets(self, keys: Sequence[AssetKey], profile: str, zone: str) -> None:
+        self._let_assets_go()
         mine = {"organization_id": self._organization_id}
         names = sorted({clean_text(key.site) for key in keys})
         self._insert_missing(site, [mine | {"name": name, "zone": zone} for name in names])

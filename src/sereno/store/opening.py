@@ -27,6 +27,7 @@ from sereno.store.engine import (
     sqlite_path,
 )
 from sereno.store.failures import FailureTranslator
+from sereno.store.hand import Hand
 from sereno.store.migrate import (
     Told,
     check_before_opening,
@@ -78,6 +79,7 @@ class Store:
         self._organization_id = organization_id
         self._before_commit = before_commit
         self._turns = count(1)
+        self._hand = Hand()
         self._close = finalize(self, self._engine.dispose)
 
     def __repr__(self) -> str:
@@ -101,7 +103,7 @@ class Store:
         try:
             with self._failures.guard(self._driver_error), self._opened().begin() as connection:
                 tx = self._transaction(connection)
-                tx.turn = next(self._turns)
+                tx.turn, tx.hand = next(self._turns), self._hand
                 yield tx
                 self._complete(tx)
         except BaseException:

@@ -113,6 +113,8 @@ class ReadingSession(ColumnSession):
             rows = with_flags(stored[one.asset_id], micros_of(one.time), one.flags[:, known])
             flagged += [(one.asset_id, rows)] if len(rows) else []
         if flagged:
+            if self._hand is not None:
+                self._hand.let_rows_go([asset_id for asset_id, _ in flagged])
             upsert_rows(self._connection, TableRows.collect(table, names, flagged, with_all_quality=True))
         return sum(len(rows) for _, rows in flagged)
 
@@ -137,12 +139,30 @@ class ReadingSession(ColumnSession):
         if table is None or not starts:
             return {}
         signals = tuple(table.columns)
-        stretches = [(one, to_microseconds(start), END_OF_TIME_US) for one, start in starts.items()]
-        found = read_stretches(self._connection, table, stretches, signals)
+        found = self._rows_since(
+            table, {one: to_microseconds(start) for one, start in starts.items()}, signals
+        )
         return {
             one: StoredRows(rows.ts.view("datetime64[us]"), signals, rows.values, rows.quality)
             for one, rows in found.items()
         }
+
+    def _rows_since(
+        self, table: ReadingTable, starts: Mapping[int, int], signals: tuple[str, ...]
+    ) -> dict[int, AssetRows]:
+        tails = {} if self._hand is None else self._hand.tails
+        found = {
+            one: tail.from_on(start)
+            for one, start in starts.items()
+            if (tail := tails.get(one)) is not None and tail.since <= start and tail.signals == signals
+        }
+        asked = [(one, start, END_OF_TIME_US) for one, start in starts.items() if one not in found]
+        if asked:
+            read = read_stretches(self._connection, table, asked, signals)
+            if self._hand is not None:
+                self._hand.keep({one: (starts[one], rows) for one, rows in read.items()}, signals)
+            found |= read
+        return found
 
     def measured(self, profile: str) -> tuple[str, ...]:
         """The signals of a profile of which any asset has a value."""
@@ -205,8 +225,15 @@ class ReadingSession(ColumnSession):
         self, table: ReadingTable, instants: Mapping[int, IntArray], signals: Sequence[str]
     ) -> dict[int, AssetRows]:
         """What is stored around the instants of a batch, by asset."""
-        stretches = [(one, *between) for one, ts in instants.items() for between in _stretches(ts)]
-        return read_stretches(self._connection, table, stretches, signals)
+        tails = {} if self._hand is None else self._hand.tails
+        new = {
+            one: AssetRows.empty(len(signals))
+            for one, ts in instants.items()
+            if (tail := tails.get(one)) is not None and tail.ends_before(int(ts[0]))
+        }
+        unknown = {one: ts for one, ts in instants.items() if one not in new}
+        stretches = [(one, *between) for one, ts in unknown.items() for between in _stretches(ts)]
+        return new | (read_stretches(self._connection, table, stretches, signals) if stretches else {})
 
     def _count(self, table: ReadingTable, what: str) -> int:
         return int(self._connection.exec_driver_sql(self._over_own(table, what)).scalar_one())
@@ -235,12 +262,17 @@ class ReadingSession(ColumnSession):
         """An asset counts as simulated while nothing but a simulator has given it a value."""
         if is_simulated and self.span(asset_id) is not None:
             return
+        self._let_assets_go()
         change = update(asset).where(asset.c.id == asset_id).values(is_simulated=is_simulated)
         self._connection.execute(change)
         self._origins[asset_id] = is_simulated
 
     def _write(self, table: ReadingTable, signals: Sequence[str], merged: Mapping[int, Merged]) -> None:
         new = [(asset_id, one.new) for asset_id, one in merged.items() if len(one.new)]
+        if self._hand is not None:
+            for asset_id, rows in new:
+                self._hand.add(asset_id, rows, tuple(signals))
+            self._hand.let_rows_go([asset_id for asset_id, one in merged.items() if len(one.touched)])
         if new:
             insert_rows(self._connection, TableRows.collect(table, signals, new, with_all_quality=False))
         touched = [(asset_id, one.touched) for asset_id, one in merged.items() if len(one.touched)]

@@ -12,10 +12,11 @@ from sereno.domain.errors import NotFound, StoreError
 from sereno.domain.incidents import Incident
 from sereno.domain.signals import AssetKey
 from sereno.store import schema
+from sereno.store.hand import Hand, Look
 from sereno.store.records import Recorded
 from sereno.store.together import among, listed, unindexed
 
-__all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Look", "Session", "Upsert", "upsert_of"]
+__all__ = ["AuditedChange", "FIRST_ORGANIZATION", "Session", "Upsert", "upsert_of"]
 
 MAX_IDS_IN_QUERY = 500
 FIRST_ORGANIZATION = 1
@@ -23,26 +24,6 @@ FIRST_ORGANIZATION = 1
 
 _STANDS_FOR = "sereno.look"
 Upsert = postgresql.Insert | sqlite.Insert
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A view of an embedded store in which one transaction writes.
-
-    Attributes:
-        turn: Of that transaction.
-        connection: Stands for the connection.
-        version: Another number as soon as another connection has committed (SQLite's `data_version`).
-    """
-
-    turn: int
-    connection: object
-    version: int
-
-    def follows(self, before: "Look") -> bool:
-        """Whether what was seen in another transaction, with what it wrote, is all that there is."""
-        is_next = self.turn == before.turn + 1
-        return is_next and self.connection is before.connection and self.version == before.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +49,7 @@ class Session:
 
     Attributes:
         turn: Counts the transactions that a store begins to write in; another one after each that is undone.
+        hand: What the store's writers know of each other; none where nobody can say what others write.
         recorded: The events of incidents that this transaction has recorded so far.
         audited: What else it has changed that the log of what was done tells one by one.
         noted: What else it has changed so far, by kind and subject, with its facts.
@@ -76,6 +58,9 @@ class Session:
     def __init__(self, connection: Connection, organization_id: int, store: str) -> None:
         self._raw_connection = connection
         self.turn: int | None = None
+        self.hand: Hand | None = None
+        self._hand: Hand | None = None
+        """The same, once this transaction uses it."""
         self._look: Look | None = None
         """As it was told already: nobody else commits while this one writes."""
         self._is_holding = False
@@ -113,6 +98,13 @@ class Session:
             self._look = Look(self.turn, stands_for, version)
         return self._look
 
+    def go_on(self) -> None:
+        """Use what is at hand of the transaction before, and keep it up to date; nothing is written yet."""
+        look = self.look()
+        if look is not None and self.hand is not None:
+            self.hand.resume(look)
+            self._hand = self.hand
+
     def audit_change(
         self, subject: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None
     ) -> None:
@@ -131,6 +123,11 @@ class Session:
     def note(self, kind: ChangeKind, subject: str, **facts: object) -> None:
         """Let those who listen know of a change once it is true."""
         self.noted[kind, subject] = facts
+
+    def _let_assets_go(self) -> None:
+        """Assets are about to be other than what is known of them."""
+        if self._hand is not None:
+            self._hand.assets.clear()
 
     def _check_asset(self, asset_id: int) -> None:
         """Refuse an asset that is not of this organization."""
