@@ -118,7 +118,7 @@ class GroupCommit(Lane[Submission, Receipt]):
             if now - self._refreshed_at >= _REFRESH_S:
                 self._refreshed_at = now
                 self._engine.refresh_models()
-            if self._has_asked and (is_quiet or now >= self._due_at):
+            if self._has_asked and (is_quiet or self._is_time(now)):
                 self._judge_put_off()
         except StoreError as error:
             log.warning("not judged again yet", extra={"error": str(error)})
@@ -126,6 +126,10 @@ class GroupCommit(Lane[Submission, Receipt]):
         except Exception:  # the supervisor: what waits for judging is still there
             log.exception("not judged again yet")
             self._later(now)
+
+    def _is_time(self, now: float) -> bool:
+        """Whether a step is due: while somebody waits only if it has been due for long."""
+        return now >= self._due_at + (_PUT_OFF_S if self.n_waiting else 0.0)
 
     def _judge_put_off(self) -> None:
         """One step; the more it took the longer the rest after it, and a round begins after a longer one."""
