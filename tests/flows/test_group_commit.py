@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -75,20 +76,27 @@ class Clock:
 
 
 class Pressed:
-    """An engine for which there is always more to store, and something put off: 5 ms and 10 ms each."""
+    """An engine for which there is always more to store, and something put off: 5 ms and 10 ms each.
 
-    def __init__(self, clock: Clock, *, steps_in_round: int, until: float) -> None:
+    More comes while a group is stored, or, after each of some groups, as soon as that is done.
+    """
+
+    def __init__(self, clock: Clock, *, steps_in_round: int, until: float, gap_every: int | None) -> None:
         self._clock, self._steps_in_round, self._until = clock, steps_in_round, until
+        self._gap_every, self._n_taken = gap_every, 0
         self.lane: GroupCommit | None = None
         self.steps: list[float] = []
+        self.n_waited: list[int] = []
+        """Requests that waited when each step began."""
         self.is_idle, self.is_over = threading.Event(), threading.Event()
 
     def take(self, submissions: Sequence[Submission]) -> tuple[list[Receipt | SerenoError], int]:
         self._clock.now += 0.005
         if self._clock.now >= self._until:
             self.is_over.set()
-        elif self.lane is not None:
+        elif self.lane is not None and (self._gap_every is None or self._n_taken % self._gap_every):
             self.lane.submit(submissions[0])
+        self._n_taken += 1
         return [DiskFull(store="s") for _ in submissions], 1
 
     def judge_put_off(self) -> Progress:
@@ -96,6 +104,7 @@ class Pressed:
             self.is_idle.set()
             return Progress(is_done=True)
         self.steps.append(self._clock.now)
+        self.n_waited.append(self.lane.n_waiting)
         self._clock.now += 0.01
         return Progress(is_round_over=len(self.steps) % self._steps_in_round == 0)
 
@@ -205,31 +214,52 @@ def test_trouble_of_the_store_is_told_to_everybody_and_nothing_is_stored(
     assert n_rows(workspace) == 1
 
 
-def under_pressure(monkeypatch: pytest.MonkeyPatch, *, steps_in_round: int, until: float) -> list[float]:
-    """When the steps of judging what was put off began [s], while requests came without a pause."""
+class Refilled(GroupCommit):
+    """A lane to which the next request comes as soon as there is none."""
+
+    def _after(self, *, is_quiet: bool) -> None:
+        super()._after(is_quiet=is_quiet)
+        if not is_quiet and not self.n_waiting:
+            with suppress(Stopping):
+                self.submit(a_submission(2))
+
+
+def under_pressure(
+    monkeypatch: pytest.MonkeyPatch, *, steps_in_round: int, until: float, gap_every: int | None = None
+) -> Pressed:
+    """What was put off is judged while requests come without a pause."""
     monkeypatch.setattr(group_commit, "time", clock := Clock())
-    engine = Pressed(clock, steps_in_round=steps_in_round, until=until)
-    intake = GroupCommit(engine)
+    engine = Pressed(clock, steps_in_round=steps_in_round, until=until, gap_every=gap_every)
+    intake = Refilled(engine)
     assert engine.is_idle.wait(60)
     engine.lane = intake
     intake.submit(a_submission(1))
     assert engine.is_over.wait(60)
     intake.close()
-    return engine.steps
+    return engine
 
 
 def test_what_was_put_off_is_judged_evenly_beside_requests_without_a_pause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steps = under_pressure(monkeypatch, steps_in_round=20, until=30.0)
+    steps = under_pressure(monkeypatch, steps_in_round=20, until=30.0).steps
 
     apart = [round(after - before, 6) for before, after in pairwise(steps)]
     assert min(apart) >= 0.1  # a step, and nine times as long
     assert 0.05 < len(steps) * 0.01 / 30.0 <= 0.1
 
 
+def test_a_step_comes_when_nobody_waits_and_takes_no_more_time_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pressed = under_pressure(monkeypatch, steps_in_round=20, until=30.0, gap_every=4)
+
+    assert not any(pressed.n_waited)
+    assert 0.05 < len(pressed.steps) * 0.01 / 30.0 <= 0.1
+
+
 def test_a_round_that_would_last_too_long_gets_more_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = under_pressure(monkeypatch, steps_in_round=400, until=70.0)
+    steps = under_pressure(monkeypatch, steps_in_round=400, until=70.0).steps
 
     first, second = steps[399] - steps[0], steps[799] - steps[400]
     assert first > 35.0

@@ -16,8 +16,10 @@ PLANT = AssetKey("Plant", "main")
 PROFILE = load_profiles()["solar"]
 
 
-def add(tx: Transaction, first: int, *values: float) -> None:
-    """Hours of generation from the first on."""
+def add(
+    tx: Transaction, first: int, *values: float, signal: str = "generation", at: datetime = BEGAN
+) -> None:
+    """Hours of a signal from the first on."""
     ids = tx.ensure_assets([PLANT], profile="solar", zone="UTC")
     time = np.array([np.datetime64(BEGAN.replace(tzinfo=None), "us")] * len(values))
     time = time + np.arange(first, first + len(values)) * np.timedelta64(1, "h")
@@ -26,11 +28,11 @@ def add(tx: Transaction, first: int, *values: float) -> None:
         assets=(PLANT,),
         asset_index=np.zeros(len(values), dtype=np.int32),
         time=time,
-        signals=("generation",),
+        signals=(signal,),
         values=np.array(values)[:, None],
         quality=np.zeros((len(values), 1), dtype=np.int32),
     )
-    tx.append(readings, PROFILE, ids, at=BEGAN)
+    tx.append(readings, PROFILE, ids, at=at)
 
 
 def shown(rows: StoredRows) -> tuple[list[object], list[list[float]], list[list[int]]]:
@@ -59,8 +61,10 @@ def flag(tx: Transaction) -> None:
         lambda tx: add(tx, 3, *range(500)),
         lambda tx: tx.set_step(1, timedelta(hours=1)),
         flag,
+        lambda tx: add(tx, 3, 4.0, signal="consumption"),
+        lambda tx: tx.set_rolled_until(1, BEGAN + timedelta(hours=9)),
     ],
-    ids=["next", "other", "later", "many", "step", "flags"],
+    ids=["next", "other", "later", "many", "step", "flags", "column", "figures"],
 )
 @pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "does not"])
 def test_what_is_at_hand_is_what_is_stored(
@@ -104,3 +108,22 @@ def test_what_was_undone_is_not_at_hand(store: Store) -> None:
         assert len(asked(tx, 0)) == 1
         add(tx, 1, 3.0)
         assert asked(tx, 0).values[1, 0] == 3.0
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "does not"])
+def test_figures_go_with_every_late_hour_whoever_set_them_anew(store: Store, *, goes_on: bool) -> None:
+    for first in (2, 3, 1, 4):
+        with store.begin() as tx:
+            tx.go_on()
+            add(tx, first, float(first), at=BEGAN + timedelta(days=9))
+            until = tx.rolled_until(1)
+            assert until is None or until <= BEGAN + timedelta(hours=first)
+        with store.begin() as tx:
+            if goes_on:
+                tx.go_on()
+            tx.set_rolled_until(1, BEGAN + timedelta(days=1))
+    with store.begin() as tx:
+        tx.go_on()
+        for hour, left in ((7, 7), (8, 7), (6, 6)):
+            add(tx, hour, float(hour), at=BEGAN + timedelta(days=9))
+            assert tx.rolled_until(1) == BEGAN + timedelta(hours=left)

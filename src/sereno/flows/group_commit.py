@@ -21,6 +21,8 @@ _PUT_OFF_S = 1.0
 """How long judging what was put off waits while there is other work [s]."""
 _LEAST_SHARE, _MOST_SHARE = 0.1, 0.5
 """Of the time that it may take then, step by step: no answer waits for more than one."""
+_EARLY = 0.5
+"""Part of a rest that is left out where nobody waits by then; the next one is so much longer."""
 _ROUND_S = 10.0
 """How long a round of all that was put off may last: what would last longer gets a larger share [s]."""
 _QUIET_S = 0.02
@@ -73,7 +75,9 @@ class GroupCommit(Lane[Submission, Receipt]):
         self._refreshed_at = time.monotonic()
         """When models were looked at last."""
         self._due_at = self._refreshed_at + _PUT_OFF_S
-        """When it is time for a step of judging what was put off, even if there is other work."""
+        """When it is time for a step of judging what was put off, even if somebody waits."""
+        self._early_s = 0.0
+        """How much earlier it may be while nobody waits [s]."""
         self._share, self._round_s = _LEAST_SHARE, 0.0
         """Of the time that such steps may take, and what those of this round have taken so far [s]."""
         super().__init__("intake", limits)
@@ -128,12 +132,16 @@ class GroupCommit(Lane[Submission, Receipt]):
             self._later(now)
 
     def _is_time(self, now: float) -> bool:
-        """Whether a step is due: while somebody waits only if it has been due for long."""
-        return now >= self._due_at + (_PUT_OFF_S if self.n_waiting else 0.0)
+        """Whether a step is due; while nobody waits it is before that."""
+        return now >= self._due_at - (0.0 if self.n_waiting else self._early_s)
 
     def _judge_put_off(self) -> None:
-        """One step; the more it took the longer the rest after it, and a round begins after a longer one."""
+        """One step; the more it took the longer the rest after it, and a round begins after a longer one.
+
+        A step that came early is rested for from when it was due.
+        """
         began = time.monotonic()
+        early_s = min(max(self._due_at - began, 0.0), self._early_s)
         progress = self._engine.judge_put_off()
         ended = time.monotonic()
         self.figures.n_judged_again += progress.n_judged
@@ -143,7 +151,7 @@ class GroupCommit(Lane[Submission, Receipt]):
         if progress.is_round_over:
             self._share = min(max(self._round_s / _ROUND_S, _LEAST_SHARE), _MOST_SHARE)
             self._round_s, rest = 0.0, _PUT_OFF_S
-        self._due_at = ended + rest
+        self._due_at, self._early_s = ended + early_s + rest, rest * _EARLY
 
     def _later(self, now: float) -> None:
         self._has_asked, self._due_at = True, now + _PUT_OFF_S

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from sereno.domain.arrays import known_or_zero
 from sereno.domain.time import EPOCH
 from sereno.store.column_types import MICROSECOND
-from sereno.store.columns import ReadingTable
 from sereno.store.merging import AssetRows
+from sereno.store.reading_table import ReadingTable
 
 if TYPE_CHECKING:
     from psycopg import Cursor

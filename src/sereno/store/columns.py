@@ -6,18 +6,18 @@ Each signal has a column of values and one of quality.
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, inspect, select, text, update
 
 from sereno.store.column_types import clean_text
 from sereno.store.isolation import isolate_reading_table
+from sereno.store.reading_table import ReadingTable
 from sereno.store.schema import reading_table, signal_column
 from sereno.store.session import Session
 from sereno.store.views import foreign_names, refresh_reading_views
 
-__all__ = ["MAX_SIGNALS", "ColumnSession", "ReadingTable"]
+__all__ = ["MAX_SIGNALS", "ColumnSession"]
 
 MAX_SIGNALS = 790
 """Signals per table: PostgreSQL allows 1,600 columns, SQLite 2,000; a signal takes two."""
@@ -28,29 +28,6 @@ MAX_SLUG = 48
 KEY_COLUMNS = ("asset_id", "ts", "revision", "simulated")
 COLUMN_LOCK = 0x5E7E_11
 """Key of the PostgreSQL advisory lock under which reading tables grow."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingTable:
-    """Where a profile's readings lie.
-
-    Attributes:
-        name: Name of the table.
-        columns: Value column of each signal; the quality column has `__q` behind it.
-        units: Unit of each signal of which it is known.
-    """
-
-    name: str
-    columns: dict[str, str] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-
-    def values_of(self, signals: Sequence[str]) -> list[str]:
-        """Quoted value columns."""
-        return [f'"{self.columns[signal]}"' for signal in signals]
-
-    def qualities_of(self, signals: Sequence[str]) -> list[str]:
-        """Quoted quality columns."""
-        return [f'"{self.columns[signal]}__q"' for signal in signals]
 
 
 class ColumnSession(Session):
@@ -68,12 +45,13 @@ class ColumnSession(Session):
 
     def _reading_table(self, profile: str) -> ReadingTable | None:
         """The table of a profile as this transaction sees it; None before the first reading."""
-        if profile not in self._known_tables:
+        known = self._known_tables if self._hand is None else self._hand.tables
+        if profile not in known:
             table = self._find_reading_table(profile)
             if table is None:
                 return None
-            self._known_tables[profile] = table
-        return self._known_tables[profile]
+            known[profile] = table
+        return known[profile]
 
     def _find_reading_table(self, profile: str) -> ReadingTable | None:
         which = {"mine": self._organization_id, "of_profile": profile}

@@ -31,9 +31,10 @@ from sereno.domain.mentions import Mentions
 from sereno.domain.rollups import Span
 from sereno.store.audit import count_brought
 from sereno.store.column_types import clean_text
-from sereno.store.columns import ColumnSession, ReadingTable
+from sereno.store.columns import ColumnSession
 from sereno.store.months import BEFORE, drop_before
 from sereno.store.outbox import DEAD, FOLDED, SENT
+from sereno.store.reading_table import ReadingTable
 from sereno.store.schema import (
     adjustment,
     api_key,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sereno.store.merging import AssetRows
+from sereno.store.reading_table import ReadingTable
 from sereno.store.records import StoredAsset
 
 __all__ = ["Hand", "Look", "Tail"]
@@ -71,23 +72,28 @@ class Tail:
 
 @dataclass(slots=True)
 class Hand:
-    """Assets and the last rows of some of them, as they are stored.
+    """Tables, assets and the last rows of some of them, as they are stored.
 
     Attributes:
+        tables: By profile.
         assets: All of a profile at a site.
         tails: By id of the asset.
+        no_figures: Of an asset, by its id, an instant from which on it has no figures of hours and days
+            [microseconds since 1970].
     """
 
+    tables: dict[str, ReadingTable] = field(default_factory=dict)
     assets: dict[tuple[str, str], list[StoredAsset]] = field(default_factory=dict)
     tails: dict[int, Tail] = field(default_factory=dict)
+    no_figures: dict[int, int] = field(default_factory=dict)
     _seen: Look | None = None
 
     def resume(self, look: Look) -> None:
         """Go on in a transaction; what others may have changed since is let go."""
         before = self._seen
         if before is None or not (look == before or look.follows(before)):
-            self.assets.clear()
-            self.tails.clear()
+            for known in (self.tables, self.assets, self.tails, self.no_figures):
+                known.clear()
         self._seen = look
 
     def keep(self, found: Mapping[int, tuple[int, AssetRows]], signals: tuple[str, ...]) -> None:

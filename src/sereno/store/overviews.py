@@ -13,7 +13,8 @@ from sereno.domain.readings import FloatArray
 from sereno.domain.time import EPOCH
 from sereno.store.codec import detection_of
 from sereno.store.column_types import MICROSECOND
-from sereno.store.columns import ColumnSession, ReadingTable
+from sereno.store.columns import ColumnSession
+from sereno.store.reading_table import ReadingTable
 from sereno.store.records import Spell, StoredDetection
 from sereno.store.schema import asset, detection, incident, watch_state
 from sereno.store.watching import WatchSession

@@ -14,9 +14,10 @@ from sereno.domain.signals import AssetKey, Profile
 from sereno.domain.time import from_numpy, isoformat
 from sereno.store.bulk import TableRows, insert_rows, read_rows, read_stretches, upsert_rows
 from sereno.store.column_types import clean_text, to_microseconds
-from sereno.store.columns import ColumnSession, ReadingTable
+from sereno.store.columns import ColumnSession
 from sereno.store.merging import AssetRows, IntArray, Merged, by_asset, merge, with_flags
 from sereno.store.months import make_parts, months_of
+from sereno.store.reading_table import ReadingTable
 from sereno.store.records import Appended, FoundFlags, StoredRows
 from sereno.store.schema import asset, rollup_state
 from sereno.store.superseding import keep_superseded
@@ -208,9 +209,12 @@ class ReadingSession(ColumnSession):
 
     def _let_figures_go(self, first: Mapping[int, int]) -> None:
         """Let the hours and days of assets be reckoned anew from an instant on [microseconds since 1970]."""
-        rows = [{"of": one, "first": from_numpy(np.datetime64(ts, "us"))} for one, ts in first.items()]
+        known = {} if self._hand is None else self._hand.no_figures
+        going = {one: ts for one, ts in first.items() if one not in known or ts < known[one]}
+        rows = [{"of": one, "first": from_numpy(np.datetime64(ts, "us"))} for one, ts in going.items()]
         if rows:
             self._connection.execute(_LET_GO, rows)
+        known |= going
 
     def _make_room(self, table: ReadingTable, time: TimeArray) -> None:
         """Make the parts that instants lie in, before any asset is locked."""

@@ -93,6 +93,8 @@ class RollupSession(ColumnSession):
     def set_rolled_until(self, asset_id: int, until: datetime) -> None:
         """Note that an asset has its figures before an instant."""
         self._check_asset(asset_id)
+        if self._hand is not None:
+            self._hand.no_figures.pop(asset_id, None)
         self._upsert(rollup_state, [{"asset_id": asset_id, "until": until}])
 
     def rollups(

@@ -3,7 +3,8 @@
 from sqlalchemy import delete, select, text
 
 from sereno.domain.changes import ChangeKind
-from sereno.store.columns import ColumnSession, ReadingTable
+from sereno.store.columns import ColumnSession
+from sereno.store.reading_table import ReadingTable
 from sereno.store.schema import (
     asset,
     correction,

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, func, select, text
 
 from sereno.store.column_types import Instant
-from sereno.store.columns import ColumnSession, ReadingTable
+from sereno.store.columns import ColumnSession
+from sereno.store.reading_table import ReadingTable
 from sereno.store.schema import asset, watch_state
 
 __all__ = ["StatisticsSession"]
