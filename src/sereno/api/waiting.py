@@ -24,7 +24,8 @@ async def turn_of(future: "Future[_Given]", *, deadline_s: float = DEADLINE_S) -
     waiting = asyncio.wrap_future(future)
     # A client that goes away takes nothing back: `wait` leaves what it waits for alone.
     done, _ = await asyncio.wait({waiting}, timeout=deadline_s)
-    if not done and future.cancel():
-        raise TooSlow(waited_s=deadline_s, retry_after_s=_RETRY_S)
-    await asyncio.wait({waiting})
+    if not done:
+        if future.cancel():
+            raise TooSlow(waited_s=deadline_s, retry_after_s=_RETRY_S)
+        await asyncio.wait({waiting})
     return waiting.result()

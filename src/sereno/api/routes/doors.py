@@ -80,6 +80,7 @@ class HealthDocument(BaseModel):
 
 @router.post(
     "/procesar",
+    response_model=ProcesarDocument,
     responses=PROBLEMS,
     openapi_extra={
         "requestBody": {
@@ -99,7 +100,7 @@ class HealthDocument(BaseModel):
     },
     summary="Judge and store one record",
 )
-async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
+async def procesar(request: Request, call: LoopbackCall) -> Response:
     """Store one record, judge it, and say whether it is abnormal; energies without a unit are Wh.
 
     The incident that an abnormal record is evidence of opens a moment later.
@@ -129,9 +130,12 @@ async def procesar(request: Request, call: LoopbackCall) -> ProcesarDocument:
     figures: PredictionFigures = request.app.state.predictions
     figures.add(time.perf_counter() - began, call.workspace.now())
     score = guide_score(row.score / row.threshold)
-    return ProcesarDocument(
+    document = ProcesarDocument(
         es_anomalia=row.is_abnormal, score=None if isnan(score) else score, alerta_generada=row.is_abnormal
     )
+    return Response(
+        document.model_dump_json(), media_type=JSON
+    )  # checked already: not once more by the route
 
 
 @router.get("/health", summary="How it is doing")
