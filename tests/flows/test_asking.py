@@ -167,6 +167,7 @@ def test_lane_gives_each_its_answer_and_nobody_fails_for_another(workspace: Work
     asking = Asking(held)
     first = asking.submit(Question([a_record(FLEET[0], FIRST)]))
     assert held.begun.wait(30)
+    assert asking.is_in_use
 
     futures = [asking.submit(one) for one in (*questions(), Question([{"Fecha": STUMBLE}]))]
     held.go_on.set()
@@ -174,6 +175,7 @@ def test_lane_gives_each_its_answer_and_nobody_fails_for_another(workspace: Work
 
     n_asked = len(futures)
     assert held.n_asked == [1, n_asked, *[1] * n_asked]
+    wait_until(lambda: not asking.is_in_use)
     assert isinstance(first.result(0), Opinion)
     assert isinstance(futures[-1].exception(0), ZeroDivisionError)
     answers = [future.exception(0) or future.result(0) for future in futures[:-1]]

@@ -258,6 +258,26 @@ def test_a_step_comes_when_nobody_waits_and_takes_no_more_time_for_that(
     assert 0.05 < len(pressed.steps) * 0.01 / 30.0 <= 0.1
 
 
+def test_beside_those_who_only_ask_there_is_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "time", clock := Clock())
+    engine = Pressed(clock, steps_in_round=20, until=3.0, gap_every=1)
+
+    def is_asked() -> bool:
+        clock.now += 0.02
+        if clock.now >= 3.0:
+            engine.is_over.set()
+        return engine.lane is not None
+
+    intake = GroupCommit(engine, is_asked=is_asked)
+    assert engine.is_idle.wait(60)
+    engine.lane = intake
+    intake.submit(a_submission(1))
+    assert engine.is_over.wait(60)
+    intake.close()
+
+    assert 0.02 < len(engine.steps) * 0.01 / 3.0 <= 0.1
+
+
 def test_a_round_that_would_last_too_long_gets_more_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = under_pressure(monkeypatch, steps_in_round=400, until=70.0).steps
 

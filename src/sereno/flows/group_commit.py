@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from sereno.domain.errors import SerenoError, StoreError
-from sereno.flows.lane import Lane, LaneLimits
+from sereno.flows.lane import QUIET_S, Lane, LaneLimits
 from sereno.flows.put_off import Progress
 from sereno.flows.taking import Receipt, Submission
 
@@ -25,8 +25,6 @@ _EARLY = 0.5
 """Part of a rest that is left out where nobody waits by then; the next one is so much longer."""
 _ROUND_S = 10.0
 """How long a round of all that was put off may last: what would last longer gets a larger share [s]."""
-_QUIET_S = 0.02
-"""No work for so long is a pause [s]: then what was put off is in nobody's way."""
 _LAST_S = 5.0
 """How long judging what was put off may take at the end [s]."""
 _IDLE_S = 0.25
@@ -63,11 +61,24 @@ class Engine(Protocol):
 
 
 class GroupCommit(Lane[Submission, Receipt]):
-    """The one lane by which requests reach a workspace's store; answers are durable."""
+    """The one lane by which requests reach a workspace's store; answers are durable.
 
-    def __init__(self, engine: Engine, limits: LaneLimits | None = None) -> None:
+    In a pause what was put off is judged at once, for then it is in nobody's way.
+
+    Args:
+        is_asked: Whether others are asked meanwhile who want to compute, too: then there is no pause.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        limits: LaneLimits | None = None,
+        *,
+        is_asked: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.figures = IntakeFigures()
         self._engine = engine
+        self._is_asked = is_asked
         self._is_quiet = True
         """Whether there was nothing to do when it was looked last."""
         self._has_asked = True
@@ -95,7 +106,7 @@ class GroupCommit(Lane[Submission, Receipt]):
     def _patience(self) -> float:
         if not self._has_asked:
             return _IDLE_S
-        return 0.0 if self._is_quiet else _QUIET_S
+        return 0.0 if self._is_quiet else QUIET_S
 
     def _answers(self, group: Sequence[Submission]) -> Sequence[Receipt | SerenoError]:
         answers, n_put_off = self._engine.take(group)
@@ -116,7 +127,7 @@ class GroupCommit(Lane[Submission, Receipt]):
 
     def _after(self, *, is_quiet: bool) -> None:
         """What is done beside: peers that were put off, and models that somebody replaced."""
-        self._is_quiet = is_quiet
+        self._is_quiet = is_quiet = is_quiet and (self._is_closing or not self._is_asked())
         now = time.monotonic()
         try:
             if now - self._refreshed_at >= _REFRESH_S:

@@ -6,6 +6,7 @@ a lone request never waits for company.
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
@@ -15,10 +16,12 @@ from typing import Generic, Protocol, TypeVar
 
 from sereno.domain.errors import EngineLost, QueueFull, SerenoError, Stopping, StoreError
 
-__all__ = ["Lane", "LaneLimits", "Waiting"]
+__all__ = ["QUIET_S", "Lane", "LaneLimits", "Waiting"]
 
 log = logging.getLogger(__name__)
 
+QUIET_S = 0.02
+"""No work for so long is a pause [s]."""
 _RETRY_S = 1
 _LOST_IN_A_ROW = 2
 """Works that were each too much for the process that does them: then it is not the works."""
@@ -65,6 +68,7 @@ class Lane(ABC, Generic[_Work, _Given]):
         self._limits = limits or LaneLimits()
         self._queue: deque[Waiting[_Work, _Given]] = deque()
         self._n_records = 0
+        self._is_doing, self._done_at = False, -QUIET_S
         self._changed = threading.Condition()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -74,6 +78,11 @@ class Lane(ABC, Generic[_Work, _Given]):
     def n_waiting(self) -> int:
         """Records that wait for their turn."""
         return self._n_records
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether anything waits, is done, or was a moment ago."""
+        return self._is_doing or self._n_records > 0 or time.monotonic() - self._done_at < QUIET_S
 
     def submit(self, work: _Work) -> "Future[_Given]":
         """Let work wait for its turn; its future is done when it is, or has failed.
@@ -130,7 +139,9 @@ class Lane(ABC, Generic[_Work, _Given]):
         while True:
             group = self._next_group()
             if group:
+                self._is_doing = True
                 self._do(group)
+                self._is_doing, self._done_at = False, time.monotonic()
             elif self._is_closing:
                 return
             self._after(is_quiet=not group)

@@ -165,9 +165,13 @@ class Service:
         """
 
         def begun(workspace: Workspace) -> GroupCommit:
-            return GroupCommit(workspace if self._engine is None else JudgedApart(workspace, self._engine))
+            engine = workspace if self._engine is None else JudgedApart(workspace, self._engine)
+            return GroupCommit(engine, is_asked=self._is_asked)
 
         return self._kept(self._intakes, organization, begun)
+
+    def _is_asked(self) -> bool:
+        return any(one.is_in_use for one in self.askings.values())
 
     def asking(self, organization: str) -> Asking:
         """The lane of those who ask what is thought of records, and store nothing.
