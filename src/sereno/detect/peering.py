@@ -219,9 +219,13 @@ class Peering:
     def movement_at(self, time: TimeArray, window: Window) -> Mapping[str, FloatArray]:
         """The same at other instants, by signal, shape (instants,); NaN where the window has no row.
 
+        Nothing where it has no row at all.
+
         Args:
             time: Ascending, shape (instants,).
         """
+        if not len(window):
+            return _NOTHING
         moved = self.movement(window)
         if np.array_equal(time, window.time):
             return moved

@@ -118,7 +118,7 @@ class BlockNeighbours:
     """
 
     def __init__(self, rows: Mapping[AssetKey, Window]) -> None:
-        self._rows = {key: _fit_to_tell(window) for key, window in rows.items()}
+        self._rows = {key: replace(window, values=_fit_to_tell(window)) for key, window in rows.items()}
         self._shown: dict[bytes, dict[AssetKey, Mapping[str, FloatArray]]] = {}
         """What assets show at some instants: most of a block ask at the same ones."""
 
@@ -161,19 +161,18 @@ def touched_with_peers(
 
 
 def _as_window(asset: StoredAsset, rows: StoredRows) -> Window:
-    return _fit_to_tell(
-        Window(
-            asset.key,
-            asset.profile,
-            rows.signals,
-            rows.time,
-            rows.values,
-            rows.quality,
-            asset.step,
-            asset.zone,
-        )
+    return Window(
+        asset.key,
+        asset.profile,
+        rows.signals,
+        rows.time,
+        _fit_to_tell(rows),
+        rows.quality,
+        asset.step,
+        asset.zone,
     )
 
 
-def _fit_to_tell(rows: Window) -> Window:
-    return replace(rows, values=np.where((rows.quality & _UNFIT) == 0, rows.values, np.nan))
+def _fit_to_tell(rows: Window | StoredRows) -> FloatArray:
+    """The values that the source itself does not doubt."""
+    return np.where((rows.quality & _UNFIT) == 0, rows.values, np.nan)
