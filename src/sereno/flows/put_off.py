@@ -142,6 +142,7 @@ class PutOff:
         reach("put_off.before_keeping")
         with self._store.begin() as tx:
             self._first_look.resume(tx)
+            tx.assets(asset.profile, sites={asset.key.site})  # at hand: then nobody asks whose it is
             is_same = one.is_as_it_was(tx.watch_states([asset.id], JUDGE).get(asset.id))
             is_same &= one.n_lost == self._first_look.n_lost and model is self._shelf.get(asset.profile)
             if not is_same:

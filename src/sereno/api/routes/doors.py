@@ -133,9 +133,8 @@ async def procesar(request: Request, call: LoopbackCall) -> Response:
     document = ProcesarDocument(
         es_anomalia=row.is_abnormal, score=None if isnan(score) else score, alerta_generada=row.is_abnormal
     )
-    return Response(
-        document.model_dump_json(), media_type=JSON
-    )  # checked already: not once more by the route
+    # What is a response already the route does not look at again.
+    return Response(document.model_dump_json(), media_type=JSON)
 
 
 @router.get("/health", summary="How it is doing")
