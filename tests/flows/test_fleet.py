@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sereno.detect.peering import Peering
 from sereno.domain.readings import Window
 from sereno.domain.signals import AssetKey
+from sereno.flows.fleet import Movements
 from sereno.flows.workspace import Workspace
 from tests.flows.reading_back import told_lives
 from tests.support.builders import DAY, MADRID, SOLAR_SIGNALS, a_window, a_workspace, readings_of
@@ -141,3 +143,21 @@ def test_a_peer_that_goes_silent_leaves_the_others_enough(fleet: list[Window], t
     told = _during(workspace, fleet, DARK)
     assert ("Planta 0", "behaviour.common") in told
     assert len({site for site, _ in told}) <= 2
+
+
+def test_what_assets_show_is_known_of_few_instants_and_of_one_model(fleet: list[Window]) -> None:
+    movements, key = Movements(), fleet[0].asset
+    learnt, other = Peering(), Peering()
+    few, many = fleet[0].time[:1], fleet[0].time
+
+    movements.at("solar", learnt, few)[key] = {}
+    movements.let_go([fleet[1].asset])
+    is_kept = key in movements.at("solar", learnt, few)
+    is_kept_of_another_model = key in movements.at("solar", other, few)
+    movements.at("solar", other, few)[key] = {}
+    movements.at("solar", other, many)
+    movements.let_go([fleet[1].asset])
+
+    assert is_kept
+    assert not is_kept_of_another_model
+    assert key not in movements.at("solar", other, few)

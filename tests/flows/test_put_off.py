@@ -103,6 +103,23 @@ def test_verdict_is_that_of_the_row_when_it_is_judged_whole(
             assert [_told(one) for one in first] == [_told(one) for one in then]
 
 
+def test_what_peers_are_known_to_show_is_what_is_stored_of_them(
+    tmp_path: Path, workspace: Workspace, fleet: list[Window]
+) -> None:
+    """Of every second day what came first is corrected before the other sites are heard."""
+    with judged_by(tmp_path / "forgetful", fleet) as forgetful:
+        for number, day in enumerate(days_of(fleet)):
+            corrected = [_doubled(one) for one in day[:3]] if number % 2 else []
+            for record in [*day[:3], *corrected, *day[3:]]:
+                forgetful._scoring()._first_look.movements.clear()
+                first, then = asked(workspace, record), asked(forgetful, record)
+                assert [_told(one) for one in first] == [_told(one) for one in then]
+
+
+def _doubled(record: Record) -> Record:
+    return {name: 2 * value if isinstance(value, float) else value for name, value in record.items()}
+
+
 def _told(row: RowJudgement | None) -> object:
     assert row is not None
     said = row.to_json("")

@@ -16,7 +16,7 @@ from sereno.domain.readings import Window
 from sereno.domain.signals import Profile
 from sereno.domain.time import from_numpy
 from sereno.flows.assets import JUDGE, Standing, next_window, resumed, standings_of
-from sereno.flows.fleet import Neighbours
+from sereno.flows.fleet import Movements, Neighbours
 from sereno.flows.judge import Case, raised, weigh_windows
 from sereno.flows.models import TrainedModel
 from sereno.flows.score import JudgedRows, Judging
@@ -56,10 +56,12 @@ class FirstLook:
 
     Attributes:
         n_lost: How often somebody else may have written since the transaction before.
+        movements: What assets show their peers, as long as whoever stores rows lets go of it.
     """
 
     def __init__(self) -> None:
         self.n_lost = 0
+        self.movements = Movements()
         self._known: dict[int, _Known] = {}
         self._seen: Look | None = None
 
@@ -68,6 +70,7 @@ class FirstLook:
         look, before = tx.look(), self._seen
         if look is None or before is None or not (look == before or look.follows(before)):
             self._known.clear()
+            self.movements.clear()
             self.n_lost += 1
         self._seen = look
         tx.go_on()

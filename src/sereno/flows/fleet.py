@@ -1,20 +1,20 @@
 """What the peers of an asset read, brought from the store; and whom a late reading of a peer concerns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
 import numpy as np
 
-from sereno.detect.peering import NO_REFERENCE, Reference
+from sereno.detect.peering import NO_REFERENCE, Peering, Reference
 from sereno.domain.readings import FloatArray, Quality, TimeArray, Window
 from sereno.domain.signals import AssetKey
 from sereno.domain.time import from_numpy, to_numpy
 from sereno.flows.models import TrainedModel
 from sereno.store import StoredAsset, StoredRows, Transaction
 
-__all__ = ["BlockNeighbours", "Neighbours", "peer_reference", "touched_with_peers"]
+__all__ = ["BlockNeighbours", "Movements", "Neighbours", "peer_reference", "touched_with_peers"]
 
 _UNFIT = int(Quality.BAD | Quality.SENTINEL)
 """What the source says of itself; what judging found depends on who was judged first."""
@@ -22,7 +22,45 @@ _UNFIT = int(Quality.BAD | Quality.SENTINEL)
 
 _MOST_SHOWN = 10_000
 """Instants of which what peers show is kept: a group's, not those of years."""
+_MOST_HELD = 64
+"""The same, from one transaction to the next."""
 _NOTHING: Mapping[str, FloatArray] = MappingProxyType({})
+
+
+class Movements:
+    """What assets show at some instants, as their peers ask it: many ask the same asset of the same ones."""
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[str, bytes], dict[AssetKey, Mapping[str, FloatArray]]] = {}
+        self._said_by: dict[str, Peering] = {}
+        self._n_instants = 0
+
+    def at(self, profile: str, peering: Peering, time: TimeArray) -> dict[AssetKey, Mapping[str, FloatArray]]:
+        """What is known of these instants so far, to be added to; of too many others nothing is kept."""
+        if self._said_by.setdefault(profile, peering) is not peering:
+            self.clear()
+            self._said_by[profile] = peering
+        place = (profile, time.tobytes())
+        if place not in self._at:
+            if self._n_instants > _MOST_SHOWN:
+                self.clear()
+            self._at[place] = {}
+            self._n_instants += len(time)
+        return self._at[place]
+
+    def let_go(self, assets: Collection[AssetKey]) -> None:
+        """Rows of these are other than they were; what is kept of the others is for another transaction."""
+        if self._n_instants > _MOST_HELD:
+            self.clear()
+        for known in self._at.values():
+            for key in assets:
+                known.pop(key, None)
+
+    def clear(self) -> None:
+        """Any row may be other than it was."""
+        self._at.clear()
+        self._said_by.clear()
+        self._n_instants = 0
 
 
 class Neighbours:
@@ -31,24 +69,26 @@ class Neighbours:
     Args:
         tx: One that stores no more readings.
         known: Assets that need not be looked up.
+        movements: What is known of what assets show, kept up to date by its owner; nothing by default.
     """
 
-    def __init__(self, tx: Transaction, known: Sequence[StoredAsset] = ()) -> None:
+    def __init__(
+        self, tx: Transaction, known: Sequence[StoredAsset] = (), movements: Movements | None = None
+    ) -> None:
         self._tx = tx
         self._assets: dict[tuple[str, AssetKey], StoredAsset | None] = {
             (one.profile, one.key): one for one in known
         }
         self._windows: dict[int, tuple[datetime, Window]] = {}
-        self._shown: dict[tuple[str, bytes], dict[AssetKey, Mapping[str, FloatArray]]] = {}
-        """What assets of a profile show at some instants: many ask the same peer of the same ones."""
+        self._movements = movements or Movements()
 
     def expect(self, asked: Sequence[tuple[StoredAsset, TimeArray]], model: TrainedModel | None) -> None:
         """Read at once what `reference` will need of the peers of several assets of one profile."""
         if model is None:
             return
-        starts: dict[AssetKey, np.datetime64] = {}
+        peering, starts = model.peers.peering, dict[AssetKey, np.datetime64]()
         for asset, time in asked:
-            for key in model.peers.peering.peers_of(asset.key):
+            for key in peering.peers_of(asset.key) - self._movements.at(asset.profile, peering, time).keys():
                 starts[key] = min(time[0], starts.get(key, time[0]))
         if starts:
             profile = asked[0][0].profile
@@ -61,22 +101,13 @@ class Neighbours:
         if model is None or not peers or not len(time):
             return NO_REFERENCE
         peering = model.peers.peering
-        shown = self._shown_at(asset.profile, time)
+        shown = self._movements.at(asset.profile, peering, time)
         unasked = peers - shown.keys()
         if unasked:
             others = self._windows_of(self._stored(asset.profile, unasked), from_numpy(time[0]))
             shown |= dict.fromkeys(unasked, _NOTHING)
             shown |= {key: peering.movement_at(time, window) for key, window in others.items()}
         return peering.reference_of(asset.key, shown, len(time))
-
-    def _shown_at(self, profile: str, time: TimeArray) -> dict[AssetKey, Mapping[str, FloatArray]]:
-        """What is known of these instants so far; of too many others nothing is kept."""
-        place = (profile, time.tobytes())
-        if place not in self._shown:
-            if sum(len(instants) for _, instants in self._shown) > _MOST_SHOWN * time.itemsize:
-                self._shown.clear()
-            self._shown[place] = {}
-        return self._shown[place]
 
     def _stored(self, profile: str, keys: frozenset[AssetKey]) -> list[StoredAsset]:
         unknown = [key for key in keys if (profile, key) not in self._assets]

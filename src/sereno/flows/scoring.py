@@ -145,13 +145,16 @@ class Scoring:
         assets, touched = self._concerned(tx, first, profile, set(appended.first_touched))
         n_asked = 0
         if puts_off:
-            others = {one: from_numpy(at) for one, at in touched.items() if one not in first}
+            since = {one: from_numpy(at) for one, at in touched.items()}
+            others = {one: at for one, at in since.items() if one not in first}
             if hurried:
                 others = self._first_look.not_asked(others)
             n_asked = tx.ask_again(others, JUDGE) if others else 0
-            self.put_off.tell({one: from_numpy(at) for one, at in touched.items()})
+            self.put_off.tell(since)
             touched = {one: at for one, at in touched.items() if one in first}
-        recorder, neighbours = self._recorder(tx), Neighbours(tx, assets)
+        self._first_look.movements.let_go(appended.first_touched)
+        at_hand = self._first_look.movements if hurried else None
+        recorder, neighbours = self._recorder(tx), Neighbours(tx, assets, at_hand)
         now = [one for one in assets if one.id in touched]
         if hurried and not has_twins(profile):
             hasty = [one for one in now if one.id in first and one.key in hurried]
